@@ -1,0 +1,163 @@
+"""The convolutional body: a timm model without its classifier, concat-pooled."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from pydantic import Field
+from safetensors import safe_open
+from torch import Tensor, nn
+
+from headstart.core.section import Section
+from headstart.learn import torchvision_ops  # noqa: F401  (must come before timm)
+from headstart.learn.device import PLAIN_CPU, Compute
+
+
+class BackboneParams(Section):
+    """Section `backbone`: the network whose features are used."""
+
+    name: str = Field(description="a timm model whose forward_features is a 4-D map")
+    weights: str = Field(
+        description="a file under sources/, or an absolute path of .safetensors or .pth"
+    )
+    size_px: int = Field(ge=32, description="side of the square network input, px, at least 32")
+    crop_frac: float = Field(
+        gt=0, le=1, description="part of the shorter side that the plain view shows, in (0, 1]"
+    )
+
+
+class UnsuitableBackboneError(ValueError):
+    """The named model is unknown to timm or does not give a map of features."""
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """Per-channel mean and standard deviation of the inputs, for values in [0, 1]."""
+
+    mean: tuple[float, float, float]
+    sd: tuple[float, float, float]
+
+    def apply(self, pictures: Tensor, dtype: torch.dtype) -> Tensor:
+        """(N, 3, H, W) in [0, 255] of any dtype -> `dtype`, normalised."""
+        # (x / 255 - mean) / sd as one multiply and one add
+        mean = torch.tensor(self.mean, device=pictures.device, dtype=dtype).view(1, 3, 1, 1)
+        sd = torch.tensor(self.sd, device=pictures.device, dtype=dtype).view(1, 3, 1, 1)
+        return pictures.to(dtype) * (1 / (255 * sd)) - mean / sd
+
+
+class Backbone(nn.Module):
+    """A timm model cut before its pooling: pictures (N, 3, H, W) in [0, 255] -> (N, D).
+
+    D is twice the channels of the last map: AdaptiveConcatPool of the course, the maximum first, the
+    average second.
+    """
+
+    def __init__(self, architecture: str, model: nn.Module, normalisation: Normalisation) -> None:
+        super().__init__()
+        self.architecture = architecture
+        self.model = model
+        self.normalisation = normalisation
+        self.n_features = 2 * int(model.num_features)  # type: ignore[arg-type]
+        self._channels_last_output = getattr(model, "output_fmt", "NCHW") == "NHWC"
+        self.digest = ""
+        self.compute = PLAIN_CPU
+
+    def on(self, compute: Compute) -> Self:
+        """Move to the device of `compute`, and run in its precisions from now on."""
+        self.compute = compute
+        return self.to(compute.device)
+
+    def describe(self) -> dict[str, Any]:
+        """What shapes the features beside the pictures, for manifests."""
+        return {
+            "architecture": self.architecture,
+            "weights": self.digest,
+            "mean": self.normalisation.mean,
+            "std": self.normalisation.sd,
+            "precision": self.compute.describe()["inference_precision"],
+            "device": self.compute.device.type,
+        }
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """(N, 3, H, W) in [0, 255] -> concat-pooled features (N, D) in the dtype of the weights."""
+        dtype = next(self.parameters()).dtype
+        x = self.normalisation.apply(pictures, dtype)
+        x = x.contiguous(memory_format=torch.channels_last)
+        with self.compute.autocast(training=torch.is_grad_enabled()):
+            maps = self.model.forward_features(x)  # type: ignore[operator]
+        if self._channels_last_output:
+            maps = maps.permute(0, 3, 1, 2)  # (N, H, W, C) -> (N, C, H, W)
+        maps = maps.to(dtype)
+        return torch.cat([maps.amax((2, 3)), maps.mean((2, 3))], dim=1)  # (N, 2C) = (N, D)
+
+    @classmethod
+    def create(cls, name: str) -> Self:
+        """Build timm's `name` with fresh weights and the normalisation timm states for it.
+
+        Raises:
+            UnsuitableBackboneError: timm does not know the name, or its forward_features gives
+                tokens (N, L, C) rather than a map.
+        """
+        import timm  # late: it costs seconds, and the training of a head does without
+
+        if not timm.is_model(name):
+            close = ", ".join(timm.list_models(f"*{name.split('.')[0][:8]}*")[:5]) or "none"
+            raise UnsuitableBackboneError(
+                f"backbone.name is {name!r}, which timm does not know (names like it: {close})."
+            )
+        try:
+            model: Any = timm.create_model(name, pretrained=False, num_classes=0, global_pool="")
+        except RuntimeError as error:  # a tag that timm does not know
+            raise UnsuitableBackboneError(f"backbone.name is {name!r}: {error}") from None
+        config = model.pretrained_cfg
+        with torch.inference_mode():
+            shape = model.eval().forward_features(torch.zeros(1, *config["input_size"])).shape
+        if len(shape) != 4:
+            raise UnsuitableBackboneError(
+                f"backbone.name is {name!r}, whose features have the shape {tuple(shape)}; "
+                "a backbone must give a 4-D map (resnets, EfficientNets, ConvNeXts, Swins do)."
+            )
+        normalisation = Normalisation(tuple(config["mean"]), tuple(config["std"]))
+        return cls(name, model.to(memory_format=torch.channels_last), normalisation)
+
+
+def tensors_digest(tensors: Mapping[str, Tensor]) -> str:
+    """sha256 (hex) over names, shapes, dtypes and bytes: what the weights are, wherever they lie."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+        digest.update(tensor.flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def load_backbone(path: Path) -> Backbone:
+    """Read the file that fetch-weights wrote; in eval mode, no gradients.
+
+    Raises:
+        UnsuitableBackboneError: the tensors are not those of the architecture it names.
+    """
+    with safe_open(path, framework="pt") as file:
+        metadata: dict[str, str] = file.metadata()
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    return restore_backbone(metadata, tensors, str(path))
+
+
+def restore_backbone(
+    metadata: Mapping[str, str], tensors: Mapping[str, Tensor], origin: str
+) -> Backbone:
+    """A backbone from `tensors` (timm's names) and metadata: architecture, mean, std (JSON lists)."""
+    backbone = Backbone.create(metadata["architecture"])
+    backbone.normalisation = Normalisation(
+        tuple(json.loads(metadata["mean"])), tuple(json.loads(metadata["std"]))
+    )
+    try:
+        backbone.model.load_state_dict(dict(tensors))
+    except RuntimeError as error:
+        raise UnsuitableBackboneError(f"{origin} does not fit its architecture: {error}") from None
+    backbone.digest = tensors_digest(tensors)
+    return backbone.eval().requires_grad_(False)

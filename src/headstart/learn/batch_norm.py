@@ -1,0 +1,34 @@
+"""Which batch norms learn statistics, and which keep theirs."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+BnFreeze = Literal["none", "backbone", "all"]
+
+
+def set_training_mode(
+    groups: Sequence[Sequence[nn.Module]], first_trainable: int, bn_freeze: BnFreeze
+) -> None:
+    """Put each leaf module into the mode it trains in.
+
+    A batch norm uses and updates batch statistics only if its group is trainable and not frozen by
+    `bn_freeze`: "all" freezes those of the head too (fastai's `bn_freeze(True)`), "backbone" leaves
+    the head's running. Frozen means the statistics alone; scale and shift still train.
+
+    The layers of a frozen group are in evaluation mode altogether, which is what makes cached
+    activations equal live ones.
+
+    Args:
+        groups: leaf modules a group, first group first (see `layer_groups.module_groups`).
+        first_trainable: number of the first group that trains.
+        bn_freeze: see above.
+    """
+    head = len(groups) - 1
+    for number, group in enumerate(groups):
+        frozen_bn = bn_freeze == "all" or (bn_freeze == "backbone" and number < head)
+        for module in group:
+            is_bn = isinstance(module, _BatchNorm)
+            module.train(number >= first_trainable and not (is_bn and frozen_bn))

@@ -1,0 +1,108 @@
+"""Where and how precisely the arithmetic runs."""
+
+import ctypes
+import os
+import sys
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from pydantic import Field
+
+from headstart.core.section import Section
+
+# Batches whose forward pass needs no gradient are all padded to this many pictures: kernels may
+# choose another order of summation for another size, which moves the last bit.
+FORWARD_BATCH = 32
+
+
+class RuntimeParams(Section):
+    """Section `runtime`: what of the machine's use shapes the bits of a result."""
+
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        description="auto: forward passes of frozen networks in bf16 where the chip multiplies it, "
+        "training in fp32; fp32: everything; bf16: everything, if its gradients pass a check"
+    )
+    deterministic: bool = Field(description="refuse kernels whose result varies from run to run")
+
+
+@dataclass(frozen=True)
+class Compute:
+    """What `auto` became on this machine."""
+
+    device: torch.device
+    inference_dtype: torch.dtype
+    training_dtype: torch.dtype
+
+    def autocast(self, training: bool) -> AbstractContextManager[object]:
+        """The precision of a backbone's forward pass, as a context; heads always run in float32."""
+        dtype = self.training_dtype if training else self.inference_dtype
+        return torch.autocast(self.device.type, dtype=dtype, enabled=dtype != torch.float32)
+
+    def describe(self) -> dict[str, str]:
+        """For manifests and run tags."""
+        return {
+            "device": self.device.type,
+            "inference_precision": str(self.inference_dtype).removeprefix("torch."),
+            "training_precision": str(self.training_dtype).removeprefix("torch."),
+        }
+
+
+PLAIN_CPU = Compute(torch.device("cpu"), torch.float32, torch.float32)
+
+
+def prepare(runtime: RuntimeParams, environment: Mapping[str, str] = os.environ) -> Compute:
+    """Set torch up for this process: device, threads, determinism, memory.
+
+    HEADSTART_DEVICE (auto, cpu, cuda, cuda:1, mps) and HEADSTART_THREADS are read from
+    `environment`: they shape speed, so they do not belong into params.yaml.
+    """
+    _keep_freed_memory()
+    if threads := environment.get("HEADSTART_THREADS"):
+        torch.set_num_threads(int(threads))
+    device = _device(environment.get("HEADSTART_DEVICE", "auto"))
+    if runtime.deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True)
+        torch.backends.cudnn.benchmark = False
+    fast = torch.bfloat16 if _multiplies_bf16(device) else torch.float32
+    match runtime.precision:
+        case "auto":
+            return Compute(device, inference_dtype=fast, training_dtype=torch.float32)
+        case "fp32":
+            return Compute(device, torch.float32, torch.float32)
+        case "bf16":
+            return Compute(device, torch.bfloat16, torch.bfloat16)
+
+
+def _device(wanted: str) -> torch.device:
+    if wanted != "auto":
+        return torch.device(wanted)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def _multiplies_bf16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return device.type == "cpu" and bool(torch.cpu._is_avx512_bf16_supported())
+
+
+def _keep_freed_memory() -> None:
+    """Let glibc keep the memory of freed tensors instead of handing it back to the kernel.
+
+    By default each large tensor is mapped and unmapped anew, and the kernel zeroes its pages each
+    time: that was more than half of the time of a network's forward and backward pass on two cores.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    m_trim_threshold, m_mmap_max = -1, -4  # from malloc.h
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except AttributeError:  # another C library than glibc
+        return
+    mallopt(m_mmap_max, 0)
+    mallopt(m_trim_threshold, 2**31 - 1)

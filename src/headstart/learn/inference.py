@@ -1,0 +1,82 @@
+"""Forward passes without gradients, in fixed-size batches."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from headstart.core.report import Report
+from headstart.learn.device import FORWARD_BATCH
+from headstart.learn.pictures import Pictures
+
+
+def id_batches(ids: Sequence[str]) -> list[Sequence[str]]:
+    """Cut ids into batches of FORWARD_BATCH; the last may be smaller."""
+    return [ids[i : i + FORWARD_BATCH] for i in range(0, len(ids), FORWARD_BATCH)]
+
+
+def forward_passes(
+    forward: Callable[[Tensor], Tensor], batches: Iterable[Tensor]
+) -> Iterator[NDArray[np.float32]]:
+    """(B, 3, S, S) -> (B, D or K) float32 a batch. `forward` must be in evaluation mode.
+
+    Partial batches are padded to the full size and cut again, so that a picture's result does not
+    depend on how many others came with it.
+    """
+    for pictures in batches:
+        n = len(pictures)
+        if n < FORWARD_BATCH:
+            padding = pictures[:1].expand(FORWARD_BATCH - n, -1, -1, -1)
+            pictures = torch.cat([pictures, padding])
+        with torch.inference_mode():
+            yield forward(pictures)[:n].float().cpu().numpy()
+
+
+def frozen_features(
+    forward: Callable[[Tensor], Tensor],
+    show: Callable[[Sequence[Sequence[str]], int], Iterator[Tensor]],
+    ids: Sequence[str],
+    n_views: int,
+    report: Report,
+    label: str = "view",
+) -> Iterator[tuple[int, int, NDArray[np.float32]]]:
+    """One view of all pictures after the other.
+
+    Args:
+        forward: in evaluation mode.
+        show: (batches of ids, number of the view) -> batches of pictures.
+        ids: (N).
+        n_views: V.
+        report: shows a bar a view.
+        label: of the bar.
+
+    Yields:
+        (view, first row, (B, D or K)).
+    """
+    batches = id_batches(ids)
+    for view in range(n_views):
+        row = 0
+        passes = forward_passes(forward, show(batches, view))
+        for outputs in report.progress(passes, len(batches), f"{label} {view + 1}/{n_views}"):
+            yield view, row, outputs
+            row += len(outputs)
+
+
+def network_logits(network: nn.Module, pictures: Pictures, ids: Sequence[str]) -> Tensor:
+    """Logits (N, K) of the plain views, in evaluation mode; the caller's training mode is lost."""
+    network.eval()
+    passes = forward_passes(network, pictures.plain(id_batches(ids)))
+    return torch.from_numpy(np.concatenate(list(passes)))
+
+
+def head_logits(head: nn.Module, features: NDArray[np.float32], device: torch.device) -> Tensor:
+    """Logits (..., K) of features (..., D); the head is in evaluation mode only meanwhile."""
+    was_training = head.training
+    head.eval()
+    flat = torch.from_numpy(np.ascontiguousarray(features)).to(device).flatten(0, -2)  # (-1, D)
+    with torch.inference_mode():
+        logits: Tensor = head(flat).cpu()
+    head.train(was_training)
+    return logits.reshape(*features.shape[:-1], -1)  # (-1, K) -> (..., K)

@@ -1,0 +1,86 @@
+"""From stored pictures to batches: decode and crop in threads, move and light on the device."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional
+
+from headstart.core.augment import PLAIN, AugmentParams, Draw, affine_maps, crop_box, draw, lighting
+from headstart.core.workers import in_order
+
+Decode = Callable[[str], NDArray[np.uint8]]
+
+
+def cropped(
+    picture: NDArray[np.uint8], size_px: int, crop_frac: float, view: Draw
+) -> NDArray[np.uint8]:
+    """The crop of (H, W, 3) that `view` shows, scaled to (size_px, size_px, 3) with antialiasing."""
+    height, width = picture.shape[:2]
+    box = crop_box(width, height, crop_frac, view)
+    image = Image.fromarray(picture)
+    return np.asarray(image.resize((size_px, size_px), Image.Resampling.BILINEAR, box=box))
+
+
+def moved(crops: Tensor, views: Sequence[Draw]) -> Tensor:
+    """Turn, mirror, shift and light a batch (N, 3, S, S) of values in [0, 255]; float32, clipped.
+
+    One bilinear gather; where a view neither turns nor moves, its pixels stay as they are.
+    """
+    x = crops.to(torch.float32)
+    n, _, size, _ = x.shape
+    if any(_moves(view) for view in views):
+        maps = torch.from_numpy(affine_maps(views, size)).to(x.device)
+        grid = functional.affine_grid(maps, [n, 3, size, size], align_corners=False)
+        x = functional.grid_sample(
+            x, grid, mode="bilinear", padding_mode="reflection", align_corners=False
+        )
+    light = torch.from_numpy(lighting(views)).to(x.device)
+    brightness, contrast = (column.view(n, 1, 1, 1) for column in light.unbind(1))
+    mean = x.mean((1, 2, 3), keepdim=True)
+    return ((x - mean) * contrast + mean + 255 * brightness).clamp_(0, 255)
+
+
+def _moves(view: Draw) -> bool:
+    return bool(
+        view.angle_deg or view.quarter_turns or view.mirrored or view.shift_x or view.shift_y
+    )
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Batches of a set of stored pictures, at the size of the network's input."""
+
+    decode: Decode  # id -> (H, W, 3) uint8
+    size_px: int
+    crop_frac: float  # part of the shorter side that a crop at zoom 1 shows
+    device: torch.device
+
+    def plain(self, batches: Iterable[Sequence[str]]) -> Iterator[Tensor]:
+        """For each batch of ids the centre crops (N, 3, S, S), uint8."""
+        yield from self._crops([(i, PLAIN) for i in ids] for ids in batches)
+
+    def views(
+        self, batches: Iterable[Sequence[str]], augment: AugmentParams, seed: int, view: int
+    ) -> Iterator[Tensor]:
+        """For each batch of ids the view number `view` (N, 3, S, S), float32 in [0, 255]."""
+        jobs = [[(i, draw(augment, seed, view, i)) for i in ids] for ids in batches]
+        for crops, job in zip(self._crops(jobs), jobs, strict=True):
+            yield moved(crops, [drawn for _, drawn in job])
+
+    def _crops(self, batches: Iterable[Sequence[tuple[str, Draw]]]) -> Iterator[Tensor]:
+        """Crop some batches ahead of the one that is computed, a thread a batch."""
+
+        def crop(job: Sequence[tuple[str, Draw]]) -> NDArray[np.uint8]:
+            return np.stack(
+                [cropped(self.decode(i), self.size_px, self.crop_frac, view) for i, view in job]
+            )
+
+        for crops in in_order(crop, batches):
+            batch = torch.from_numpy(crops).to(self.device, non_blocking=True)
+            # (N, S, S, 3) -> (N, 3, S, S), which is channels_last in memory as it stands
+            yield batch.permute(0, 3, 1, 2)

@@ -1,0 +1,167 @@
+"""Bring weights from wherever they are into timm's names, and check that they fit."""
+
+import json
+import warnings
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from headstart.learn import torchvision_ops  # noqa: F401  (must come before timm)
+from headstart.learn.backbone import Backbone, BackboneParams
+from headstart.learn.seeding import torch_seed
+from headstart.store.sources import (
+    PackageWeights,
+    RandomWeights,
+    TimmWeights,
+    UserPath,
+    WeightsSource,
+)
+from headstart.store.tensors import NamedTensors
+
+N_SHOWN = 5  # tensors that an error message lists
+
+
+class WeightsError(ValueError):
+    """The weights are not those of the backbone, or there are none."""
+
+
+class UntrainedWarning(UserWarning):
+    """The backbone has learned nothing."""
+
+
+def fetch_weights(
+    source: WeightsSource, file: NamedTensors | None, params: BackboneParams
+) -> NamedTensors:
+    """The backbone's tensors under timm's names, without the classifier, and what they are.
+
+    Args:
+        source: where they come from.
+        file: what the file of a package or of the user's holds; None for the other sources.
+        params: the name of the backbone.
+
+    Returns:
+        tensors in timm's order; metadata architecture, mean and std (JSON lists, for values in
+        [0, 1]), source, and sha256 of the file they come from, where there is one.
+
+    Raises:
+        WeightsError: names the first few tensors that are missing, too many, or of another shape;
+            the weights are of another architecture; or timm could not get them.
+        UnsuitableBackboneError: timm does not know the backbone, or it gives no map.
+    """
+    with torch_seed(source.seed if isinstance(source, RandomWeights) else 0):
+        backbone = Backbone.create(params.name)
+    expected: dict[str, Tensor] = backbone.model.state_dict()
+    about = {
+        "architecture": params.name,
+        "mean": json.dumps(backbone.normalisation.mean),
+        "std": json.dumps(backbone.normalisation.sd),
+        "source": params.weights,
+    }
+    found: Mapping[str, Tensor]
+    match source:
+        case RandomWeights():
+            warnings.warn(
+                f"backbone.weights is {params.weights!r}: {params.name} is UNTRAINED, its "
+                "activations mean nothing.",
+                UntrainedWarning,
+                stacklevel=2,
+            )
+            found = expected
+        case TimmWeights():
+            found, about["source"] = _download(params.name)
+        case PackageWeights():
+            about |= {"mean": json.dumps(source.mean), "std": json.dumps(source.std)}
+            _check_architecture(source.architecture, params)
+            found = _content(file, about).tensors
+            if source.names == "in_order":
+                found = _renamed(found, expected)
+        case UserPath():
+            content = _content(file, about)
+            about |= {
+                key: content.metadata[key] for key in ("mean", "std") if key in content.metadata
+            }
+            _check_architecture(content.metadata.get("architecture", params.name), params)
+            found = content.tensors
+    return NamedTensors(_fitted(found, expected, _classifiers(backbone), params), about)
+
+
+def _content(file: NamedTensors | None, about: dict[str, str]) -> NamedTensors:
+    """The file that this kind of source has; its digest goes into `about`."""
+    if file is None:
+        raise WeightsError(f"backbone.weights is {about['source']!r}, but no file was read.")
+    about["sha256"] = file.metadata["sha256"]
+    return file
+
+
+def _check_architecture(architecture: str, params: BackboneParams) -> None:
+    """Names with and without a tag (resnet34.tv_in1k) are one architecture."""
+    if architecture.split(".")[0] != params.name.split(".")[0]:
+        raise WeightsError(
+            f"backbone.weights is {params.weights!r}, which holds weights of {architecture}, but "
+            f"backbone.name is {params.name!r}."
+        )
+
+
+def _download(name: str) -> tuple[Mapping[str, Tensor], str]:
+    """What timm downloads for `name` (strictly loaded into the whole model), and its full name."""
+    import timm  # late: it costs seconds
+
+    config = timm.models.get_pretrained_cfg(name)
+    if config is None or not config.has_weights:
+        raise WeightsError(f"timm has no pretrained weights for backbone.name {name!r}.")
+    try:
+        model = timm.create_model(name, pretrained=True)
+    except Exception as error:  # the hub, the network and the file each fail in their own ways
+        raise WeightsError(
+            f"timm could not get its weights for {name!r} ({type(error).__name__}: {error}); on a "
+            "machine without network, let backbone.weights be the absolute path of a file."
+        ) from error
+    return model.state_dict(), f"timm {config.architecture}.{config.tag}"
+
+
+def _classifiers(backbone: Backbone) -> tuple[str, ...]:
+    """How the names of the classifier's tensors begin."""
+    names = backbone.model.pretrained_cfg.get("classifier") or ()  # type: ignore[union-attr, operator]
+    return tuple(f"{name}." for name in ([names] if isinstance(names, str) else names))
+
+
+def _renamed(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """timm's names for tensors in timm's order; what follows (the classifier) keeps its own."""
+    n_more = len(found) - len(expected)
+    if n_more not in (0, 2):
+        raise WeightsError(
+            f"the file holds {len(found)} tensors, the backbone {len(expected)}, and a classifier "
+            "would be 2: they cannot be matched in order."
+        )
+    return dict(zip(expected, found.values(), strict=False))
+
+
+def _fitted(
+    found: Mapping[str, Tensor],
+    expected: Mapping[str, Tensor],
+    classifiers: tuple[str, ...],
+    params: BackboneParams,
+) -> dict[str, Tensor]:
+    """`found` in the order and dtypes of `expected`, without classifier, with all counters."""
+    found = {
+        k: v for k, v in found.items() if k in expected or not k.startswith(classifiers or "-")
+    }
+    # counts of batches shape no result, and old files lack them
+    counters = {k: v for k, v in expected.items() if k.endswith("num_batches_tracked")}
+    found = counters | found
+    problems = [
+        f"{name}: {_shape(found, name)} in the file, {_shape(expected, name)} in the model"
+        for name in [*expected, *sorted(found.keys() - expected.keys())]
+        if _shape(found, name) != _shape(expected, name)
+    ]
+    if problems:
+        more = f"\n  ... and {len(problems) - N_SHOWN} more" if len(problems) > N_SHOWN else ""
+        raise WeightsError(
+            f"backbone.weights {params.weights!r} does not fit backbone.name {params.name!r}; "
+            f"{len(problems)} tensors differ:\n  " + "\n  ".join(problems[:N_SHOWN]) + more
+        )
+    return {name: found[name].to(tensor.dtype).contiguous() for name, tensor in expected.items()}
+
+
+def _shape(tensors: Mapping[str, Tensor], name: str) -> str:
+    return str(tuple(tensors[name].shape)) if name in tensors else "nothing"

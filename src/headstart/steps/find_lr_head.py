@@ -1,0 +1,43 @@
+"""The learning-rate range test of a fresh head on cached activations."""
+
+from headstart.core.lr_curve import LrCurve, RangeTestParams
+from headstart.core.report import Report
+from headstart.learn.device import Compute
+from headstart.learn.fit import Trainer
+from headstart.learn.head import HeadParams, create_head
+from headstart.learn.loop import OptimizerParams, cross_entropy
+from headstart.learn.phases import head_phase
+from headstart.learn.seeding import torch_seed
+from headstart.learn.sources import FeatureSource
+from headstart.store.activations import Activations
+from headstart.store.index import Labels
+
+
+class FindLrHeadParams(RangeTestParams):
+    """Section `find_lr_head`."""
+
+
+def find_lr_head(
+    activations: Activations,
+    labels: Labels,
+    params: FindLrHeadParams,
+    head_params: HeadParams,
+    optimizer: OptimizerParams,
+    compute: Compute,
+    report: Report,
+) -> LrCurve:
+    """Train a head that is thrown away; the same params give the same curve."""
+    ids = labels.labelled("train")
+    with torch_seed(params.seed, "head"):
+        head = create_head(activations.features.shape[-1], len(labels.classes), head_params)
+    head.to(compute.device)
+    trainer = Trainer(
+        model=head,
+        source=FeatureSource(activations.of(ids), labels.targets(ids), compute.device),
+        optimizer=optimizer,
+        loss=cross_entropy,
+        evaluate=None,
+        seed=params.seed,
+        report=report,
+    )
+    return trainer.range_test(head_phase(head, lr=1.0), params)

@@ -1,0 +1,202 @@
+"""Find out what each picture is and what it means, and what is wrong with any of them."""
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import Literal, NamedTuple, Self
+
+import pandas as pd
+from PIL import UnidentifiedImageError
+from pydantic import Field, model_validator
+
+from headstart.core.label_table import parse_table
+from headstart.core.labelling import Meanings, Problem, agreed, from_folders, from_table
+from headstart.core.report import Report
+from headstart.core.rgb import PICTURE_SUFFIXES, decode_rgb
+from headstart.core.section import Section
+from headstart.core.splits import assign
+from headstart.core.workers import in_order
+from headstart.store.images import DatasetParams
+from headstart.store.index import Index, Labels, Task
+
+N_SHOWN = 20  # problems that an error message lists
+
+
+class IndexImagesParams(Section):
+    """Section `index_images`: where labels and splits come from."""
+
+    labels: str = Field(
+        min_length=1, description="folders, or the path of a CSV below the images folder"
+    )
+    id_column: str = Field(description="CSV column that names the picture")
+    label_column: str = Field(description="CSV column of its label, or labels between spaces")
+    id_suffix: str = Field(description="what the file name has after the CSV's id, as .jpg")
+    csv_folder: str = Field(
+        description="folder of the CSV's pictures below the images folder, or ''"
+    )
+    task: Task = Field(description="single_label or multi_label")
+    split: Literal["given", "stratified"] = Field(
+        description="given: by the folders train, valid, test; stratified: drawn"
+    )
+    valid_frac: float = Field(ge=0, lt=1, description="stratified: part of valid, in [0, 1)")
+    test_frac: float = Field(ge=0, lt=1, description="stratified: part of test, in [0, 1)")
+    seed: int = Field(ge=0, description="stratified: which draw")
+    on_problem: Literal["stop", "set_aside"] = Field(
+        description="stop the run, or leave the picture out and list it in problems.csv"
+    )
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        if self.valid_frac + self.test_frac >= 1:
+            raise ValueError("valid_frac and test_frac must leave something to train (sum below 1)")
+        if self.labels == "folders" and self.task == "multi_label":
+            raise ValueError("class folders give one label a picture: task must be single_label")
+        return self
+
+
+class IndexImagesError(ValueError):
+    """The pictures or their labels cannot be used as they are."""
+
+
+class _Decoded(NamedTuple):
+    """What a file is."""
+
+    id: str
+    width: int
+    height: int
+
+
+def index_images(
+    files: Mapping[str, bytes], dataset: DatasetParams, params: IndexImagesParams, report: Report
+) -> Index:
+    """Decode every picture once, join it with its label, split, and name what is wrong.
+
+    Args:
+        files: contents by path relative to the images folder (with /).
+        dataset: how many pictures a class.
+        params: where labels and splits come from.
+        report: shown while decoding.
+
+    Raises:
+        IndexImagesError: there are problems and `on_problem` is stop (all in one message), nothing
+            is left to train on, or there is only one class.
+        ValueError: the params do not describe these files.
+    """
+    paths = [path for path in sorted(files) if _suffix(path) in PICTURE_SUFFIXES]
+    meanings, problems = _meanings(files, paths, params)
+    decoded = list(
+        report.progress(
+            in_order(lambda path: _decode(path, files[path]), paths), len(paths), "decode"
+        )
+    )
+    copies: defaultdict[str, list[str]] = defaultdict(list)  # id -> its paths, sorted
+    sizes = {}
+    for path, result in zip(paths, decoded, strict=True):
+        if isinstance(result, Problem):
+            problems.append(result)
+        elif path in meanings:
+            copies[result.id].append(path)
+            sizes[result.id] = (result.width, result.height)
+
+    known, conflicts = agreed(copies, meanings)
+    known = assign(known, dataset.n_max_per_class, params.valid_frac, params.test_frac, params.seed)
+    classes = tuple(
+        sorted({c for said in known.values() if said.split == "train" for c in said.labels or ()})
+    )
+    unseen = {i: sorted(set(said.labels or ()) - set(classes)) for i, said in known.items()}
+    problems += conflicts + [
+        Problem(
+            path, "label_not_in_train", f"{known[i].split} has {', '.join(names)}, train has not"
+        )
+        for i, names in unseen.items()
+        for path in copies[i]
+        if names
+    ]
+    problems.sort()
+    if problems and params.on_problem == "stop":
+        raise IndexImagesError(_all_in_one(problems))
+    kept = sorted(i for i in known if not unseen[i])
+    if len(classes) < 2:
+        n_train = sum(known[i].split == "train" for i in kept)
+        raise IndexImagesError(
+            f"train has {n_train} pictures of {len(classes)} classes ({', '.join(classes)}), "
+            f"at least 2 are needed ({len(paths)} pictures were found, {len(problems)} problems)."
+        )
+    pictures = pd.DataFrame(
+        {
+            "id": kept,
+            "paths": [copies[i] for i in kept],
+            "width": [sizes[i][0] for i in kept],
+            "height": [sizes[i][1] for i in kept],
+        }
+    )
+    table = pd.DataFrame(
+        {
+            "id": kept,
+            "labels": [_list(known[i].labels) for i in kept],
+            "split": [known[i].split for i in kept],
+            "group": kept,  # no picture is known to belong with another
+        }
+    )
+    return Index(
+        pictures,
+        Labels(table, classes, params.task),
+        pd.DataFrame(problems, columns=list(Problem._fields)),
+        n_ignored=len(files) - len(paths),
+    )
+
+
+def _meanings(
+    files: Mapping[str, bytes], paths: Sequence[str], params: IndexImagesParams
+) -> Meanings:
+    """What folders or the CSV say of each of `paths`."""
+    given = params.split == "given"
+    if params.labels == "folders":
+        return from_folders(paths, given)
+    if params.labels not in files:
+        raise IndexImagesError(
+            f"index_images.labels is {params.labels!r}, but the images folder has no such file; "
+            "it must be folders, or the path of a CSV below dataset.source."
+        )
+    text = files[params.labels].decode("utf-8-sig")
+    several = params.task == "multi_label"
+    rows = parse_table(text, params.id_column, params.label_column, several)
+    folder = PurePosixPath(params.csv_folder)
+    by_path = {str(folder / f"{name}{params.id_suffix}"): said for name, said in rows.items()}
+    return from_table(paths, by_path, given, may_be_empty=several)
+
+
+def _decode(path: str, data: bytes) -> _Decoded | Problem:
+    """Decode a file in full: what it is, or what is wrong with it."""
+    if not data:
+        return Problem(path, "zero_bytes", "the file is empty")
+    try:
+        width, height = decode_rgb(data).size
+    except UnidentifiedImageError:
+        return Problem(path, "unreadable", "its bytes are no picture that Pillow knows")
+    except Exception as error:  # each of Pillow's decoders has its own ways to fail
+        return Problem(path, "damaged", str(error) or type(error).__name__)
+    return _Decoded(hashlib.sha256(data).hexdigest()[:32], width, height)
+
+
+def _all_in_one(problems: Sequence[Problem]) -> str:
+    """One message that names the problems, or as many as a person reads, the rarest kinds first."""
+    n = Counter(problem.problem for problem in problems)
+    rarest_first = sorted(problems, key=lambda problem: (n[problem.problem], problem.problem))
+    lines = [f"  {path}: {kind}: {detail}" for path, kind, detail in rarest_first[:N_SHOWN]]
+    if len(problems) > N_SHOWN:
+        lines.append(f"  ... and {len(problems) - N_SHOWN} more")
+    kinds = ", ".join(f"{n[kind]} {kind}" for kind in sorted(n))
+    return (
+        f"{len(problems)} problems with the pictures ({kinds}):\n" + "\n".join(lines) + "\n"
+        "Mend them in dataset.source, or let index_images.on_problem be set_aside."
+    )
+
+
+def _list(labels: tuple[str, ...] | None) -> list[str] | None:
+    return None if labels is None else list(labels)
+
+
+def _suffix(path: str) -> str:
+    return PurePosixPath(path).suffix.lower()

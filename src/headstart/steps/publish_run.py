@@ -1,0 +1,17 @@
+"""All params and the metrics of all stages -> one complete row."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from headstart.core.state import Row, flatten, numbers, state_of
+
+
+def publish_run(params: Mapping[str, Any], metrics: Mapping[str, Mapping[str, Any]]) -> Row:
+    """Return the row of the state that `params` and `metrics` are.
+
+    Args:
+        params: all sections of params.yaml, nested.
+        metrics: stage in snake case -> its metrics, nested; what is no number is no metric, but
+            it is part of the state.
+    """
+    return Row(state_of(params, metrics), flatten(params), numbers(metrics))

@@ -1,0 +1,76 @@
+"""Store every picture small and in one form, so that all later stages read little and alike."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from io import BytesIO
+from typing import Literal
+
+import PIL
+import pyarrow as pa
+from PIL import Image
+from pydantic import Field
+
+from headstart.core.report import Report
+from headstart.core.rgb import decode_rgb, is_plain_jpeg
+from headstart.core.section import Section
+from headstart.core.workers import in_order
+
+
+class ResizeParams(Section):
+    """Section `resize`: how pictures are stored."""
+
+    size_px: int = Field(
+        ge=8, description="shorter side of the stored picture, px, at least 8; smaller ones stay"
+    )
+    codec: Literal["jpeg", "png"] = Field(description="jpeg (lossy) or png (lossless)")
+    quality: int = Field(ge=1, le=95, description="of jpeg, 1 to 95; png has none")
+
+    def manifest(self) -> dict[str, str | int]:
+        """All that shapes the bytes, apart from the pictures themselves."""
+        values: dict[str, str | int] = {"size_px": self.size_px, "codec": self.codec}
+        if self.codec == "jpeg":
+            values["quality"] = self.quality
+        return {**values, "pillow": PIL.__version__, "pyarrow": pa.__version__}
+
+
+def resize(
+    rows: Sequence[tuple[str, str]],
+    files: Mapping[str, bytes],
+    params: ResizeParams,
+    report: Report,
+) -> Iterator[tuple[str, bytes]]:
+    """Yield (id, encoded picture) in the order of `rows`, a few in memory at a time.
+
+    Upright 8-bit RGB (core/rgb.py), the shorter side brought to `size_px` with antialiasing
+    (bicubic); a smaller picture keeps its size. A JPEG that is RGB, upright and no larger keeps its
+    very bytes where the codec is jpeg: encoding it again would only lose. The bytes depend on the
+    picture, the params and Pillow's version alone, not on the number of workers.
+
+    Args:
+        rows: (id, path) of each picture.
+        files: contents by path.
+        params: how to store.
+        report: shown while resizing.
+    """
+
+    def stored(row: tuple[str, str]) -> tuple[str, bytes]:
+        picture, path = row
+        return picture, _stored(files[path], params)
+
+    yield from report.progress(in_order(stored, rows), len(rows), "resize")
+
+
+def _stored(data: bytes, params: ResizeParams) -> bytes:
+    image = decode_rgb(data, params.size_px)
+    shorter = min(image.size)
+    if shorter > params.size_px:
+        # the shorter side comes out exactly at size_px, the longer at least as large
+        width, height = (max(1, round(side * params.size_px / shorter)) for side in image.size)
+        image = image.resize((width, height), Image.Resampling.BICUBIC)
+    elif params.codec == "jpeg" and is_plain_jpeg(data):
+        return data
+    buffer = BytesIO()
+    if params.codec == "jpeg":
+        image.save(buffer, "JPEG", quality=params.quality, subsampling="4:4:4")
+    else:
+        image.save(buffer, "PNG")
+    return buffer.getvalue()

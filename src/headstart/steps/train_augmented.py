@@ -1,0 +1,103 @@
+"""Continue the head on augmented views, with SGDR."""
+
+import warnings
+from functools import partial
+from typing import Self
+
+from pydantic import model_validator
+
+from headstart.core.report import Report
+from headstart.learn.device import Compute
+from headstart.learn.fit import Trainer
+from headstart.learn.head import restore_head
+from headstart.learn.loop import OptimizerParams, cross_entropy
+from headstart.learn.phases import PhasesParams, head_phase, with_cycles
+from headstart.learn.scores import score_head
+from headstart.learn.sources import FeatureSource
+from headstart.store.activations import Activations
+from headstart.store.checkpoints import Checkpoint, CheckpointError, Training, named_tensors
+from headstart.store.index import Labels
+
+
+class TrainAugmentedParams(PhasesParams):
+    """Section `train_augmented`."""
+
+    @model_validator(mode="after")
+    def _head_alone(self) -> Self:
+        for number, phase in enumerate(self.phases):
+            if phase.trainable != "head":
+                raise ValueError(
+                    f"phases.{number}.trainable is {phase.trainable}, but cached views can train "
+                    "the head alone; unfreeze_finetune trains the rest"
+                )
+            if phase.lr == "auto":
+                raise ValueError(
+                    f"phases.{number}.lr is auto, but the range tests start from a fresh head and "
+                    "from the whole network; set a number, such as the rate of train_head"
+                )
+        return self
+
+
+def train_augmented(
+    views: Activations,
+    plain: Activations,
+    labels: Labels,
+    start: Checkpoint,
+    params: TrainAugmentedParams,
+    optimizer: OptimizerParams,
+    compute: Compute,
+    report: Report,
+) -> Training:
+    """Epoch e trains on view e modulo V; the valid split is scored on its plain view.
+
+    Args:
+        views: V views of the train split.
+        plain: plain activations, of which those of the valid split are used.
+        labels: splits and targets.
+        start: the head that train-head wrote.
+        params: phases and seed.
+        optimizer: a fresh one is made for each phase.
+        compute: device and precision.
+        report: listens.
+
+    Raises:
+        CheckpointError: the head belongs to another backbone or to other classes.
+    """
+    if start.info.weights != views.manifest.weights or start.info.classes != labels.classes:
+        raise CheckpointError("the head was trained on another backbone, or for other classes.")
+    n_views, n_epochs = len(views.features), sum(phase.n_epochs() for phase in params.phases)
+    if n_views < n_epochs:
+        warnings.warn(
+            f"train_augmented.phases have {n_epochs} epochs, but precompute_views.n_views is "
+            f"{n_views}: epoch e reads view e modulo {n_views}, so views repeat.",
+            stacklevel=2,
+        )
+    train, valid = labels.labelled("train"), labels.labelled("valid")
+    head = restore_head(start.part("head"), start.info.dropout).to(compute.device)
+    trainer = Trainer(
+        model=head,
+        source=FeatureSource(views.of(train), labels.targets(train), compute.device),
+        optimizer=optimizer,
+        loss=cross_entropy,
+        evaluate=partial(
+            score_head, head, plain.of(valid)[0], labels.targets(valid), compute.device
+        )
+        if valid
+        else None,
+        seed=params.seed,
+        report=report,
+    )
+    result = trainer.fit(
+        [with_cycles(head_phase(head, float(phase.lr)), phase) for phase in params.phases]
+    )
+    info = start.info.model_copy(
+        update={
+            "params": start.info.params | {"train_augmented": params.model_dump()},
+            "history": (*start.info.history, "train-augmented"),
+        }
+    )
+    return Training(
+        checkpoint=Checkpoint(info=info, tensors=named_tensors("head", head.state_dict())),
+        epochs=result.table(),
+        metrics=result.metrics(),
+    )

@@ -1,0 +1,95 @@
+"""Train the course's head on cached activations of the plain view."""
+
+from dataclasses import replace
+from functools import partial
+
+from pydantic import Field
+
+from headstart.core.lr_curve import Suggestion
+from headstart.core.report import Report
+from headstart.core.schedules import constant
+from headstart.core.section import Section
+from headstart.learn.device import Compute
+from headstart.learn.fit import Trainer
+from headstart.learn.head import HeadParams, create_head
+from headstart.learn.loop import OptimizerParams, cross_entropy
+from headstart.learn.phases import Rate, head_phase, rate
+from headstart.learn.scores import score_head
+from headstart.learn.seeding import torch_seed
+from headstart.learn.sources import FeatureSource
+from headstart.store.activations import Activations
+from headstart.store.checkpoints import Checkpoint, CheckpointInfo, Training, named_tensors
+from headstart.store.index import Labels
+
+
+class TrainHeadParams(Section):
+    """Section `train_head`: a constant rate, as the course's first fit."""
+
+    lr: Rate = Field(description="above 0; auto: what find-lr-head suggests")
+    n_epochs: int = Field(ge=1, description="passes over the cached activations, at least 1")
+    seed: int = Field(ge=0, description="of the initial weights, the order, and dropout")
+
+
+def train_head(
+    activations: Activations,
+    labels: Labels,
+    params: TrainHeadParams,
+    head_params: HeadParams,
+    optimizer: OptimizerParams,
+    suggestion: Suggestion,
+    compute: Compute,
+    report: Report,
+) -> Training:
+    """Train a fresh head for `n_epochs` at a constant rate.
+
+    Raises:
+        ValueError: `lr` is auto and the range test has no suggestion.
+        ActivationsError: a labelled picture has no cached activations.
+    """
+    lr = rate(params.lr, suggestion, "train_head.lr")
+    train, valid = labels.labelled("train"), labels.labelled("valid")
+    features = activations.of(train)
+    with torch_seed(params.seed, "head"):
+        head = create_head(features.shape[-1], len(labels.classes), head_params)
+    head.to(compute.device)
+
+    trainer = Trainer(
+        model=head,
+        source=FeatureSource(features, labels.targets(train), compute.device),
+        optimizer=optimizer,
+        loss=cross_entropy,
+        evaluate=partial(
+            score_head, head, activations.of(valid)[0], labels.targets(valid), compute.device
+        )
+        if valid
+        else None,
+        seed=params.seed,
+        report=report,
+    )
+    phase = replace(
+        head_phase(head, lr),
+        cycles=[1] * params.n_epochs,
+        factors=lambda n_batches: constant(params.n_epochs * n_batches),
+    )
+    result = trainer.fit([phase])
+    manifest = activations.manifest
+    info = CheckpointInfo(
+        kind="head",
+        architecture=manifest.architecture,
+        weights=manifest.weights,
+        mean=manifest.mean,
+        std=manifest.std,
+        size_px=manifest.size_px,
+        crop_frac=manifest.crop_frac,
+        classes=labels.classes,
+        task=labels.task,
+        hidden_units=head_params.hidden_units,
+        dropout=head_params.dropout,
+        params={"train_head": params.model_dump(), "optimizer_head": optimizer.model_dump()},
+        history=("train-head",),
+    )
+    return Training(
+        checkpoint=Checkpoint(info=info, tensors=named_tensors("head", head.state_dict())),
+        epochs=result.table(),
+        metrics={"lr": lr, **result.metrics()},
+    )

@@ -1,0 +1,122 @@
+"""Unfreeze and fine-tune the network with differential rates and SGDR."""
+
+from typing import Literal
+
+import torch
+from pydantic import Field
+
+from headstart.core.augment import AugmentParams
+from headstart.core.lr_curve import Suggestion
+from headstart.core.report import Report
+from headstart.learn.backbone import Backbone
+from headstart.learn.fit import StopRule, Trainer
+from headstart.learn.gradients import gradient_cosine, require_right_gradients
+from headstart.learn.inference import network_logits
+from headstart.learn.loop import cross_entropy
+from headstart.learn.network import join
+from headstart.learn.phases import FinetuneOptimizerParams, PhasesParams, network_phase, rate
+from headstart.learn.pictures import Pictures
+from headstart.learn.scores import Scores, score_logits
+from headstart.learn.sources import PictureSource
+from headstart.store.checkpoints import Checkpoint, Training, named_tensors
+from headstart.store.index import Labels
+
+
+class UnfreezeFinetuneParams(PhasesParams):
+    """Section `unfreeze_finetune`."""
+
+    monitor: Literal["log_loss", "accuracy"] = Field(
+        description="what is compared at the end of each cycle, on the valid split"
+    )
+    stop_when_worse: bool = Field(
+        description="end the training when a cycle ends worse than the best: train until over-fitting"
+    )
+    keep: Literal["best", "last"] = Field(
+        description="best: the weights of the best end of a cycle, the starting point included"
+    )
+
+
+def unfreeze_finetune(
+    backbone: Backbone,
+    start: Checkpoint,
+    pictures: Pictures,
+    labels: Labels,
+    augment: AugmentParams,
+    params: UnfreezeFinetuneParams,
+    optimizer: FinetuneOptimizerParams,
+    suggestion: Suggestion,
+    report: Report,
+) -> Training:
+    """Train `backbone` and the head of `start` on live augmented pictures; epoch e shows view e.
+
+    Args:
+        backbone: the frozen original; trained in place.
+        start: the head that train-augmented wrote.
+        pictures: of all splits.
+        labels: splits and targets.
+        augment: how views differ.
+        params: phases, seed, and when to stop.
+        optimizer: kind, batch size, ratio of the rates, batch norms.
+        suggestion: of find-lr-finetune, for `lr: auto` in the first phase.
+        report: listens.
+
+    Raises:
+        ValueError: `lr` is auto without a suggestion, or the head belongs to another backbone.
+        PrecisionError: the training precision is reduced and its gradients are wrong.
+    """
+    first = rate(params.phases[0].lr, suggestion, "unfreeze_finetune.phases.0.lr")
+    rates = [first, *(float(phase.lr) for phase in params.phases[1:])]
+    network = join(backbone, start.info.weights, start.part("head"), optimizer.dropout)
+    train, valid = labels.labelled("train"), labels.labelled("valid")
+
+    def evaluate() -> Scores:
+        return score_logits(network_logits(network, pictures, valid), labels.targets(valid))
+
+    trainer = Trainer(
+        model=network,
+        source=PictureSource(pictures, train, labels.targets(train), augment, params.seed),
+        optimizer=optimizer,
+        loss=cross_entropy,
+        evaluate=evaluate if valid else None,
+        seed=params.seed,
+        report=report,
+    )
+    phases = [
+        network_phase(network, phase, optimizer, lr)
+        for phase, lr in zip(params.phases, rates, strict=True)
+    ]
+    if backbone.compute.training_dtype != torch.float32:
+        cosine = gradient_cosine(
+            network,
+            lambda copy: network_phase(copy, params.phases[0], optimizer, first),
+            next(trainer.batches(epoch=0)),
+            cross_entropy,
+            backbone.compute,
+        )
+        require_right_gradients(cosine, backbone.compute)
+    result = trainer.fit(phases, StopRule(params.monitor, params.stop_when_worse, params.keep))
+    info = start.info.model_copy(
+        update={
+            "kind": "network",
+            "dropout": optimizer.dropout,
+            "params": start.info.params
+            | {
+                "unfreeze_finetune": params.model_dump(mode="json"),
+                "optimizer_finetune": optimizer.model_dump(mode="json"),
+                "augment": augment.model_dump(mode="json"),
+            },
+            "history": (*start.info.history, "unfreeze-finetune"),
+        }
+    )
+    tensors = named_tensors("backbone", network.backbone.model.state_dict())
+    tensors |= named_tensors("head", network.head.state_dict())
+    return Training(
+        checkpoint=Checkpoint(info=info, tensors=tensors),
+        epochs=result.table(),
+        metrics={
+            "lr": first,
+            "kept_epoch": result.kept_epoch,
+            "overfitted": result.stopped,
+            **result.metrics(),
+        },
+    )

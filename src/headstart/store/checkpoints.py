@@ -1,0 +1,111 @@
+"""Trained networks: safetensors with all that a prediction needs in their metadata."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, ValidationError
+from torch import Tensor
+
+from headstart.store.tensors import NamedTensors, TensorsError, read_tensors, write_tensors
+
+FORMAT = 1
+
+
+class CheckpointError(ValueError):
+    """A file is no checkpoint of ours, or does not fit the others it is used with."""
+
+
+class CheckpointInfo(BaseModel):
+    """What a checkpoint says about itself.
+
+    Attributes:
+        kind: head (its tensors belong on the frozen backbone named by `weights`), or network.
+        architecture: timm's name of the backbone.
+        weights: digest of the backbone that the training started from.
+        mean: per channel, of inputs in [0, 1].
+        std: standard deviation per channel.
+        size_px: side of the square input.
+        crop_frac: part of a picture's shorter side that it shows.
+        classes: in the order of the logits.
+        task: what the labels are.
+        hidden_units: of the head.
+        dropout: of the head.
+        thresholds: of the classes, for many labels a picture.
+        params: the sections of params.yaml that shaped it.
+        history: what was trained before, oldest first.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: int = FORMAT
+    kind: Literal["head", "network"]
+    architecture: str
+    weights: str
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    size_px: int
+    crop_frac: float
+    classes: tuple[str, ...]
+    task: Literal["single_label", "multi_label"]
+    hidden_units: int
+    dropout: tuple[float, float]
+    thresholds: tuple[float, ...] = ()
+    params: dict[str, object]
+    history: tuple[str, ...] = ()
+
+
+class Checkpoint(BaseModel):
+    """Tensors by name (`head.*`, and `backbone.*` for a whole network) and what they are."""
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+
+    info: CheckpointInfo
+    tensors: dict[str, Tensor]
+
+    def part(self, prefix: str) -> dict[str, Tensor]:
+        """The tensors below `prefix`, without it."""
+        start = f"{prefix}."
+        return {k.removeprefix(start): v for k, v in self.tensors.items() if k.startswith(start)}
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a training stage writes: a checkpoint, a table of a row an epoch, and its metrics."""
+
+    checkpoint: Checkpoint
+    epochs: pd.DataFrame
+    metrics: dict[str, object]
+
+
+def named_tensors(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A module's state under `prefix`, on the CPU, as `Checkpoint.tensors` wants it."""
+    return {f"{prefix}.{k}": v.detach().cpu().contiguous() for k, v in state.items()}
+
+
+def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write beside, then rename. The same tensors and info give the same bytes."""
+    text = json.dumps(checkpoint.info.model_dump(mode="json"), sort_keys=True)
+    tensors = dict(sorted(checkpoint.tensors.items()))
+    write_tensors(path, NamedTensors(tensors, {"headstart": text}))
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Read without any code from the file.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, or not written by headstart.
+    """
+    try:
+        content = read_tensors(path)
+        info = CheckpointInfo.model_validate_json(content.metadata["headstart"])
+    except (FileNotFoundError, TensorsError) as error:
+        raise CheckpointError(f"{path} is no readable checkpoint: {error}") from None
+    except KeyError:
+        raise CheckpointError(f"{path} is no checkpoint of headstart.") from None
+    except ValidationError as error:
+        raise CheckpointError(f"{path} has metadata of another version: {error}") from None
+    return Checkpoint(info=info, tensors=dict(content.tensors))

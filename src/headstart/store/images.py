@@ -1,0 +1,129 @@
+"""0_source/images: a folder of files as they came, and how one gets there."""
+
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import Field
+
+from headstart.core.section import Section
+
+_SYSTEM_FILES = {"thumbs.db", "desktop.ini", "__macosx"}  # and all names that begin with a dot
+
+
+class DatasetParams(Section):
+    """Section `dataset`: which pictures."""
+
+    source: str = Field(
+        description="a file under sources/ (as sources/textile.yaml), or the absolute path of a "
+        "folder of pictures"
+    )
+    n_max_per_class: int = Field(
+        ge=0, description="pictures a class, for a quick try-out of a big set; 0: all"
+    )
+
+
+@dataclass(frozen=True)
+class Tree:
+    """The files below a folder.
+
+    Attributes:
+        root: the folder.
+        sizes: bytes of each file by its path relative to `root` (with /), sorted by path.
+        n_hidden: hidden and system files and folders (.DS_Store, Thumbs.db, ...), left out.
+    """
+
+    root: Path
+    sizes: Mapping[str, int]
+    n_hidden: int
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of all files."""
+        return sum(self.sizes.values())
+
+    def counts(self) -> dict[str, int]:
+        """For a metrics file."""
+        return {"n_files": len(self.sizes), "n_bytes": self.n_bytes, "n_hidden": self.n_hidden}
+
+
+def list_tree(root: Path) -> Tree:
+    """List all files below `root`; symbolic links are followed.
+
+    Raises:
+        ValueError: `root` is no folder, a link leads nowhere or back to a folder above it, or a
+            name is not valid UTF-8.
+    """
+    if not root.is_dir():
+        raise ValueError(f"{root} is not a folder.")
+    sizes: dict[str, int] = {}
+    n_hidden = 0
+    waiting: list[tuple[Path, tuple[Path, ...]]] = [(root, (root.resolve(),))]
+    while waiting:
+        folder, above = waiting.pop()
+        for path in folder.iterdir():
+            if path.name.startswith(".") or path.name.lower() in _SYSTEM_FILES:
+                n_hidden += 1
+                continue
+            if not path.exists():
+                raise ValueError(f"{path} is a link to {path.readlink()}, which does not exist.")
+            if path.is_dir():
+                real = path.resolve()
+                if real in above:
+                    raise ValueError(f"{path} is a link back to {real}, a folder above it.")
+                waiting.append((path, (*above, real)))
+                continue
+            name = path.relative_to(root).as_posix()
+            if "\udc80" <= max(name) <= "\udcff":  # how Python shows bytes that are not UTF-8
+                raise ValueError(f"{root} has a file named {name!r}; rename it to valid UTF-8.")
+            sizes[name] = path.stat().st_size
+    return Tree(root, dict(sorted(sizes.items())), n_hidden)
+
+
+def n_free_bytes(path: Path) -> int:
+    """Bytes that are free where `path` (or the nearest folder above it that exists) lies."""
+    existing = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+    return shutil.disk_usage(existing).free
+
+
+def write_images(folder: Path, files: Iterable[tuple[str, Path]]) -> None:
+    """Copy each file to its name below `folder`, which appears only once all of them are there.
+
+    Raises:
+        ValueError: a file lies in `folder` itself, which is about to be replaced.
+    """
+    beside = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir(parents=True)
+    try:
+        for name, origin in files:
+            if folder.resolve() in origin.resolve().parents:
+                raise ValueError(f"{origin} lies in {folder}, where the pictures are to be copied.")
+            target = beside / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(origin, target)
+        if folder.exists():
+            shutil.rmtree(folder)
+        beside.replace(folder)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+class ImageFolder(Mapping[str, bytes]):
+    """The contents of the files of a folder by relative path (with /), each read when asked for."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def __getitem__(self, name: str) -> bytes:
+        try:
+            return (self._root / name).read_bytes()
+        except FileNotFoundError:
+            raise KeyError(f"{self._root} has no file {name!r}.") from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(list_tree(self._root).sizes)
+
+    def __len__(self) -> int:
+        return len(list_tree(self._root).sizes)

@@ -1,0 +1,122 @@
+"""2_resized: all encoded pictures in one memory-mapped Arrow file with O(1) access by id."""
+
+import hashlib
+import io
+import json
+from collections.abc import Iterable, Mapping
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from PIL import Image
+
+N_ROWS_A_BATCH = 64  # rows held in memory while writing
+
+# A struct of bytes and path is how other tools (Hugging Face datasets) know a column of images.
+_SCHEMA = pa.schema(
+    [("id", pa.string()), ("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())]))]
+)
+
+
+def write_resized(
+    folder: Path, rows: Iterable[tuple[str, bytes]], manifest: Mapping[str, str | int]
+) -> dict[str, int]:
+    """Write pictures.arrow and manifest.json, holding only a few rows in memory at a time.
+
+    Args:
+        folder: made if need be; each file is written beside and then renamed.
+        rows: (id, encoded picture), ids rising.
+        manifest: how the pictures were made (size_px, codec, ...; `codec` gives the paths their
+            suffix); n_pictures and ids_sha256 (sha256 of the ids, a line each) are added.
+
+    Returns:
+        n_pictures, n_bytes (of pictures.arrow).
+
+    Raises:
+        ValueError: the ids do not rise.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    suffix = "png" if manifest["codec"] == "png" else "jpg"
+    rows, last, n, digest = iter(rows), "", 0, hashlib.sha256()
+    beside = folder / "pictures.arrow.partial"
+    with pa.OSFile(str(beside), "wb") as sink, pa.ipc.new_file(sink, _SCHEMA) as writer:
+        while batch := list(islice(rows, N_ROWS_A_BATCH)):
+            for picture, _ in batch:
+                if picture <= last:
+                    raise ValueError(f"picture {picture!r} follows {last!r}: ids must rise.")
+                last = picture
+                digest.update(f"{picture}\n".encode())
+            n += len(batch)
+            images = [{"bytes": data, "path": f"{picture}.{suffix}"} for picture, data in batch]
+            columns = [
+                pa.array([picture for picture, _ in batch]),
+                pa.array(images, _SCHEMA[1].type),
+            ]
+            writer.write_batch(pa.record_batch(columns, schema=_SCHEMA))
+    beside.replace(folder / "pictures.arrow")
+    about = {**manifest, "n_pictures": n, "ids_sha256": digest.hexdigest()}
+    beside = folder / "manifest.json.partial"
+    beside.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+    beside.replace(folder / "manifest.json")
+    return {"n_pictures": n, "n_bytes": (folder / "pictures.arrow").stat().st_size}
+
+
+class ResizedPictures:
+    """The encoded pictures of one folder: memory-mapped, safe to read from many threads, picklable.
+
+    Attributes:
+        manifest: how the pictures were made.
+        ids: sorted.
+        digest: sha256 hex of the ids and the manifest, so of all that shapes the pictures.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Open `folder` (touches no picture's bytes).
+
+        Raises:
+            ValueError: the file and its manifest do not belong together.
+            OSError: one of them is missing.
+        """
+        self._folder = folder
+        text = (folder / "manifest.json").read_text(encoding="utf-8")
+        self.manifest: dict[str, str | int] = json.loads(text)
+        with pa.memory_map(str(folder / "pictures.arrow")) as source:
+            table = pa.ipc.open_file(source).read_all()  # zero-copy: the arrays point into the map
+        self.ids: list[str] = table["id"].to_pylist()
+        lines = "".join(f"{picture}\n" for picture in self.ids)
+        if hashlib.sha256(lines.encode()).hexdigest() != self.manifest["ids_sha256"]:
+            raise ValueError(
+                f"{folder}: pictures.arrow does not hold the ids of its manifest.json."
+            )
+        self.digest: str = hashlib.sha256((lines + text).encode()).hexdigest()
+        self._bytes = [chunk.field("bytes") for chunk in table["image"].chunks]
+        self._place = {picture: place for place, picture in enumerate(self.ids)}
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __reduce__(self) -> tuple[type["ResizedPictures"], tuple[Path]]:
+        return ResizedPictures, (self._folder,)
+
+    def encoded(self, picture: str) -> bytes:
+        """The encoded bytes of the picture with this id.
+
+        Raises:
+            KeyError: no such picture.
+        """
+        if picture not in self._place:
+            raise KeyError(f"{self._folder} holds no picture {picture!r} (it holds {len(self)}).")
+        batch, row = divmod(self._place[picture], N_ROWS_A_BATCH)
+        data: bytes = self._bytes[batch][row].as_py()
+        return data
+
+    def decode(self, picture: str) -> NDArray[np.uint8]:
+        """The picture as (H, W, 3) uint8 RGB.
+
+        Raises:
+            KeyError: no such picture.
+        """
+        with Image.open(io.BytesIO(self.encoded(picture))) as image:
+            return np.array(image.convert("RGB"))

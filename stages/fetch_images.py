@@ -1,0 +1,33 @@
+"""dataset.source → images: copy the pictures of a package or of a folder, and check them."""
+
+from pathlib import Path
+
+import click
+
+from headstart.params import load_section
+from headstart.steps.fetch_images import fetch_images
+from headstart.store.images import DatasetParams, list_tree, n_free_bytes, write_images
+from headstart.store.reports import write_json
+from headstart.store.sources import locate, read_images_source
+from headstart.tracking import stage_run
+
+FILE = click.Path(path_type=Path)
+
+
+@click.command(help=__doc__)
+@click.option("--images", type=FILE, required=True, help="where to copy the files to")
+@click.option("--metrics", type=FILE, required=True, help="number and size of the files")
+@click.option("--run", "run_file", type=FILE, required=True, help="record of this run")
+def main(images: Path, metrics: Path, run_file: Path) -> None:
+    """Copy the pictures."""
+    params = load_section("dataset", DatasetParams)
+    with stage_run("fetch-images", run_file, {"dataset": params}) as run:
+        source = read_images_source(params.source)
+        tree = list_tree(locate(source))
+        write_images(images, fetch_images(tree, source, n_free_bytes(images), run))
+        write_json(metrics, tree.counts())
+        run.metrics(tree.counts())
+
+
+if __name__ == "__main__":
+    main()

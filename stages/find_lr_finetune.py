@@ -1,0 +1,70 @@
+"""resized + labels + backbone + augmented → report: the range test of the whole network."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from headstart.core.augment import AugmentParams
+from headstart.core.figures import lr_curve_figure
+from headstart.core.lr_curve import suggest
+from headstart.learn.backbone import load_backbone
+from headstart.learn.device import RuntimeParams, prepare
+from headstart.learn.phases import FinetuneOptimizerParams
+from headstart.learn.pictures import Pictures
+from headstart.params import load_section
+from headstart.steps.find_lr_finetune import FindLrFinetuneParams, find_lr_finetune
+from headstart.store.checkpoints import read_checkpoint
+from headstart.store.index import read_labels
+from headstart.store.reports import write_csv, write_figure, write_json
+from headstart.store.resized import ResizedPictures
+from headstart.tracking import stage_run
+
+FILE = click.Path(path_type=Path)
+
+
+@click.command(help=__doc__)
+@click.option("--resized", type=FILE, required=True, help="stored pictures")
+@click.option("--labels", type=FILE, required=True, help="classes and splits")
+@click.option("--weights", type=FILE, required=True, help="the frozen backbone")
+@click.option("--head", type=FILE, required=True, help="the augmented head")
+@click.option("--curve", type=FILE, required=True, help="CSV of rate and losses")
+@click.option("--plot", type=FILE, required=True, help="PNG of the curve")
+@click.option("--suggestion", type=FILE, required=True, help="JSON of the rate, or why none")
+@click.option("--metrics", type=FILE, required=True, help="the suggestion as a number")
+@click.option("--run", "run_file", type=FILE, required=True, help="record of this run")
+def main(
+    resized: Path, labels: Path, weights: Path, head: Path, curve: Path, plot: Path,
+    suggestion: Path, metrics: Path, run_file: Path,
+) -> None:  # fmt: skip
+    """Find a learning rate for fine-tuning."""
+    params = load_section("find_lr_finetune", FindLrFinetuneParams)
+    optimizer = load_section("optimizer_finetune", FinetuneOptimizerParams)
+    augment = load_section("augment", AugmentParams)
+    runtime = load_section("runtime", RuntimeParams)
+    sections = {
+        "find_lr_finetune": params,
+        "optimizer_finetune": optimizer,
+        "augment": augment,
+        "runtime": runtime,
+    }
+    with stage_run("find-lr-finetune", run_file, sections) as run:
+        start, backbone = read_checkpoint(head), load_backbone(weights).on(prepare(runtime))
+        decode = ResizedPictures(resized).decode
+        pictures = Pictures(
+            decode, start.info.size_px, start.info.crop_frac, backbone.compute.device
+        )
+        found = find_lr_finetune(
+            backbone, start, pictures, read_labels(labels), augment, params, optimizer, run
+        )
+        advice = suggest(found, params.rule)
+        write_csv(curve, found.table())
+        write_figure(plot, lr_curve_figure(found, advice, "Range test of the whole network"))
+        write_json(suggestion, asdict(advice))
+        write_json(metrics, advice.metrics())
+        run.metrics(advice.metrics())
+        run.artifact(plot)
+
+
+if __name__ == "__main__":
+    main()

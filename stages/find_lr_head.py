@@ -1,0 +1,66 @@
+"""activations + labels → report: the learning-rate range test of a fresh head."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from headstart.core.figures import lr_curve_figure
+from headstart.core.lr_curve import suggest
+from headstart.learn.device import RuntimeParams, prepare
+from headstart.learn.head import HeadParams
+from headstart.learn.loop import OptimizerParams
+from headstart.params import load_section
+from headstart.steps.find_lr_head import FindLrHeadParams, find_lr_head
+from headstart.store.activations import read_activations
+from headstart.store.index import read_labels
+from headstart.store.reports import write_csv, write_figure, write_json
+from headstart.tracking import stage_run
+
+FILE = click.Path(path_type=Path)
+
+
+@click.command(help=__doc__)
+@click.option("--activations", type=FILE, required=True, help="of the plain view")
+@click.option("--labels", type=FILE, required=True, help="classes and splits")
+@click.option("--curve", type=FILE, required=True, help="CSV of rate and losses")
+@click.option("--plot", type=FILE, required=True, help="PNG of the curve")
+@click.option("--suggestion", type=FILE, required=True, help="JSON of the rate, or why none")
+@click.option("--metrics", type=FILE, required=True, help="the suggestion as a number")
+@click.option("--run", "run_file", type=FILE, required=True, help="record of this run")
+def main(
+    activations: Path, labels: Path, curve: Path, plot: Path, suggestion: Path, metrics: Path,
+    run_file: Path,
+) -> None:  # fmt: skip
+    """Find a learning rate for the head."""
+    params = load_section("find_lr_head", FindLrHeadParams)
+    head = load_section("head", HeadParams)
+    optimizer = load_section("optimizer_head", OptimizerParams)
+    runtime = load_section("runtime", RuntimeParams)
+    sections = {
+        "find_lr_head": params,
+        "head": head,
+        "optimizer_head": optimizer,
+        "runtime": runtime,
+    }
+    with stage_run("find-lr-head", run_file, sections) as run:
+        found = find_lr_head(
+            read_activations(activations),
+            read_labels(labels),
+            params,
+            head,
+            optimizer,
+            prepare(runtime),
+            run,
+        )
+        advice = suggest(found, params.rule)
+        write_csv(curve, found.table())
+        write_figure(plot, lr_curve_figure(found, advice, "Range test of the head"))
+        write_json(suggestion, asdict(advice))
+        write_json(metrics, advice.metrics())
+        run.metrics(advice.metrics())
+        run.artifact(plot)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,39 @@
+"""images → pictures + labels + train ids + problems: what each picture is, and what it means."""
+
+from pathlib import Path
+
+import click
+
+from headstart.params import load_section
+from headstart.steps.index_images import IndexImagesParams, index_images
+from headstart.store.images import DatasetParams, ImageFolder
+from headstart.store.index import write_index
+from headstart.store.reports import write_csv, write_json
+from headstart.tracking import stage_run
+
+FILE = click.Path(path_type=Path)
+
+
+@click.command(help=__doc__)
+@click.option("--images", type=FILE, required=True, help="folder of the pictures")
+@click.option("--pictures", type=FILE, required=True, help="what each picture is")
+@click.option("--labels", type=FILE, required=True, help="what each picture means")
+@click.option("--train-ids", type=FILE, required=True, help="the pictures of train")
+@click.option("--problems", type=FILE, required=True, help="what was set aside, and why")
+@click.option("--metrics", type=FILE, required=True, help="counts")
+@click.option("--run", "run_file", type=FILE, required=True, help="record of this run")
+def main(images: Path, pictures: Path, labels: Path, train_ids: Path, problems: Path,
+         metrics: Path, run_file: Path) -> None:  # fmt: skip
+    """Index the pictures."""
+    dataset = load_section("dataset", DatasetParams)
+    params = load_section("index_images", IndexImagesParams)
+    with stage_run("index-images", run_file, {"dataset": dataset, "index_images": params}) as run:
+        index = index_images(ImageFolder(images), dataset, params, run)
+        write_index(index, pictures, labels, train_ids)
+        write_csv(problems, index.problems)
+        write_json(metrics, index.counts())
+        run.metrics(index.counts())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+"""resized + backbone → activations/plain: the centre crop of every picture, frozen and pooled."""
+
+from pathlib import Path
+
+import click
+
+from headstart.learn.backbone import BackboneParams, load_backbone
+from headstart.learn.device import RuntimeParams, prepare
+from headstart.learn.pictures import Pictures
+from headstart.params import load_section
+from headstart.steps.precompute_activations import precompute_activations
+from headstart.store.activations import write_activations
+from headstart.store.reports import write_json
+from headstart.store.resized import ResizedPictures
+from headstart.tracking import stage_run
+
+FILE = click.Path(path_type=Path)
+
+
+@click.command(help=__doc__)
+@click.option("--resized", type=FILE, required=True, help="stored pictures")
+@click.option("--weights", type=FILE, required=True, help="the frozen backbone")
+@click.option("--activations", type=FILE, required=True, help="where to write the features")
+@click.option("--metrics", type=FILE, required=True, help="number and size")
+@click.option("--run", "run_file", type=FILE, required=True, help="record of this run")
+def main(resized: Path, weights: Path, activations: Path, metrics: Path, run_file: Path) -> None:
+    """Compute the plain activations."""
+    params = load_section("backbone", BackboneParams)
+    runtime = load_section("runtime", RuntimeParams)
+    with stage_run(
+        "precompute-activations", run_file, {"backbone": params, "runtime": runtime}
+    ) as run:
+        stored, backbone = ResizedPictures(resized), load_backbone(weights).on(prepare(runtime))
+        pictures = Pictures(
+            stored.decode, params.size_px, params.crop_frac, backbone.compute.device
+        )
+        computation = precompute_activations(backbone, pictures, stored.ids, stored.digest, run)
+        counts = write_activations(activations, computation)
+        write_json(metrics, counts)
+        run.metrics(counts)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""resized + train ids + backbone → activations/views: augmented views of train, one an epoch."""
+
+from pathlib import Path
+
+import click
+
+from headstart.core.augment import AugmentParams
+from headstart.learn.backbone import BackboneParams, load_backbone
+from headstart.learn.device import RuntimeParams, prepare
+from headstart.learn.pictures import Pictures
+from headstart.params import load_section
+from headstart.steps.precompute_views import PrecomputeViewsParams, precompute_views
+from headstart.store.activations import write_activations
+from headstart.store.index import read_ids
+from headstart.store.reports import write_json
+from headstart.store.resized import ResizedPictures
+from headstart.tracking import stage_run
+
+FILE = click.Path(path_type=Path)
+
+
+@click.command(help=__doc__)
+@click.option("--resized", type=FILE, required=True, help="stored pictures")
+@click.option("--train-ids", type=FILE, required=True, help="the pictures of train")
+@click.option("--weights", type=FILE, required=True, help="the frozen backbone")
+@click.option("--activations", type=FILE, required=True, help="where to write the features")
+@click.option("--metrics", type=FILE, required=True, help="number and size")
+@click.option("--run", "run_file", type=FILE, required=True, help="record of this run")
+def main(
+    resized: Path, train_ids: Path, weights: Path, activations: Path, metrics: Path, run_file: Path
+) -> None:
+    """Compute the views."""
+    body = load_section("backbone", BackboneParams)
+    augment = load_section("augment", AugmentParams)
+    params = load_section("precompute_views", PrecomputeViewsParams)
+    runtime = load_section("runtime", RuntimeParams)
+    sections = {
+        "backbone": body,
+        "augment": augment,
+        "precompute_views": params,
+        "runtime": runtime,
+    }
+    with stage_run("precompute-views", run_file, sections) as run:
+        stored, backbone = ResizedPictures(resized), load_backbone(weights).on(prepare(runtime))
+        pictures = Pictures(stored.decode, body.size_px, body.crop_frac, backbone.compute.device)
+        ids = read_ids(train_ids)
+        computation = precompute_views(backbone, pictures, ids, stored.digest, augment, params, run)
+        counts = write_activations(activations, computation)
+        write_json(metrics, counts)
+        run.metrics(counts)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,31 @@
+"""all params + all metrics + all runs → MLflow: one complete row for the whole state."""
+
+from pathlib import Path
+
+import click
+
+from headstart.params import read_params
+from headstart.steps.publish_run import publish_run
+from headstart.store.reports import read_json, write_json
+from headstart.store.runs import read_run
+from headstart.tracking import publish
+
+FILE = click.Path(path_type=Path)
+
+
+@click.command(help=__doc__)
+@click.option("--metrics", type=FILE, multiple=True, help="metrics of one stage (repeat)")
+@click.option("--run", "runs", type=FILE, multiple=True, help="record of one stage's run (repeat)")
+@click.option("--report", "reports", type=FILE, multiple=True, help="small file to show (repeat)")
+@click.option("--state", type=FILE, required=True, help="where to write the name of the state")
+def main(
+    metrics: tuple[Path, ...], runs: tuple[Path, ...], reports: tuple[Path, ...], state: Path
+) -> None:
+    """Write the row, then the name of its state."""
+    row = publish_run(read_params(), {path.stem: read_json(path) for path in metrics})
+    publish(row, [read_run(path) for path in runs], reports)
+    write_json(state, {"state": row.state})
+
+
+if __name__ == "__main__":
+    main()

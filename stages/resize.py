@@ -1,0 +1,36 @@
+"""images + pictures → resized: every picture small, upright and RGB, in one file."""
+
+from pathlib import Path
+
+import click
+
+from headstart.params import load_section
+from headstart.steps.resize import ResizeParams, resize
+from headstart.store.images import ImageFolder
+from headstart.store.index import first_paths, read_pictures
+from headstart.store.reports import write_json
+from headstart.store.resized import write_resized
+from headstart.tracking import stage_run
+
+FILE = click.Path(path_type=Path)
+
+
+@click.command(help=__doc__)
+@click.option("--images", type=FILE, required=True, help="folder of the pictures")
+@click.option("--pictures", type=FILE, required=True, help="what each picture is")
+@click.option("--resized", type=FILE, required=True, help="folder of the stored pictures")
+@click.option("--metrics", type=FILE, required=True, help="number and size")
+@click.option("--run", "run_file", type=FILE, required=True, help="record of this run")
+def main(images: Path, pictures: Path, resized: Path, metrics: Path, run_file: Path) -> None:
+    """Resize the pictures."""
+    params = load_section("resize", ResizeParams)
+    with stage_run("resize", run_file, {"resize": params}) as run:
+        rows = first_paths(read_pictures(pictures))
+        encoded = resize(rows, ImageFolder(images), params, run)
+        counts = write_resized(resized, encoded, params.manifest())
+        write_json(metrics, counts)
+        run.metrics(counts)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""views + activations + labels + head → checkpoints: train the head on augmented pictures."""
+
+from pathlib import Path
+
+import click
+
+from headstart.core.figures import epoch_curves_figure
+from headstart.learn.device import RuntimeParams, prepare
+from headstart.learn.loop import OptimizerParams
+from headstart.params import load_section
+from headstart.steps.train_augmented import TrainAugmentedParams, train_augmented
+from headstart.store.activations import read_activations
+from headstart.store.checkpoints import read_checkpoint, write_checkpoint
+from headstart.store.index import read_labels
+from headstart.store.reports import write_csv, write_figure, write_json
+from headstart.tracking import stage_run
+
+FILE = click.Path(path_type=Path)
+
+
+@click.command(help=__doc__)
+@click.option("--views", type=FILE, required=True, help="augmented views of train")
+@click.option("--activations", type=FILE, required=True, help="plain views, for valid")
+@click.option("--labels", type=FILE, required=True, help="classes and splits")
+@click.option("--head", type=FILE, required=True, help="the head to continue")
+@click.option("--checkpoint", type=FILE, required=True, help="where to write the head")
+@click.option("--epochs", type=FILE, required=True, help="CSV of a row an epoch")
+@click.option("--plot", type=FILE, required=True, help="PNG of the epochs")
+@click.option("--metrics", type=FILE, required=True, help="the last epoch")
+@click.option("--run", "run_file", type=FILE, required=True, help="record of this run")
+def main(
+    views: Path, activations: Path, labels: Path, head: Path, checkpoint: Path, epochs: Path,
+    plot: Path, metrics: Path, run_file: Path,
+) -> None:  # fmt: skip
+    """Train the head on the views."""
+    params = load_section("train_augmented", TrainAugmentedParams)
+    optimizer = load_section("optimizer_head", OptimizerParams)
+    runtime = load_section("runtime", RuntimeParams)
+    sections = {"train_augmented": params, "optimizer_head": optimizer, "runtime": runtime}
+    with stage_run("train-augmented", run_file, sections) as run:
+        augmented = read_activations(views)
+        plain = read_activations(activations, weights=augmented.manifest.weights)
+        start, meaning = read_checkpoint(head), read_labels(labels)
+        training = train_augmented(
+            augmented, plain, meaning, start, params, optimizer, prepare(runtime), run
+        )
+        write_checkpoint(checkpoint, training.checkpoint)
+        write_csv(epochs, training.epochs)
+        write_figure(plot, epoch_curves_figure(training.epochs, "Head on augmented views"))
+        write_json(metrics, training.metrics)
+        run.metrics(training.metrics)
+        run.artifact(plot)
+
+
+if __name__ == "__main__":
+    main()

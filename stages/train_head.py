@@ -1,0 +1,57 @@
+"""activations + labels + suggestion → checkpoints: train the head on the plain view."""
+
+from pathlib import Path
+
+import click
+
+from headstart.core.figures import epoch_curves_figure
+from headstart.core.lr_curve import Suggestion
+from headstart.learn.device import RuntimeParams, prepare
+from headstart.learn.head import HeadParams
+from headstart.learn.loop import OptimizerParams
+from headstart.params import load_section
+from headstart.steps.train_head import TrainHeadParams, train_head
+from headstart.store.activations import read_activations
+from headstart.store.checkpoints import write_checkpoint
+from headstart.store.index import read_labels
+from headstart.store.reports import read_json, write_csv, write_figure, write_json
+from headstart.tracking import stage_run
+
+FILE = click.Path(path_type=Path)
+
+
+@click.command(help=__doc__)
+@click.option("--activations", type=FILE, required=True, help="of the plain view")
+@click.option("--labels", type=FILE, required=True, help="classes and splits")
+@click.option("--suggestion", type=FILE, required=True, help="of find-lr-head, for lr: auto")
+@click.option("--checkpoint", type=FILE, required=True, help="where to write the head")
+@click.option("--epochs", type=FILE, required=True, help="CSV of a row an epoch")
+@click.option("--plot", type=FILE, required=True, help="PNG of the epochs")
+@click.option("--metrics", type=FILE, required=True, help="the last epoch")
+@click.option("--run", "run_file", type=FILE, required=True, help="record of this run")
+def main(
+    activations: Path, labels: Path, suggestion: Path, checkpoint: Path, epochs: Path, plot: Path,
+    metrics: Path, run_file: Path,
+) -> None:  # fmt: skip
+    """Train the head."""
+    params = load_section("train_head", TrainHeadParams)
+    head = load_section("head", HeadParams)
+    optimizer = load_section("optimizer_head", OptimizerParams)
+    runtime = load_section("runtime", RuntimeParams)
+    sections = {"train_head": params, "head": head, "optimizer_head": optimizer, "runtime": runtime}
+    with stage_run("train-head", run_file, sections) as run:
+        advice = Suggestion(**read_json(suggestion))
+        cached, meaning = read_activations(activations), read_labels(labels)
+        training = train_head(
+            cached, meaning, params, head, optimizer, advice, prepare(runtime), run
+        )
+        write_checkpoint(checkpoint, training.checkpoint)
+        write_csv(epochs, training.epochs)
+        write_figure(plot, epoch_curves_figure(training.epochs, "Head on the plain view"))
+        write_json(metrics, training.metrics)
+        run.metrics(training.metrics)
+        run.artifact(plot)
+
+
+if __name__ == "__main__":
+    main()

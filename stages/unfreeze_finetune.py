@@ -1,0 +1,69 @@
+"""resized + labels + backbone + augmented + suggestion → checkpoints: fine-tune the network."""
+
+from pathlib import Path
+
+import click
+
+from headstart.core.augment import AugmentParams
+from headstart.core.figures import epoch_curves_figure
+from headstart.core.lr_curve import Suggestion
+from headstart.learn.backbone import load_backbone
+from headstart.learn.device import RuntimeParams, prepare
+from headstart.learn.phases import FinetuneOptimizerParams
+from headstart.learn.pictures import Pictures
+from headstart.params import load_section
+from headstart.steps.unfreeze_finetune import UnfreezeFinetuneParams, unfreeze_finetune
+from headstart.store.checkpoints import read_checkpoint, write_checkpoint
+from headstart.store.index import read_labels
+from headstart.store.reports import read_json, write_csv, write_figure, write_json
+from headstart.store.resized import ResizedPictures
+from headstart.tracking import stage_run
+
+FILE = click.Path(path_type=Path)
+
+
+@click.command(help=__doc__)
+@click.option("--resized", type=FILE, required=True, help="stored pictures")
+@click.option("--labels", type=FILE, required=True, help="classes and splits")
+@click.option("--weights", type=FILE, required=True, help="the frozen backbone")
+@click.option("--head", type=FILE, required=True, help="the augmented head")
+@click.option("--suggestion", type=FILE, required=True, help="of find-lr-finetune, for lr: auto")
+@click.option("--checkpoint", type=FILE, required=True, help="where to write the network")
+@click.option("--epochs", type=FILE, required=True, help="CSV of a row an epoch")
+@click.option("--plot", type=FILE, required=True, help="PNG of the epochs")
+@click.option("--metrics", type=FILE, required=True, help="the epochs that were kept")
+@click.option("--run", "run_file", type=FILE, required=True, help="record of this run")
+def main(
+    resized: Path, labels: Path, weights: Path, head: Path, suggestion: Path, checkpoint: Path,
+    epochs: Path, plot: Path, metrics: Path, run_file: Path,
+) -> None:  # fmt: skip
+    """Unfreeze and fine-tune."""
+    params = load_section("unfreeze_finetune", UnfreezeFinetuneParams)
+    optimizer = load_section("optimizer_finetune", FinetuneOptimizerParams)
+    augment = load_section("augment", AugmentParams)
+    runtime = load_section("runtime", RuntimeParams)
+    sections = {
+        "unfreeze_finetune": params,
+        "optimizer_finetune": optimizer,
+        "augment": augment,
+        "runtime": runtime,
+    }
+    with stage_run("unfreeze-finetune", run_file, sections) as run:
+        start, backbone = read_checkpoint(head), load_backbone(weights).on(prepare(runtime))
+        decode, advice = ResizedPictures(resized).decode, Suggestion(**read_json(suggestion))
+        pictures = Pictures(
+            decode, start.info.size_px, start.info.crop_frac, backbone.compute.device
+        )
+        training = unfreeze_finetune(
+            backbone, start, pictures, read_labels(labels), augment, params, optimizer, advice, run
+        )
+        write_checkpoint(checkpoint, training.checkpoint)
+        write_csv(epochs, training.epochs)
+        write_figure(plot, epoch_curves_figure(training.epochs, "Fine-tuning"))
+        write_json(metrics, training.metrics)
+        run.metrics(training.metrics)
+        run.artifact(plot)
+
+
+if __name__ == "__main__":
+    main()

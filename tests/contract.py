@@ -1,0 +1,266 @@
+"""Holds dvc.yaml against the code: what a stage reads, imports and loads is what it declares."""
+
+import ast
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+MAX_SCRIPT_LINES = 45  # below the imports
+NO_SECTION = {"fetch-images", "fetch-weights", "precompute-activations", "publish-run"}
+# The two paths that live in params.yaml, because the user changes them: deps, never arguments.
+FROM_PARAMS = {"fetch-images": "${dataset.source}", "fetch-weights": "${backbone.weights}"}
+WORK_FOLDER = (".headstart", "src/headstart/store/work.py")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of dvc.yaml, templates resolved."""
+
+    name: str
+    words: list[str]
+    arguments: list[tuple[str, str]]
+    deps: set[str]
+    outs: set[str]
+    params: set[str]
+
+    @property
+    def snake(self) -> str:
+        return self.name.replace("-", "_")
+
+    @property
+    def script(self) -> str:
+        return f"stages/{self.snake}.py"
+
+    @property
+    def modules(self) -> set[str]:
+        return {dep for dep in self.deps if dep.startswith("src/")}
+
+    @property
+    def data(self) -> set[str]:
+        return self.deps - self.modules - {self.script}
+
+
+def read_yaml(path: Path) -> Any:
+    return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+
+
+def read_stages(root: Path) -> list[Stage]:
+    """Read every stage of the root's dvc.yaml, in its order."""
+    params = read_yaml(root / "params.yaml")
+    stages = read_yaml(root / "dvc.yaml")["stages"]
+    return [_stage(name, entry, params) for name, entry in stages.items()]
+
+
+def problems(root: Path) -> list[str]:
+    """Return every breach of the contract as a sentence."""
+    stages = read_stages(root)
+    found = [problem for stage in stages for problem in _stage_problems(root, stage)]
+    found += _mirror_problems(root, stages)
+    found += _publish_problems(root, stages)
+    found += _source_problems(root)
+    return found
+
+
+def _stage(name: str, entry: dict[str, Any], params: dict[str, Any]) -> Stage:
+    def resolved(text: str) -> str:
+        return re.sub(r"\$\{([^}]+)\}", lambda match: str(_value(params, match[1])), text)
+
+    def paths(kind: str) -> set[str]:
+        items = entry.get(kind, [])
+        return {resolved(item if isinstance(item, str) else next(iter(item))) for item in items}
+
+    words = shlex.split(resolved(entry["cmd"]))
+    deps = paths("deps") - {resolved(FROM_PARAMS.get(name, ""))}
+    outs = paths("outs") | paths("metrics") | paths("plots")
+    rest = words[3:]
+    arguments = list(zip(rest[::2], rest[1::2], strict=False))
+    return Stage(name, words, arguments, deps, outs, set(map(str, entry.get("params", []))))
+
+
+def _value(params: Any, key: str) -> Any:
+    for part in key.strip().split("."):
+        params = params[part]
+    return params
+
+
+def _stage_problems(root: Path, stage: Stage) -> Iterator[str]:
+    name = stage.name
+    if stage.words[:3] != ["PYTHONPATH=src", "python", stage.script]:
+        yield f"{name}: the command must begin with PYTHONPATH=src python {stage.script}."
+    if not (root / stage.script).is_file():
+        yield f"{name}: {stage.script} does not exist."
+        return
+    text = (root / stage.script).read_text(encoding="utf-8")
+    n_lines = len(text[text.index("@click.command") :].splitlines())
+    if n_lines > MAX_SCRIPT_LINES:
+        yield f"{name}: {stage.script} is longer than {MAX_SCRIPT_LINES} lines below its imports."
+    tree = ast.parse(text)
+    yield from _path_problems(stage, tree)
+    yield from _difference(name, "section", _sections(root, tree), stage.params, "loads")
+    if name not in NO_SECTION and stage.snake not in stage.params:
+        yield f"{name}: it has no section {stage.snake} of its own."
+    yield from _difference(name, "module", closure(root, stage.script), stage.modules, "imports")
+    if stage.script not in stage.deps:
+        yield f"{name}: it runs {stage.script} and does not declare it."
+    if name != "publish-run":
+        for out in (f"metrics/{stage.snake}.json", f"data/7_runs/{stage.snake}.json"):
+            if out not in stage.outs:
+                yield f"{name}: {out} is no out."
+        if _first_arguments(tree, "stage_run") != [name]:
+            yield f'{name}: {stage.script} must track one run, stage_run("{name}", ...).'
+
+
+def _path_problems(stage: Stage, tree: ast.Module) -> Iterator[str]:
+    name = stage.name
+    given = {option for option, _ in stage.arguments}
+    if len(stage.words) % 2 == 0 or not all(option.startswith("--") for option in given):
+        yield f"{name}: the command line must be pairs of --option and path."
+    for option in sorted(given ^ set(_first_arguments(tree, "option"))):
+        yield f"{name}: {option} is not both an option of {stage.script} and on its command line."
+    paths = {path for _, path in stage.arguments}
+    yield from _difference(name, "path", paths, stage.data | stage.outs, "is given")
+    for dep in sorted(stage.deps):
+        for out in sorted(stage.outs):
+            if f"{out}/".startswith(f"{dep}/") or f"{dep}/".startswith(f"{out}/"):
+                yield f"{name}: it reads {dep} and writes {out} into it."
+
+
+def _difference(
+    name: str, kind: str, used: set[str], declared: set[str], verb: str
+) -> Iterator[str]:
+    for item in sorted(used - declared):
+        yield f"{name}: it {verb} the {kind} {item} and does not declare it."
+    for item in sorted(declared - used):
+        yield f"{name}: it declares the {kind} {item} and no code of it {verb} that."
+
+
+def _mirror_problems(root: Path, stages: list[Stage]) -> Iterator[str]:
+    """Yield what breaks: one script, one module with one function, one test file a stage."""
+    names = {stage.snake for stage in stages}
+    for folder, pattern in (
+        ("stages", "{}.py"),
+        ("src/headstart/steps", "{}.py"),
+        ("tests/steps", "test_{}.py"),
+    ):
+        files = {path.name for path in (root / folder).glob("*.py")} - {
+            "__init__.py",
+            "conftest.py",
+        }
+        expected = {pattern.format(name) for name in names}
+        for file in sorted(files ^ expected):
+            yield f"{folder}/{file} and the stages of dvc.yaml do not go together."
+    for name in sorted(names):
+        path = root / f"src/headstart/steps/{name}.py"
+        if path.exists():
+            public = [
+                node.name
+                for node in ast.parse(path.read_text(encoding="utf-8")).body
+                if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")
+            ]
+            if public != [name]:
+                yield f"steps/{name}.py must have one public function, {name}; it has {public}."
+
+
+def _publish_problems(root: Path, stages: list[Stage]) -> Iterator[str]:
+    """Yield what publish-run misses: all metrics, all runs, and an out that is never restored."""
+    entry = read_yaml(root / "dvc.yaml")["stages"].get("publish-run")
+    if entry is None:
+        return
+    own, never_restored = "metrics/publish_run.json", {"cache": False, "persist": True}
+    if entry.get("outs") != [{own: never_restored}] or entry.get("metrics") or entry.get("plots"):
+        yield f"publish-run: its one out must be {own} with {never_restored}, so never restored."
+    publish = next(stage for stage in stages if stage.name == "publish-run")
+    outs = {out for stage in stages if stage is not publish for out in stage.outs}
+    needed = {out for out in outs if out.startswith(("metrics/", "data/7_runs/"))}
+    for path in sorted(needed - publish.deps):
+        yield f"publish-run: it does not read {path}."
+    for stage in stages:
+        if stage is not publish:
+            for path in sorted(stage.deps):
+                if path.startswith("data/7_runs/"):
+                    yield f"{stage.name}: it reads {path}, which is no function of the inputs."
+
+
+def _source_problems(root: Path) -> Iterator[str]:
+    """Yield paths written in the package and code in its __init__ files."""
+    for path in sorted((root / "src/headstart").rglob("*.py")):
+        place = path.relative_to(root).as_posix()
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        prose = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        code = [node for node in tree.body if getattr(node, "value", None) not in prose]
+        if path.name == "__init__.py" and code:
+            yield f"{place} must be empty: a re-export ties every stage to every module."
+        for node in ast.walk(tree):
+            if node not in prose and isinstance(node, ast.Constant) and isinstance(node.value, str):
+                if re.match(r"(\./)?data/", node.value):
+                    yield f"{place}:{node.lineno} knows the path {node.value!r}."
+                if node.value.startswith(WORK_FOLDER[0]) and place != WORK_FOLDER[1]:
+                    yield f"{place}:{node.lineno} opens the work folder {node.value!r}."
+            if place == "src/headstart/cli.py" or not isinstance(node, ast.Call):
+                continue
+            if _called(node) in ("import_module", "__import__"):
+                yield f"{place}:{node.lineno} imports a module that no reader can see."
+
+
+def _calls(tree: ast.AST, name: str) -> Iterator[ast.Call]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and _called(node) == name:
+            yield node
+
+
+def _called(call: ast.Call) -> str:
+    return getattr(call.func, "attr", getattr(call.func, "id", ""))
+
+
+def _first_arguments(tree: ast.AST, name: str) -> list[str]:
+    """Return the first argument of every call of `name`; what is no literal as its source."""
+    arguments = [call.args[0] for call in _calls(tree, name) if call.args]
+    return [str(a.value) if isinstance(a, ast.Constant) else ast.unparse(a) for a in arguments]
+
+
+def _sections(root: Path, tree: ast.Module) -> set[str]:
+    """Return the sections a script loads: all of them where it reads the whole file."""
+    if any(_calls(tree, "read_params")):
+        return set(read_yaml(root / "params.yaml"))
+    return set(_first_arguments(tree, "load_section"))
+
+
+def closure(root: Path, script: str) -> set[str]:
+    """Return every module of the package that `script` imports, directly or not, as paths.
+
+    Imports inside functions count. The tracker is apart: it cannot change an output's bytes, so
+    neither it nor what only it imports is listed. __init__ files are empty, which is checked.
+    """
+    seen: set[str] = set()
+    todo = [script]
+    while todo:
+        for module in _imports(root, todo.pop()):
+            if module not in seen and module != "src/headstart/tracking.py":
+                seen.add(module)
+                todo.append(module)
+    return {module for module in seen if not module.endswith("__init__.py")}
+
+
+def _imports(root: Path, place: str) -> Iterator[str]:
+    """Yield the files of the package that one file imports."""
+    package = place.removeprefix("src/").split("/")[:-1]
+    for node in ast.walk(ast.parse((root / place).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            names = [base, *(f"{base}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        for name in names:
+            if name.split(".")[0] == "headstart":
+                path = f"src/{name.replace('.', '/')}"
+                for file in (f"{path}.py", f"{path}/__init__.py"):
+                    if (root / file).is_file():
+                        yield file

@@ -1,0 +1,58 @@
+import math
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headstart.core.schedules import constant, cycle_epochs, exponential_range, sgdr
+
+
+@pytest.mark.parametrize(
+    ("cycles", "length", "mult", "epochs"),
+    [(3, 1, 2, [1, 2, 4]), (3, 1, 1, [1, 1, 1]), (1, 2, 1, [2]), (2, 3, 3, [3, 9])],
+)
+def test_cycle_lengths_of_the_course(
+    cycles: int, length: int, mult: int, epochs: list[int]
+) -> None:
+    assert cycle_epochs(cycles, length, mult) == epochs
+
+
+def test_sgdr_has_the_published_factors_for_360_batches_a_cycle() -> None:
+    factors = sgdr([1, 2], n_batches=360, warmup_frac=1 / 20)
+    assert factors[:18] == [0.01] * 18
+    assert factors[18] == pytest.approx(0.99384, abs=5e-6)
+    assert factors[359] == pytest.approx(1.9e-5, rel=0.02)
+    assert factors[360] == 1.0
+    assert factors[360 + 360] == pytest.approx(0.5)
+    assert len(factors) == 3 * 360
+
+
+@given(
+    cycles=st.lists(st.integers(1, 4), min_size=1, max_size=4),
+    n_batches=st.integers(1, 50),
+    warmup=st.floats(0, 0.5),
+)
+def test_sgdr_restarts_at_1_falls_within_a_cycle_and_stays_above_0(
+    cycles: list[int], n_batches: int, warmup: float
+) -> None:
+    factors = sgdr(cycles, n_batches, warmup)
+    assert len(factors) == n_batches * sum(cycles)
+    assert all(0 < factor <= 1 for factor in factors)
+    start = 0
+    for number, epochs in enumerate(cycles):
+        n = epochs * n_batches
+        cosine = [(1 + math.cos(math.pi * k / n)) / 2 for k in range(n)]
+        n_warmup = sum(f == 0.01 for f in factors[start : start + n]) if number == 0 else 0
+        assert factors[start + n_warmup : start + n] == cosine[n_warmup:]
+        assert number == 0 or factors[start] == 1
+        start += n
+
+
+def test_constant_and_range() -> None:
+    assert constant(3) == [1.0, 1.0, 1.0]
+    lrs = exponential_range(1e-5, 10.0, 360)
+    assert lrs[0] == 1e-5
+    assert lrs[180] == pytest.approx(1e-2)
+    assert all(b / a == pytest.approx(1e6 ** (1 / 360)) for a, b in pairwise(lrs))
+    assert exponential_range(1e-5, 10.0, 0) == []

@@ -1,0 +1,46 @@
+"""Small real architectures with fixed random weights, and small pictures."""
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from headstart.learn.backbone import Backbone, tensors_digest
+from headstart.learn.head import HeadParams, create_head
+from headstart.learn.network import Network
+from headstart.learn.pictures import Pictures
+from headstart.learn.seeding import torch_seed
+
+SIZE = 32
+
+
+def small_backbone(name: str = "test_resnet") -> Backbone:
+    with torch_seed("small backbone"):
+        backbone = Backbone.create(name)
+    backbone.digest = tensors_digest(backbone.model.state_dict())
+    return backbone.eval().requires_grad_(False)
+
+
+def small_network(name: str = "test_resnet", n_classes: int = 3) -> Network:
+    backbone = small_backbone(name)
+    with torch_seed("small head"):
+        head = create_head(
+            backbone.n_features, n_classes, HeadParams(hidden_units=16, dropout=(0.25, 0.5))
+        )
+    return Network(backbone, head)
+
+
+def picture(number: int) -> NDArray[np.uint8]:
+    """A smooth coloured gradient of its own for each number."""
+    y, x = np.mgrid[0:40, 0:48] / 48
+    channels = [np.sin(number + 1 + c + 3 * x * (c + 1) + 5 * y) for c in range(3)]
+    return ((np.stack(channels, axis=-1) + 1) * 127).astype(np.uint8)
+
+
+def small_pictures(size_px: int = SIZE) -> Pictures:
+    return Pictures(lambda i: picture(int(i)), size_px, 1.0, torch.device("cpu"))
+
+
+@pytest.fixture
+def network() -> Network:
+    return small_network()

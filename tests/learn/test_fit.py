@@ -1,0 +1,167 @@
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from headstart.core.lr_curve import RangeTestParams
+from headstart.core.report import Silent
+from headstart.core.schedules import sgdr
+from headstart.learn.fit import Phase, StopRule, Trainer
+from headstart.learn.loop import OptimizerParams, ParameterGroup, cross_entropy
+from headstart.learn.scores import Scores
+from headstart.learn.sources import FeatureSource
+
+N, D, K = 50, 6, 3
+SGD = OptimizerParams(name="sgd", momentum=0.9, weight_decay=0.0, batch_size=16)
+RANGE = RangeTestParams(n_iter=30, lr_start=1e-4, lr_end=10, smoothing=0.9, rule="valley", seed=0)
+
+
+def source() -> FeatureSource:
+    random = np.random.default_rng(0)
+    features = random.normal(size=(2, N, D)).astype(np.float32)
+    targets = features[0, :, :K].argmax(1).astype(np.int64)
+    return FeatureSource(features, targets, torch.device("cpu"))
+
+
+def model() -> nn.Module:
+    torch.manual_seed(3)
+    return nn.Sequential(nn.BatchNorm1d(D), nn.Dropout(0.3), nn.Linear(D, K))
+
+
+def trainer(of: nn.Module, scores: Sequence[Scores] = ()) -> Trainer:
+    told = iter(scores)
+    return Trainer(
+        model=of,
+        source=source(),
+        optimizer=SGD,
+        loss=cross_entropy,
+        evaluate=(lambda: next(told)) if scores else None,
+        seed=0,
+        report=Silent(),
+    )
+
+
+def phase(of: nn.Module, lr: float = 0.1, cycles: Sequence[int] = (1, 2)) -> Phase:
+    return Phase(
+        groups=[ParameterGroup(list(of.parameters()), lr)],
+        set_mode=of.train,
+        cycles=cycles,
+        factors=lambda n_batches: sgdr(cycles, n_batches, 0.0),
+    )
+
+
+def test_it_learns_and_tells_each_epoch() -> None:
+    net = model()
+    result = trainer(net).fit([phase(net, cycles=[1, 2, 4])])
+    assert [(e.epoch, e.cycle, e.ends_cycle) for e in result.epochs] == [
+        (0, 0, True),
+        (1, 1, False),
+        (2, 1, True),
+        (3, 2, False),
+        (4, 2, False),
+        (5, 2, False),
+        (6, 2, True),
+    ]
+    assert result.epochs[-1].train_loss < 0.7 * result.epochs[0].train_loss
+    assert result.kept_epoch == 7 and not result.stopped
+    assert list(result.table().columns) == ["epoch", "phase", "cycle", "lr", "train_loss"]
+    lrs = result.table()["lr"]
+    assert lrs[0] == lrs[1] == lrs[3] == 0.1 and lrs[2] == pytest.approx(0.05)
+
+
+def test_the_same_seed_gives_the_same_bits_whatever_was_drawn_before() -> None:
+    nets = [model(), model()]
+    for number, net in enumerate(nets):
+        torch.rand(number + 1)
+        trainer(net).fit([phase(net)])
+    one, two = (net.state_dict() for net in nets)
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    other = model()
+    replace(trainer(other), seed=1).fit([phase(other)])
+    assert not torch.equal(other.state_dict()["2.weight"], one["2.weight"])
+
+
+@pytest.mark.parametrize(
+    ("losses", "stop", "keep", "kept_epoch", "n_epochs"),
+    [
+        # start, then the epochs of cycles of 1 and 2: only ends of cycles count
+        ([1.0, 0.5, 0.1, 0.4], True, "best", 3, 3),
+        ([1.0, 0.5, 0.1, 0.6], True, "best", 1, 3),
+        ([1.0, 1.1, 0.1, 0.2], True, "best", 0, 1),
+        ([1.0, 1.1, 0.1, 0.2], False, "best", 3, 3),
+        ([1.0, 1.1, 9.0, 1.2], False, "best", 0, 3),
+        ([1.0, 1.1, 9.0, 1.2], False, "last", 3, 3),
+    ],
+)
+def test_until_over_fitting(
+    losses: list[float], stop: bool, keep: str, kept_epoch: int, n_epochs: int
+) -> None:
+    rule = StopRule("log_loss", stop, keep)  # type: ignore[arg-type]
+    net = model()
+    result = trainer(net, [Scores(loss, 0.5) for loss in losses]).fit([phase(net)], rule)
+    assert (result.kept_epoch, len(result.epochs)) == (kept_epoch, n_epochs)
+    assert result.stopped == (stop and kept_epoch < n_epochs)
+    # the weights are those after the kept epochs of the same schedule
+    again = model()
+    full = phase(again)
+    kept = replace(
+        full, cycles=[1] * kept_epoch, factors=lambda n: full.factors(n)[: kept_epoch * n]
+    )
+    trainer(again).fit([kept])
+    wanted, found = again.state_dict(), net.state_dict()
+    assert all(torch.equal(wanted[name], found[name]) for name in wanted)
+
+
+def test_accuracy_can_be_monitored() -> None:
+    rule = StopRule("accuracy", stop=True, keep="best")
+    net = model()
+    scores = [Scores(1, 0.5), Scores(2, 0.9), Scores(0, 0.8), Scores(0, 0.8)]
+    assert trainer(net, scores).fit([phase(net)], rule).kept_epoch == 1
+
+
+def test_a_phase_starts_with_a_fresh_optimiser_and_epochs_count_on() -> None:
+    net = model()
+    result = trainer(net).fit([phase(net, cycles=[1]), phase(net, lr=0.01, cycles=[1])])
+    assert [(e.epoch, e.phase, e.cycle, e.lr) for e in result.epochs] == [
+        (0, 0, 0, 0.1),
+        (1, 1, 1, 0.01),
+    ]
+
+
+def test_the_range_test_leaves_no_trace() -> None:
+    net = model()
+    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    random = torch.get_rng_state()
+    curve = trainer(net).range_test(phase(net, lr=1.0), RANGE)
+    assert torch.equal(torch.get_rng_state(), random)
+    assert all(torch.equal(before[name], tensor) for name, tensor in net.state_dict().items())
+    assert len(curve.lrs) == len(curve.raw) == len(curve.smoothed) > 10
+    assert curve.lrs == RANGE.lrs()[: len(curve.lrs)]
+
+
+def test_the_range_test_is_deterministic_and_its_first_loss_is_the_start() -> None:
+    nets = [model(), model()]
+    curves = [trainer(net).range_test(phase(net, lr=1.0), RANGE) for net in nets]
+    assert curves[0] == curves[1]
+
+
+def test_the_range_test_stops_when_it_diverges_and_can_be_skipped() -> None:
+    class Explodes:
+        n = N
+
+        def epoch(
+            self, epoch: int, order: Sequence[NDArray[np.int64]]
+        ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+            for batch, rows in enumerate(order):
+                scale = 1e6 if 4 * epoch + batch == 12 else 1.0
+                yield torch.randn(len(rows), D) * scale, torch.zeros(len(rows), dtype=torch.long)
+
+    net = nn.Linear(D, K)
+    curve = replace(trainer(net), source=Explodes()).range_test(phase(net, lr=1.0), RANGE)
+    assert len(curve.lrs) < RANGE.n_iter
+    none = RANGE.model_copy(update={"n_iter": 0})
+    assert trainer(net).range_test(phase(net, lr=1.0), none).lrs == []

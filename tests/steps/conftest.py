@@ -1,0 +1,64 @@
+"""A tiny labelled set of pictures and its cached activations, for the steps that train."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from headstart.core.augment import AugmentParams
+from headstart.core.report import Silent
+from headstart.learn.backbone import Backbone
+from headstart.steps.precompute_activations import precompute_activations
+from headstart.steps.precompute_views import PrecomputeViewsParams, precompute_views
+from headstart.store.activations import Activations, Computation
+from headstart.store.index import Labels
+from tests.learn.conftest import small_backbone, small_pictures
+
+IDS = [f"{i:03}" for i in range(45)]
+CLASSES = ("a", "b", "c")
+AUGMENT = AugmentParams(
+    symmetry="side_on",
+    max_zoom=1.1,
+    random_crop=True,
+    shift_px=2,
+    rotate_deg=5.0,
+    brightness=0.05,
+    contrast=0.05,
+)
+VIEWS = PrecomputeViewsParams(n_views=2, seed=7)
+
+
+def make_labels(valid: bool = True) -> Labels:
+    splits = ["train" if i % 3 or not valid else "valid" for i in range(len(IDS))]
+    labels = [[CLASSES[i % 7 % 3]] for i in range(len(IDS))]
+    table = pd.DataFrame({"id": IDS, "labels": labels, "split": splits, "group": IDS})
+    return Labels(table, CLASSES, "single_label")
+
+
+def computed(computation: Computation) -> Activations:
+    shape = (computation.n_views, len(computation.ids), computation.n_features)
+    features = np.full(shape, np.nan, dtype=np.float32)
+    for view, row, values in computation.chunks:
+        features[view, row : row + len(values)] = values
+    return Activations(features, computation.ids, computation.manifest)
+
+
+@pytest.fixture(scope="session")
+def backbone() -> Backbone:
+    return small_backbone()
+
+
+@pytest.fixture(scope="session")
+def labels() -> Labels:
+    return make_labels()
+
+
+@pytest.fixture(scope="session")
+def plain(backbone: Backbone) -> Activations:
+    return computed(precompute_activations(backbone, small_pictures(), IDS, "digest", Silent()))
+
+
+@pytest.fixture(scope="session")
+def views(backbone: Backbone, labels: Labels) -> Activations:
+    ids = labels.ids("train")
+    pictures = small_pictures()
+    return computed(precompute_views(backbone, pictures, ids, "digest", AUGMENT, VIEWS, Silent()))

@@ -1,0 +1,161 @@
+"""The parts of the report and what they say."""
+
+import base64
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from headstart.core.confusion import Pick
+from headstart.steps.confusion_report import (
+    ConfusionReport,
+    ConfusionReportParams,
+    confusion_report,
+)
+from headstart.store.predictions import Predictions
+from headstart.store.reports import write_report
+
+CLASSES = ("cat", "d<o>g")
+PARAMS = ConfusionReportParams(split="valid", probabilities="tta", n_pictures=2, n_pairs=5)
+
+PLAIN = np.array([[0.9, 0.1], [0.4, 0.6], [0.3, 0.7], [0.8, 0.2], [0.5, 0.5], [0.1, 0.9]])
+TTA = np.array([[0.8, 0.2], [0.6, 0.4], [0.3, 0.7], [0.7, 0.3], [0.5, 0.5], [0.1, 0.9]])
+TABLE = pd.DataFrame(
+    {
+        "id": ["a", "b", "c", "d", "e", "f"],
+        "split": ["valid"] * 5 + ["test"],
+        "target": pd.array([0, 0, 1, 1, None, 1], dtype="Int64"),
+    }
+)
+PREDICTIONS = Predictions(CLASSES, TABLE, PLAIN[None], TTA)
+PATHS = {picture: f"valid/{picture} 1.jpg" for picture in "abcdef"}
+
+
+def score(value: float) -> dict[str, Any]:
+    scores: dict[str, Any] = {"n_pictures": 4}
+    for name in ("accuracy", "log_loss", "macro_f1"):
+        scores |= {name: value, f"{name}_ci_low": value - 0.1, f"{name}_ci_high": value + 0.1}
+    return scores | {end: {"d<o>g": value} for end in ("recall", "recall_ci_low", "recall_ci_high")}
+
+
+VALID = {"plain": score(0.5), "tta": score(0.75)}
+SCORES = {"valid": VALID, "checkpoints": {"head": {"valid": VALID}, "finetuned": {"valid": VALID}}}
+
+
+class Decoder:
+    """A grey picture of each id; remembers whom it was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def __call__(self, picture: str) -> NDArray[np.uint8]:
+        self.asked.append(picture)
+        return np.full((5, 7, 3), ord(picture), np.uint8)
+
+
+def report(**changes: Any) -> ConfusionReport:
+    params = ConfusionReportParams.model_validate({**PARAMS.model_dump(), **changes})
+    return confusion_report(PREDICTIONS, PATHS, Decoder(), SCORES, params)
+
+
+def rows(result: ConfusionReport, name: str) -> list[tuple[Any, ...]]:
+    table = result.files[name]
+    assert isinstance(table, pd.DataFrame)
+    return [tuple(row) for row in table.itertuples(index=False)]
+
+
+def test_the_labelled_pictures_of_the_split_are_counted() -> None:
+    result = report()
+    assert rows(result, "confusion.csv") == [
+        ("a", "valid/a 1.jpg", "cat", "cat", 0.8, 0.8),
+        ("b", "valid/b 1.jpg", "cat", "cat", 0.6, 0.6),
+        ("c", "valid/c 1.jpg", "d<o>g", "d<o>g", 0.7, 0.7),
+        ("d", "valid/d 1.jpg", "d<o>g", "cat", 0.3, 0.7),
+    ]
+    assert rows(result, "confusion_matrix.csv") == [("cat", 2, 0), ("d<o>g", 1, 1)]
+    assert rows(result, "confusion_pairs.csv") == [("d<o>g", "cat", 1, 0.5)]
+    assert ("cat", "d<o>g", 0) in rows(result, "confusion_counts.csv")
+    assert result.metrics == {"n_pictures": 4, "n_errors": 1, "n_confused_pairs": 1}
+
+
+def test_plain_predictions_and_the_other_split_can_be_chosen() -> None:
+    assert report(probabilities="plain").metrics["n_errors"] == 2
+    assert report(split="test").metrics == {"n_pictures": 1, "n_errors": 0, "n_confused_pairs": 0}
+
+
+def test_no_more_pairs_than_asked_for_are_listed_and_all_are_counted() -> None:
+    result = report(n_pairs=0)
+    assert rows(result, "confusion_pairs.csv") == []
+    assert result.metrics["n_confused_pairs"] == 1
+
+
+@pytest.mark.parametrize(
+    ("pick", "captions"),
+    [
+        ("most_correct", ["→ cat 0.80\na 1.jpg", "→ cat 0.60\nb 1.jpg", "→ d<o>g 0.70\nc 1.jpg"]),
+        ("most_wrong", ["→ cat 0.70\nd<o>g 0.30\nd 1.jpg"]),
+    ],
+)
+def test_sheets_show_the_pictures_and_what_was_said(pick: Pick, captions: list[str]) -> None:
+    figure = report().files[f"{pick}.png"]
+    assert not isinstance(figure, (str, pd.DataFrame))
+    shown = [axes for axes in figure.axes if axes.images]
+    assert [axes.get_title() for axes in shown] == captions
+    for axes in shown:
+        name = axes.get_title().splitlines()[-1][0]
+        assert np.asarray(axes.images[0].get_array())[0, 0, 0] == ord(name)
+
+
+def test_only_pictures_that_are_shown_are_decoded() -> None:
+    decoder = Decoder()
+    params = PARAMS.model_copy(update={"n_pictures": 0})
+    confusion_report(PREDICTIONS, PATHS, decoder, SCORES, params)
+    assert decoder.asked == []
+    confusion_report(PREDICTIONS, PATHS, decoder, SCORES, PARAMS)
+    assert set(decoder.asked) == {"a", "b", "c", "d"}
+
+
+def test_the_page_needs_no_other_file_and_escapes_names() -> None:
+    page = report().files["confusion.html"]
+    assert isinstance(page, str)
+    sources = re.findall(r'(?:src|href)="([^"]*)"', page)
+    assert len(sources) == 4
+    for source in sources:
+        head, _, content = source.partition(",")
+        assert head == "data:image/png;base64"
+        assert base64.b64decode(content).startswith(b"\x89PNG")
+    assert "d&lt;o&gt;g" in page and "d<o>g" not in page
+    assert "1 of 4 labelled pictures of valid are wrong (TTA)" in page
+    assert "75.00%" in page and "65.0% – 85.0%" in page
+    assert page.index("<td>head</td>") < page.index("<td>finetuned</td>")
+    assert "test" not in re.sub(r"<style>.*?</style>|base64,[^\"]*", "", page, flags=re.DOTALL)
+
+
+def test_a_split_without_labels_gives_an_empty_report(tmp_path: Path) -> None:
+    none = PREDICTIONS.where(PREDICTIONS.table["target"].isna())
+    result = confusion_report(none, PATHS, Decoder(), {"checkpoints": {}}, PARAMS)
+    assert result.metrics == {"n_pictures": 0, "n_errors": 0, "n_confused_pairs": 0}
+    for name, content in result.files.items():
+        write_report(tmp_path / name, content)
+    assert (tmp_path / "confusion.csv").read_text().startswith("id,path,actual,predicted")
+
+
+def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
+    for place in ("one", "two"):
+        for name, content in report().files.items():
+            write_report(tmp_path / place / name, content)
+    for path in (tmp_path / "one").iterdir():
+        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes(), path.name
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"split": "train"}, {"probabilities": "mean"}, {"n_pictures": -1}, {"n_pairs": -1}]
+)
+def test_params_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match=next(iter(wrong))):
+        ConfusionReportParams.model_validate({**PARAMS.model_dump(), **wrong})

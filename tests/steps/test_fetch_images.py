@@ -1,0 +1,61 @@
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from headstart.core.report import Silent
+from headstart.steps.fetch_images import fetch_images
+from headstart.store.images import ImageFolder, list_tree, write_images
+from headstart.store.sources import PackageImages, SourceError, UserPath, tree_digest
+
+CONTENT = {"cats/1.jpg": b"one", "dogs/2.jpg": b"two!"}
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for name, data in CONTENT.items():
+        (tmp_path / "source" / name).parent.mkdir(parents=True)
+        (tmp_path / "source" / name).write_bytes(data)
+    return tmp_path / "source"
+
+
+def package(**changed: object) -> PackageImages:
+    digests = {name: hashlib.sha256(data).hexdigest() for name, data in CONTENT.items()}
+    promised = {"kind": "package", "package": "p", "version": "1", "path": "x", "n_files": 2,
+                "n_bytes": 7, "sha256": tree_digest(digests)}  # fmt: skip
+    return PackageImages.model_validate(promised | changed)
+
+
+def test_a_users_folder_is_copied_as_it_is(root: Path, tmp_path: Path) -> None:
+    files = fetch_images(list_tree(root), UserPath(root), 7, Silent())
+    write_images(tmp_path / "images", files)
+    copied = ImageFolder(tmp_path / "images")
+    assert {name: copied[name] for name in copied} == CONTENT
+
+
+def test_a_package_that_keeps_its_promise_is_copied(root: Path) -> None:
+    files = list(fetch_images(list_tree(root), package(), 7, Silent()))
+    assert files == [(name, root / name) for name in CONTENT]
+
+
+@pytest.mark.parametrize(
+    "changed", [{"n_files": 3}, {"n_bytes": 8}, {"sha256": "0" * 64}], ids=lambda c: next(iter(c))
+)
+def test_a_package_that_breaks_its_promise_leaves_nothing(
+    changed: dict[str, object], root: Path, tmp_path: Path
+) -> None:
+    files = fetch_images(list_tree(root), package(**changed), 7, Silent())
+    with pytest.raises(SourceError, match="the pictures of p 1 are not as promised"):
+        write_images(tmp_path / "images", files)
+    assert not (tmp_path / "images").exists()
+
+
+def test_too_little_room_is_told_before_anything_is_copied(root: Path) -> None:
+    files = fetch_images(list_tree(root), UserPath(root), 6, Silent())
+    with pytest.raises(SourceError, match=r"need 0\.0 MB \(7 bytes\), but only 0\.0 MB are free"):
+        next(files)
+
+
+def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="holds no files"):
+        next(fetch_images(list_tree(tmp_path), UserPath(tmp_path), 6, Silent()))

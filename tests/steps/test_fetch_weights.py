@@ -1,0 +1,205 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from headstart.learn.backbone import BackboneParams, UnsuitableBackboneError, load_backbone
+from headstart.steps.fetch_weights import UntrainedWarning, WeightsError, fetch_weights
+from headstart.store.sources import RandomWeights, TimmWeights, UserPath, read_weights_source
+from headstart.store.tensors import NamedTensors, read_source, write_tensors
+
+RESNET = "test_resnet"  # timm's own miniature networks: the structure of the real ones
+
+
+def params(name: str = RESNET, weights: str = "/home/me/w.pth") -> BackboneParams:
+    return BackboneParams(name=name, weights=weights, size_px=64, crop_frac=1.0)
+
+
+def whole_model(name: str = RESNET, seed: int = 5) -> dict[str, Tensor]:
+    """The state of a whole network of timm's, with its classifier, every tensor another."""
+    import timm
+
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        state: dict[str, Tensor] = timm.create_model(name).state_dict()
+        return {
+            k: v + 9 if v.dtype == torch.int64 else torch.randn_like(v) for k, v in state.items()
+        }
+
+
+def from_file(tensors: dict[str, Tensor], name: str = RESNET, **metadata: str) -> NamedTensors:
+    file = NamedTensors(tensors, {**metadata, "sha256": "f" * 64})
+    return fetch_weights(UserPath(Path("/home/me/w.pth")), file, params(name))
+
+
+@pytest.mark.parametrize("name", [RESNET, "test_efficientnet", "test_convnext"])
+def test_a_users_file_becomes_a_backbone(name: str, tmp_path: Path) -> None:
+    state = whole_model(name)
+    torch.save({"state_dict": state, "epoch": 3}, tmp_path / "w.pth")
+    source = UserPath(tmp_path / "w.pth")
+    weights = fetch_weights(source, read_source(source), params(name))
+    write_tensors(tmp_path / "backbone.safetensors", weights)
+    backbone = load_backbone(tmp_path / "backbone.safetensors")
+    assert state.keys() - weights.tensors.keys() == set(list(state)[-2:])  # the classifier
+    for key, tensor in backbone.model.state_dict().items():
+        assert torch.equal(tensor, state[key]), key
+    assert backbone.architecture == name
+
+
+def test_a_file_without_classifier_or_counters_fits() -> None:
+    state = {k: v for k, v in whole_model().items() if "num_batches" not in k and "fc." not in k}
+    weights = from_file(state)
+    assert weights.tensors["bn1.num_batches_tracked"] == 0
+    assert torch.equal(weights.tensors["conv1.0.weight"], state["conv1.0.weight"])
+
+
+def test_half_precision_is_stored_as_the_model_has_it() -> None:
+    weights = from_file({k: v.half() for k, v in whole_model().items()})
+    assert {t.dtype for t in weights.tensors.values()} == {torch.float32, torch.int64}
+
+
+def drop(state: dict[str, Tensor]) -> None:
+    del state["bn1.weight"]
+
+
+def reshape(state: dict[str, Tensor]) -> None:
+    state["bn1.weight"] = torch.ones(3)
+
+
+def add(state: dict[str, Tensor]) -> None:
+    state["layer9.weight"] = torch.ones(3, 4)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (drop, "bn1.weight: nothing in the file, (32,) in the model"),
+        (reshape, "bn1.weight: (3,) in the file, (32,) in the model"),
+        (add, "layer9.weight: (3, 4) in the file, nothing in the model"),
+    ],
+)
+def test_a_mismatch_names_the_tensors(
+    spoil: Callable[[dict[str, Tensor]], None], message: str
+) -> None:
+    state = whole_model()
+    spoil(state)
+    with pytest.raises(WeightsError) as error:
+        from_file(state)
+    assert f"1 tensors differ:\n  {message}" in str(error.value)
+    assert "backbone.weights '/home/me/w.pth' does not fit backbone.name 'test_resnet'" in str(
+        error.value
+    )
+
+
+def test_another_network_is_told_in_few_lines() -> None:
+    with pytest.raises(WeightsError, match=r"and [0-9]+ more") as error:
+        from_file(whole_model("test_efficientnet"))
+    assert len(str(error.value).splitlines()) == 7
+
+
+def test_what_the_file_says_of_itself_is_used() -> None:
+    about = {"mean": "[0.1, 0.2, 0.3]", "std": "[1, 1, 1]", "architecture": f"{RESNET}.r160_in1k"}
+    metadata = from_file(whole_model(), **about).metadata
+    assert (metadata["mean"], metadata["std"]) == (about["mean"], about["std"])
+    assert metadata["sha256"] == "f" * 64
+    with pytest.raises(WeightsError, match=r"holds weights of resnet34, but backbone\.name is"):
+        from_file(whole_model(), architecture="resnet34")
+
+
+def test_otherwise_timm_says_the_normalisation() -> None:
+    metadata = from_file(whole_model()).metadata
+    assert metadata["architecture"] == RESNET
+    assert metadata["source"] == "/home/me/w.pth"
+    assert json.loads(metadata["mean"]) == [0.5, 0.5, 0.5]  # of timm's miniatures
+
+
+def test_random_weights_are_seeded_and_loud() -> None:
+    def fetch(seed: int) -> NamedTensors:
+        with pytest.warns(UntrainedWarning, match="test_resnet is UNTRAINED"):
+            source = RandomWeights(kind="random", seed=seed)
+            return fetch_weights(source, None, params(weights="sources/random.yaml"))
+
+    torch.manual_seed(1)
+    a, b, c = fetch(0), fetch(0), fetch(1)
+    assert all(torch.equal(a.tensors[k], b.tensors[k]) for k in a.tensors)
+    assert not torch.equal(a.tensors["conv1.0.weight"], c.tensors["conv1.0.weight"])
+    assert "sha256" not in a.metadata
+    assert torch.rand(1) == torch.rand(1, generator=torch.Generator().manual_seed(1))
+
+
+def test_timms_own_download(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a stand-in for the hub: all of timm's own code runs, but for the network."""
+    state = whole_model()
+    save_file(state, tmp_path / "model.safetensors")
+    asked = []
+
+    def hub(repo_id: str, filename: str, **_: Any) -> str:
+        asked.append((repo_id, filename))
+        return str(tmp_path / filename)
+
+    monkeypatch.setattr("timm.models._hub.hf_hub_download", hub)
+    weights = fetch_weights(TimmWeights(kind="timm"), None, params(weights="sources/timm.yaml"))
+    assert asked == [("timm/test_resnet.r160_in1k", "model.safetensors")]
+    assert all(torch.equal(tensor, state[key]) for key, tensor in weights.tensors.items())
+    assert not any(key.startswith("fc.") for key in weights.tensors)
+    assert weights.metadata["source"] == "timm test_resnet.r160_in1k"
+
+
+def test_timm_without_network_or_with_a_wrong_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = TimmWeights(kind="timm")
+
+    def offline(*_: Any, **__: Any) -> str:
+        raise ConnectionError("no route to host")
+
+    monkeypatch.setattr("timm.models._hub.hf_hub_download", offline)
+    with pytest.raises(WeightsError, match=r"no route to host\); on a machine without network"):
+        fetch_weights(source, None, params())
+    state = whole_model()
+    del state["bn1.weight"]
+    save_file(state, tmp_path / "model.safetensors")
+    monkeypatch.setattr(
+        "timm.models._hub.hf_hub_download", lambda *_, **__: str(tmp_path / "model.safetensors")
+    )
+    with pytest.raises(WeightsError, match=r"bn1\.weight"):
+        fetch_weights(source, None, params())
+
+
+def test_a_network_without_weights_is_told() -> None:
+    with pytest.raises(WeightsError, match=r"no pretrained weights for backbone.name .nf_resnet26"):
+        fetch_weights(TimmWeights(kind="timm"), None, params("nf_resnet26"))
+
+
+@pytest.mark.parametrize("name", ["test_vit", "resnet35"])
+def test_unsuitable_networks_are_named(name: str) -> None:
+    with pytest.raises(UnsuitableBackboneError, match=f"backbone.name is '{name}'"):
+        from_file({}, name)
+
+
+def test_the_default_weights(repo_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(repo_root)
+    source = read_weights_source("sources/efficientnet-lite0.yaml")
+    file = read_source(source)
+    assert file is not None
+    name = "tf_efficientnet_lite0"
+    weights = fetch_weights(source, file, params(name, "sources/efficientnet-lite0.yaml"))
+    assert len(weights.tensors) == len(file.tensors) - 2
+    for ours, theirs in zip(weights.tensors.values(), file.tensors.values(), strict=False):
+        assert torch.equal(ours, theirs)
+    assert weights.metadata["mean"] == weights.metadata["std"] == "[0.5, 0.5, 0.5]"
+    with pytest.raises(WeightsError, match=r"holds weights of tf_efficientnet_lite0, but backbone"):
+        fetch_weights(source, file, params())
+    fewer = NamedTensors(dict(list(file.tensors.items())[1:]), file.metadata)
+    with pytest.raises(WeightsError, match="cannot be matched in order"):
+        fetch_weights(source, fewer, params(name))
+
+
+def test_a_source_with_a_file_needs_it() -> None:
+    with pytest.raises(WeightsError, match="no file was read"):
+        fetch_weights(UserPath(Path("/home/me/w.pth")), None, params())

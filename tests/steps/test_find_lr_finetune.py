@@ -1,0 +1,41 @@
+import pytest
+
+from headstart.core.report import Silent
+from headstart.learn.backbone import Backbone, tensors_digest
+from headstart.learn.device import PLAIN_CPU
+from headstart.steps.find_lr_finetune import FindLrFinetuneParams, find_lr_finetune
+from headstart.steps.train_head import train_head
+from headstart.store.activations import Activations
+from headstart.store.index import Labels
+from tests.learn.conftest import small_backbone, small_pictures
+from tests.steps.conftest import AUGMENT
+from tests.steps.test_train_head import HEAD, NONE, PARAMS, SGD
+from tests.steps.test_unfreeze_finetune import OPTIMIZER
+
+RANGE = FindLrFinetuneParams(
+    n_iter=12, lr_start=1e-5, lr_end=1.0, smoothing=0.5, rule="steepest", seed=0
+)
+
+
+def test_the_curve_repeats_and_leaves_the_network_alone(plain: Activations, labels: Labels) -> None:
+    start = train_head(plain, labels, PARAMS, HEAD, SGD, NONE, PLAIN_CPU, Silent()).checkpoint
+    backbone = small_backbone()
+    curves = [
+        find_lr_finetune(
+            backbone, start, small_pictures(), labels, AUGMENT, RANGE, OPTIMIZER, Silent()
+        )
+        for _ in range(2)
+    ]
+    assert curves[0] == curves[1] and len(curves[0].lrs) == 12
+    assert tensors_digest(backbone.model.state_dict()) == plain.manifest.weights
+
+
+def test_a_head_of_another_backbone_is_refused(
+    backbone: Backbone, plain: Activations, labels: Labels
+) -> None:
+    start = train_head(plain, labels, PARAMS, HEAD, SGD, NONE, PLAIN_CPU, Silent()).checkpoint
+    other = start.model_copy(update={"info": start.info.model_copy(update={"weights": "0" * 64})})
+    with pytest.raises(ValueError, match="digest 000000000000, but the backbone file"):
+        find_lr_finetune(
+            backbone, other, small_pictures(), labels, AUGMENT, RANGE, OPTIMIZER, Silent()
+        )

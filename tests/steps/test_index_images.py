@@ -1,0 +1,412 @@
+import hashlib
+import io
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from headstart.core.report import Silent
+from headstart.steps.index_images import IndexImagesError, IndexImagesParams, index_images
+from headstart.store.images import DatasetParams, ImageFolder
+from headstart.store.index import Index, write_index
+from headstart.store.sources import locate, read_images_source
+
+Files = dict[str, bytes]
+
+REAL_DATA = os.environ.get("HEADSTART_REAL_DATA")  # read now: tests do not see HEADSTART_*
+
+
+def picture(number: int, form: str = "PNG", **options: object) -> bytes:
+    """A picture unlike that of any other number, 6 px wide and 4 high."""
+    values = np.random.default_rng(number).integers(0, 256, (4, 6, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(values).save(buffer, form, **options)
+    return buffer.getvalue()
+
+
+def id_of(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:32]
+
+
+def index(files: Files, n_max: int = 0, **changed: Any) -> Index:
+    values: dict[str, Any] = {
+        "labels": "folders", "id_column": "id", "label_column": "label", "id_suffix": ".png",
+        "csv_folder": "", "task": "single_label", "split": "given", "valid_frac": 0.2,
+        "test_frac": 0.2, "seed": 0, "on_problem": "stop",
+    }  # fmt: skip
+    dataset = DatasetParams(source="/unused", n_max_per_class=n_max)
+    return index_images(files, dataset, IndexImagesParams(**(values | changed)), Silent())
+
+
+def table(**columns: list[str]) -> bytes:
+    rows = zip(*columns.values(), strict=True)
+    return "\n".join([",".join(columns), *(",".join(row) for row in rows)]).encode()
+
+
+@pytest.fixture
+def given() -> Files:
+    """Three splits of two classes."""
+    numbers = iter(range(100))
+    return {
+        f"{split}/{name}/{i}.png": picture(next(numbers))
+        for split, n in (("train", 5), ("valid", 2), ("test", 1))
+        for name in ("cats", "dogs")
+        for i in range(n)
+    }
+
+
+@pytest.fixture
+def one_level() -> Files:
+    return {
+        f"{name}/{i}.png": picture(10 * k + i) for k, name in enumerate("ab") for i in range(10)
+    }
+
+
+def test_given_folders(given: Files) -> None:
+    found = index(given)
+    assert found.counts() == {
+        "n_pictures": 16,
+        "n_classes": 2,
+        "n_files_ignored": 0,
+        "splits": {
+            split: {"n": 2 * n, "n_labelled": 2 * n, "per_class": {"cats": n, "dogs": n}}
+            for split, n in (("train", 5), ("valid", 2), ("test", 1))
+        },
+        "n_problems": {"total": 0},
+    }
+    row = found.pictures.set_index("id").loc[id_of(given["valid/dogs/1.png"])]
+    assert (row["paths"], row["width"], row["height"]) == (["valid/dogs/1.png"], 6, 4)
+    assert found.pictures["id"].is_monotonic_increasing
+    assert found.pictures["id"].tolist() == found.labels.table["id"].tolist()
+    said = found.labels.table.set_index("id").loc[id_of(given["valid/dogs/1.png"])]
+    assert (said["labels"], said["split"]) == (["dogs"], "valid")
+
+
+def test_a_missing_part_stays_missing(given: Files) -> None:
+    files = {path: data for path, data in given.items() if not path.startswith("test/")}
+    assert index(files).labels.splits() == ["train", "valid"]
+
+
+def test_stratified_folders(one_level: Files) -> None:
+    counts = index(one_level, split="stratified").counts()["splits"]
+    assert {split: of["per_class"] for split, of in counts.items()} == {
+        "train": {"a": 6, "b": 6}, "valid": {"a": 2, "b": 2}, "test": {"a": 2, "b": 2}
+    }  # fmt: skip
+    none = index(one_level, split="stratified", test_frac=0.0)
+    assert none.labels.splits() == ["train", "valid"]
+
+
+def test_the_form_of_the_folders_must_be_declared(given: Files, one_level: Files) -> None:
+    with pytest.raises(ValueError, match=r"have no folder train/ \(they have a, b\).*stratified"):
+        index(one_level)
+    with pytest.raises(ValueError, match=r"split already \(test, train, valid\): it must be given"):
+        index(given, split="stratified")
+
+
+def test_a_class_may_be_called_train() -> None:
+    files = {f"{name}/{i}.png": picture(10 * k + i)
+             for k, name in enumerate(("bus", "train")) for i in range(5)}  # fmt: skip
+    assert index(files, split="stratified").labels.classes == ("bus", "train")
+
+
+def test_names_and_order_shape_nothing_but_the_paths(one_level: Files) -> None:
+    before = index(one_level, split="stratified")
+    renamed = {
+        path.replace("/", f"/{9 - i % 10}-"): data
+        for i, (path, data) in enumerate(reversed(one_level.items()))
+    }
+    after = index(renamed, split="stratified")
+    assert before.labels.table.equals(after.labels.table)
+    assert before.pictures.drop(columns="paths").equals(after.pictures.drop(columns="paths"))
+
+
+def test_copies_of_one_content_are_one_picture(given: Files) -> None:
+    given["train/cats/copy.png"] = given["train/cats/deeper/copy.png"] = given["train/cats/0.png"]
+    found = index(dict(reversed(given.items())))
+    assert len(found.pictures) == 16
+    row = found.pictures.set_index("id").loc[id_of(given["train/cats/0.png"])]
+    assert row["paths"] == ["train/cats/0.png", "train/cats/copy.png", "train/cats/deeper/copy.png"]
+
+
+def test_sizes_are_after_the_exif_turn(given: Files) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 8
+    given["train/cats/turned.jpg"] = turned = picture(77, "JPEG", exif=exif)
+    row = index(given).pictures.set_index("id").loc[id_of(turned)]
+    assert (row["width"], row["height"]) == (4, 6)
+
+
+def test_other_files_are_counted_and_left(given: Files) -> None:
+    given |= {"readme.txt": b"hi", "train/cats/notes.md": b"x", "train/film.mp4": b"y"}
+    found = index(given)
+    assert (len(found.pictures), found.n_ignored) == (16, 3)
+
+
+def test_pictures_of_test_need_no_labels(given: Files) -> None:
+    unlabelled = {f"test/{i}.png": picture(90 + i) for i in range(3)}
+    files = {path: d for path, d in given.items() if not path.startswith("test/")} | unlabelled
+    found = index(files)
+    assert len(found.labels.ids("test")) == 3
+    assert found.labels.labelled("test") == []
+    assert found.counts()["splits"]["test"] == {"n": 3, "n_labelled": 0, "per_class": {}}
+
+
+def test_n_max_per_class_limits_each_split_by_content(given: Files) -> None:
+    found = index(given, n_max=2)
+    sizes = {split: of["n"] for split, of in found.counts()["splits"].items()}
+    assert sizes == {"train": 4, "valid": 4, "test": 2}
+    lowest = sorted(id_of(given[f"train/cats/{i}.png"]) for i in range(5))[:2]
+    assert set(lowest) <= set(found.labels.ids("train"))
+
+
+def test_n_max_per_class_limits_before_a_drawn_split(one_level: Files) -> None:
+    counts = index(one_level, n_max=5, split="stratified").counts()
+    assert counts["n_pictures"] == 10
+    assert counts["splits"]["valid"]["per_class"] == {"a": 1, "b": 1}
+
+
+# Problems: what is done to good files, and what must be said of which path.
+def truncate(files: Files) -> None:
+    files["train/cats/big.jpg"] = picture(50, "JPEG")[:-60]
+
+
+def empty(files: Files) -> None:
+    files["train/cats/empty.jpg"] = b""
+
+
+def text(files: Files) -> None:
+    files["train/cats/text.jpg"] = b"<html>not found</html>"
+
+
+def new_class(files: Files) -> None:
+    files["valid/mice/1.png"] = picture(51)
+
+
+def two_labels(files: Files) -> None:
+    files["train/dogs/cat.png"] = files["train/cats/0.png"]
+
+
+def leak(files: Files) -> None:
+    files["test/dogs/leak.png"] = files["train/dogs/0.png"]
+
+
+def unlabelled_leak(files: Files) -> None:
+    files["test/leak.png"] = files["train/dogs/0.png"]
+
+
+def no_class(files: Files) -> None:
+    files["train/stray.png"] = picture(52)
+
+
+def no_part(files: Files) -> None:
+    files["old/cats/1.png"] = picture(53)
+
+
+def top(files: Files) -> None:
+    files["cover.png"] = picture(54)
+
+
+PROBLEMS: list[tuple[Callable[[Files], None], str, list[str], int]] = [
+    (truncate, "damaged", ["train/cats/big.jpg"], 16),
+    (empty, "zero_bytes", ["train/cats/empty.jpg"], 16),
+    (text, "unreadable", ["train/cats/text.jpg"], 16),
+    (new_class, "label_not_in_train", ["valid/mice/1.png"], 16),
+    (two_labels, "two_labels", ["train/cats/0.png", "train/dogs/cat.png"], 15),
+    (leak, "two_splits", ["test/dogs/leak.png", "train/dogs/0.png"], 15),
+    (unlabelled_leak, "two_splits", ["test/leak.png", "train/dogs/0.png"], 15),
+    (no_class, "no_class", ["train/stray.png"], 16),
+    (no_part, "no_part", ["old/cats/1.png"], 16),
+    (top, "no_part", ["cover.png"], 16),
+]
+
+
+@pytest.mark.parametrize(("spoil", "kind", "paths", "n_left"), PROBLEMS)
+def test_each_problem_stops_or_is_set_aside(
+    spoil: Callable[[Files], None], kind: str, paths: list[str], n_left: int, given: Files
+) -> None:
+    spoil(given)
+    with pytest.raises(IndexImagesError) as error:
+        index(given)
+    assert f"{len(paths)} problems with the pictures ({len(paths)} {kind})" in str(error.value)
+    assert all(f"{path}: {kind}: " in str(error.value) for path in paths)
+    found = index(given, on_problem="set_aside")
+    assert found.problems["path"].tolist() == paths
+    assert set(found.problems["problem"]) == {kind}
+    assert found.problems["detail"].str.len().min() > 0
+    assert len(found.pictures) == n_left
+    left = {path for of_one in found.pictures["paths"] for path in of_one}
+    assert not left & set(paths)
+    assert found.labels.classes == ("cats", "dogs")
+    assert found.counts()["n_problems"] == {"total": len(paths), kind: len(paths)}
+
+
+def test_all_problems_come_in_one_message_the_rarest_first(given: Files) -> None:
+    for i in range(30):
+        given[f"train/cats/bad{i:02}.jpg"] = b""
+    truncate(given)
+    new_class(given)
+    with pytest.raises(IndexImagesError) as error:
+        index(given)
+    lines = str(error.value).splitlines()
+    assert lines[0].endswith("(1 damaged, 1 label_not_in_train, 30 zero_bytes):")
+    assert lines[1].startswith("  train/cats/big.jpg: damaged: ")
+    assert lines[3].startswith("  train/cats/bad00.jpg: zero_bytes")
+    assert lines[-2] == "  ... and 12 more"
+    assert "index_images.on_problem" in lines[-1]
+
+
+def test_too_few_classes_are_told(given: Files) -> None:
+    cats = {path: data for path, data in given.items() if "cats" in path}
+    with pytest.raises(IndexImagesError, match=r"train has 5 pictures of 1 classes \(cats\)"):
+        index(cats)
+    nothing = {"train/cats/1.png": b""}
+    with pytest.raises(IndexImagesError, match="train has 0 pictures of 0 classes"):
+        index(nothing, on_problem="set_aside")
+
+
+@pytest.fixture
+def with_table() -> Files:
+    files = {f"train/{i}.png": picture(i) for i in range(20)}
+    files["labels.csv"] = table(
+        id=[str(i) for i in range(20)], label=["golden retriever", "pug"] * 10
+    )
+    return files
+
+
+TABLE: dict[str, Any] = {"labels": "labels.csv", "csv_folder": "train", "split": "stratified"}
+
+
+def test_labels_of_a_table(with_table: Files) -> None:
+    with_table |= {f"test/{i}.png": picture(40 + i) for i in range(3)}
+    found = index(with_table, **TABLE, test_frac=0.0)
+    assert found.labels.classes == ("golden retriever", "pug")
+    assert len(found.labels.ids("test")) == 3
+    assert found.labels.labelled("test") == []
+    assert found.counts()["splits"]["valid"]["per_class"] == {"golden retriever": 2, "pug": 2}
+    assert found.n_ignored == 1
+
+
+def test_rows_and_files_must_match(with_table: Files) -> None:
+    with_table["train/extra.png"] = picture(60)
+    del with_table["train/3.png"]
+    with_table["labels.csv"] = with_table["labels.csv"].replace(b"\n9,pug", b"\n9, ")
+    with_table["labels.csv"] += b"\n5,golden retriever\n6,golden retriever"  # 5 is a pug; 6 is not
+    found = index(with_table, **TABLE, on_problem="set_aside")
+    assert found.problems[["path", "problem"]].to_numpy().tolist() == [
+        ["train/3.png", "row_without_file"],
+        ["train/5.png", "two_labels"],
+        ["train/9.png", "no_label"],
+        ["train/extra.png", "file_without_row"],
+    ]
+    assert len(found.pictures) == 17
+
+
+def test_a_row_without_label_is_no_further_kind_of_label() -> None:
+    files = {f"{i}.png": picture(i) for i in range(5)}
+    files["l.csv"] = table(id=list("01234"), label=["a", "b", "a", "b", ""])
+    found = index(files, labels="l.csv", split="stratified", on_problem="set_aside")
+    assert found.problems["problem"].tolist() == ["no_label"]
+
+
+def test_a_table_and_given_folders() -> None:
+    files = {f"{part}/{i}.png": picture(10 * k + i)
+             for k, part in enumerate(("train", "valid")) for i in range(4)}  # fmt: skip
+    files["l.csv"] = table(id=[path[:-4] for path in files], label=["a", "b"] * 4)
+    found = index(files, labels="l.csv")
+    assert {split: of["n"] for split, of in found.counts()["splits"].items()} == {
+        "train": 4, "valid": 4
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("csv", "changed", "match"),
+    [
+        (None, {"labels": "nope.csv"}, r"index_images\.labels is 'nope\.csv'.* no such file"),
+        (None, {"label_column": "breed"}, r"no column breed \(it has id, label\)"),
+        (b"", {}, r"no column id, label \(it has \)"),
+        (b"id,label\n0,a b\n1,b c\n2,a c\n3,c\n", {}, "single_label, but the 4 different labels"),
+        (None, {"task": "multi_label", "label_column": "id"}, "no row has more than one label"),
+    ],
+)
+def test_a_table_that_does_not_fit_is_told(
+    csv: bytes | None, changed: dict[str, Any], match: str, with_table: Files
+) -> None:
+    if csv is not None:
+        with_table["labels.csv"] = csv
+    with pytest.raises(ValueError, match=match):
+        index(with_table, **(TABLE | changed))
+
+
+def test_multi_label_tables(with_table: Files) -> None:
+    tags = ["clear road", "road clear", "", "mine", *["clear"] * 16]
+    with_table["labels.csv"] = "\ufeff".encode() + table(id=[str(i) for i in range(20)], label=tags)
+    found = index(with_table, **TABLE, task="multi_label", test_frac=0.0)
+    said = dict(zip(found.labels.table["id"], found.labels.table["labels"], strict=True))
+    assert said[id_of(with_table["train/0.png"])] == ["clear", "road"]
+    assert said[id_of(with_table["train/1.png"])] == ["clear", "road"]
+    assert said[id_of(with_table["train/2.png"])] == []
+    assert found.labels.classes == ("clear", "mine", "road")
+
+
+@pytest.mark.parametrize(
+    ("changed", "match"),
+    [
+        ({"valid_frac": 0.6, "test_frac": 0.4}, "leave something to train"),
+        ({"task": "multi_label"}, "class folders give one label"),
+        ({"split": "random"}, "given' or 'stratified"),
+        ({"on_problem": "ignore"}, "stop' or 'set_aside"),
+        ({"valid_frac": 1.0}, "less than 1"),
+        ({"colour": "red"}, "colour"),
+    ],
+)
+def test_params_are_checked(changed: dict[str, Any], match: str, given: Files) -> None:
+    with pytest.raises(ValueError, match=match):
+        index(given, **changed)
+
+
+def test_the_bytes_do_not_depend_on_workers(
+    given: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("pictures", "labels", "train_ids")
+    for n in ("1", "5"):
+        monkeypatch.setenv("HEADSTART_WORKERS", n)
+        write_index(index(given), *(tmp_path / n / name for name in names))
+    for name in names:
+        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "5" / name).read_bytes()
+
+
+def test_a_corrected_label_changes_no_picture_and_no_train_id(tmp_path: Path) -> None:
+    files = {f"{part}/{i}.png": picture(10 * k + i)
+             for k, part in enumerate(("train", "valid")) for i in range(4)}  # fmt: skip
+    said = ["a", "b"] * 4
+    for run, labels in (("before", said), ("after", ["b", *said[1:]])):
+        csv = {"l.csv": table(id=[path[:-4] for path in files], label=labels)}
+        found = index(files | csv, labels="l.csv")
+        write_index(found, *(tmp_path / run / name for name in ("pictures", "labels", "ids")))
+    same = {
+        name: (tmp_path / "before" / name).read_bytes() == (tmp_path / "after" / name).read_bytes()
+        for name in ("pictures", "labels", "ids")
+    }
+    assert same == {"pictures": True, "labels": False, "ids": True}
+
+
+def test_real_pictures(repo_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(repo_root)
+    folder = ImageFolder(locate(read_images_source("sources/textile.yaml")))
+    files = {path: folder[path] for path in list(folder)[::100]}
+    counts = index(files, split="stratified").counts()
+    assert counts["splits"]["train"]["per_class"] == {"global": 3, "local": 3, "nominal": 6}
+
+
+@pytest.mark.skipif(not REAL_DATA, reason="HEADSTART_REAL_DATA names no folder with dogbreeds/")
+def test_a_table_with_many_rows_too_many() -> None:
+    files = ImageFolder(Path(str(REAL_DATA)) / "dogbreeds")
+    found = index(
+        dict(files), **TABLE, label_column="breed", id_suffix=".jpg", on_problem="set_aside"
+    )
+    assert found.counts()["n_problems"] == {"total": 9222, "row_without_file": 9222}
+    assert (len(found.labels.classes), len(found.pictures)) == (120, 1200)

@@ -1,0 +1,84 @@
+"""The state of a project and its one complete row."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from headstart.core.state import flatten, numbers, state_of
+from headstart.steps.publish_run import publish_run
+from headstart.store.runs import RunRecord, write_run
+
+PARAMS = {"train_head": {"lr": 0.01, "phases": [{"train": "head"}], "empty": []}}
+METRICS = {"train_head": {"valid": {"accuracy": 0.5}, "rule": "steepest", "done": True}}
+
+
+def test_a_row_holds_every_param_and_every_number() -> None:
+    row = publish_run(PARAMS, METRICS)
+    assert row.params == {
+        "train_head.lr": 0.01,
+        "train_head.phases.0.train": "head",
+        "train_head.empty": [],
+    }
+    assert row.metrics == {"train_head.valid.accuracy": 0.5, "train_head.done": 1.0}
+    assert row.state == state_of(PARAMS, METRICS)
+
+
+def test_the_state_is_sha256_of_the_canonical_json() -> None:
+    # printf '{"metrics": {}, "params": {"a": 1}}' | sha256sum
+    expected = "05575be2e72960e7144147cd64cdb01f224ec8a98f205885bedc01bc17593fc8"
+    assert state_of({"a": 1}, {}) == expected
+
+
+def test_the_state_follows_values_and_nothing_else() -> None:
+    assert state_of({"a": 1, "b": 2}, {}) == state_of({"b": 2, "a": 1}, {})
+    assert state_of({"a": 1}, {}) != state_of({"a": 2}, {})
+    assert state_of({"a": 1}, {"s": {"x": 1.0}}) != state_of({"a": 1}, {"s": {"x": 1.5}})
+    assert state_of({"a": 1}, {"s": {"rule": "x"}}) != state_of({"a": 1}, {"s": {"rule": "y"}})
+
+
+def test_flat_keys() -> None:
+    assert flatten({"a": {"b": [1, {"c": None}]}, "d": {}}) == {
+        "a.b.0": 1,
+        "a.b.1.c": None,
+        "d": {},
+    }
+    assert flatten({}) == {}
+    assert numbers({"a": {"b": 1, "c": "text", "d": [0.5]}}) == {"a.b": 1.0, "a.d.0": 0.5}
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text("train_head: {lr: 0.01}\n")
+    Path("train_head.json").write_text(json.dumps(METRICS["train_head"]))
+    write_run(Path("run.json"), RunRecord(key="k", stage="s", started_ms=0, params={}, tags={}))
+    return tmp_path
+
+
+COMMAND = ["--metrics", "train_head.json", "--run", "run.json", "--state", "state.json"]
+
+
+def test_the_script_writes_its_state_where_the_tracker_is_down(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from stages.publish_run import main
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    result = CliRunner().invoke(main, COMMAND)
+    assert result.exit_code == 0, result.output
+    assert "headstart sync" in result.stderr
+    state = state_of({"train_head": {"lr": 0.01}}, METRICS)
+    assert json.loads((project / "state.json").read_text()) == {"state": state}
+
+
+def test_the_script_refuses_a_file_that_is_no_record(project: Path) -> None:
+    from stages.publish_run import main
+
+    (project / "run.json").write_text("{}")
+    result = CliRunner().invoke(main, COMMAND)
+    assert isinstance(result.exception, ValueError)
+    assert "run.json is not the record of a stage's run" in str(result.exception)
+    assert not (project / "state.json").exists()

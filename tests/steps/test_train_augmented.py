@@ -1,0 +1,120 @@
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+
+from headstart.core.lr_curve import Suggestion
+from headstart.core.report import Silent
+from headstart.learn.backbone import Backbone, tensors_digest
+from headstart.learn.device import PLAIN_CPU
+from headstart.learn.loop import OptimizerParams
+from headstart.learn.phases import FinetuneOptimizerParams
+from headstart.steps.train_augmented import TrainAugmentedParams, train_augmented
+from headstart.steps.train_head import train_head
+from headstart.steps.unfreeze_finetune import UnfreezeFinetuneParams, unfreeze_finetune
+from headstart.store.activations import Activations
+from headstart.store.checkpoints import Checkpoint, CheckpointError, named_tensors
+from headstart.store.index import Labels
+from tests.learn.conftest import small_pictures
+from tests.steps.conftest import AUGMENT, VIEWS
+from tests.steps.test_train_head import HEAD, NONE, PARAMS, SGD
+
+PHASE = {
+    "trainable": "head",
+    "lr": 0.02,
+    "cycles": 2,
+    "cycle_len": 1,
+    "cycle_mult": 1,
+    "warmup_frac": 0.05,
+}
+AUGMENTED = TrainAugmentedParams.model_validate({"phases": [PHASE], "seed": VIEWS.seed})
+
+
+@pytest.fixture(scope="module")
+def start(plain: Activations, labels: Labels) -> Checkpoint:
+    return train_head(plain, labels, PARAMS, HEAD, SGD, NONE, PLAIN_CPU, Silent()).checkpoint
+
+
+def test_epochs_from_cached_views_equal_live_ones(
+    backbone: Backbone, views: Activations, plain: Activations, labels: Labels, start: Checkpoint
+) -> None:
+    """The whole point: the same order, dropout, rates and pictures give the same head."""
+    cached = train_augmented(views, plain, labels, start, AUGMENTED, SGD, PLAIN_CPU, Silent())
+    live = unfreeze_finetune(
+        backbone,
+        start,
+        small_pictures(),
+        labels,
+        AUGMENT,
+        UnfreezeFinetuneParams.model_validate(
+            {
+                "phases": [PHASE],
+                "seed": VIEWS.seed,
+                "monitor": "log_loss",
+                "stop_when_worse": False,
+                "keep": "last",
+            }
+        ),
+        FinetuneOptimizerParams(
+            **SGD.model_dump(), lr_ratio=3.0, dropout=HEAD.dropout, bn_freeze="none"
+        ),
+        Suggestion(None, ""),
+        Silent(),
+    )
+    one, two = cached.checkpoint.part("head"), live.checkpoint.part("head")
+    for name in one:
+        torch.testing.assert_close(one[name], two[name], rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(cached.epochs["train_loss"], live.epochs["train_loss"], rtol=1e-4)
+    np.testing.assert_allclose(cached.epochs["valid_loss"], live.epochs["valid_loss"], rtol=1e-4)
+    # batch norms and weights of the frozen backbone did not move
+    assert tensors_digest(live.checkpoint.part("backbone")) == plain.manifest.weights
+
+
+def test_it_continues_the_head(
+    views: Activations, plain: Activations, labels: Labels, start: Checkpoint
+) -> None:
+    training = train_augmented(views, plain, labels, start, AUGMENTED, SGD, PLAIN_CPU, Silent())
+    assert training.checkpoint.info.history == ("train-head", "train-augmented")
+    assert {"train_head", "train_augmented"} < set(training.checkpoint.info.params)
+    moved = (training.checkpoint.tensors["head.2.weight"] - start.tensors["head.2.weight"]).abs()
+    assert 0 < moved.max() < 0.5
+
+
+def test_fewer_views_than_epochs_is_a_warning_that_names_both_keys(
+    views: Activations, plain: Activations, labels: Labels, start: Checkpoint
+) -> None:
+    longer = TrainAugmentedParams.model_validate({"phases": [PHASE | {"cycles": 3}], "seed": 0})
+    keys = r"train_augmented\.phases have 3 epochs, but precompute_views\.n_views is 2"
+    with pytest.warns(UserWarning, match=keys):
+        train_augmented(views, plain, labels, start, longer, SGD, PLAIN_CPU, Silent())
+
+
+def test_a_head_of_another_backbone_or_of_other_classes_is_refused(
+    views: Activations, plain: Activations, labels: Labels, start: Checkpoint
+) -> None:
+    run = partial(train_augmented, views, plain, labels)
+    for update in ({"weights": "0" * 64}, {"classes": ("x", "y", "z")}):
+        other = start.model_copy(update={"info": start.info.model_copy(update=update)})
+        with pytest.raises(CheckpointError, match="another backbone, or for other classes"):
+            run(other, AUGMENTED, SGD, PLAIN_CPU, Silent())
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"trainable": "all"}, "phases.0.trainable is all"),
+        ({"lr": "auto"}, "phases.0.lr is auto"),
+        ({"lr": -1.0}, "lr is -1.0, it must be above 0"),
+    ],
+)
+def test_phases_that_views_cannot_train(change: dict[str, object], sentence: str) -> None:
+    with pytest.raises(ValidationError, match=sentence):
+        TrainAugmentedParams.model_validate({"phases": [PHASE | change], "seed": 0})
+
+
+def test_optimizers_are_strict() -> None:
+    with pytest.raises(ValidationError, match="batch_size"):
+        OptimizerParams(name="sgd", momentum=0.9, weight_decay=0.0, batch_size=1)
+    assert named_tensors("head", {"a": torch.ones(1)}).keys() == {"head.a"}

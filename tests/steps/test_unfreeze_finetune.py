@@ -1,0 +1,163 @@
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from pydantic import ValidationError
+from torch import Tensor
+
+from headstart.core.lr_curve import Suggestion
+from headstart.core.report import Silent
+from headstart.learn.device import PLAIN_CPU
+from headstart.learn.gradients import PrecisionError
+from headstart.learn.layer_groups import parameter_groups
+from headstart.learn.network import Network
+from headstart.learn.phases import FinetuneOptimizerParams
+from headstart.steps.train_head import train_head
+from headstart.steps.unfreeze_finetune import UnfreezeFinetuneParams, unfreeze_finetune
+from headstart.store.activations import Activations
+from headstart.store.checkpoints import Checkpoint, Training
+from headstart.store.index import Labels
+from tests.learn.conftest import small_backbone, small_network, small_pictures
+from tests.steps.conftest import AUGMENT, make_labels
+from tests.steps.test_train_head import HEAD, NONE, PARAMS, SGD
+
+OPTIMIZER = FinetuneOptimizerParams(
+    name="adamw",
+    momentum=0.9,
+    weight_decay=0.01,
+    batch_size=8,
+    lr_ratio=3.0,
+    dropout=(0.0, 0.2),
+    bn_freeze="all",
+)
+PHASE = {
+    "trainable": "all",
+    "lr": 1e-3,
+    "cycles": 1,
+    "cycle_len": 1,
+    "cycle_mult": 1,
+    "warmup_frac": 0.05,
+}
+SECTION: dict[str, Any] = {
+    "phases": [PHASE],
+    "seed": 0,
+    "monitor": "log_loss",
+    "stop_when_worse": True,
+    "keep": "last",
+}
+
+
+def section(**changes: object) -> UnfreezeFinetuneParams:
+    return UnfreezeFinetuneParams.model_validate(SECTION | changes)
+
+
+@pytest.fixture(scope="module")
+def start(plain: Activations, labels: Labels) -> Checkpoint:
+    return train_head(plain, labels, PARAMS, HEAD, SGD, NONE, PLAIN_CPU, Silent()).checkpoint
+
+
+def finetune(
+    start: Checkpoint,
+    labels: Labels,
+    params: UnfreezeFinetuneParams,
+    suggestion: Suggestion = NONE,
+    optimizer: FinetuneOptimizerParams = OPTIMIZER,
+) -> Training:
+    pictures = small_pictures()
+    backbone = small_backbone()
+    return unfreeze_finetune(
+        backbone, start, pictures, labels, AUGMENT, params, optimizer, suggestion, Silent()
+    )
+
+
+def changes(training: Training, start: Checkpoint) -> list[float]:
+    """The largest change of a parameter of each layer group."""
+    groups = []
+    before, after = small_network(), small_network()
+    load(before, small_backbone().model.state_dict(), start.part("head"))
+    load(after, training.checkpoint.part("backbone"), training.checkpoint.part("head"))
+    for old, new in zip(parameter_groups(before), parameter_groups(after), strict=True):
+        groups.append(max((a - b).abs().max().item() for a, b in zip(old, new, strict=True)))
+    return groups
+
+
+def load(network: Network, body: dict[str, Tensor], head: dict[str, Tensor]) -> None:
+    network.backbone.model.load_state_dict(body)
+    network.head.load_state_dict(head)
+
+
+def test_all_groups_move_the_last_one_most(start: Checkpoint, labels: Labels) -> None:
+    training = finetune(start, labels, section())
+    early, late, head = changes(training, start)
+    assert 0 < early < late < head
+    # AdamW moves a weight by about its rate a step: 4 steps, the first of them in the warm-up
+    assert early < 4 * 1e-3 / 9 * 1.5
+    info = training.checkpoint.info
+    assert (info.kind, info.dropout, info.history[-1]) == (
+        "network",
+        (0.0, 0.2),
+        "unfreeze-finetune",
+    )
+
+
+def test_gradual_unfreezing_moves_only_what_a_phase_unfreezes(
+    start: Checkpoint, labels: Labels
+) -> None:
+    training = finetune(start, labels, section(phases=[PHASE | {"trainable": "late"}]))
+    early, late, head = changes(training, start)
+    assert early == 0 and late > 0 and head > 0
+    both = section(phases=[PHASE | {"trainable": "head"}, PHASE], stop_when_worse=False)
+    training = finetune(start, labels, both)
+    assert list(training.epochs["phase"]) == [0, 1]
+    assert min(changes(training, start)) > 0
+
+
+def test_frozen_batch_norms_keep_their_statistics(start: Checkpoint, labels: Labels) -> None:
+    frozen = finetune(start, labels, section()).checkpoint.tensors
+    running = finetune(
+        start, labels, section(), optimizer=OPTIMIZER.model_copy(update={"bn_freeze": "none"})
+    ).checkpoint.tensors
+    original = small_backbone().model.state_dict()
+    names = [name for name in original if name.endswith("running_mean")]
+    assert names
+    assert all(torch.equal(frozen[f"backbone.{name}"], original[name]) for name in names)
+    assert not any(torch.equal(running[f"backbone.{name}"], original[name]) for name in names)
+    assert torch.equal(frozen["head.0.running_var"], start.tensors["head.0.running_var"])
+
+
+def test_a_ruinous_rate_keeps_the_starting_point(start: Checkpoint, labels: Labels) -> None:
+    ruinous = section(phases=[PHASE | {"lr": 10.0}], keep="best")
+    training = finetune(start, labels, ruinous)
+    assert training.metrics["kept_epoch"] == 0 and training.metrics["overfitted"] is True
+    assert changes(training, start) == [0, 0, 0]
+
+
+def test_it_is_the_same_tomorrow(start: Checkpoint, labels: Labels) -> None:
+    one, two = (finetune(start, labels, section()).checkpoint.tensors for _ in range(2))
+    assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_auto_is_the_suggestion_for_the_first_phase_alone(
+    start: Checkpoint, labels: Labels
+) -> None:
+    auto = section(phases=[PHASE | {"lr": "auto"}])
+    assert finetune(start, labels, auto, Suggestion(2e-3, "")).metrics["lr"] == 2e-3
+    with pytest.raises(ValueError, match=r"unfreeze_finetune.phases.0.lr is auto, but"):
+        finetune(start, labels, auto)
+    with pytest.raises(ValidationError, match=r"phases\.1\.lr is auto, which only the first"):
+        section(phases=[PHASE, PHASE | {"lr": "auto"}])
+
+
+def test_a_precision_with_wrong_gradients_does_not_train(start: Checkpoint, labels: Labels) -> None:
+    backbone = small_backbone().on(replace(PLAIN_CPU, training_dtype=torch.bfloat16))
+    running = OPTIMIZER.model_copy(update={"bn_freeze": "none"})
+    with pytest.raises(PrecisionError, match=r"runtime\.precision"):
+        unfreeze_finetune(
+            backbone, start, small_pictures(), labels, AUGMENT, section(), running, NONE, Silent()
+        )
+
+
+def test_without_a_valid_split_the_last_weights_are_kept(start: Checkpoint) -> None:
+    training = finetune(start, make_labels(valid=False), section(keep="best"))
+    assert training.metrics["kept_epoch"] == 1 and "valid" not in training.metrics

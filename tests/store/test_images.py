@@ -1,0 +1,109 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from headstart.store.images import ImageFolder, list_tree, n_free_bytes, write_images
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    root = tmp_path / "source"
+    for name in ("b/2.jpg", "a/1.jpg", "a/deep/3.png", "labels.csv", ".DS_Store", "a/Thumbs.db",
+                 ".git/config", "__MACOSX/._1.jpg"):  # fmt: skip
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(name)
+    return root
+
+
+def test_the_tree_is_sorted_and_leaves_out_system_files(source: Path) -> None:
+    tree = list_tree(source)
+    assert list(tree.sizes) == ["a/1.jpg", "a/deep/3.png", "b/2.jpg", "labels.csv"]
+    assert tree.counts() == {"n_files": 4, "n_bytes": 7 + 12 + 7 + 10, "n_hidden": 4}
+
+
+def test_links_are_followed(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "9.jpg").write_text("nine")
+    (source / "linked").symlink_to(tmp_path / "elsewhere")
+    (source / "b" / "one.jpg").symlink_to(tmp_path / "elsewhere" / "9.jpg")
+    assert {"linked/9.jpg", "b/one.jpg"} <= set(list_tree(source).sizes)
+
+
+def test_broken_and_circular_links_are_named(source: Path) -> None:
+    (source / "gone.jpg").symlink_to("nowhere")
+    with pytest.raises(ValueError, match=r"gone\.jpg is a link to nowhere, which does not exist"):
+        list_tree(source)
+    (source / "gone.jpg").unlink()
+    (source / "a" / "up").symlink_to(source)
+    with pytest.raises(ValueError, match="is a link back to"):
+        list_tree(source)
+
+
+def test_names_that_are_not_utf8_are_named(source: Path) -> None:
+    try:
+        (source / "bad\udcff.jpg").write_text("")
+    except OSError:
+        pytest.skip("this file system takes only UTF-8")
+    with pytest.raises(ValueError, match=r"bad\\udcff"):
+        list_tree(source)
+
+
+def test_other_scripts_are_welcome(source: Path) -> None:
+    (source / "ñandú 犬　🐕.jpg").write_text("")
+    assert "ñandú 犬　🐕.jpg" in list_tree(source).sizes
+
+
+def test_a_file_is_no_folder(source: Path) -> None:
+    with pytest.raises(ValueError, match="is not a folder"):
+        list_tree(source / "labels.csv")
+
+
+def test_images_are_copied(source: Path, tmp_path: Path) -> None:
+    (source / "a" / "1.jpg").chmod(0o400)
+    target = tmp_path / "data" / "images"
+    target.mkdir(parents=True)
+    (target / "old.jpg").write_text("from an earlier run")
+    tree = list_tree(source)
+    write_images(target, ((name, source / name) for name in tree.sizes))
+    copied = ImageFolder(target)
+    assert {name: copied[name].decode() for name in copied} == {name: name for name in tree.sizes}
+    (target / "a" / "1.jpg").write_text("writable")
+    assert (source / "a" / "1.jpg").read_text() == "a/1.jpg"
+    assert [path.name for path in target.parent.iterdir()] == ["images"]
+
+
+def test_a_failure_leaves_what_was_there(source: Path, tmp_path: Path) -> None:
+    target = tmp_path / "images"
+    target.mkdir()
+    (target / "old.jpg").write_text("old")
+
+    def files() -> Iterator[tuple[str, Path]]:
+        yield "a/1.jpg", source / "a" / "1.jpg"
+        raise RuntimeError("the disk")
+
+    with pytest.raises(RuntimeError, match="the disk"):
+        write_images(target, files())
+    assert list(ImageFolder(target)) == ["old.jpg"]
+    assert not (tmp_path / "images.partial").exists()
+
+
+def test_a_source_inside_the_target_is_not_lost(tmp_path: Path) -> None:
+    target = tmp_path / "images"
+    (target / "mine").mkdir(parents=True)
+    (target / "mine" / "1.jpg").write_text("precious")
+    with pytest.raises(ValueError, match="where the pictures are to be copied"):
+        write_images(target, [("1.jpg", target / "mine" / "1.jpg")])
+    assert (target / "mine" / "1.jpg").read_text() == "precious"
+
+
+def test_an_unknown_file_is_named(source: Path) -> None:
+    folder = ImageFolder(source)
+    assert len(folder) == 4
+    assert "nope.jpg" not in folder
+    with pytest.raises(KeyError, match=r"has no file 'nope\.jpg'"):
+        folder["nope.jpg"]
+
+
+def test_free_room_is_asked_of_the_nearest_folder(tmp_path: Path) -> None:
+    assert n_free_bytes(tmp_path / "not" / "yet") > 0

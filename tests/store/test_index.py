@@ -1,0 +1,81 @@
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from headstart.store.index import (
+    Labels,
+    first_paths,
+    read_ids,
+    read_labels,
+    read_pictures,
+    write_ids,
+    write_labels,
+    write_pictures,
+)
+
+
+@pytest.fixture
+def labels() -> Labels:
+    table = pd.DataFrame(
+        {
+            "id": ["a", "b", "c", "d", "e"],
+            "labels": [["dog"], ["cat"], ["cat"], None, ["cät"]],
+            "split": ["train", "valid", "train", "test", "train"],
+            "group": ["a", "b", "c", "d", "e"],
+        }
+    )
+    return Labels(table, ("cat", "cät", "dog"), "single_label")
+
+
+def test_labels_survive_the_disk(labels: Labels, tmp_path: Path) -> None:
+    write_labels(tmp_path / "new" / "labels.parquet", labels)
+    back = read_labels(tmp_path / "new" / "labels.parquet")
+    assert back.table.to_dict("list") == labels.table.to_dict("list")
+    assert (back.classes, back.task) == (labels.classes, labels.task)
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["labels.parquet"]
+
+
+def test_labels_answer_by_split(labels: Labels) -> None:
+    assert labels.splits() == ["train", "valid", "test"]
+    assert labels.ids("train") == ["a", "c", "e"]
+    assert labels.ids("test") == ["d"]
+    assert labels.labelled("test") == []
+    assert Labels(labels.table[:1], labels.classes, labels.task).splits() == ["train"]
+
+
+def test_targets_are_joined_by_id(labels: Labels) -> None:
+    assert labels.targets(["e", "a", "c"]).tolist() == [1, 2, 0]
+    assert labels.targets([]).shape == (0,)
+    for wrong in ("d", "nobody"):
+        with pytest.raises(ValueError, match=f"no label for picture '{wrong}'"):
+            labels.targets(["a", wrong])
+    with pytest.raises(ValueError, match="multi_label"):
+        Labels(labels.table, labels.classes, "multi_label").targets(["a"])
+
+
+def test_a_foreign_table_is_refused(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"id": ["a"]}), tmp_path / "labels.parquet")
+    with pytest.raises(ValueError, match="holds no class table"):
+        read_labels(tmp_path / "labels.parquet")
+
+
+def test_pictures_and_ids_survive_the_disk(tmp_path: Path) -> None:
+    pictures = pd.DataFrame(
+        {"id": ["a", "b"], "paths": [["x/1.jpg", "y/2.jpg"], ["3.jpg"]], "width": [4, 5],
+         "height": [6, 70000]}
+    )  # fmt: skip
+    write_pictures(tmp_path / "p", pictures)
+    assert read_pictures(tmp_path / "p").to_dict("list") == pictures.to_dict("list")
+    assert first_paths(pictures) == [("a", "x/1.jpg"), ("b", "3.jpg")]
+    write_ids(tmp_path / "i", ["b", "a"])
+    assert read_ids(tmp_path / "i") == ["a", "b"]
+    write_pictures(tmp_path / "again", pictures)
+    assert (tmp_path / "p").read_bytes() == (tmp_path / "again").read_bytes()
+
+
+def test_an_empty_table_has_its_types(tmp_path: Path) -> None:
+    write_ids(tmp_path / "i", [])
+    assert read_ids(tmp_path / "i") == []

@@ -1,0 +1,86 @@
+import io
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from PIL import Image
+
+from headstart.store.resized import N_ROWS_A_BATCH, ResizedPictures, write_resized
+
+ROWS = [(f"{i:04d}", bytes([i % 256]) * (i + 1)) for i in range(2 * N_ROWS_A_BATCH + 3)]
+MANIFEST: dict[str, str | int] = {"size_px": 8, "codec": "jpeg"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write_resized(tmp_path / "resized", ROWS, MANIFEST)
+    return tmp_path / "resized"
+
+
+def test_every_picture_is_found_by_its_id(folder: Path) -> None:
+    resized = ResizedPictures(folder)
+    assert resized.ids == [name for name, _ in ROWS]
+    assert len(resized) == len(ROWS)
+    assert all(resized.encoded(name) == data for name, data in reversed(ROWS))
+    with pytest.raises(KeyError, match="holds no picture 'nobody'"):
+        resized.encoded("nobody")
+
+
+def test_it_can_be_pickled_and_read_by_threads(folder: Path) -> None:
+    resized = pickle.loads(pickle.dumps(ResizedPictures(folder)))
+    with ThreadPoolExecutor(8) as pool:
+        found = pool.map(resized.encoded, [name for name, _ in ROWS] * 5)
+    assert list(found) == [data for _, data in ROWS] * 5
+
+
+def test_decode_gives_rgb(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (5, 3), (1, 2, 3)).save(buffer, "PNG")
+    counts = write_resized(tmp_path, [("a", buffer.getvalue())], {"codec": "png"})
+    assert counts == {"n_pictures": 1, "n_bytes": (tmp_path / "pictures.arrow").stat().st_size}
+    array = ResizedPictures(tmp_path).decode("a")
+    assert array.shape == (3, 5, 3)
+    assert array.dtype == np.uint8
+    assert array[0, 0].tolist() == [1, 2, 3]
+    array[0, 0] = 0  # nobody else sees it
+    assert ResizedPictures(tmp_path).decode("a")[0, 0].tolist() == [1, 2, 3]
+
+
+def test_other_tools_can_read_the_layout(folder: Path) -> None:
+    with pa.ipc.open_file(folder / "pictures.arrow") as file:
+        row = file.read_all().slice(70, 1).to_pylist()[0]
+    assert row == {"id": "0070", "image": {"bytes": ROWS[70][1], "path": "0070.jpg"}}
+
+
+def test_the_digest_tells_apart_what_matters(folder: Path, tmp_path: Path) -> None:
+    digest = ResizedPictures(folder).digest
+    write_resized(tmp_path / "same", iter(ROWS), MANIFEST)
+    assert ResizedPictures(tmp_path / "same").digest == digest
+    write_resized(tmp_path / "fewer", ROWS[1:], MANIFEST)
+    assert ResizedPictures(tmp_path / "fewer").digest != digest
+    write_resized(tmp_path / "other", ROWS, {**MANIFEST, "size_px": 9})
+    assert ResizedPictures(tmp_path / "other").digest != digest
+    for name in ("pictures.arrow", "manifest.json"):
+        assert (folder / name).read_bytes() == (tmp_path / "same" / name).read_bytes()
+
+
+def test_ids_must_rise(tmp_path: Path) -> None:
+    for wrong in ([("b", b""), ("a", b"")], [("a", b""), ("a", b"")]):
+        with pytest.raises(ValueError, match="ids must rise"):
+            write_resized(tmp_path, wrong, MANIFEST)
+    assert not (tmp_path / "pictures.arrow").exists()
+
+
+def test_a_manifest_of_another_file_is_refused(folder: Path, tmp_path: Path) -> None:
+    write_resized(tmp_path / "other", ROWS[:9], MANIFEST)
+    (tmp_path / "other" / "manifest.json").replace(folder / "manifest.json")
+    with pytest.raises(ValueError, match="does not hold the ids of its manifest"):
+        ResizedPictures(folder)
+
+
+def test_an_empty_set_can_be_stored(tmp_path: Path) -> None:
+    write_resized(tmp_path, [], MANIFEST)
+    assert ResizedPictures(tmp_path).ids == []

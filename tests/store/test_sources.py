@@ -1,0 +1,125 @@
+from importlib.metadata import PackageNotFoundError
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from headstart.store import sources
+from headstart.store.sources import (
+    PackageImages,
+    PackageWeights,
+    RandomWeights,
+    SourceError,
+    TimmWeights,
+    UserPath,
+    locate,
+    read_images_source,
+    read_weights_source,
+    tree_digest,
+)
+
+
+@pytest.fixture(autouse=True)
+def _in_the_repo(monkeypatch: pytest.MonkeyPatch, repo_root: Path) -> None:
+    monkeypatch.chdir(repo_root)
+
+
+def test_every_source_of_the_repo_is_read() -> None:
+    assert isinstance(read_images_source("sources/textile.yaml"), PackageImages)
+    assert isinstance(read_weights_source("sources/efficientnet-lite0.yaml"), PackageWeights)
+    assert read_weights_source("sources/timm-pretrained.yaml") == TimmWeights(kind="timm")
+    assert read_weights_source("sources/random.yaml") == RandomWeights(kind="random", seed=0)
+
+
+def test_the_packages_are_installed() -> None:
+    assert locate(read_images_source("sources/textile.yaml")).is_dir()
+    weights = read_weights_source("sources/efficientnet-lite0.yaml")
+    assert isinstance(weights, PackageWeights)
+    assert locate(weights).is_file()
+
+
+def test_absolute_paths_are_the_users(tmp_path: Path) -> None:
+    file = tmp_path / "mine.pth"
+    file.touch()
+    assert read_images_source(str(tmp_path)) == UserPath(tmp_path)
+    assert locate(UserPath(tmp_path)) == tmp_path
+    assert read_weights_source(str(file)) == UserPath(file)
+    with pytest.raises(
+        SourceError, match=r"dataset\.source is .*mine\.pth', which is not a folder"
+    ):
+        read_images_source(str(file))
+    with pytest.raises(SourceError, match=r"backbone\.weights is .* which is not a file"):
+        read_weights_source(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["", "~/pictures", "pictures", "../pictures", "/data/../pictures", "textile", "sources",
+     "sources/nope.yaml", "sources/../textile.yaml", "https://host/p.zip", "s3://b/p", "data/p"],
+)  # fmt: skip
+def test_other_forms_are_refused_with_the_right_one(wrong: str) -> None:
+    with pytest.raises(SourceError) as error:
+        read_images_source(wrong)
+    message = str(error.value)
+    assert message.startswith(f"dataset.source is {wrong!r}, ")
+    assert "absolute path of a folder of pictures (as /home/me/pictures)" in message
+    assert "sources/textile.yaml" in message
+    with pytest.raises(SourceError, match="absolute path of a file of weights"):
+        read_weights_source(wrong)
+
+
+def test_the_reason_is_given() -> None:
+    with pytest.raises(SourceError, match=f"not expanded: write {Path.home()}/p;"):
+        read_images_source("~/p")
+    with pytest.raises(SourceError, match="a URL: download it first"):
+        read_images_source("https://host/p.zip")
+
+
+def test_a_wrong_description_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "sources").mkdir()
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "sources" / "mine.yaml"
+    path.write_text("kind: package\npackage: p\nsha256: abc\ncolour: red\n")
+    with pytest.raises(SourceError) as error:
+        read_images_source("sources/mine.yaml")
+    for key in ("version", "path", "sha256", "n_files", "n_bytes", "colour"):
+        assert f"sources/mine.yaml: {key}:" in str(error.value)
+    path.write_text("kind: hub\n")
+    with pytest.raises(SourceError, match=r"sources/mine\.yaml: the file: .*'kind'"):
+        read_weights_source("sources/mine.yaml")
+    path.write_text("kind: [\n")
+    with pytest.raises(SourceError, match="is not valid YAML"):
+        read_weights_source("sources/mine.yaml")
+
+
+def test_pictures_are_no_weights() -> None:
+    with pytest.raises(SourceError, match=r"sources/textile\.yaml"):
+        read_weights_source("sources/textile.yaml")
+
+
+def test_a_package_must_be_there_in_its_version(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    textile = read_images_source("sources/textile.yaml")
+
+    def missing(name: str) -> SimpleNamespace:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(sources, "distribution", missing)
+    with pytest.raises(
+        SourceError, match=r"not installed: pip install conformal-clip-data==0\.1\.4"
+    ):
+        locate(textile)
+    monkeypatch.setattr(sources, "distribution", lambda _: SimpleNamespace(version="9"))
+    with pytest.raises(SourceError, match="is installed as 9: pip install"):
+        locate(textile)
+    broken = SimpleNamespace(version="0.1.4", locate_file=lambda path: tmp_path / path)
+    monkeypatch.setattr(sources, "distribution", lambda _: broken)
+    with pytest.raises(SourceError, match="is missing: pip install --force-reinstall conformal"):
+        locate(textile)
+
+
+def test_the_tree_digest_sees_names_and_contents() -> None:
+    digest = tree_digest({"a": "1", "b": "2"})
+    assert digest == tree_digest({"b": "2", "a": "1"})
+    assert len({digest, tree_digest({"a": "2", "b": "1"}), tree_digest({"a": "1"})}) == 3

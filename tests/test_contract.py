@@ -1,0 +1,305 @@
+"""dvc.yaml, held against the code and against the drawing; and tests that the tests can fail."""
+
+import shutil
+from collections.abc import Callable
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from tests.contract import Stage, closure, problems, read_stages, read_yaml
+
+INDEX, PLAIN, VIEWS = "data/1_index/", "data/3_activations/plain/*", "data/3_activations/views/*"
+LABELS, RESIZED = INDEX + "labels.parquet", "data/2_resized"
+BACKBONE = "data/0_source/backbone.safetensors"
+HEAD, AUGMENTED, FINETUNED = (
+    f"data/4_checkpoints/{name}.safetensors" for name in ("head", "augmented", "finetuned")
+)
+FIND_HEAD, FIND_FINETUNE = "data/6_reports/find_lr_head.*", "data/6_reports/find_lr_finetune.*"
+
+# What each stage reads and what it writes, beside its metrics and the record of its run.
+TABLE: dict[str, tuple[list[str], list[str]]] = {
+    "fetch-images": ([], ["data/0_source/images"]),
+    "fetch-weights": ([], [BACKBONE]),
+    "index-images": (
+        ["data/0_source/images"],
+        [INDEX + "pictures.parquet", LABELS, INDEX + "train_ids.parquet", INDEX + "problems.csv"],
+    ),
+    "resize": (["data/0_source/images", INDEX + "pictures.parquet"], [RESIZED]),
+    "precompute-activations": ([RESIZED, BACKBONE], [PLAIN]),
+    "precompute-views": ([RESIZED, INDEX + "train_ids.parquet", BACKBONE], [VIEWS]),
+    "find-lr-head": ([PLAIN, LABELS], [FIND_HEAD]),
+    "train-head": ([PLAIN, LABELS, FIND_HEAD], [HEAD]),
+    "train-augmented": ([VIEWS, PLAIN, LABELS, HEAD], [AUGMENTED]),
+    "find-lr-finetune": ([RESIZED, LABELS, BACKBONE, AUGMENTED], [FIND_FINETUNE]),
+    "unfreeze-finetune": ([RESIZED, LABELS, BACKBONE, AUGMENTED, FIND_FINETUNE], [FINETUNED]),
+    "tta-evaluate": (
+        [RESIZED, LABELS, BACKBONE, HEAD, AUGMENTED, FINETUNED],
+        ["data/5_predictions*"],
+    ),
+    "confusion-report": (
+        ["data/5_predictions*", INDEX + "pictures.parquet", "metrics/tta_evaluate.json", RESIZED],
+        ["data/6_reports/confusion*"],
+    ),
+    "publish-run": (["metrics/*.json", "data/7_runs/*.json"], []),
+}
+MAY_READ = {"publish-run": ["data/6_reports/*"]}
+CURVES = "data/6_reports/*"  # any stage may write its curves
+
+
+def test_the_contract_holds(repo_root: Path) -> None:
+    assert problems(repo_root) == []
+
+
+def test_the_stages_are_those_of_the_drawing_in_its_order(repo_root: Path) -> None:
+    assert [stage.name for stage in read_stages(repo_root)] == list(TABLE)
+
+
+def table_problems(stages: list[Stage]) -> list[str]:
+    found = []
+    for stage in stages:
+        reads, writes = TABLE[stage.name]
+        books = {f"metrics/{stage.snake}.json", f"data/7_runs/{stage.snake}.json"}
+        for what, paths, must, may in (
+            ("read", stage.data, reads, MAY_READ.get(stage.name, [])),
+            ("write", stage.outs - books, writes, [CURVES]),
+        ):
+            found += [
+                f"{stage.name} must {what} {pattern}"
+                for pattern in must
+                if not any(fnmatch(path, pattern) for path in paths)
+            ]
+            found += [
+                f"{stage.name} must not {what} {path}"
+                for path in sorted(paths)
+                if not any(fnmatch(path, pattern) for pattern in [*must, *may])
+            ]
+    return found
+
+
+def test_the_stages_read_and_write_what_the_drawing_says(repo_root: Path) -> None:
+    assert table_problems(read_stages(repo_root)) == []
+
+
+def test_every_section_of_params_is_loaded_by_a_stage(repo_root: Path) -> None:
+    used = {name for s in read_stages(repo_root) if s.name != "publish-run" for name in s.params}
+    assert used == set(read_yaml(repo_root / "params.yaml"))
+
+
+# Tests of the tests: a copy of the repository, one change, and the sentence that must follow.
+
+
+@pytest.fixture
+def copy(repo_root: Path, tmp_path: Path) -> Path:
+    for folder in ("src", "stages", "tests"):
+        shutil.copytree(
+            repo_root / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__")
+        )
+    for file in ("dvc.yaml", "params.yaml"):
+        shutil.copy(repo_root / file, tmp_path)
+    return tmp_path
+
+
+def edit_stage(root: Path, change: Callable[[Any], None], name: str = "train-head") -> None:
+    yaml = YAML()
+    pipeline = yaml.load(root / "dvc.yaml")
+    change(pipeline["stages"][name])
+    yaml.dump(pipeline, root / "dvc.yaml")
+
+
+def add(path: Path, text: str) -> None:
+    path.write_text(path.read_text() + text)
+
+
+STEP, SCRIPT = "src/headstart/steps/train_head.py", "stages/train_head.py"
+LATE = "\n\ndef _late() -> None:\n    {}\n"
+UNUSED = "headstart.core.unused"
+
+
+ABSOLUTE = [
+    f"import {UNUSED}",
+    f"import {UNUSED} as other",
+    f"from {UNUSED} import something",
+    "from headstart.core import unused",
+]
+
+
+@pytest.mark.parametrize(
+    ("file", "line"),
+    [
+        *((f, line) for f in (SCRIPT, STEP) for line in ABSOLUTE),
+        (STEP, "from ..core import unused"),
+    ],
+)
+@pytest.mark.parametrize("form", ["\n{}\n", LATE])
+def test_an_import_that_is_not_declared_is_found(
+    copy: Path, file: str, form: str, line: str
+) -> None:
+    (copy / "src/headstart/core/unused.py").write_text("something = 1\n")
+    add(copy / file, form.format(line))
+    found = "train-head: it imports the module src/headstart/core/unused.py and does not declare it"
+    assert any(found in problem for problem in problems(copy))
+
+
+def test_an_import_of_an_import_is_found(copy: Path) -> None:
+    (copy / "src/headstart/core/unused.py").write_text("import headstart.core.unused2\n")
+    (copy / "src/headstart/core/unused2.py").write_text("")
+    add(copy / STEP, f"import {UNUSED}\n")
+    assert any("src/headstart/core/unused2.py" in problem for problem in problems(copy))
+
+
+def test_the_tracker_is_apart_but_not_what_others_import_too(copy: Path) -> None:
+    (copy / "src/headstart/core/unused.py").write_text("")
+    add(copy / "src/headstart/tracking.py", f"\nimport {UNUSED}\n")
+    assert problems(copy) == []
+    add(copy / STEP, f"\nimport {UNUSED}\n")
+    assert "src/headstart/core/unused.py" in closure(copy, SCRIPT)
+
+
+def test_a_module_that_no_import_reaches_is_found(copy: Path) -> None:
+    edit_stage(copy, lambda stage: stage["deps"].append("src/headstart/core/unused.py"))
+    assert any("declares the module" in problem for problem in problems(copy))
+
+
+def test_a_module_taken_from_the_list_is_found(copy: Path) -> None:
+    edit_stage(copy, lambda stage: stage["deps"].remove(STEP))
+    assert any(STEP in problem for problem in problems(copy))
+
+
+def test_a_section_that_is_not_declared_is_found(copy: Path) -> None:
+    add(copy / SCRIPT, LATE.format('load_section("resize", object)'))
+    assert any("loads the section resize" in problem for problem in problems(copy))
+
+
+def test_a_section_that_no_line_loads_is_found(copy: Path) -> None:
+    edit_stage(copy, lambda stage: stage["params"].append("resize"))
+    assert any("declares the section resize" in problem for problem in problems(copy))
+
+
+def test_a_section_by_a_computed_name_is_found(copy: Path) -> None:
+    add(copy / SCRIPT, LATE.format("load_section(name, object)"))
+    assert any("loads the section name" in problem for problem in problems(copy))
+
+
+def test_a_section_that_publish_run_does_not_declare_is_found(copy: Path) -> None:
+    edit_stage(copy, lambda stage: stage["params"].remove("resize"), "publish-run")
+    assert any(p.startswith("publish-run: it loads the section resize") for p in problems(copy))
+
+
+def test_a_path_on_the_command_line_that_is_not_declared_is_found(copy: Path) -> None:
+    def change(stage: Any) -> None:
+        stage["cmd"] += " --extra data/1_index/pictures.parquet"
+
+    edit_stage(copy, change)
+    found = problems(copy)
+    assert any("is given the path data/1_index/pictures.parquet" in p for p in found)
+    assert any("--extra is not both" in p for p in found)
+
+
+@pytest.mark.parametrize("kind", ["deps", "outs"])
+def test_a_declared_path_that_is_not_on_the_command_line_is_found(copy: Path, kind: str) -> None:
+    edit_stage(copy, lambda stage: stage[kind].append("data/9_other"))
+    assert any("declares the path data/9_other" in problem for problem in problems(copy))
+
+
+def test_a_path_taken_from_the_deps_is_found(copy: Path) -> None:
+    edit_stage(copy, lambda stage: stage["deps"].remove(LABELS))
+    assert any(f"is given the path {LABELS}" in problem for problem in problems(copy))
+
+
+def test_an_option_that_no_command_gives_is_found(copy: Path) -> None:
+    add(copy / SCRIPT, '\nclick.option("--size", type=int)\n')
+    assert any("--size is not both" in problem for problem in problems(copy))
+
+
+def test_a_command_without_its_own_code_is_found(copy: Path) -> None:
+    def change(stage: Any) -> None:
+        stage["cmd"] = stage["cmd"].replace("PYTHONPATH=src ", "")
+
+    edit_stage(copy, change)
+    assert any("must begin with PYTHONPATH=src" in problem for problem in problems(copy))
+
+
+def test_a_long_script_is_found(copy: Path) -> None:
+    add(copy / SCRIPT, "\n" * 45)
+    assert any("longer than 45 lines" in problem for problem in problems(copy))
+
+
+def test_a_stage_that_writes_into_a_folder_it_reads_is_found(copy: Path) -> None:
+    def change(stage: Any) -> None:
+        stage["cmd"] += f" --more {RESIZED} --into {RESIZED}/more"
+        stage["deps"].append(RESIZED)
+        stage["outs"].append(f"{RESIZED}/more")
+
+    edit_stage(copy, change)
+    assert any("into it" in problem for problem in problems(copy))
+
+
+def test_a_run_under_another_stages_name_is_found(copy: Path) -> None:
+    path = copy / SCRIPT
+    path.write_text(path.read_text().replace('stage_run("train-head"', 'stage_run("resize"'))
+    assert any("must track one run" in problem for problem in problems(copy))
+
+
+def test_a_second_public_function_is_found(copy: Path) -> None:
+    add(copy / STEP, "\n\ndef other() -> None:\n    pass\n")
+    assert any("one public function" in problem for problem in problems(copy))
+
+
+@pytest.mark.parametrize("file", [SCRIPT, STEP, "tests/steps/test_train_head.py"])
+def test_a_missing_mirror_is_found(copy: Path, file: str) -> None:
+    def forget(stage: Any) -> None:
+        stage["deps"] = [dep for dep in stage["deps"] if dep != file]
+
+    (copy / file).unlink()
+    edit_stage(copy, forget)
+    assert any(f"{Path(file).name} and the stages" in problem for problem in problems(copy))
+
+
+@pytest.mark.parametrize("path", ["metrics/train_head.json", "data/7_runs/train_head.json"])
+def test_a_result_that_publish_run_misses_is_found(copy: Path, path: str) -> None:
+    edit_stage(copy, lambda stage: stage["deps"].remove(path), "publish-run")
+    assert any(f"publish-run: it does not read {path}" in problem for problem in problems(copy))
+
+
+@pytest.mark.parametrize("how", [{"cache": False}, {"persist": True}, {}])
+def test_a_publish_run_that_dvc_could_restore_is_found(copy: Path, how: dict[str, bool]) -> None:
+    def change(stage: Any) -> None:
+        stage["outs"] = [{"metrics/publish_run.json": how}]
+
+    edit_stage(copy, change, "publish-run")
+    assert any("persist" in problem for problem in problems(copy))
+
+
+def test_a_stage_that_depends_on_a_run_is_found(copy: Path) -> None:
+    edit_stage(copy, lambda stage: stage["deps"].append("data/7_runs/resize.json"))
+    assert any("no function of the inputs" in problem for problem in problems(copy))
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ('PATH = "data/2_resized"', "knows the path"),
+        ('PATH = ".headstart/work"', "opens the work folder"),
+        ("import importlib\nimportlib.import_module('headstart.core.tta')", "no reader can see"),
+    ],
+)
+def test_a_hidden_path_or_import_in_the_package_is_found(
+    copy: Path, text: str, sentence: str
+) -> None:
+    add(copy / STEP, f"\n{text}\n")
+    assert any(sentence in problem for problem in problems(copy))
+
+
+def test_a_re_export_is_found(copy: Path) -> None:
+    add(copy / "src/headstart/core/__init__.py", "from headstart.core.section import Section\n")
+    assert any("must be empty" in problem for problem in problems(copy))
+
+
+def test_a_stage_off_the_drawing_is_found(copy: Path) -> None:
+    edit_stage(copy, lambda stage: stage["deps"].append(RESIZED))
+    assert table_problems(read_stages(copy)) == [f"train-head must not read {RESIZED}"]
+    edit_stage(copy, lambda stage: stage["deps"].remove(LABELS))
+    assert f"train-head must read {LABELS}" in table_problems(read_stages(copy))

@@ -1,0 +1,420 @@
+"""The whole pipeline in a temporary clone, on a few dozen real pictures. The tests go in order.
+
+One clone serves them all, because a run of all stages takes minutes: each test starts from the
+state in which the one before left the clone.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from PIL import Image
+from ruamel.yaml import YAML
+
+from headstart.core.state import flatten, numbers
+from headstart.params import read_params
+from headstart.store.index import read_labels, read_pictures
+from headstart.store.predictions import read_predictions
+from headstart.tracking import Tracker
+
+pytestmark = pytest.mark.end_to_end
+
+CLASSES = ("global", "local", "nominal")
+N_PER_SPLIT = {"train": 6, "valid": 3, "test": 3}
+ACTIVATIONS = {"precompute-activations", "precompute-views"}
+UPSTREAM = {"fetch-images", "fetch-weights", "index-images", "resize", *ACTIVATIONS, "find-lr-head"}
+QUICK = {
+    "resize.size_px": 64,
+    "backbone.size_px": 64,
+    "optimizer_head.batch_size": 8,
+    "optimizer_finetune.batch_size": 8,
+    "index_images.split": "given",
+    "precompute_views.n_views": 2,
+    "find_lr_head.n_iter": 12,
+    "find_lr_finetune.n_iter": 2,
+    "train_head.lr": 0.01,
+    "train_head.n_epochs": 1,
+    "tta_evaluate.n_views": 1,
+    "tta_evaluate.n_bootstrap": 100,
+    "confusion_report.n_pictures": 2,
+}
+QUICK_PHASE = {"lr": 0.001, "cycles": 1, "cycle_len": 1}
+
+
+class Project:
+    """A clone of the working tree with a folder of pictures beside it."""
+
+    def __init__(self, root: Path, repo_root: Path) -> None:
+        self.root = root / "clone"
+        self.pictures = root / "my pictures"
+        ours = ("MLFLOW_", "DVC_", "HEADSTART_", "GIT_")
+        outer = {name: v for name, v in os.environ.items() if not name.startswith(ours)}
+        self.environment = outer | {
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+            "DVC_SITE_CACHE_DIR": str(root / "site"),
+            "DVC_NO_ANALYTICS": "1",
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            **{f"GIT_{who}_NAME": "someone" for who in ("AUTHOR", "COMMITTER")},
+            **{f"GIT_{who}_EMAIL": "someone@example.org" for who in ("AUTHOR", "COMMITTER")},
+        }
+        files = self.run(
+            "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=repo_root
+        )
+        for file in filter(None, files.split("\0")):
+            if (repo_root / file).is_file():
+                (self.root / file).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(repo_root / file, self.root / file)
+        self.run("git", "init", "-q", "-b", "main")
+        self.commit()
+
+    def run(
+        self, *command: str, cwd: Path | None = None, environment: Mapping[str, str] | None = None
+    ) -> str:
+        """Run a command and return what it printed; fail with all of it where it fails."""
+        done = subprocess.run(
+            command,
+            cwd=cwd or self.root,
+            env=self.environment | dict(environment or {}),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}"
+        return done.stdout
+
+    def commit(self) -> None:
+        self.run("git", "add", "-A")
+        self.run("git", "commit", "-q", "--allow-empty", "-m", "a state")
+
+    def repro(self, *targets: str) -> set[str]:
+        """Run `dvc repro` and return the stages whose commands ran."""
+        return set(
+            re.findall(r"^Running stage '([^']+)'", self.run("dvc", "repro", *targets), re.M)
+        )
+
+    def headstart(self, *arguments: str, **environment: str) -> str:
+        code = "from headstart.cli import main; main()"
+        environment["PYTHONPATH"] = "src"
+        return self.run(sys.executable, "-c", code, *arguments, environment=environment)
+
+    def edit(self, values: dict[str, Any]) -> None:
+        """Set dotted keys of params.yaml; a key that does not exist is an error."""
+        yaml = YAML()
+        params = yaml.load(self.root / "params.yaml")
+        for key, value in values.items():
+            *path, last = key.split(".")
+            section = params
+            for name in path:
+                section = section[int(name) if name.isdigit() else name]
+            assert last in section, f"params.yaml has no {key}"
+            section[last] = value
+        yaml.dump(params, self.root / "params.yaml")
+
+    def downstream(self, stage: str) -> set[str]:
+        """Return `stage` and all that is below it, by dvc's own graph."""
+        edges = re.findall(r'"([^"]+)" -> "([^"]+)"', self.run("dvc", "dag", "--dot"))
+        found = {stage}
+        while more := {to for start, to in edges if start in found} - found:
+            found |= more
+        return found
+
+    def metrics(self) -> dict[str, Any]:
+        files = sorted((self.root / "metrics").glob("*.json"))
+        return {f.stem: json.loads(f.read_text()) for f in files if f.stem != "publish_run"}
+
+    def labels_of(self, path: str) -> tuple[str, list[str]]:
+        """Return the id and the labels of the picture at `path`."""
+        table: Any = read_pictures(self.root / "data/1_index/pictures.parquet")
+        [picture] = [
+            picture
+            for picture, paths in zip(table["id"], table["paths"], strict=True)
+            if any(name.endswith(path) for name in paths)
+        ]
+        labels: Any = read_labels(self.root / "data/1_index/labels.parquet").table
+        return picture, list(labels.set_index("id").loc[picture, "labels"])
+
+
+def runs_of(store: Path, tag: str, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Return the runs that carry `tag`, the newest first."""
+    monkeypatch.setenv("DVC_ROOT", str(store))
+    tracker = Tracker()
+    runs = tracker.client.search_runs([tracker.experiment_id], order_by=["start_time DESC"])
+    return [run for run in runs if tag in run.data.tags]
+
+
+def assert_row_is_right(project: Project, row: Any) -> None:
+    params = flatten(read_params(project.root / "params.yaml"))
+    assert row.data.params == {key: str(value) for key, value in params.items()}
+    assert row.data.metrics == pytest.approx(numbers(project.metrics()))
+    state = json.loads((project.root / "metrics/publish_run.json").read_text())["state"]
+    assert row.data.tags["headstart.state"] == state
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    project = Project(tmp_path_factory.mktemp("end_to_end"), Path(__file__).parents[1])
+    textile = Path(str(files("conformal_clip_data") / "data/textile_images/simulated"))
+    for name in CLASSES:
+        pictures = iter(sorted((textile / name).iterdir()))
+        for split, n in N_PER_SPLIT.items():
+            folder = project.pictures / split / name
+            folder.mkdir(parents=True)
+            for _ in range(n):
+                shutil.copy(next(pictures), folder)
+    project.edit(QUICK | {"dataset.source": str(project.pictures)})
+    params = read_params(project.root / "params.yaml")
+    for section in ("train_augmented", "unfreeze_finetune"):
+        for i, phase in enumerate(params[section]["phases"]):
+            keys = QUICK_PHASE.keys() & phase.keys()
+            project.edit({f"{section}.phases.{i}.{key}": QUICK_PHASE[key] for key in keys})
+    project.headstart("check")
+    project.commit()
+    yield project
+    project.run("dvc", "queue", "stop", "--kill")
+
+
+def test_all_stages_run_and_leave_their_results(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stages = set(read_params(project.root / "dvc.yaml")["stages"])
+    assert project.repro() == stages
+    project.commit()
+    assert set(project.metrics()) == {s.replace("-", "_") for s in stages} - {"publish_run"}
+    predictions = read_predictions(project.root / "data/5_predictions/predictions.parquet")
+    assert predictions.classes == CLASSES
+    assert predictions.table.split.value_counts().to_dict() == {"valid": 9, "test": 9}
+    evaluated = project.metrics()["tta_evaluate"]
+    for split in ("valid", "test"):
+        for kind in ("plain", "tta"):
+            scores = evaluated[split][kind]
+            assert (
+                0 <= scores["accuracy_ci_low"] <= scores["accuracy"] <= scores["accuracy_ci_high"]
+            )
+            assert scores["log_loss"] > 0
+    assert set(evaluated["checkpoints"]) == {"head", "augmented", "finetuned"}
+
+    [row] = runs_of(project.root, "headstart.complete", monkeypatch)
+    assert_row_is_right(project, row)
+    stage_runs = runs_of(project.root, "headstart.stage", monkeypatch)
+    assert {r.data.tags["headstart.stage"] for r in stage_runs} == stages - {"publish-run"}
+    assert {r.info.status for r in stage_runs} == {"FINISHED"}
+    assert {r.data.tags["mlflow.parentRunId"] for r in stage_runs} == {row.info.run_id}
+    for run in stage_runs:
+        stage = run.data.tags["headstart.stage"]
+        assert row.data.tags[f"headstart.run.{stage}"] == run.info.run_id
+
+
+def test_a_second_run_runs_nothing(project: Project) -> None:
+    assert project.repro() == set()
+    assert project.run("git", "status", "--porcelain") == ""
+
+
+def test_an_edited_rate_reruns_its_stage_and_what_is_below(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    below = project.downstream("train-head")
+    assert not below & UPSTREAM and {"train-augmented", "tta-evaluate", "publish-run"} <= below
+    project.edit({"train_head.lr": 0.1})
+    assert project.repro() == below
+    newest, first = runs_of(project.root, "headstart.complete", monkeypatch)
+    assert_row_is_right(project, newest)
+    for stage in UPSTREAM:
+        tag = f"headstart.run.{stage}"
+        assert newest.data.tags[tag] == first.data.tags[tag]
+    for stage in below - {"publish-run"}:
+        tag = f"headstart.run.{stage}"
+        assert newest.data.tags[tag] != first.data.tags[tag]
+
+
+def test_going_back_restores_and_writes_a_fresh_right_row(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.edit({"train_head.lr": 0.01})
+    assert project.repro() == {"publish-run"}
+    newest, _, first = runs_of(project.root, "headstart.complete", monkeypatch)
+    assert_row_is_right(project, newest)
+    assert newest.data.metrics == first.data.metrics
+    assert newest.data.tags["headstart.state"] == first.data.tags["headstart.state"]
+    assert (
+        newest.data.tags["headstart.run.train-head"] == first.data.tags["headstart.run.train-head"]
+    )
+    assert project.run("git", "status", "--porcelain") == ""
+
+
+def test_sync_adds_the_row_of_a_revision_to_a_store_that_lacks_it(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "MLflow has the row already" in project.headstart("sync")
+    project.edit({"train_head.lr": 0.5})  # not run: the row tells of results, not of intentions
+    for rev in ([], ["HEAD"]):
+        uri = f"sqlite:///{tmp_path / f'other{len(rev)}.db'}"
+        said = project.headstart("sync", *rev, MLFLOW_TRACKING_URI=uri)
+        assert "Added the row" in said, said
+        again = project.headstart("sync", *rev, MLFLOW_TRACKING_URI=uri)
+        assert "MLflow has the row already" in again
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+        [row] = runs_of(tmp_path, "headstart.complete", monkeypatch)
+        assert row.data.params["train_head.lr"] == "0.01"
+        assert row.data.metrics == pytest.approx(numbers(project.metrics()))
+        n_stages = len(project.metrics())
+        assert len(runs_of(tmp_path, "headstart.stage", monkeypatch)) == n_stages
+    project.edit({"train_head.lr": 0.01})
+
+
+def test_a_corrected_label_computes_no_activation(project: Project) -> None:
+    moved = sorted((project.pictures / "valid/local").iterdir())[0]
+    before = project.labels_of(f"valid/local/{moved.name}")
+    moved.rename(project.pictures / "valid/nominal" / f"corrected_{moved.name}")
+    ran = project.repro()
+    assert not ran & (ACTIVATIONS | {"fetch-weights"})
+    assert {"index-images", "tta-evaluate", "publish-run"} <= ran
+    after = project.labels_of(f"valid/nominal/corrected_{moved.name}")
+    assert (before, after) == ((after[0], ["local"]), (before[0], ["nominal"]))
+    predictions = read_predictions(project.root / "data/5_predictions/predictions.parquet")
+    table: Any = predictions.table.set_index("id")
+    target = table.loc[after[0], "target"]
+    assert predictions.classes[int(target)] == "nominal"
+
+
+def content_ids(project: Project) -> set[str]:
+    """Return the ids of the pictures in the user's folder, from their bytes alone."""
+    files = [path for path in project.pictures.rglob("*") if path.is_file()]
+    return {hashlib.sha256(path.read_bytes()).hexdigest()[:32] for path in files}
+
+
+def assert_nothing_is_stale(project: Project) -> None:
+    ids = content_ids(project)
+    assert set(read_pictures(project.root / "data/1_index/pictures.parquet").id) == ids
+    labels = read_labels(project.root / "data/1_index/labels.parquet")
+    [plain] = (project.root / "data/3_activations/plain").rglob("rows.parquet")
+    assert set(pd.read_parquet(plain).id) == ids
+    [views] = (project.root / "data/3_activations/views").rglob("rows.parquet")
+    assert set(pd.read_parquet(views).id) == set(labels.ids("train"))
+
+
+@pytest.mark.parametrize("what", ["added", "changed", "removed"])
+def test_a_picture_that_is(what: str, project: Project) -> None:
+    """Only the stages down to the activations run here; the next test runs the rest."""
+    picture = project.pictures / "train/nominal/mine.png"
+    if what == "removed":
+        sorted((project.pictures / "train/local").iterdir())[0].unlink()
+    else:
+        grey = 40 if what == "added" else 200
+        Image.new("RGB", (80, 70), (grey, grey, 90)).save(picture)
+    ran = project.repro(*sorted(ACTIVATIONS))
+    assert ran == {"fetch-images", "index-images", "resize", *ACTIVATIONS}
+    assert_nothing_is_stale(project)
+
+
+def test_a_changed_test_picture_reaches_the_predictions(project: Project) -> None:
+    picture = sorted((project.pictures / "test/global").iterdir())[0]
+    Image.new("RGB", (90, 90), (10, 200, 10)).save(picture)
+    ran = project.repro()
+    assert {"precompute-activations", "tta-evaluate", "confusion-report", "publish-run"} <= ran
+    assert_nothing_is_stale(project)
+    predictions = read_predictions(project.root / "data/5_predictions/predictions.parquet")
+    labels = read_labels(project.root / "data/1_index/labels.parquet")
+    assert set(predictions.table.id) == {*labels.ids("valid"), *labels.ids("test")}
+    assert project.repro() == set()
+    project.commit()
+
+
+def test_queued_experiments_lose_no_run_and_run_the_queued_code(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = project.root / "src/headstart/steps/train_head.py"
+    code, trace = module.read_text(), tmp_path / "trace"
+    known = {row.info.run_id for row in runs_of(project.root, "headstart.complete", monkeypatch)}
+    stages = {run.info.run_id for run in runs_of(project.root, "headstart.stage", monkeypatch)}
+
+    def queue(name: str, lr: float) -> None:
+        project.run("dvc", "exp", "run", "--queue", "-n", name, "-S", f"train_head.lr={lr}")
+
+    rates = {"first": 0.02, "second": 0.03, "third": 0.00001}
+    queue("first", rates["first"])
+    queue("second", rates["second"])
+    module.write_text(f"{code}\n\nimport pathlib\n\npathlib.Path({str(trace)!r}).touch()\n")
+    queue("third", rates["third"])
+    module.write_text(f'{code}\n\nraise RuntimeError("this edit came after queueing")\n')
+    try:
+        project.run("dvc", "queue", "start", "-j", "2")
+        wait_for_queue(project)
+    finally:
+        module.write_text(code)
+    assert trace.exists(), "the third experiment did not run the code it was queued with"
+
+    rows = runs_of(project.root, "headstart.complete", monkeypatch)
+    new = {row.info.run_name: row for row in rows if row.info.run_id not in known}
+    assert new.keys() == rates.keys()
+    new_stages = {
+        run.info.run_id: run for run in runs_of(project.root, "headstart.stage", monkeypatch)
+    }
+    n_below = len(project.downstream("train-head")) - 1
+    assert len(new_stages.keys() - stages) == 3 * n_below
+    for name, row in new.items():
+        assert float(row.data.params["train_head.lr"]) == rates[name]
+        head = new_stages[row.data.tags["headstart.run.train-head"]]
+        assert float(head.data.params["train_head.lr"]) == rates[name]
+        assert head.data.tags["mlflow.parentRunId"] == row.info.run_id
+        assert head.data.tags["headstart.experiment"] == name
+        metrics = json.loads(
+            project.run("git", "show", f"{experiment(project, name)}:metrics/train_head.json")
+        )
+        found = {k: v for k, v in row.data.metrics.items() if k.startswith("train_head.")}
+        assert found == pytest.approx(numbers({"train_head": metrics}))
+    assert project.repro() == set()
+
+
+def wait_for_queue(project: Project, timeout_s: float = 900.0) -> None:
+    """Wait until no experiment is queued or running, and none has failed."""
+    end = time.monotonic() + timeout_s
+    while time.monotonic() < end:
+        status = project.run("dvc", "queue", "status")
+        assert "Failed" not in status, status + project.run("dvc", "queue", "logs", failed(status))
+        if "Queued" not in status and "Running" not in status:
+            assert status.count("Success") == 3, status
+            return
+        time.sleep(5)
+    pytest.fail(f"the queue did not end within {timeout_s} s\n{status}")
+
+
+def failed(status: str) -> str:
+    """Return the id of the first experiment that failed."""
+    return next(line.split()[0] for line in status.splitlines() if "Failed" in line)
+
+
+def experiment(project: Project, name: str) -> str:
+    """Return the commit of an experiment."""
+    refs = project.run("git", "for-each-ref", "--format=%(refname) %(objectname)", "refs/exps")
+    return next(
+        line.split()[1] for line in refs.splitlines() if line.split()[0].endswith(f"/{name}")
+    )
+
+
+def test_the_embedded_pictures_run_from_their_package(project: Project) -> None:
+    project.edit(
+        {
+            "dataset.source": "sources/textile.yaml",
+            "dataset.n_max_per_class": 8,
+            "index_images.split": "stratified",
+        }
+    )
+    ran = project.repro("train-head")
+    assert {"fetch-images", "index-images", "resize", "train-head"} <= ran
+    labels = read_labels(project.root / "data/1_index/labels.parquet")
+    assert labels.classes == CLASSES
+    assert len(labels.table) == 24
+    assert labels.splits() == ["train", "valid", "test"]

@@ -1,0 +1,279 @@
+"""The tracker: live runs, complete rows, several processes, and a tracker that is down."""
+
+import json
+import math
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headstart.core.section import Section
+from headstart.core.state import Row, flatten, numbers, state_of
+from headstart.store.runs import Point, RunRecord, read_run
+from headstart.tracking import Tracker, publish, stage_run
+
+SRC = Path(__file__).parents[1] / "src"
+
+
+class Phase(Section):
+    lr: float
+    train: str
+
+
+class TrainParams(Section):
+    n_epochs: int
+    phases: tuple[Phase, ...]
+
+
+PARAMS = TrainParams(n_epochs=2, phases=(Phase(lr=0.1, train="head"), Phase(lr=1e-5, train="all")))
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_store: Path) -> Path:
+    """A project with an empty store, seen from a temporary copy of it."""
+    root, copy = tmp_path / "a project", tmp_path / "copy"
+    root.mkdir()
+    copy.mkdir()
+    shutil.copy(empty_store, root)
+    monkeypatch.setenv("DVC_ROOT", str(root))
+    monkeypatch.chdir(copy)
+    return root
+
+
+def run_stage(path: Path = Path("run.json"), stage: str = "train-head") -> RunRecord:
+    with stage_run(stage, path, {"train_head": PARAMS}) as run:
+        for step in run.progress(range(3), 3, "epochs"):
+            run.log({"valid_loss": 1.0 / (step + 1), "lr": 0.1}, step)
+        Path("curve.csv").write_text("lr,loss\n")
+        run.artifact(Path("curve.csv"))
+        run.metrics({"valid": {"accuracy": 0.9, "rule": "steepest", "recall": {"a/b": 1}}})
+    return read_run(path)
+
+
+def all_runs() -> list[Any]:
+    tracker = Tracker()
+    return list(tracker.client.search_runs([tracker.experiment_id]))
+
+
+def test_a_stage_leaves_one_finished_run_and_its_record(project: Path) -> None:
+    (project / "mlflow.db").unlink()
+    record = run_stage()
+    [run] = all_runs()
+    assert run.info.run_id == record.run_id
+    assert (run.info.status, run.info.run_name) == ("FINISHED", "train-head")
+    assert (run.info.start_time, run.info.end_time) == (record.started_ms, record.ended_ms)
+    assert run.data.params == {
+        "train_head.n_epochs": "2",
+        "train_head.phases.0.lr": "0.1",
+        "train_head.phases.0.train": "head",
+        "train_head.phases.1.lr": "1e-05",
+        "train_head.phases.1.train": "all",
+    }
+    assert run.data.params == record.params
+    assert run.data.metrics["valid.accuracy"] == 0.9
+    assert run.data.metrics["valid.recall.a_b"] == 1.0
+    assert "valid.rule" not in run.data.metrics
+    assert run.data.tags["headstart.stage"] == "train-head"
+    tracker = Tracker()
+    history = tracker.client.get_metric_history(run.info.run_id, "valid_loss")
+    assert [(p.step, p.value) for p in history] == [(0, 1.0), (1, 0.5), (2, 1 / 3)]
+    assert [f.path for f in tracker.client.list_artifacts(run.info.run_id)] == ["curve.csv"]
+    assert (project / "mlflow.db").exists()
+    assert [p.name for p in Path.cwd().iterdir() if p.name.startswith("ml")] == []
+
+
+def test_live_metrics_arrive_while_the_stage_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("headstart.tracking.FLUSH_EVERY_S", 0.0)
+    with stage_run("train-head", Path("run.json"), {}) as run:
+        run.log({"loss": 2.0}, 0)
+        [live] = all_runs()
+        assert (live.info.status, live.data.metrics) == ("RUNNING", {"loss": 2.0})
+
+
+def test_points_are_sent_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[int] = []
+    real = Tracker.log_points
+
+    def count(tracker: Tracker, run_id: str, points: Sequence[Point]) -> None:
+        sent.append(len(points))
+        real(tracker, run_id, points)
+
+    monkeypatch.setattr(Tracker, "log_points", count)
+    monkeypatch.setattr("headstart.tracking.FLUSH_EVERY_S", 600.0)
+    with stage_run("find-lr-head", Path("run.json"), {}) as run:
+        for step in range(2500):
+            run.log({"loss": float(step)}, step)
+    assert sent == [2500]
+    [stored] = all_runs()
+    assert len(Tracker().client.get_metric_history(stored.info.run_id, "loss")) == 2500
+
+
+def test_a_diverged_loss_is_kept_as_it_is() -> None:
+    with stage_run("find-lr-head", Path("run.json"), {}) as run:
+        run.log({"loss": math.nan}, 0)
+        run.log({"loss": math.inf}, 1)
+    points = read_run(Path("run.json")).points
+    assert math.isnan(points[0].value) and points[1].value == math.inf
+    json.loads(Path("run.json").read_text(), parse_constant=pytest.fail)
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(ValueError("bad"), "FAILED"), (KeyboardInterrupt(), "KILLED")]
+)
+def test_a_stage_that_raises_leaves_a_failed_run_and_no_record(
+    error: BaseException, status: str
+) -> None:
+    with pytest.raises(type(error)), stage_run("train-head", Path("run.json"), {}) as run:
+        run.log({"loss": 1.0}, 0)
+        raise error
+    [stored] = all_runs()
+    assert stored.info.status == status
+    assert stored.data.metrics == {"loss": 1.0}
+    assert not Path("run.json").exists()
+
+
+def test_tags_name_the_commit_and_the_experiment(monkeypatch: pytest.MonkeyPatch) -> None:
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org"]
+    subprocess.run([*git, "init", "-q"], check=True)
+    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "x"], check=True)
+    head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
+    monkeypatch.setenv("DVC_EXP_NAME", "calm-otter")
+    tags = run_stage().tags
+    assert tags["mlflow.source.git.commit"] == head.stdout.strip()
+    assert tags["headstart.experiment"] == "calm-otter"
+
+
+def test_the_users_own_tracking_uri_comes_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_store: Path
+) -> None:
+    shutil.copy(empty_store, tmp_path / "mine.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mine.db'}")
+    run_id = run_stage().run_id
+    assert [run.info.run_id for run in all_runs()] == [run_id]
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    assert all_runs() == []
+
+
+def row(**metrics: float) -> Row:
+    params = {"train_head": {"lr": 0.1}, "phases": [{"lr": 1}]}
+    return Row(state_of(params, metrics), flatten(params), numbers(metrics))
+
+
+def test_a_row_is_complete_and_the_first_row_adopts_the_stage_runs() -> None:
+    record = run_stage()
+    first, second = publish(row(a=1.0), [record]), publish(row(a=2.0), [record])
+    tracker = Tracker()
+    stage = tracker.client.get_run(record.run_id)
+    assert stage.data.tags["mlflow.parentRunId"] == first
+    stored = tracker.client.get_run(second)
+    assert stored.data.params == {"train_head.lr": "0.1", "phases.0.lr": "1"}
+    assert stored.data.metrics == {"a": 2.0}
+    assert stored.data.tags["headstart.run.train-head"] == record.run_id
+    assert stored.info.status == "FINISHED"
+    assert tracker.has_row(row(a=1.0).state) and not tracker.has_row(row(a=3.0).state)
+
+
+def test_the_row_is_named_after_the_experiment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DVC_EXP_NAME", "calm-otter")
+    publish(row(), [])
+    assert all_runs()[0].info.run_name == "calm-otter"
+
+
+def test_a_row_that_broke_halfway_is_not_complete(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(Tracker, "log_points", fail)
+    assert publish(row(a=1.0), []) is None
+    assert not Tracker().has_row(row(a=1.0).state)
+
+
+@pytest.mark.parametrize("broken", ["http://127.0.0.1:9", "sqlite:////proc/no/such/folder/x.db"])
+def test_a_tracker_that_is_down_costs_one_sentence_and_nothing_else(
+    broken: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", broken)
+    started = time.monotonic()
+    record = run_stage()
+    assert time.monotonic() - started < 30
+    err = capsys.readouterr().err
+    assert err.count("headstart sync") == 1 and broken in err and "Traceback" not in err
+    assert record.run_id is None and len(record.points) == 8
+
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    publish(row(), [record])
+    publish(row(), [record])
+    stages = [run for run in all_runs() if "headstart.stage" in run.data.tags]
+    assert len(stages) == 1
+    assert stages[0].info.start_time == record.started_ms
+    assert len(Tracker().client.get_metric_history(stages[0].info.run_id, "valid_loss")) == 3
+
+
+def test_a_tracker_that_goes_down_halfway_is_completed_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("headstart.tracking.FLUSH_EVERY_S", 0.0)
+        with stage_run("train-head", Path("run.json"), {"train_head": PARAMS}) as run:
+            run.log({"loss": 1.0}, 0)
+            patch.setattr(Tracker, "log_points", lambda *_: pytest.fail("asked again"))
+            patch.setattr(Tracker, "end", lambda *_: pytest.fail("asked again"))
+
+            def fail(*_: object) -> None:
+                patch.setattr(Tracker, "log_points", lambda *_: pytest.fail("asked again"))
+                raise OSError("gone")
+
+            patch.setattr(Tracker, "log_points", fail)
+            run.log({"loss": 0.5}, 1)
+            run.log({"loss": 0.25}, 2)
+    record = read_run(Path("run.json"))
+    assert record.run_id is None
+    publish(row(), [record])
+    [stage] = [run for run in all_runs() if "headstart.stage" in run.data.tags]
+    assert stage.info.status == "FINISHED"
+    history = Tracker().client.get_metric_history(stage.info.run_id, "loss")
+    assert [p.value for p in history] == [1.0, 0.5, 0.25]
+
+
+RACER = """
+import sys
+from pathlib import Path
+from headstart.tracking import stage_run
+with stage_run("train-head", Path(sys.argv[1]), {}) as run:
+    for step in range(50):
+        run.log({"loss": 1.0}, step)
+"""
+
+
+def test_processes_that_open_a_fresh_store_at_once_lose_no_run(project: Path) -> None:
+    (project / "mlflow.db").unlink()
+    environment = os.environ | {"PYTHONPATH": str(SRC)}
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-c", RACER, f"run_{i}.json"], env=environment, stderr=subprocess.PIPE
+        )
+        for i in range(3)
+    ]
+    errors = [worker.communicate()[1].decode() for worker in workers]
+    assert [worker.returncode for worker in workers] == [0, 0, 0], errors
+    ids = {read_run(Path(f"run_{i}.json")).run_id for i in range(3)}
+    assert None not in ids, errors
+    assert {run.info.run_id for run in all_runs()} == ids
+    assert errors == ["", "", ""]
+
+
+def test_nothing_of_mlflow_is_imported_before_it_is_needed() -> None:
+    code = "import headstart.tracking, headstart.cli, sys; assert 'mlflow' not in sys.modules"
+    environment = os.environ | {"PYTHONPATH": str(SRC)}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment)
+
+
+def test_no_bar_is_drawn_where_stderr_is_no_terminal(capfd: pytest.CaptureFixture[str]) -> None:
+    run_stage()
+    assert capfd.readouterr().err == ""
