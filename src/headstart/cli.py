@@ -12,6 +12,7 @@ import click
 
 from headstart.core.section import Section
 from headstart.core.state import Row
+from headstart.network_commands import check_gradients, predict
 from headstart.params import PARAMS_FILE, ParamsError, load_section, read_params
 from headstart.steps.publish_run import publish_run
 from headstart.store.runs import RunRecord, parse_run
@@ -44,8 +45,14 @@ def main() -> None:
     headstart check                       is every value of params.yaml allowed?
     headstart sync                        MLflow's row for results that DVC restored
     dvc exp run -S train_head.lr=0.005    try a value, keep the experiment
+    headstart predict ...                 the class of a picture, by the fine-tuned network
+    headstart check-gradients ...         which precision may train this network?
     mlflow ui                             compare the rows
     """
+
+
+main.add_command(predict)
+main.add_command(check_gradients)
 
 
 @main.command()

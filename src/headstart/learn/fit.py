@@ -47,7 +47,7 @@ class Phase:
 
 @dataclass(frozen=True)
 class Epoch:
-    """One epoch of training: all counts start at 0, `lr` is the last group's at its start."""
+    """One epoch of training: counts start at 0, `lr` is the highest rate of the last group in it."""
 
     epoch: int
     phase: int
@@ -180,7 +180,7 @@ class Trainer:
                     steps, factors = factors[:n_steps], factors[n_steps:]
                     phase.set_mode()
                     train_loss = self._train(epoch, optimizer, steps)
-                    lr = phase.groups[-1].lr * steps[0]
+                    lr = phase.groups[-1].lr * max(steps)
                     scores = self.evaluate() if self.evaluate else None
                     row = Epoch(epoch, number, cycle, lr, train_loss, scores, i == cycle_epochs - 1)
                     self.report.log(row.values(), epoch)

@@ -2,10 +2,10 @@
 
 from headstart.core.lr_curve import LrCurve, RangeTestParams
 from headstart.core.report import Report
+from headstart.learn.cached_head import head_trainer
 from headstart.learn.device import Compute
-from headstart.learn.fit import Trainer
 from headstart.learn.head import HeadParams, create_head
-from headstart.learn.loop import OptimizerParams, cross_entropy
+from headstart.learn.loop import OptimizerParams
 from headstart.learn.phases import head_phase
 from headstart.learn.seeding import torch_seed
 from headstart.learn.sources import FeatureSource
@@ -30,14 +30,6 @@ def find_lr_head(
     ids = labels.labelled("train")
     with torch_seed(params.seed, "head"):
         head = create_head(activations.features.shape[-1], len(labels.classes), head_params)
-    head.to(compute.device)
-    trainer = Trainer(
-        model=head,
-        source=FeatureSource(activations.of(ids), labels.targets(ids), compute.device),
-        optimizer=optimizer,
-        loss=cross_entropy,
-        evaluate=None,
-        seed=params.seed,
-        report=report,
-    )
+    source = FeatureSource(activations.of(ids), labels.targets(ids), compute.device)
+    trainer = head_trainer(head, source, None, optimizer, params.seed, report)
     return trainer.range_test(head_phase(head, lr=1.0), params)

@@ -1,18 +1,16 @@
 """Continue the head on augmented views, with SGDR."""
 
 import warnings
-from functools import partial
 from typing import Self
 
 from pydantic import model_validator
 
 from headstart.core.report import Report
+from headstart.learn.cached_head import head_trainer
 from headstart.learn.device import Compute
-from headstart.learn.fit import Trainer
 from headstart.learn.head import restore_head
-from headstart.learn.loop import OptimizerParams, cross_entropy
+from headstart.learn.loop import OptimizerParams
 from headstart.learn.phases import PhasesParams, head_phase, with_cycles
-from headstart.learn.scores import score_head
 from headstart.learn.sources import FeatureSource
 from headstart.store.activations import Activations
 from headstart.store.checkpoints import Checkpoint, CheckpointError, Training, named_tensors
@@ -73,20 +71,12 @@ def train_augmented(
             stacklevel=2,
         )
     train, valid = labels.labelled("train"), labels.labelled("valid")
-    head = restore_head(start.part("head"), start.info.dropout).to(compute.device)
-    trainer = Trainer(
-        model=head,
-        source=FeatureSource(views.of(train), labels.targets(train), compute.device),
-        optimizer=optimizer,
-        loss=cross_entropy,
-        evaluate=partial(
-            score_head, head, plain.of(valid)[0], labels.targets(valid), compute.device
-        )
-        if valid
-        else None,
-        seed=params.seed,
-        report=report,
+    head = restore_head(start.part("head"), start.info.dropout)
+    of_train, of_valid = (
+        FeatureSource(cached.of(ids), labels.targets(ids), compute.device)
+        for cached, ids in ((views, train), (plain, valid))
     )
+    trainer = head_trainer(head, of_train, of_valid, optimizer, params.seed, report)
     result = trainer.fit(
         [with_cycles(head_phase(head, float(phase.lr)), phase) for phase in params.phases]
     )

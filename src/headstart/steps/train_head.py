@@ -1,7 +1,6 @@
 """Train the course's head on cached activations of the plain view."""
 
 from dataclasses import replace
-from functools import partial
 
 from pydantic import Field
 
@@ -9,12 +8,11 @@ from headstart.core.lr_curve import Suggestion
 from headstart.core.report import Report
 from headstart.core.schedules import constant
 from headstart.core.section import Section
+from headstart.learn.cached_head import head_trainer
 from headstart.learn.device import Compute
-from headstart.learn.fit import Trainer
 from headstart.learn.head import HeadParams, create_head
-from headstart.learn.loop import OptimizerParams, cross_entropy
+from headstart.learn.loop import OptimizerParams
 from headstart.learn.phases import Rate, head_phase, rate
-from headstart.learn.scores import score_head
 from headstart.learn.seeding import torch_seed
 from headstart.learn.sources import FeatureSource
 from headstart.store.activations import Activations
@@ -47,25 +45,13 @@ def train_head(
         ActivationsError: a labelled picture has no cached activations.
     """
     lr = rate(params.lr, suggestion, "train_head.lr")
-    train, valid = labels.labelled("train"), labels.labelled("valid")
-    features = activations.of(train)
     with torch_seed(params.seed, "head"):
-        head = create_head(features.shape[-1], len(labels.classes), head_params)
-    head.to(compute.device)
-
-    trainer = Trainer(
-        model=head,
-        source=FeatureSource(features, labels.targets(train), compute.device),
-        optimizer=optimizer,
-        loss=cross_entropy,
-        evaluate=partial(
-            score_head, head, activations.of(valid)[0], labels.targets(valid), compute.device
-        )
-        if valid
-        else None,
-        seed=params.seed,
-        report=report,
+        head = create_head(activations.features.shape[-1], len(labels.classes), head_params)
+    of_train, of_valid = (
+        FeatureSource(activations.of(ids), labels.targets(ids), compute.device)
+        for ids in (labels.labelled("train"), labels.labelled("valid"))
     )
+    trainer = head_trainer(head, of_train, of_valid, optimizer, params.seed, report)
     phase = replace(
         head_phase(head, lr),
         cycles=[1] * params.n_epochs,

@@ -1,0 +1,117 @@
+"""`headstart predict` and `headstart check-gradients`: a trained network at a terminal."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from headstart.params import load_section
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from headstart.learn.device import Compute
+    from headstart.learn.network import Network
+    from headstart.learn.pictures import Pictures
+    from headstart.store.checkpoints import CheckpointInfo
+
+FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+
+
+@click.command()
+@click.argument("checkpoint", type=FILE)
+@click.argument("pictures", type=FILE, nargs=-1, required=True)
+def predict(checkpoint: Path, pictures: tuple[Path, ...]) -> None:
+    """Tell the class of each of PICTURES by the fine-tuned network in CHECKPOINT, as CSV.
+
+    \b
+    headstart predict data/4_checkpoints/finetuned.safetensors photo.jpg other.png
+    """
+    import torch
+
+    from headstart.learn.device import RuntimeParams, prepare
+    from headstart.learn.inference import network_logits
+
+    runtime = RuntimeParams(precision="auto", deterministic=True)
+    network, info, shown = _open(checkpoint, prepare(runtime))
+    logits = network_logits(network, shown, [str(path) for path in pictures])
+    click.echo(",".join(["picture", "class", *info.classes]))
+    for path, row in zip(pictures, torch.softmax(logits.double(), 1), strict=True):
+        best = info.classes[int(row.argmax())]
+        click.echo(",".join([str(path), best, *(f"{p:.4f}" for p in row.tolist())]))
+
+
+@click.command()
+@click.argument("checkpoint", type=FILE)
+@click.argument("pictures", type=FILE, nargs=-1, required=True)
+def check_gradients(checkpoint: Path, pictures: tuple[Path, ...]) -> None:
+    """Compare the gradients that each precision gives on PICTURES with those of float64.
+
+    A cosine below 0.99 means that the precision trains on wrong gradients; a stage refuses it.
+    Rates and batch norms are those of section optimizer_finetune in params.yaml.
+
+    \b
+    headstart check-gradients data/4_checkpoints/finetuned.safetensors photo*.jpg
+    """
+    import torch
+
+    from headstart.learn.device import Compute, RuntimeParams, prepare
+    from headstart.learn.gradients import MIN_COSINE, gradient_cosine
+    from headstart.learn.loop import cross_entropy
+    from headstart.learn.phases import FinetuneOptimizerParams, unfrozen
+
+    optimizer = load_section("optimizer_finetune", FinetuneOptimizerParams)
+    machine = prepare(RuntimeParams(precision="fp32", deterministic=True))
+    network, info, shown = _open(checkpoint, machine)
+    batch = next(shown.plain([[str(path) for path in pictures]]))
+    # which class is wanted plays no part in how exact a gradient is
+    targets = torch.arange(len(batch), device=batch.device) % len(info.classes)
+    for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
+        compute = Compute(machine.device, dtype, dtype)
+        cosine = gradient_cosine(
+            network,
+            lambda copy: unfrozen(copy, 0, optimizer, lr=1.0),
+            (batch, targets),
+            cross_entropy,
+            compute,
+        )
+        verdict = "may train" if cosine >= MIN_COSINE else "must not train"
+        click.echo(f"{name}: cosine {cosine:.4f}, {verdict} (bn_freeze: {optimizer.bn_freeze})")
+
+
+def _open(checkpoint: Path, compute: "Compute") -> "tuple[Network, CheckpointInfo, Pictures]":
+    """The network of a checkpoint, in evaluation mode, and a reader of files for it."""
+    import json
+
+    import numpy as np
+
+    from headstart.core.rgb import decode_rgb
+    from headstart.learn.backbone import restore_backbone
+    from headstart.learn.head import restore_head
+    from headstart.learn.network import Network
+    from headstart.learn.pictures import Pictures
+    from headstart.store.checkpoints import CheckpointError, read_checkpoint
+
+    try:
+        content = read_checkpoint(checkpoint)
+    except CheckpointError as error:
+        raise click.ClickException(str(error)) from None
+    info = content.info
+    if info.kind != "network":
+        raise click.ClickException(
+            f"{checkpoint} holds a head without its backbone; name the fine-tuned checkpoint."
+        )
+    about = {
+        "architecture": info.architecture,
+        "mean": json.dumps(info.mean),
+        "std": json.dumps(info.std),
+    }
+    backbone = restore_backbone(about, content.part("backbone"), str(checkpoint)).on(compute)
+    network = Network(backbone, restore_head(content.part("head"), info.dropout))
+
+    def decode(path: str) -> "NDArray[np.uint8]":
+        return np.asarray(decode_rgb(Path(path).read_bytes()))
+
+    pictures = Pictures(decode, info.size_px, info.crop_frac, compute.device)
+    return network.to(compute.device).eval(), info, pictures

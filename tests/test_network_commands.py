@@ -1,0 +1,75 @@
+"""Predicting with a checkpoint alone, and the check of its gradients."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from headstart.cli import main
+from headstart.store.checkpoints import Checkpoint, CheckpointInfo, named_tensors, write_checkpoint
+from tests.learn.conftest import picture, small_network
+
+
+@pytest.fixture
+def files(tmp_path: Path, repo_root: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    monkeypatch.setenv("HEADSTART_DEVICE", "cpu")
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(repo_root / "params.yaml", tmp_path)
+    network = small_network()
+    tensors = named_tensors("head", network.head.state_dict())
+    heads = dict(tensors)
+    tensors |= named_tensors("backbone", network.backbone.model.state_dict())
+    info = CheckpointInfo(
+        kind="network",
+        architecture="test_resnet",
+        weights=network.backbone.digest,
+        mean=network.backbone.normalisation.mean,
+        std=network.backbone.normalisation.sd,
+        size_px=32,
+        crop_frac=1.0,
+        classes=("cat", "dog", "eel"),
+        task="single_label",
+        hidden_units=16,
+        dropout=(0.0, 0.0),
+        params={},
+    )
+    write_checkpoint(tmp_path / "net.safetensors", Checkpoint(info=info, tensors=tensors))
+    alone = info.model_copy(update={"kind": "head"})
+    write_checkpoint(tmp_path / "head.safetensors", Checkpoint(info=alone, tensors=heads))
+    for number in range(4):
+        Image.fromarray(picture(number)).save(tmp_path / f"{number}.png")
+    return [f"{number}.png" for number in range(4)]
+
+
+def headstart(*arguments: str) -> Result:
+    return CliRunner().invoke(main, arguments)
+
+
+def test_predict_prints_a_row_a_picture(files: list[str]) -> None:
+    result = headstart("predict", "net.safetensors", *files)
+    assert result.exit_code == 0, result.output
+    header, *rows = result.output.splitlines()
+    assert header == "picture,class,cat,dog,eel"
+    assert [row.split(",")[0] for row in rows] == files
+    for row in rows:
+        _, name, *probabilities = row.split(",")
+        values = [float(p) for p in probabilities]
+        assert sum(values) == pytest.approx(1, abs=2e-4)
+        assert name == ("cat", "dog", "eel")[values.index(max(values))]
+
+
+def test_a_head_alone_and_a_foreign_file_are_refused(files: list[str]) -> None:
+    assert (
+        "holds a head without its backbone"
+        in headstart("predict", "head.safetensors", *files).output
+    )
+    assert "no readable checkpoint" in headstart("predict", "0.png", *files).output
+
+
+def test_check_gradients_tells_a_cosine_a_precision(files: list[str]) -> None:
+    result = headstart("check-gradients", "net.safetensors", *files)
+    assert result.exit_code == 0, result.output
+    fp32, bf16 = result.output.splitlines()
+    assert fp32.startswith("fp32: cosine 1.0000, may train") and bf16.startswith("bf16: cosine 0.9")
