@@ -6,6 +6,7 @@ import pytest
 from pydantic import Field, ValidationError
 
 from headstart.core.section import Section
+from headstart.learn.phases import PhasesParams
 from headstart.params import ParamsError, load_section, read_params
 
 
@@ -103,3 +104,15 @@ def test_a_file_that_holds_no_sections(tmp_path: Path, text: str, sentence: str)
 def test_a_missing_file_says_where_to_get_one(tmp_path: Path) -> None:
     with pytest.raises(ParamsError, match=r"params\.yaml does not exist; copy one from recipes/"):
         read_params(tmp_path / "params.yaml")
+
+
+def test_a_problem_inside_a_list_names_its_own_keys(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text("t:\n  seed: 0\n  phases: [{trainable: head, lr: fast, cycle: 1}]\n")
+    with pytest.raises(ParamsError) as caught:
+        load_section("t", PhasesParams, path)
+    sentences = [line.removeprefix(f"{path}: t.") for line in str(caught.value).splitlines()]
+    assert any(s.startswith("phases.0.lr is 'fast': ") for s in sentences)
+    assert any(s.startswith("phases.0.cycle is not a key here (known: train") for s in sentences)
+    assert "phases.0.cycles is missing (number of cycles, at least 1)." in sentences
+    assert not any(s.startswith("phases is") for s in sentences)

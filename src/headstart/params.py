@@ -1,7 +1,7 @@
 """One section of params.yaml -> one typed, frozen object. Numbers have no other door."""
 
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import ValidationError
 from ruamel.yaml import YAML
@@ -52,24 +52,44 @@ def load_section(name: str, model: type[S], path: Path = PARAMS_FILE) -> S:
 
 
 def _sentences(path: Path, name: str, error: ValidationError, model: type[Section]) -> list[str]:
-    """One sentence a problem: where, what was found, what is allowed."""
-    lines = []
+    """One sentence a key: where, what was found, what is allowed."""
+    problems: dict[str, tuple[str, list[str], str]] = {}
     for problem in error.errors():
-        key = ".".join([name, *map(str, problem["loc"])])
+        owner, loc = _resolve(model, problem["loc"])
+        key = ".".join([name, *map(str, loc)])
+        field = owner.model_fields.get(str(loc[-1])) if loc else None
+        allowed = f" ({field.description})" if field and field.description else ""
         match problem["type"]:
             case "missing":
-                lines.append(f"{path}: {key} is missing{_allowed(model, problem['loc'])}.")
+                verb, message = "is missing", ""
             case "extra_forbidden":
-                known = ", ".join(sorted(model.model_fields))
-                lines.append(f"{path}: {key} is not a key of this section (known: {known}).")
+                known = ", ".join(owner.model_fields)
+                verb, message = f"is not a key here (known: {known})", ""
             case _:
-                allowed = _allowed(model, problem["loc"])
+                verb = f"is {problem['input']!r}"
                 message = problem["msg"].removeprefix("Value error, ")
-                lines.append(f"{path}: {key} is {problem['input']!r}: {message}{allowed}.")
-    return lines
+        problems.setdefault(key, (verb, [], allowed))[1].append(message)
+    return [
+        f"{path}: {key} {verb}{': ' if any(messages) else ''}{' or '.join(messages)}{allowed}."
+        for key, (verb, messages, allowed) in problems.items()
+        # a list whose items are wrong is not wrong itself
+        if not any(other.startswith(f"{key}.") for other in problems)
+    ]
 
 
-def _allowed(model: type[Section], loc: tuple[int | str, ...]) -> str:
-    """The description of the field at `loc` of a flat section, as the tail of a sentence."""
-    field = model.model_fields.get(str(loc[0])) if loc else None
-    return f" ({field.description})" if field and field.description else ""
+def _resolve(
+    model: type[Section], loc: tuple[int | str, ...]
+) -> tuple[type[Section], tuple[int | str, ...]]:
+    """The section that holds the key at `loc`, and `loc` without pydantic's names of a union."""
+    found: list[int | str] = []
+    for part in loc:
+        known = isinstance(part, int) or part in model.model_fields
+        if not known and found and isinstance(found[-1], str):
+            break  # a member of a union: the value itself is what is wrong
+        found.append(part)
+        if known and isinstance(part, str) and len(found) < len(loc):
+            kinds = get_args(model.model_fields[part].annotation)
+            model = next(
+                (k for k in kinds if isinstance(k, type) and issubclass(k, Section)), model
+            )
+    return model, tuple(found)
