@@ -8,6 +8,7 @@ import click
 from headstart.core.augment import AugmentParams
 from headstart.core.figures import lr_curve_figure
 from headstart.core.lr_curve import suggest
+from headstart.core.sampling import SamplingParams
 from headstart.learn.backbone import load_backbone
 from headstart.learn.device import RuntimeParams, prepare
 from headstart.learn.phases import FinetuneOptimizerParams
@@ -41,21 +42,18 @@ def main(
     params = load_section("find_lr_finetune", FindLrFinetuneParams)
     optimizer = load_section("optimizer_finetune", FinetuneOptimizerParams)
     augment = load_section("augment", AugmentParams)
+    sampling = load_section("sampling", SamplingParams)
     runtime = load_section("runtime", RuntimeParams)
-    sections = {
-        "find_lr_finetune": params,
-        "optimizer_finetune": optimizer,
-        "augment": augment,
-        "runtime": runtime,
-    }
+    sections = {"find_lr_finetune": params, "optimizer_finetune": optimizer, "augment": augment}
+    sections |= {"sampling": sampling, "runtime": runtime}
     with stage_run("find-lr-finetune", run_file, sections) as run:
         start, backbone = read_checkpoint(head), load_backbone(weights).on(prepare(runtime))
-        decode = ResizedPictures(resized).decode
+        decode, meaning = ResizedPictures(resized).decode, read_labels(labels)
         pictures = Pictures(
             decode, start.info.size_px, start.info.crop_frac, backbone.compute.device
         )
         found = find_lr_finetune(
-            backbone, start, pictures, read_labels(labels), augment, params, optimizer, run
+            backbone, start, pictures, meaning, augment, params, optimizer, sampling, run
         )
         advice = suggest(found, params.rule)
         write_csv(curve, found.table())

@@ -7,6 +7,7 @@ import click
 
 from headstart.core.figures import lr_curve_figure
 from headstart.core.lr_curve import suggest
+from headstart.core.sampling import SamplingParams
 from headstart.learn.device import RuntimeParams, prepare
 from headstart.learn.head import HeadParams
 from headstart.learn.loop import OptimizerParams
@@ -36,23 +37,17 @@ def main(
     params = load_section("find_lr_head", FindLrHeadParams)
     head = load_section("head", HeadParams)
     optimizer = load_section("optimizer_head", OptimizerParams)
+    sampling = load_section("sampling", SamplingParams)
     runtime = load_section("runtime", RuntimeParams)
-    sections = {
-        "find_lr_head": params,
-        "head": head,
-        "optimizer_head": optimizer,
-        "runtime": runtime,
-    }
+    sections = {"find_lr_head": params, "head": head, "optimizer_head": optimizer}
+    sections |= {"sampling": sampling, "runtime": runtime}
     with stage_run("find-lr-head", run_file, sections) as run:
-        found = find_lr_head(
+        cached, meaning, compute = (
             read_activations(activations),
             read_labels(labels),
-            params,
-            head,
-            optimizer,
             prepare(runtime),
-            run,
         )
+        found = find_lr_head(cached, meaning, params, head, optimizer, sampling, compute, run)
         advice = suggest(found, params.rule)
         write_csv(curve, found.table())
         write_figure(plot, lr_curve_figure(found, advice, "Range test of the head"))

@@ -5,6 +5,8 @@ from pathlib import Path
 import click
 
 from headstart.core.figures import epoch_curves_figure
+from headstart.core.sampling import SamplingParams
+from headstart.core.task import SCORE
 from headstart.learn.device import RuntimeParams, prepare
 from headstart.learn.loop import OptimizerParams
 from headstart.params import load_section
@@ -35,18 +37,23 @@ def main(
     """Train the head on the views."""
     params = load_section("train_augmented", TrainAugmentedParams)
     optimizer = load_section("optimizer_head", OptimizerParams)
+    sampling = load_section("sampling", SamplingParams)
     runtime = load_section("runtime", RuntimeParams)
-    sections = {"train_augmented": params, "optimizer_head": optimizer, "runtime": runtime}
+    sections = {"train_augmented": params, "optimizer_head": optimizer}
+    sections |= {"sampling": sampling, "runtime": runtime}
     with stage_run("train-augmented", run_file, sections) as run:
         augmented = read_activations(views)
         plain = read_activations(activations, weights=augmented.manifest.weights)
         start, meaning = read_checkpoint(head), read_labels(labels)
         training = train_augmented(
-            augmented, plain, meaning, start, params, optimizer, prepare(runtime), run
+            augmented, plain, meaning, start, params, optimizer, sampling, prepare(runtime), run
         )
         write_checkpoint(checkpoint, training.checkpoint)
         write_csv(epochs, training.epochs)
-        write_figure(plot, epoch_curves_figure(training.epochs, "Head on augmented views"))
+        curves = epoch_curves_figure(
+            training.epochs, "Head on augmented views", SCORE[meaning.task]
+        )
+        write_figure(plot, curves)
         write_json(metrics, training.metrics)
         run.metrics(training.metrics)
         run.artifact(plot)

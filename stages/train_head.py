@@ -6,6 +6,8 @@ import click
 
 from headstart.core.figures import epoch_curves_figure
 from headstart.core.lr_curve import Suggestion
+from headstart.core.sampling import SamplingParams
+from headstart.core.task import SCORE
 from headstart.learn.device import RuntimeParams, prepare
 from headstart.learn.head import HeadParams
 from headstart.learn.loop import OptimizerParams
@@ -37,17 +39,20 @@ def main(
     params = load_section("train_head", TrainHeadParams)
     head = load_section("head", HeadParams)
     optimizer = load_section("optimizer_head", OptimizerParams)
+    sampling = load_section("sampling", SamplingParams)
     runtime = load_section("runtime", RuntimeParams)
-    sections = {"train_head": params, "head": head, "optimizer_head": optimizer, "runtime": runtime}
+    sections = {"train_head": params, "head": head, "optimizer_head": optimizer}
+    sections |= {"sampling": sampling, "runtime": runtime}
     with stage_run("train-head", run_file, sections) as run:
         advice = Suggestion(**read_json(suggestion))
         cached, meaning = read_activations(activations), read_labels(labels)
         training = train_head(
-            cached, meaning, params, head, optimizer, advice, prepare(runtime), run
+            cached, meaning, params, head, optimizer, advice, sampling, prepare(runtime), run
         )
         write_checkpoint(checkpoint, training.checkpoint)
         write_csv(epochs, training.epochs)
-        write_figure(plot, epoch_curves_figure(training.epochs, "Head on the plain view"))
+        curves = epoch_curves_figure(training.epochs, "Head on the plain view", SCORE[meaning.task])
+        write_figure(plot, curves)
         write_json(metrics, training.metrics)
         run.metrics(training.metrics)
         run.artifact(plot)

@@ -7,11 +7,12 @@ import click
 from headstart.core.augment import AugmentParams
 from headstart.learn.backbone import load_backbone
 from headstart.learn.device import RuntimeParams, prepare
+from headstart.learn.objective import Objective
 from headstart.learn.pictures import Pictures
 from headstart.learn.prediction import Predictor
 from headstart.params import load_section
 from headstart.steps.tta_evaluate import TtaEvaluateParams, tta_evaluate
-from headstart.store.checkpoints import read_checkpoint
+from headstart.store.checkpoints import read_checkpoint, write_checkpoint
 from headstart.store.index import read_labels
 from headstart.store.predictions import write_predictions
 from headstart.store.reports import write_json
@@ -26,11 +27,12 @@ FILE = click.Path(path_type=Path)
 @click.option("--labels", type=FILE, required=True, help="classes and splits")
 @click.option("--weights", type=FILE, required=True, help="the frozen backbone of the heads")
 @click.option("--checkpoint", "files", type=FILE, multiple=True, help="in order (repeat)")
+@click.option("--model", type=FILE, required=True, help="the final network and its thresholds")
 @click.option("--predictions", type=FILE, multiple=True, help="one checkpoint's (repeat)")
 @click.option("--metrics", type=FILE, required=True, help="scores with intervals")
 @click.option("--run", "run_file", type=FILE, required=True, help="record of this run")
 def main(
-    resized: Path, labels: Path, weights: Path, files: tuple[Path, ...],
+    resized: Path, labels: Path, weights: Path, files: tuple[Path, ...], model: Path,
     predictions: tuple[Path, ...], metrics: Path, run_file: Path,
 ) -> None:  # fmt: skip
     """Predict and score."""
@@ -40,15 +42,18 @@ def main(
     sections = {"tta_evaluate": params, "augment": augment, "runtime": runtime}
     with stage_run("tta-evaluate", run_file, sections) as run:
         checkpoints = {path.stem: read_checkpoint(path) for path in files}
-        backbone, decode = (
-            load_backbone(weights).on(prepare(runtime)),
-            ResizedPictures(resized).decode,
-        )
-        info = next(iter(checkpoints.values())).info
-        pictures = Pictures(decode, info.size_px, info.crop_frac, backbone.compute.device)
-        tensors = {name: checkpoint.tensors for name, checkpoint in checkpoints.items()}
-        predict = Predictor(backbone, tensors, pictures, augment, params.n_views, params.seed, run)
+        backbone = load_backbone(weights).on(prepare(runtime))
+        final = list(checkpoints.values())[-1]
+        pictures = Pictures(
+            ResizedPictures(resized).decode, final.info.size_px, final.info.crop_frac,
+            backbone.compute.device,
+        )  # fmt: skip
+        predict = Predictor(
+            backbone, {name: checkpoint.tensors for name, checkpoint in checkpoints.items()},
+            pictures, augment, params.n_views, params.seed, Objective(final.info.task), run,
+        )  # fmt: skip
         evaluation = tta_evaluate(read_labels(labels), predict, params)
+        write_checkpoint(model, final.with_thresholds(evaluation.thresholds))
         for path in predictions:
             write_predictions(path, evaluation.predictions[path.stem])
         write_json(metrics, evaluation.metrics)

@@ -7,6 +7,8 @@ import click
 from headstart.core.augment import AugmentParams
 from headstart.core.figures import epoch_curves_figure
 from headstart.core.lr_curve import Suggestion
+from headstart.core.sampling import SamplingParams
+from headstart.core.task import SCORE
 from headstart.learn.backbone import load_backbone
 from headstart.learn.device import RuntimeParams, prepare
 from headstart.learn.phases import FinetuneOptimizerParams
@@ -41,25 +43,23 @@ def main(
     params = load_section("unfreeze_finetune", UnfreezeFinetuneParams)
     optimizer = load_section("optimizer_finetune", FinetuneOptimizerParams)
     augment = load_section("augment", AugmentParams)
+    sampling = load_section("sampling", SamplingParams)
     runtime = load_section("runtime", RuntimeParams)
-    sections = {
-        "unfreeze_finetune": params,
-        "optimizer_finetune": optimizer,
-        "augment": augment,
-        "runtime": runtime,
-    }
+    sections = {"unfreeze_finetune": params, "optimizer_finetune": optimizer, "augment": augment}
+    sections |= {"sampling": sampling, "runtime": runtime}
     with stage_run("unfreeze-finetune", run_file, sections) as run:
         start, backbone = read_checkpoint(head), load_backbone(weights).on(prepare(runtime))
         decode, advice = ResizedPictures(resized).decode, Suggestion(**read_json(suggestion))
+        meaning = read_labels(labels)
         pictures = Pictures(
             decode, start.info.size_px, start.info.crop_frac, backbone.compute.device
         )
         training = unfreeze_finetune(
-            backbone, start, pictures, read_labels(labels), augment, params, optimizer, advice, run
+            backbone, start, pictures, meaning, augment, params, optimizer, sampling, advice, run
         )
         write_checkpoint(checkpoint, training.checkpoint)
         write_csv(epochs, training.epochs)
-        write_figure(plot, epoch_curves_figure(training.epochs, "Fine-tuning"))
+        write_figure(plot, epoch_curves_figure(training.epochs, "Fine-tuning", SCORE[meaning.task]))
         write_json(metrics, training.metrics)
         run.metrics(training.metrics)
         run.artifact(plot)

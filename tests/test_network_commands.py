@@ -1,6 +1,7 @@
 """Predicting with a checkpoint alone, and the check of its gradients."""
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from PIL import Image
 
 from headstart.cli import main
 from headstart.store.checkpoints import Checkpoint, CheckpointInfo, named_tensors, write_checkpoint
+from headstart.store.predictions import Kind
 from tests.learn.conftest import picture, small_network
 
 
@@ -36,6 +38,10 @@ def files(tmp_path: Path, repo_root: Path, monkeypatch: pytest.MonkeyPatch) -> l
         params={},
     )
     write_checkpoint(tmp_path / "net.safetensors", Checkpoint(info=info, tensors=tensors))
+    several = Checkpoint(info=info.model_copy(update={"task": "multi_label"}), tensors=tensors)
+    write_checkpoint(tmp_path / "bare.safetensors", several)
+    thresholds: Mapping[Kind, tuple[float, ...]] = {"plain": (0.0, 1.0, 0.5), "tta": (1.0,) * 3}
+    write_checkpoint(tmp_path / "many.safetensors", several.with_thresholds(thresholds))
     alone = info.model_copy(update={"kind": "head"})
     write_checkpoint(tmp_path / "head.safetensors", Checkpoint(info=alone, tensors=heads))
     for number in range(4):
@@ -60,12 +66,26 @@ def test_predict_prints_a_row_a_picture(files: list[str]) -> None:
         assert name == ("cat", "dog", "eel")[values.index(max(values))]
 
 
+def test_predict_tells_every_label_that_reaches_its_threshold(files: list[str]) -> None:
+    header, *rows = headstart("predict", "many.safetensors", *files).output.splitlines()
+    assert header == "picture,labels,cat,dog,eel" and len(rows) == len(files)
+    for row in rows:
+        _, labels, *probabilities = row.split(",")
+        assert labels == ("cat eel" if float(probabilities[2]) >= 0.5 else "cat")
+    assert "holds no thresholds" in headstart("predict", "bare.safetensors", *files).output
+
+
 def test_a_head_alone_and_a_foreign_file_are_refused(files: list[str]) -> None:
     assert (
         "holds a head without its backbone"
         in headstart("predict", "head.safetensors", *files).output
     )
     assert "no readable checkpoint" in headstart("predict", "0.png", *files).output
+
+
+def test_check_gradients_of_many_labels(files: list[str]) -> None:
+    result = headstart("check-gradients", "many.safetensors", *files)
+    assert result.exit_code == 0 and "fp32: cosine 1.0000, may train" in result.output
 
 
 def test_check_gradients_tells_a_cosine_a_precision(files: list[str]) -> None:

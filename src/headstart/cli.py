@@ -12,6 +12,7 @@ import click
 
 from headstart.core.section import Section
 from headstart.core.state import Row
+from headstart.experiment_commands import folds, seeds
 from headstart.network_commands import check_gradients, predict
 from headstart.params import PARAMS_FILE, ParamsError, load_section, read_params
 from headstart.steps.publish_run import publish_run
@@ -22,6 +23,7 @@ SHARED = {
     "backbone": "headstart.learn.backbone.BackboneParams",
     "head": "headstart.learn.head.HeadParams",
     "augment": "headstart.core.augment.AugmentParams",
+    "sampling": "headstart.core.sampling.SamplingParams",
     "optimizer_head": "headstart.learn.loop.OptimizerParams",
     "optimizer_finetune": "headstart.learn.phases.FinetuneOptimizerParams",
     "runtime": "headstart.learn.device.RuntimeParams",
@@ -29,7 +31,7 @@ SHARED = {
 OWN = (
     *("index_images", "resize", "precompute_views"),
     *("find_lr_head", "train_head", "train_augmented", "find_lr_finetune", "unfreeze_finetune"),
-    *("tta_evaluate", "confusion_report"),
+    *("tta_evaluate", "confusion_report", "write_submission"),
 )
 SECTIONS = SHARED | {
     name: f"headstart.steps.{name}.{name.title().replace('_', '')}Params" for name in OWN
@@ -45,6 +47,8 @@ def main() -> None:
     headstart check                       is every value of params.yaml allowed?
     headstart sync                        MLflow's row for results that DVC restored
     dvc exp run -S train_head.lr=0.005    try a value, keep the experiment
+    headstart folds 5                     each fold once as valid: mean and spread
+    headstart seeds 3                     another seed each: mean and spread of training
     headstart predict ...                 the class of a picture, by the fine-tuned network
     headstart check-gradients ...         which precision may train this network?
     mlflow ui                             compare the rows
@@ -53,6 +57,8 @@ def main() -> None:
 
 main.add_command(predict)
 main.add_command(check_gradients)
+main.add_command(folds)
+main.add_command(seeds)
 
 
 @main.command()

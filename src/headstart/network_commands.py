@@ -1,5 +1,7 @@
 """`headstart predict` and `headstart check-gradients`: a trained network at a terminal."""
 
+import csv
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,21 +27,33 @@ FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 def predict(checkpoint: Path, pictures: tuple[Path, ...]) -> None:
     """Tell the class of each of PICTURES by the fine-tuned network in CHECKPOINT, as CSV.
 
-    \b
-    headstart predict data/4_checkpoints/finetuned.safetensors photo.jpg other.png
-    """
-    import torch
+    Of a network for many labels a picture: the labels that reach the thresholds in CHECKPOINT, with
+    spaces between them.
 
+    \b
+    headstart predict data/4_checkpoints/model.safetensors photo.jpg other.png
+    """
     from headstart.learn.device import RuntimeParams, prepare
     from headstart.learn.inference import network_logits
+    from headstart.learn.objective import Objective
 
     runtime = RuntimeParams(precision="auto", deterministic=True)
     network, info, shown = _open(checkpoint, prepare(runtime))
     logits = network_logits(network, shown, [str(path) for path in pictures])
-    click.echo(",".join(["picture", "class", *info.classes]))
-    for path, row in zip(pictures, torch.softmax(logits.double(), 1), strict=True):
-        best = info.classes[int(row.argmax())]
-        click.echo(",".join([str(path), best, *(f"{p:.4f}" for p in row.tolist())]))
+    single = info.task == "single_label"
+    if not single and "plain" not in info.thresholds:
+        raise click.ClickException(
+            f"{checkpoint} holds no thresholds; name data/4_checkpoints/model.safetensors, which "
+            "tta-evaluate writes."
+        )
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["picture", "class" if single else "labels", *info.classes])
+    for path, row in zip(pictures, Objective(info.task).probabilities(logits), strict=True):
+        decided = [row.argmax()] if single else (row >= info.thresholds["plain"]).nonzero()[0]
+        labels = " ".join(info.classes[int(k)] for k in decided)
+        table.writerow([path, labels, *(f"{p:.4f}" for p in row)])
+    click.echo(text.getvalue(), nl=False)
 
 
 @click.command()
@@ -58,7 +72,7 @@ def check_gradients(checkpoint: Path, pictures: tuple[Path, ...]) -> None:
 
     from headstart.learn.device import Compute, RuntimeParams, prepare
     from headstart.learn.gradients import MIN_COSINE, gradient_cosine
-    from headstart.learn.loop import cross_entropy
+    from headstart.learn.objective import Objective
     from headstart.learn.phases import FinetuneOptimizerParams, unfrozen
 
     optimizer = load_section("optimizer_finetune", FinetuneOptimizerParams)
@@ -67,13 +81,15 @@ def check_gradients(checkpoint: Path, pictures: tuple[Path, ...]) -> None:
     batch = next(shown.plain([[str(path) for path in pictures]]))
     # which class is wanted plays no part in how exact a gradient is
     targets = torch.arange(len(batch), device=batch.device) % len(info.classes)
+    if info.task == "multi_label":
+        targets = torch.nn.functional.one_hot(targets, len(info.classes))
     for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
         compute = Compute(machine.device, dtype, dtype)
         cosine = gradient_cosine(
             network,
             lambda copy: unfrozen(copy, 0, optimizer, lr=1.0),
             (batch, targets),
-            cross_entropy,
+            Objective(info.task).loss,
             compute,
         )
         verdict = "may train" if cosine >= MIN_COSINE else "must not train"

@@ -59,25 +59,25 @@ def epochs() -> pd.DataFrame:
             "lr": [0.1, 0.1, 0.05],
             "train_loss": [1.0, 0.8, 0.7],
             "valid_loss": [1.1, 0.9, 0.95],
-            "valid_accuracy": [0.5, 0.75, 0.7],
+            "valid_score": [0.5, 0.75, 0.7],
         }
     )
 
 
 def test_epoch_curves_name_the_best_epoch_and_the_cycles() -> None:
-    figure = epoch_curves_figure(epochs(), NO_MATH)
+    figure = epoch_curves_figure(epochs(), NO_MATH, "F2")
     words = texts(figure)
     assert {"training", "valid", "best 0.7500", NO_MATH, "learning rate"} <= set(words)
     dotted = [line.get_xdata() for line in figure.axes[0].lines if line.get_linestyle() == ":"]
     assert dotted == [[0.5, 0.5]]
 
 
-@pytest.mark.parametrize("dropped", [["valid_loss", "valid_accuracy"], []])
+@pytest.mark.parametrize("dropped", [["valid_loss", "valid_score"], []])
 def test_epoch_curves_do_without_valid(dropped: list[str]) -> None:
     table = epochs().drop(columns=dropped).iloc[:1]
     if not dropped:
-        table[["valid_loss", "valid_accuracy"]] = math.nan
-    assert "not measured" in texts(epoch_curves_figure(table))
+        table[["valid_loss", "valid_score"]] = math.nan
+    assert "not measured" in texts(epoch_curves_figure(table, "Training", "accuracy"))
 
 
 def test_the_matrix_shows_counts_and_takes_any_name() -> None:

@@ -1,13 +1,16 @@
-"""Wilson against scipy; the bootstrap against scipy, against coverage and against itself."""
+"""Wilson against scipy; the bootstraps against scipy, scikit-learn and themselves."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
+from sklearn.metrics import average_precision_score
 
-from headstart.core import metrics
-from headstart.core.intervals import bootstrap_macro_f1, bootstrap_mean, wilson
+from headstart.core import intervals, metrics
+from headstart.core.intervals import bootstrap_macro_f1, bootstrap_map, bootstrap_mean, wilson
+from headstart.core.metrics import Floats
+from headstart.core.multi_label import Bools
 
 
 @given(st.integers(1, 3000), st.floats(0, 1), st.floats(0.5, 0.999))
@@ -75,3 +78,50 @@ def test_a_higher_confidence_is_wider() -> None:
 
 def test_without_errors_macro_f1_is_certain() -> None:
     assert bootstrap_macro_f1(np.diag([5, 5]), 100, 0.95, np.random.default_rng(0)) == (1, 1)
+
+
+def many_labels(n: int = 40) -> tuple[Floats, Bools]:
+    """Probabilities with ties and truth (N, 5): labels that many, few, one and no picture has."""
+    rng = np.random.default_rng(6)
+    truth = rng.random((n, 5)) < [0.7, 0.3, 0.1, 0, 0]
+    truth[3, 3] = True
+    return (0.6 * rng.random((n, 5)) + 0.4 * truth).round(1), truth
+
+
+def naive_map(probabilities: Floats, truth: Bools) -> float:
+    occurring = np.flatnonzero(truth.any(axis=0))
+    of_labels = [average_precision_score(truth[:, k], probabilities[:, k]) for k in occurring]
+    return float(np.mean(of_labels))
+
+
+def test_bootstrap_of_map_equals_a_loop_over_resampled_pictures() -> None:
+    probabilities, truth = many_labels()
+    rng = np.random.default_rng(7)
+    rows = [rng.integers(40, size=40) for _ in range(300)]
+    lacking = [not truth[chosen, 3].any() for chosen in rows]
+    assert 0 < sum(lacking) < 300  # the label of one picture is in some resamples alone
+    scores = [naive_map(probabilities[chosen], truth[chosen]) for chosen in rows]
+    ours = bootstrap_map(probabilities, truth, 300, 0.9, np.random.default_rng(7))
+    assert ours == pytest.approx(tuple(np.quantile(scores, [0.05, 0.95])))
+    assert ours[0] < naive_map(probabilities, truth) < ours[1]
+
+
+def test_how_many_resamples_are_held_at_once_does_not_matter(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole = bootstrap_map(*many_labels(), 100, 0.9, np.random.default_rng(8))
+    for n_weights in (1, 7 * 40):
+        monkeypatch.setattr(intervals, "N_WEIGHTS", n_weights)
+        assert bootstrap_map(*many_labels(), 100, 0.9, np.random.default_rng(8)) == whole
+
+
+def test_resamples_without_any_label_count_for_nothing() -> None:
+    truth = np.array([[True], [False], [False]])
+    probabilities = np.array([[0.9], [0.5], [0.1]])
+    # wherever the one picture with the label is drawn, it is first
+    assert bootstrap_map(probabilities, truth, 200, 0.95, np.random.default_rng(0)) == (1, 1)
+
+
+def test_without_any_label_there_is_no_interval_of_map() -> None:
+    with pytest.raises(ValueError, match="a picture with a label, found none in 2 pictures"):
+        bootstrap_map(np.ones((2, 3)), np.zeros((2, 3), bool), 100, 0.9, np.random.default_rng(0))

@@ -4,15 +4,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from headstart.core.lr_curve import RangeTestParams
 from headstart.core.report import Silent
+from headstart.core.sampling import Rows, Sampler
 from headstart.core.schedules import sgdr
 from headstart.learn.fit import Phase, StopRule, Trainer
-from headstart.learn.loop import OptimizerParams, ParameterGroup, cross_entropy
-from headstart.learn.scores import Scores
+from headstart.learn.loop import OptimizerParams, ParameterGroup
+from headstart.learn.objective import Objective, Scores
 from headstart.learn.sources import FeatureSource
 
 N, D, K = 50, 6, 3
@@ -37,8 +37,9 @@ def trainer(of: nn.Module, scores: Sequence[Scores] = ()) -> Trainer:
     return Trainer(
         model=of,
         source=source(),
+        sampler=Sampler(np.ones(N)),
         optimizer=SGD,
-        loss=cross_entropy,
+        objective=Objective("single_label"),
         evaluate=(lambda: next(told)) if scores else None,
         seed=0,
         report=Silent(),
@@ -116,8 +117,8 @@ def test_until_over_fitting(
     assert all(torch.equal(wanted[name], found[name]) for name in wanted)
 
 
-def test_accuracy_can_be_monitored() -> None:
-    rule = StopRule("accuracy", stop=True, keep="best")
+def test_the_score_can_be_monitored() -> None:
+    rule = StopRule("score", stop=True, keep="best")
     net = model()
     scores = [Scores(1, 0.5), Scores(2, 0.9), Scores(0, 0.8), Scores(0, 0.8)]
     assert trainer(net, scores).fit([phase(net)], rule).kept_epoch == 1
@@ -151,14 +152,12 @@ def test_the_range_test_is_deterministic_and_its_first_loss_is_the_start() -> No
 
 def test_the_range_test_stops_when_it_diverges_and_can_be_skipped() -> None:
     class Explodes:
-        n = N
-
         def epoch(
-            self, epoch: int, order: Sequence[NDArray[np.int64]]
+            self, epoch: int, batches: Sequence[Rows]
         ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-            for batch, rows in enumerate(order):
-                scale = 1e6 if 4 * epoch + batch == 12 else 1.0
-                yield torch.randn(len(rows), D) * scale, torch.zeros(len(rows), dtype=torch.long)
+            for number, batch in enumerate(batches):
+                scale, n = 1e6 if 4 * epoch + number == 12 else 1.0, len(batch.rows)
+                yield torch.randn(n, D) * scale, torch.zeros(n, dtype=torch.long)
 
     net = nn.Linear(D, K)
     curve = replace(trainer(net), source=Explodes()).range_test(phase(net, lr=1.0), RANGE)

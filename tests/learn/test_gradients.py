@@ -5,7 +5,7 @@ import torch
 
 from headstart.learn.device import Compute
 from headstart.learn.gradients import PrecisionError, gradient_cosine, require_right_gradients
-from headstart.learn.loop import cross_entropy
+from headstart.learn.objective import Objective
 from headstart.learn.phases import FinetuneOptimizerParams, unfrozen
 from tests.learn.conftest import small_network
 
@@ -30,7 +30,7 @@ def cosine(training: torch.dtype) -> float:
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     phase_of = partial(unfrozen, first=0, optimizer=OPTIMIZER, lr=1.0)
     compute = Compute(CPU, torch.float32, training)
-    found = gradient_cosine(network, phase_of, batch, cross_entropy, compute)
+    found = gradient_cosine(network, phase_of, batch, Objective("single_label").loss, compute)
     assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
     return found
 

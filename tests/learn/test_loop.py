@@ -12,7 +12,6 @@ from headstart.learn.loop import (
     ParameterGroup,
     batch_rows,
     create_optimizer,
-    cross_entropy,
     mean_loss,
     n_batches,
     train_steps,
@@ -50,7 +49,7 @@ def test_the_loop_is_a_plain_torch_loop_with_scheduled_rates(name: str) -> None:
     optimizer = create_optimizer(
         [ParameterGroup([weight], 0.1), ParameterGroup([bias], 0.01)], params
     )
-    steps = list(train_steps(ours, data(4), optimizer, factors, cross_entropy))
+    steps = list(train_steps(ours, data(4), optimizer, factors, nn.functional.cross_entropy))
 
     groups: list[dict[str, Any]] = [{"params": [plain.weight]}, {"params": [plain.bias]}]
     reference: torch.optim.Optimizer = (

@@ -1,4 +1,4 @@
-"""The parts of the report and what they say."""
+"""The parts of the report and what they say, of one class a picture."""
 
 import base64
 import re
@@ -29,7 +29,7 @@ TABLE = pd.DataFrame(
     {
         "id": ["a", "b", "c", "d", "e", "f"],
         "split": ["valid"] * 5 + ["test"],
-        "target": pd.array([0, 0, 1, 1, None, 1], dtype="Int64"),
+        "targets": pd.Series([[0], [0], [1], [1], None, [1]], dtype=object),
     }
 )
 PREDICTIONS = Predictions(CLASSES, TABLE, PLAIN[None], TTA)
@@ -80,6 +80,8 @@ def test_the_labelled_pictures_of_the_split_are_counted() -> None:
     assert rows(result, "confusion_matrix.csv") == [("cat", 2, 0), ("d<o>g", 1, 1)]
     assert rows(result, "confusion_pairs.csv") == [("d<o>g", "cat", 1, 0.5)]
     assert ("cat", "d<o>g", 0) in rows(result, "confusion_counts.csv")
+    tables = [row[:-1] for row in rows(result, "confusion_tables.csv")]
+    assert tables == [("cat", 2, 0, 1, 1, 2 / 3, 1.0), ("d<o>g", 1, 1, 0, 2, 1.0, 0.5)]
     assert result.metrics == {"n_pictures": 4, "n_errors": 1, "n_confused_pairs": 1}
 
 
@@ -137,12 +139,13 @@ def test_the_page_needs_no_other_file_and_escapes_names() -> None:
 
 
 def test_a_split_without_labels_gives_an_empty_report(tmp_path: Path) -> None:
-    none = PREDICTIONS.where(PREDICTIONS.table["target"].isna())
+    none = PREDICTIONS.where(PREDICTIONS.table["targets"].isna().to_numpy(bool))
     result = confusion_report(none, PATHS, Decoder(), {"checkpoints": {}}, PARAMS)
     assert result.metrics == {"n_pictures": 0, "n_errors": 0, "n_confused_pairs": 0}
     for name, content in result.files.items():
         write_report(tmp_path / name, content)
     assert (tmp_path / "confusion.csv").read_text().startswith("id,path,actual,predicted")
+    assert (tmp_path / "confusion_tables.csv").read_text().splitlines()[1] == "cat,0,0,0,0,,,"
 
 
 def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:

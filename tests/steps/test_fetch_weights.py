@@ -1,14 +1,27 @@
+import hashlib
 import json
-from collections.abc import Callable
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Thread
 from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save, save_file
 from torch import Tensor
 
-from headstart.learn.backbone import BackboneParams, UnsuitableBackboneError, load_backbone
+from headstart.learn.backbone import (
+    BackboneParams,
+    UnsuitableBackboneError,
+    load_backbone,
+    tensors_digest,
+)
 from headstart.steps.fetch_weights import UntrainedWarning, WeightsError, fetch_weights
 from headstart.store.sources import RandomWeights, TimmWeights, UserPath, read_weights_source
 from headstart.store.tensors import NamedTensors, read_source, write_tensors
@@ -148,6 +161,91 @@ def test_timms_own_download(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert all(torch.equal(tensor, state[key]) for key, tensor in weights.tensors.items())
     assert not any(key.startswith("fc.") for key in weights.tensors)
     assert weights.metadata["source"] == "timm test_resnet.r160_in1k"
+
+
+IN_A_PROCESS_OF_ITS_OWN = """
+import json, sys
+from headstart.learn.backbone import BackboneParams, tensors_digest
+from headstart.steps.fetch_weights import fetch_weights
+from headstart.store.sources import read_weights_source
+from headstart.store.tensors import read_source
+
+for name in sys.argv[1:]:
+    weights = "sources/timm-pretrained.yaml"
+    params = BackboneParams(name=name, weights=weights, size_px=224, crop_frac=1.0)
+    source = read_weights_source(weights)
+    found = fetch_weights(source, read_source(source), params)
+    print(json.dumps([sorted(found.tensors), tensors_digest(found.tensors), found.metadata]))
+"""
+
+
+@contextmanager
+def standing_in_for_the_hub(files: dict[str, bytes]) -> Iterator[tuple[str, list[str]]]:
+    """A server on this machine: its address, and what it was asked for of `files`, by path.
+
+    It answers as the hub does: the commit, and the sha256 of the content as its ETag.
+    """
+    asked = []
+
+    class Hub(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self.answer()
+
+        def do_GET(self) -> None:
+            self.wfile.write(self.answer())
+
+        def answer(self) -> bytes:
+            content = files.get(self.path, b"")
+            if self.path in files:
+                asked.append(f"{self.command} {self.path}")
+            self.send_response(200 if self.path in files else 404)
+            self.send_header("Content-Length", str(len(content)))
+            self.send_header("X-Repo-Commit", "c" * 40)
+            self.send_header("ETag", f'"{hashlib.sha256(content).hexdigest()}"')
+            self.end_headers()
+            return content
+
+        def log_message(self, *_: object) -> None:
+            """Keep quiet."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Hub) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}", asked
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_the_networks_of_the_course_come_from_the_hub_bit_for_bit(repo_root: Path) -> None:
+    """Over HTTP, from a stand-in on this machine: no code of timm's or of the hub's is replaced."""
+    whole = {name: whole_model(name) for name in ("resnet34.tv_in1k", "resnext50_32x4d.tv_in1k")}
+    paths = {name: f"/timm/{name}/resolve/main/model.safetensors" for name in whole}
+    outer = {k: v for k, v in os.environ.items() if not k.upper().endswith("_PROXY")}
+    outer = {k: v for k, v in outer.items() if not k.startswith("HF_")}
+    with (
+        TemporaryDirectory() as cache,  # 200 MB that no later test run is to keep
+        standing_in_for_the_hub({paths[name]: save(whole[name]) for name in whole}) as (hub, asked),
+    ):
+        ours = {"HF_ENDPOINT": hub, "HF_HOME": cache, "TORCH_HOME": cache, "PYTHONPATH": "src"}
+        done = subprocess.run(
+            [sys.executable, "-c", IN_A_PROCESS_OF_ITS_OWN, *whole],
+            env=outer | ours,
+            cwd=repo_root,
+            capture_output=True,
+            text=True,
+        )
+    assert done.returncode == 0, done.stderr
+    assert asked == [f"{verb} {path}" for path in paths.values() for verb in ("HEAD", "GET")]
+    for (name, state), line in zip(whole.items(), done.stdout.splitlines(), strict=True):
+        names, digest, metadata = json.loads(line)
+        assert state.keys() - set(names) == {"fc.weight", "fc.bias"}
+        assert digest == tensors_digest({key: state[key] for key in names})
+        assert metadata["architecture"] == name
+        assert metadata["source"] == f"timm {name}"
+        assert json.loads(metadata["mean"]) == [0.485, 0.456, 0.406]
+        assert json.loads(metadata["std"]) == [0.229, 0.224, 0.225]
 
 
 def test_timm_without_network_or_with_a_wrong_file(

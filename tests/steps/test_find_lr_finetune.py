@@ -9,7 +9,7 @@ from headstart.store.activations import Activations
 from headstart.store.index import Labels
 from tests.learn.conftest import small_backbone, small_pictures
 from tests.steps.conftest import AUGMENT
-from tests.steps.test_train_head import HEAD, NONE, PARAMS, SGD
+from tests.steps.test_train_head import AS_THEY_ARE, HEAD, NONE, PARAMS, SGD
 from tests.steps.test_unfreeze_finetune import OPTIMIZER
 
 RANGE = FindLrFinetuneParams(
@@ -18,11 +18,20 @@ RANGE = FindLrFinetuneParams(
 
 
 def test_the_curve_repeats_and_leaves_the_network_alone(plain: Activations, labels: Labels) -> None:
-    start = train_head(plain, labels, PARAMS, HEAD, SGD, NONE, PLAIN_CPU, Silent()).checkpoint
+    head = train_head(plain, labels, PARAMS, HEAD, SGD, NONE, AS_THEY_ARE, PLAIN_CPU, Silent())
+    start = head.checkpoint
     backbone = small_backbone()
     curves = [
         find_lr_finetune(
-            backbone, start, small_pictures(), labels, AUGMENT, RANGE, OPTIMIZER, Silent()
+            backbone,
+            start,
+            small_pictures(),
+            labels,
+            AUGMENT,
+            RANGE,
+            OPTIMIZER,
+            AS_THEY_ARE,
+            Silent(),
         )
         for _ in range(2)
     ]
@@ -33,9 +42,18 @@ def test_the_curve_repeats_and_leaves_the_network_alone(plain: Activations, labe
 def test_a_head_of_another_backbone_is_refused(
     backbone: Backbone, plain: Activations, labels: Labels
 ) -> None:
-    start = train_head(plain, labels, PARAMS, HEAD, SGD, NONE, PLAIN_CPU, Silent()).checkpoint
+    head = train_head(plain, labels, PARAMS, HEAD, SGD, NONE, AS_THEY_ARE, PLAIN_CPU, Silent())
+    start = head.checkpoint
     other = start.model_copy(update={"info": start.info.model_copy(update={"weights": "0" * 64})})
     with pytest.raises(ValueError, match="digest 000000000000, but the backbone file"):
         find_lr_finetune(
-            backbone, other, small_pictures(), labels, AUGMENT, RANGE, OPTIMIZER, Silent()
+            backbone,
+            other,
+            small_pictures(),
+            labels,
+            AUGMENT,
+            RANGE,
+            OPTIMIZER,
+            AS_THEY_ARE,
+            Silent(),
         )

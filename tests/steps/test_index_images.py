@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from pydantic import ValidationError
 
 from headstart.core.report import Silent
 from headstart.steps.index_images import IndexImagesError, IndexImagesParams, index_images
@@ -36,7 +37,7 @@ def index(files: Files, n_max: int = 0, **changed: Any) -> Index:
     values: dict[str, Any] = {
         "labels": "folders", "id_column": "id", "label_column": "label", "id_suffix": ".png",
         "csv_folder": "", "task": "single_label", "split": "given", "valid_frac": 0.2,
-        "test_frac": 0.2, "seed": 0, "on_problem": "stop",
+        "test_frac": 0.2, "n_folds": 0, "fold": 0, "seed": 0, "on_problem": "stop",
     }  # fmt: skip
     dataset = DatasetParams(source="/unused", n_max_per_class=n_max)
     return index_images(files, dataset, IndexImagesParams(**(values | changed)), Silent())
@@ -73,7 +74,12 @@ def test_given_folders(given: Files) -> None:
         "n_classes": 2,
         "n_files_ignored": 0,
         "splits": {
-            split: {"n": 2 * n, "n_labelled": 2 * n, "per_class": {"cats": n, "dogs": n}}
+            split: {
+                "n": 2 * n,
+                "n_labelled": 2 * n,
+                "n_classes_absent": 0,
+                "per_class": {"cats": n, "dogs": n},
+            }
             for split, n in (("train", 5), ("valid", 2), ("test", 1))
         },
         "n_problems": {"total": 0},
@@ -152,7 +158,13 @@ def test_pictures_of_test_need_no_labels(given: Files) -> None:
     found = index(files)
     assert len(found.labels.ids("test")) == 3
     assert found.labels.labelled("test") == []
-    assert found.counts()["splits"]["test"] == {"n": 3, "n_labelled": 0, "per_class": {}}
+    assert found.counts()["splits"]["test"] == {
+        "n": 3,
+        "n_labelled": 0,
+        "n_classes_absent": 2,
+        "classes_absent": "cats, dogs",
+        "per_class": {},
+    }
 
 
 def test_n_max_per_class_limits_each_split_by_content(given: Files) -> None:
@@ -410,3 +422,35 @@ def test_a_table_with_many_rows_too_many() -> None:
     )
     assert found.counts()["n_problems"] == {"total": 9222, "row_without_file": 9222}
     assert (len(found.labels.classes), len(found.pictures)) == (120, 1200)
+
+
+def test_folds_make_another_valid_each() -> None:
+    files = {
+        f"{name}/{i}.png": picture(100 * k + i) for k, name in enumerate("ab") for i in range(9)
+    }
+    splits = [index(files, split="stratified", n_folds=3, fold=fold).labels for fold in range(3)]
+    valid = [picture_id for labels in splits for picture_id in labels.ids("valid")]
+    tests = {tuple(labels.ids("test")) for labels in splits}
+    assert len(tests) == 1 and len(valid) == len(set(valid)) == 14
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"n_folds": 1}, "n_folds must be 0 or at least 2"),
+        ({"n_folds": 3, "fold": 3}, "n_folds is 3 and fold 3"),
+        ({"fold": 1}, "n_folds is 0 and fold 1"),
+        ({"n_folds": 3, "split": "given"}, "split must be stratified"),
+    ],
+)
+def test_folds_that_cannot_be(values: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValidationError, match=sentence):
+        index({}, **({"split": "stratified"} | values))
+
+
+def test_classes_that_a_split_lacks_are_named() -> None:
+    files = {f"a/{i}.png": picture(i) for i in range(10)} | {"b/0.png": picture(50)}
+    counts = index(files, split="stratified").counts()["splits"]
+    assert counts["train"]["n_classes_absent"] == 0 and "classes_absent" not in counts["train"]
+    for split in ("valid", "test"):
+        assert (counts[split]["n_classes_absent"], counts[split]["classes_absent"]) == (1, "b")

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from headstart.core.lr_curve import Suggestion
 from headstart.core.report import Silent
+from headstart.core.sampling import SamplingParams
 from headstart.learn.backbone import Backbone, tensors_digest
 from headstart.learn.device import PLAIN_CPU
 from headstart.learn.loop import OptimizerParams
@@ -19,7 +20,7 @@ from headstart.store.checkpoints import Checkpoint, CheckpointError, named_tenso
 from headstart.store.index import Labels
 from tests.learn.conftest import small_pictures
 from tests.steps.conftest import AUGMENT, VIEWS
-from tests.steps.test_train_head import HEAD, NONE, PARAMS, SGD
+from tests.steps.test_train_head import AS_THEY_ARE, HEAD, NONE, PARAMS, SGD
 
 PHASE = {
     "trainable": "head",
@@ -34,14 +35,18 @@ AUGMENTED = TrainAugmentedParams.model_validate({"phases": [PHASE], "seed": VIEW
 
 @pytest.fixture(scope="module")
 def start(plain: Activations, labels: Labels) -> Checkpoint:
-    return train_head(plain, labels, PARAMS, HEAD, SGD, NONE, PLAIN_CPU, Silent()).checkpoint
+    return train_head(
+        plain, labels, PARAMS, HEAD, SGD, NONE, AS_THEY_ARE, PLAIN_CPU, Silent()
+    ).checkpoint
 
 
 def test_epochs_from_cached_views_equal_live_ones(
     backbone: Backbone, views: Activations, plain: Activations, labels: Labels, start: Checkpoint
 ) -> None:
     """The whole point: the same order, dropout, rates and pictures give the same head."""
-    cached = train_augmented(views, plain, labels, start, AUGMENTED, SGD, PLAIN_CPU, Silent())
+    cached = train_augmented(
+        views, plain, labels, start, AUGMENTED, SGD, AS_THEY_ARE, PLAIN_CPU, Silent()
+    )
     live = unfreeze_finetune(
         backbone,
         start,
@@ -60,6 +65,7 @@ def test_epochs_from_cached_views_equal_live_ones(
         FinetuneOptimizerParams(
             **SGD.model_dump(), lr_ratio=3.0, dropout=HEAD.dropout, bn_freeze="none"
         ),
+        AS_THEY_ARE,
         Suggestion(None, ""),
         Silent(),
     )
@@ -75,7 +81,9 @@ def test_epochs_from_cached_views_equal_live_ones(
 def test_it_continues_the_head(
     views: Activations, plain: Activations, labels: Labels, start: Checkpoint
 ) -> None:
-    training = train_augmented(views, plain, labels, start, AUGMENTED, SGD, PLAIN_CPU, Silent())
+    training = train_augmented(
+        views, plain, labels, start, AUGMENTED, SGD, AS_THEY_ARE, PLAIN_CPU, Silent()
+    )
     assert training.checkpoint.info.history == ("train-head", "train-augmented")
     assert {"train_head", "train_augmented"} < set(training.checkpoint.info.params)
     moved = (training.checkpoint.tensors["head.2.weight"] - start.tensors["head.2.weight"]).abs()
@@ -88,7 +96,7 @@ def test_fewer_views_than_epochs_is_a_warning_that_names_both_keys(
     longer = TrainAugmentedParams.model_validate({"phases": [PHASE | {"cycles": 3}], "seed": 0})
     keys = r"train_augmented\.phases have 3 epochs, but precompute_views\.n_views is 2"
     with pytest.warns(UserWarning, match=keys):
-        train_augmented(views, plain, labels, start, longer, SGD, PLAIN_CPU, Silent())
+        train_augmented(views, plain, labels, start, longer, SGD, AS_THEY_ARE, PLAIN_CPU, Silent())
 
 
 def test_a_head_of_another_backbone_or_of_other_classes_is_refused(
@@ -98,7 +106,7 @@ def test_a_head_of_another_backbone_or_of_other_classes_is_refused(
     for update in ({"weights": "0" * 64}, {"classes": ("x", "y", "z")}):
         other = start.model_copy(update={"info": start.info.model_copy(update=update)})
         with pytest.raises(CheckpointError, match="another backbone, or for other classes"):
-            run(other, AUGMENTED, SGD, PLAIN_CPU, Silent())
+            run(other, AUGMENTED, SGD, AS_THEY_ARE, PLAIN_CPU, Silent())
 
 
 @pytest.mark.parametrize(
@@ -118,3 +126,22 @@ def test_optimizers_are_strict() -> None:
     with pytest.raises(ValidationError, match="batch_size"):
         OptimizerParams(name="sgd", momentum=0.9, weight_decay=0.0, batch_size=1)
     assert named_tensors("head", {"a": torch.ones(1)}).keys() == {"head.a"}
+
+
+def test_copies_read_their_own_views(
+    views: Activations, plain: Activations, labels: Labels, start: Checkpoint
+) -> None:
+    """With one view repeated, copies cannot differ; with two, they do."""
+    copied = SamplingParams(balance="oversample", strength=1.0, max_factor=10.0)
+
+    def trained(cached: Activations, sampling: SamplingParams) -> torch.Tensor:
+        training = train_augmented(
+            cached, plain, labels, start, AUGMENTED, SGD, sampling, PLAIN_CPU, Silent()
+        )
+        return training.checkpoint.tensors["head.2.weight"]
+
+    repeated = Activations(views.features[[0, 0]], views.ids, views.manifest)
+    one, two = trained(repeated, copied), trained(views, copied)
+    assert not torch.equal(one, two)
+    assert not torch.equal(two, trained(views, AS_THEY_ARE))
+    assert torch.equal(two, trained(views, copied))

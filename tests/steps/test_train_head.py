@@ -1,8 +1,12 @@
+from typing import Any
+
+import pandas as pd
 import pytest
 import torch
 
 from headstart.core.lr_curve import Suggestion
 from headstart.core.report import Silent
+from headstart.core.sampling import Balance, SamplingParams
 from headstart.learn.device import PLAIN_CPU
 from headstart.learn.head import HeadParams
 from headstart.learn.loop import OptimizerParams
@@ -15,6 +19,8 @@ from tests.steps.conftest import CLASSES, make_labels
 HEAD = HeadParams(hidden_units=16, dropout=(0.25, 0.5))
 SGD = OptimizerParams(name="sgd", momentum=0.9, weight_decay=0.0, batch_size=8)
 PARAMS = TrainHeadParams(lr=0.05, n_epochs=4, seed=0)
+BEYOND = TrainHeadParams(lr=0.1, n_epochs=40, seed=0)
+AS_THEY_ARE = SamplingParams(balance="none", strength=1.0, max_factor=10.0)
 NONE = Suggestion(None, "the loss is flat")
 
 
@@ -23,8 +29,9 @@ def train(
     labels: Labels,
     params: TrainHeadParams = PARAMS,
     suggestion: Suggestion = NONE,
+    sampling: SamplingParams = AS_THEY_ARE,
 ) -> Training:
-    return train_head(plain, labels, params, HEAD, SGD, suggestion, PLAIN_CPU, Silent())
+    return train_head(plain, labels, params, HEAD, SGD, suggestion, sampling, PLAIN_CPU, Silent())
 
 
 def test_the_checkpoint_says_what_it_is(plain: Activations, labels: Labels) -> None:
@@ -53,10 +60,40 @@ def test_auto_takes_the_suggestion_and_refuses_none(plain: Activations, labels: 
 def test_without_a_valid_split_there_are_no_valid_columns(plain: Activations) -> None:
     training = train(plain, make_labels(valid=False))
     assert "valid" not in training.metrics
-    assert not {"valid_loss", "valid_accuracy"} & set(training.epochs)
+    assert not {"valid_loss", "valid_score"} & set(training.epochs)
 
 
 def test_a_picture_without_activations_is_named(plain: Activations, labels: Labels) -> None:
     short = Activations(plain.features[:, :-1], plain.ids[:-1], plain.manifest)
     with pytest.raises(ActivationsError, match=f"no row for picture {plain.ids[-1]}"):
         train(short, labels)
+
+
+@pytest.mark.parametrize("balance", ["oversample", "weights"])
+def test_balance_tells_what_it_did_to_each_recall(
+    balance: Balance, plain: Activations, labels: Labels
+) -> None:
+    balanced = SamplingParams(balance=balance, strength=1.0, max_factor=10.0)
+    metrics: dict[str, Any] = train(plain, labels, sampling=balanced).metrics
+    told = metrics["balance"]
+    assert set(told) == {"recall", "recall_without", "recall_change"}
+    assert all(set(of_one) == set(CLASSES) for of_one in told.values())
+    for name in CLASSES:
+        change = told["recall"][name] - told["recall_without"][name]
+        assert told["recall_change"][name] == pytest.approx(change)
+    assert "balance" not in train(plain, labels).metrics
+    plain_head, other = (
+        train(plain, labels, sampling=sampling).checkpoint.tensors["head.2.weight"]
+        for sampling in (AS_THEY_ARE, balanced)
+    )
+    assert not torch.equal(plain_head, other)
+
+
+def test_a_head_for_many_labels(plain: Activations) -> None:
+    one = make_labels()
+    several = [[name, "a"] if name != "a" else [] for [name] in one.table["labels"]]
+    table = one.table.assign(labels=pd.Series(several, dtype=object))
+    training = train(plain, Labels(table, CLASSES, "multi_label"), BEYOND)
+    metrics: dict[str, Any] = training.metrics
+    assert set(metrics["valid"]) == {"log_loss", "f2"} and training.checkpoint.info.thresholds == {}
+    assert training.epochs["train_loss"].iloc[-1] < 0.7 * training.epochs["train_loss"].iloc[0]

@@ -7,16 +7,32 @@ import numpy as np
 import pandas as pd
 import pytest
 from pydantic import ValidationError
-from sklearn.metrics import accuracy_score, f1_score, log_loss, recall_score
+from sklearn.metrics import (
+    accuracy_score,
+    average_precision_score,
+    f1_score,
+    fbeta_score,
+    log_loss,
+    precision_score,
+    recall_score,
+)
 
 from headstart.core.metrics import Floats
-from headstart.steps.tta_evaluate import TtaEvaluateParams, tta_evaluate
+from headstart.core.thresholds import DEFAULT_THRESHOLD, cross_fitted, decide, find_thresholds
+from headstart.steps.tta_evaluate import Evaluation, TtaEvaluateParams, tta_evaluate
 from headstart.store.index import Labels
+from headstart.store.predictions import Kind
 from headstart.store.reports import flatten
 
 CLASSES = ("cat", "dog", "owl")
 PARAMS = TtaEvaluateParams(
-    n_views=2, mean="arithmetic", plain_weight=0.4, confidence=0.95, n_bootstrap=200, seed=3
+    n_views=2,
+    mean="arithmetic",
+    plain_weight=0.4,
+    thresholds="global",
+    confidence=0.95,
+    n_bootstrap=200,
+    seed=3,
 )
 SCORES = [f"{name}{end}" for name in ("accuracy", "log_loss", "macro_f1")
           for end in ("", "_ci_low", "_ci_high")]  # fmt: skip
@@ -109,9 +125,10 @@ def test_predictions_are_joined_by_id_and_the_last_checkpoint_is_final() -> None
             expected = predictor.of(checkpoint, picture)
             assert (predictions[name].views[:, row] == expected).all()
             assert predictions[name].tta[row] == pytest.approx(expected.mean(axis=0))
-    targets = dict(zip(table["id"], table["target"], strict=True))
-    assert targets["v99"] is pd.NA
-    assert (targets["v0"], targets["v1"], targets["t2"]) == (0, 1, 2)
+        assert predictions[name].task == "single_label" and predictions[name].thresholds == {}
+    targets = dict(zip(table["id"], table["targets"], strict=True))
+    assert targets["v99"] is None
+    assert (targets["v0"], targets["v1"], targets["t2"]) == ([0], [1], [2])
 
 
 def test_a_picture_without_label_counts_in_no_score() -> None:
@@ -145,9 +162,6 @@ def test_a_score_is_a_function_of_its_pictures_and_the_seed_alone() -> None:
 
 
 def test_what_cannot_be_evaluated_is_refused() -> None:
-    with pytest.raises(ValueError, match="the task is multi_label"):
-        multi = Labels(LABELS.table, CLASSES, "multi_label")
-        tta_evaluate(multi, Predictor("head"), PARAMS)
     with pytest.raises(ValueError, match="no picture is in valid or test"):
         tta_evaluate(make_labels(("a", "cat", "train")), Predictor("head"), PARAMS)
     with pytest.raises(ValueError, match=r"views of head on valid: \(5, 13, 3\), not \(3, 13, 3\)"):
@@ -160,6 +174,7 @@ def test_what_cannot_be_evaluated_is_refused() -> None:
         {"n_views": -1},
         {"n_views": 1.5},
         {"mean": "median"},
+        {"thresholds": "per_class"},
         {"plain_weight": 1.1},
         {"confidence": 1.0},
         {"n_bootstrap": 10},
@@ -170,3 +185,210 @@ def test_what_cannot_be_evaluated_is_refused() -> None:
 def test_params_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match=next(iter(wrong))):
         TtaEvaluateParams.model_validate({**PARAMS.model_dump(), **wrong})
+
+
+TAGS = ("clear", "river", "road", "rare", "absent, really")
+PER_LABEL = PARAMS.model_copy(update={"thresholds": "per_label"})
+
+
+def many_labels(n_valid: int = 60, n_test: int = 40, seed: int = 0) -> Labels:
+    """`rare` is on one picture of each split, the last tag on none; one valid has no labels."""
+    rng = np.random.default_rng(seed)
+    rows: list[tuple[str, list[str] | None, str, str]] = []
+    for split, n in (("valid", n_valid), ("test", n_test)):
+        for i in range(n):
+            tags = [tag for tag, p in zip(TAGS, (0.7, 0.4, 0.3), strict=False) if rng.random() < p]
+            rows.append((f"{split[0]}{i:03}", tags + ["rare"] * (i == 5), split, f"{split}{i}"))
+    rows.append(("v999", None, "valid", "v999"))
+    table = pd.DataFrame(sorted(rows), columns=["id", "labels", "split", "group"])
+    return Labels(table, TAGS, "multi_label")
+
+
+def without(labels: Labels, keep: Any) -> Labels:
+    return Labels(labels.table[keep].reset_index(drop=True), labels.classes, labels.task)
+
+
+class TagPredictor:
+    """Probabilities that know a little of the labels it was made with, whatever it is asked of."""
+
+    def __init__(self, labels: Labels, n_views: int = 2, signal: float = 0.35) -> None:
+        self.n_views, self.signal = n_views, signal
+        ids = labels.table["id"].tolist()
+        known = labels.class_numbers(ids)
+        self.tags = {i: numbers or [] for i, numbers in zip(ids, known, strict=True)}
+
+    def of(self, picture: str) -> Floats:
+        rng = np.random.default_rng(list(picture.encode()))
+        has = np.isin(np.arange(len(TAGS)), self.tags[picture])
+        noise = rng.random((1 + self.n_views, len(TAGS)))  # (1 + V, K)
+        return (1 - self.signal) * noise + self.signal * has
+
+    def __call__(self, ids: Sequence[str]) -> Mapping[str, Floats]:
+        return {"head": np.stack([self.of(i) for i in ids], 1)}
+
+
+def evaluate(labels: Labels, params: TtaEvaluateParams = PARAMS) -> Evaluation:
+    return tta_evaluate(labels, TagPredictor(many_labels()), params)
+
+
+def test_many_labels_are_scored_as_scikit_learn_does_at_the_thresholds_of_valid() -> None:
+    result = evaluate(many_labels())
+    predictions = result.predictions["predictions"]
+    valid, test = predictions.labelled("valid"), predictions.labelled("test")
+    truth = test.multi_hot()
+    cases: tuple[tuple[Kind, Floats, Floats], ...] = (
+        ("plain", valid.views[0], test.views[0]),
+        ("tta", valid.views.mean(axis=0), test.views.mean(axis=0)),
+    )
+    for kind, searched, probabilities in cases:
+        scores = result.metrics["test"][kind]
+        found = find_thresholds(searched, valid.multi_hot(), "global")
+        assert result.thresholds[kind] == predictions.thresholds[kind] == found
+        assert scores["threshold"] == found[0]
+        decided = probabilities >= found[0]
+        occurring = truth.any(axis=0)
+        f2 = fbeta_score(truth, decided, beta=2, average="samples", zero_division=1)
+        assert scores["f2"] == pytest.approx(f2)
+        ap = average_precision_score(truth[:, occurring], probabilities[:, occurring])
+        assert scores["map"] == pytest.approx(ap)
+        columns = zip(truth.T, probabilities.T, strict=True)
+        losses = [log_loss(t, p, labels=[False, True]) for t, p in columns]
+        assert scores["log_loss"] == pytest.approx(np.mean(losses))
+        recalls = recall_score(truth, decided, average=None, zero_division=0)
+        assert list(scores["recall"].values()) == pytest.approx(list(recalls[occurring]))
+        precisions = precision_score(truth, decided, average=None, zero_division=0)
+        said = decided.any(axis=0)
+        assert list(scores["precision"].values()) == pytest.approx(list(precisions[said]))
+        for score in ("f2", "map", "log_loss"):
+            assert scores[f"{score}_ci_low"] < scores[score] < scores[f"{score}_ci_high"]
+        for score in ("precision", "recall"):
+            for tag, value in scores[score].items():
+                low, high = scores[f"{score}_ci_low"][tag], scores[f"{score}_ci_high"][tag]
+                assert low <= value <= high and low < high
+
+
+@pytest.mark.parametrize("params", [PARAMS, PER_LABEL])
+def test_every_promised_key_of_many_labels_is_there_and_no_other(params: TtaEvaluateParams) -> None:
+    metrics = evaluate(many_labels(), params).metrics
+    assert metrics["checkpoints"] == {"head": {k: metrics[k] for k in ("valid", "test")}}
+    ends = ("", "_ci_low", "_ci_high")
+    scores = {f"{name}{end}" for name in ("f2", "map", "log_loss") for end in ends}
+    per_tag = {f"{name}{end}" for name in ("precision", "recall") for end in ends}
+    others = {"n_pictures", "f2_claimed", "f2_optimism", "threshold"}
+    others |= {"n_labels_absent", "labels_absent"}
+    for split, n in (("valid", 60), ("test", 40)):
+        for kind in ("plain", "tta"):
+            values = metrics[split][kind]
+            assert set(values) == scores | per_tag | others
+            assert values["n_pictures"] == n
+            assert (values["n_labels_absent"], values["labels_absent"]) == (1, TAGS[4])
+            assert set(values["recall"]) == set(TAGS[:4])  # `rare` occurs once, the last tag never
+            if params is PARAMS:
+                assert isinstance(values["threshold"], float)
+            else:
+                assert list(values["threshold"]) == list(TAGS)
+
+
+def test_the_optimism_of_the_search_is_seen_and_f2_on_valid_is_free_of_it() -> None:
+    labels = many_labels(n_valid=30)
+    # Noise alone: whatever a search finds here is luck.
+    predict = TagPredictor(labels, signal=0.0)
+    result = tta_evaluate(labels, predict, PER_LABEL)
+    predictions = result.predictions["predictions"].labelled("valid")
+    truth, p = predictions.multi_hot(), predictions.tta
+    for split in ("valid", "test"):
+        for kind in ("plain", "tta"):
+            values = result.metrics[split][kind]
+            assert values["f2_optimism"] == pytest.approx(values["f2_claimed"] - values["f2"])
+            assert values["f2_optimism"] > 0.02
+    fitted, claimed = (
+        fbeta_score(truth, decided, beta=2, average="samples", zero_division=1)
+        for decided in (
+            cross_fitted(p, truth, "per_label"),
+            decide(p, find_thresholds(p, truth, "per_label")),
+        )
+    )
+    values = result.metrics["valid"]["tta"]
+    assert (values["f2"], values["f2_claimed"]) == pytest.approx((fitted, claimed))
+
+
+@pytest.mark.parametrize("params", [PARAMS, PER_LABEL])
+def test_the_labels_of_test_change_no_threshold_and_no_decision(params: TtaEvaluateParams) -> None:
+    labels = many_labels()
+    test = labels.table["split"] == "test"
+    table = labels.table.copy()
+    table.loc[test, "labels"] = pd.Series([[TAGS[4]]] * int(test.sum()), index=table.index[test])
+    before, after = evaluate(labels, params), evaluate(Labels(table, TAGS, "multi_label"), params)
+    assert before.metrics["test"] != after.metrics["test"]
+    assert before.thresholds == after.thresholds
+    assert before.metrics["valid"] == after.metrics["valid"]
+    for kind in ("plain", "tta"):
+        values = [result.metrics["test"][kind] for result in (before, after)]
+        assert values[0]["threshold"] == values[1]["threshold"]
+        assert set(values[0]["precision"]) == set(values[1]["precision"])  # what was decided at all
+    # and those of valid do change them
+    moved = labels.table.copy()
+    valid = (moved["split"] == "valid") & moved["labels"].notna()
+    moved.loc[valid, "labels"] = pd.Series(
+        [list(TAGS)] * int(valid.sum()), index=moved[valid].index
+    )
+    assert evaluate(Labels(moved, TAGS, "multi_label"), params).thresholds != before.thresholds
+
+
+@pytest.mark.parametrize("params", [PARAMS, PER_LABEL])
+def test_without_labelled_valid_pictures_the_default_decides(params: TtaEvaluateParams) -> None:
+    labels = many_labels()
+    no_valid = without(labels, labels.table["split"] == "test")
+    unlabelled = without(labels, (labels.table["split"] == "test") | labels.table["labels"].isna())
+    for chosen in (no_valid, unlabelled):
+        result = evaluate(chosen, params)
+        assert list(result.metrics) == ["test", "checkpoints"]
+        expected = (DEFAULT_THRESHOLD,) * len(TAGS)
+        assert result.thresholds == {"plain": expected, "tta": expected}
+        test = result.predictions["predictions"].labelled("test")
+        decided = test.views[0] >= 0.2
+        f2 = fbeta_score(test.multi_hot(), decided, beta=2, average="samples", zero_division=1)
+        assert result.metrics["test"]["plain"]["f2"] == pytest.approx(f2)
+        assert result.metrics["test"]["plain"]["f2_optimism"] > 0
+
+
+def test_where_no_picture_has_a_label_there_is_no_map_and_no_recall() -> None:
+    labels = many_labels()
+    table = labels.table.assign(labels=pd.Series([[]] * len(labels.table), dtype=object))
+    values = evaluate(Labels(table, TAGS, "multi_label")).metrics["valid"]["plain"]
+    assert not {"map", "map_ci_low"} & set(values)
+    assert (values["recall"], values["n_labels_absent"]) == ({}, 5)
+    assert values["labels_absent"] == ", ".join(TAGS)
+
+
+def test_all_labels_of_a_split_present_is_told_by_a_zero() -> None:
+    labels = many_labels()
+    tags = [None if given is None else [*given, TAGS[4]] for given in labels.table["labels"]]
+    table = labels.table.assign(labels=pd.Series(tags, dtype=object))
+    values = evaluate(Labels(table, TAGS, "multi_label")).metrics["test"]["tta"]
+    assert values["n_labels_absent"] == 0 and "labels_absent" not in values
+
+
+def test_the_geometric_mean_takes_each_label_as_a_question_of_its_own() -> None:
+    labels = many_labels()
+    result = evaluate(labels, PARAMS.model_copy(update={"mean": "geometric"}))
+    predictions = result.predictions["predictions"]
+    odds = (predictions.views / (1 - predictions.views)).prod(axis=0) ** (1 / 3)
+    assert predictions.tta == pytest.approx(odds / (1 + odds))
+    arithmetic = evaluate(labels).predictions["predictions"]
+    assert arithmetic.tta == pytest.approx(arithmetic.views.mean(axis=0))
+
+
+def test_many_labels_are_in_the_predictions_as_they_were_given() -> None:
+    table = evaluate(many_labels()).predictions["predictions"].table
+    given = dict(zip(many_labels().table["id"], many_labels().table["labels"], strict=True))
+    for picture, targets in zip(table["id"], table["targets"], strict=True):
+        names = None if targets is None else [TAGS[k] for k in targets]
+        assert names == given[picture]
+
+
+def test_scores_of_many_labels_are_a_function_of_pictures_and_seed_alone() -> None:
+    assert evaluate(many_labels()).metrics == evaluate(many_labels()).metrics
+    other = evaluate(many_labels(), PARAMS.model_copy(update={"seed": 4})).metrics["test"]["tta"]
+    first = evaluate(many_labels()).metrics["test"]["tta"]
+    assert other["f2"] == first["f2"] and other["map_ci_low"] != first["map_ci_low"]

@@ -20,7 +20,7 @@ from headstart.store.checkpoints import Checkpoint, Training
 from headstart.store.index import Labels
 from tests.learn.conftest import small_backbone, small_network, small_pictures
 from tests.steps.conftest import AUGMENT, make_labels
-from tests.steps.test_train_head import HEAD, NONE, PARAMS, SGD
+from tests.steps.test_train_head import AS_THEY_ARE, HEAD, NONE, PARAMS, SGD
 
 OPTIMIZER = FinetuneOptimizerParams(
     name="adamw",
@@ -54,7 +54,9 @@ def section(**changes: object) -> UnfreezeFinetuneParams:
 
 @pytest.fixture(scope="module")
 def start(plain: Activations, labels: Labels) -> Checkpoint:
-    return train_head(plain, labels, PARAMS, HEAD, SGD, NONE, PLAIN_CPU, Silent()).checkpoint
+    return train_head(
+        plain, labels, PARAMS, HEAD, SGD, NONE, AS_THEY_ARE, PLAIN_CPU, Silent()
+    ).checkpoint
 
 
 def finetune(
@@ -67,7 +69,16 @@ def finetune(
     pictures = small_pictures()
     backbone = small_backbone()
     return unfreeze_finetune(
-        backbone, start, pictures, labels, AUGMENT, params, optimizer, suggestion, Silent()
+        backbone,
+        start,
+        pictures,
+        labels,
+        AUGMENT,
+        params,
+        optimizer,
+        AS_THEY_ARE,
+        suggestion,
+        Silent(),
     )
 
 
@@ -154,8 +165,9 @@ def test_a_precision_with_wrong_gradients_does_not_train(start: Checkpoint, labe
     running = OPTIMIZER.model_copy(update={"bn_freeze": "none"})
     with pytest.raises(PrecisionError, match=r"runtime\.precision"):
         unfreeze_finetune(
-            backbone, start, small_pictures(), labels, AUGMENT, section(), running, NONE, Silent()
-        )
+            backbone, start, small_pictures(), labels, AUGMENT, section(), running, AS_THEY_ARE,
+            NONE, Silent(),
+        )  # fmt: skip
 
 
 def test_without_a_valid_split_the_last_weights_are_kept(start: Checkpoint) -> None:

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -49,11 +50,20 @@ def test_labels_answer_by_split(labels: Labels) -> None:
 def test_targets_are_joined_by_id(labels: Labels) -> None:
     assert labels.targets(["e", "a", "c"]).tolist() == [1, 2, 0]
     assert labels.targets([]).shape == (0,)
-    for wrong in ("d", "nobody"):
-        with pytest.raises(ValueError, match=f"no label for picture '{wrong}'"):
+    assert labels.class_numbers(["d", "a"]) == [None, [2]]
+    for wrong, sentence in (("d", "'d' is not labelled"), ("nobody", "no row for .*'nobody'")):
+        with pytest.raises(ValueError, match=sentence):
             labels.targets(["a", wrong])
-    with pytest.raises(ValueError, match="multi_label"):
-        Labels(labels.table, labels.classes, "multi_label").targets(["a"])
+
+
+def test_targets_of_many_labels_are_multi_hot(labels: Labels) -> None:
+    table = labels.table.assign(
+        labels=pd.Series([["dog", "cat"], ["cat"], [], None, ["cät"]], dtype=object)
+    )
+    several = Labels(table, labels.classes, "multi_label")
+    assert several.targets(["c", "a", "e"]).tolist() == [[0, 0, 0], [1, 0, 1], [0, 1, 0]]
+    assert several.class_numbers(["a", "c", "d"]) == [[2, 0], [], None]
+    assert several.targets(["a"]).dtype == np.float32
 
 
 def test_a_foreign_table_is_refused(tmp_path: Path) -> None:

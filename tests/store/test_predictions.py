@@ -1,5 +1,6 @@
 """Predictions come back as they were; what does not fit together is not written."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,14 +10,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from headstart.store.predictions import Predictions, read_predictions, write_predictions
+from headstart.store.predictions import Kind, Predictions, read_predictions, write_predictions
 
 
 def make(n_views: int = 2, splits: tuple[str, ...] = ("valid", "valid", "test")) -> Predictions:
     n = len(splits)
     views = np.random.default_rng(0).dirichlet(np.ones(2), (1 + n_views, n))
-    targets = pd.array([1, None, 0][:n], dtype="Int64")
-    table = pd.DataFrame({"id": list("bca")[:n], "split": list(splits), "target": targets})
+    targets = pd.Series([[1], None, [0]][:n], dtype=object)
+    table = pd.DataFrame({"id": list("bca")[:n], "split": list(splits), "targets": targets})
     return Predictions(("ä", "b.c"), table, views, views.mean(axis=0))
 
 
@@ -28,7 +29,7 @@ def test_they_come_back(tmp_path: Path, n_views: int, splits: tuple[str, ...]) -
     read = read_predictions(path)
     assert read.classes == written.classes
     assert read.table.astype(object).to_dict("list") == written.table.astype(object).to_dict("list")
-    assert read.table["target"].dtype == "Int64"
+    assert read.table["targets"].tolist() == [[1], None, [0]][: len(splits)]
     assert (read.views == written.views).all() and read.views.shape == written.views.shape
     assert (read.tta == written.tta).all()
     assert [p.name for p in path.parent.iterdir()] == ["p.parquet"]
@@ -42,13 +43,13 @@ def test_the_columns_are_those_that_others_rely_on(tmp_path: Path) -> None:
     assert dict(zip(table.schema.names, table.schema.types, strict=True)) == {
         "id": pa.string(),
         "split": pa.string(),
-        "target": pa.int64(),
+        "targets": pa.list_(pa.int64()),
         "plain": lists,
         "tta": lists,
         "views": pa.list_(lists),
     }
     second = table.to_pylist()[1]
-    assert second["target"] is None
+    assert second["targets"] is None
     assert second["plain"] == written.views[0, 1].tolist()
     assert second["views"] == written.views[:, 1].tolist()
     assert second["tta"] == written.tta[1].tolist()
@@ -56,7 +57,7 @@ def test_the_columns_are_those_that_others_rely_on(tmp_path: Path) -> None:
 
 def test_a_part_keeps_rows_together() -> None:
     whole = make()
-    part = whole.where(whole.table["target"].notna())
+    part = whole.where(whole.table["targets"].notna().to_numpy(bool))
     assert part.table["id"].tolist() == ["b", "a"]
     assert (part.views == whole.views[:, [0, 2]]).all()
     assert (part.probabilities("plain") == whole.views[0, [0, 2]]).all()
@@ -81,3 +82,23 @@ def test_another_parquet_file_is_refused(tmp_path: Path) -> None:
     pq.write_table(pa.table({"id": ["a"]}), path)
     with pytest.raises(ValueError, match="is no predictions file"):
         read_predictions(path)
+
+
+def test_many_labels_come_back_with_their_thresholds(tmp_path: Path) -> None:
+    path = tmp_path / "p.parquet"
+    targets = pd.Series([[0, 1], None, []], dtype=object)
+    thresholds: Mapping[Kind, tuple[float, ...]] = {"plain": (0.25, 0.5), "tta": (0.125, 0.75)}
+    whole = make()
+    written = replace(
+        whole,
+        table=whole.table.assign(targets=targets),
+        task="multi_label",
+        thresholds=thresholds,
+    )
+    write_predictions(path, written)
+    read = read_predictions(path)
+    assert (read.task, read.thresholds) == ("multi_label", thresholds)
+    assert read.table["targets"].tolist() == [[0, 1], None, []]
+    assert read.labelled("valid").multi_hot().tolist() == [[True, True]]
+    assert read.labelled("test").multi_hot().tolist() == [[False, False]]
+    assert len(read.labelled("train").table) == 0

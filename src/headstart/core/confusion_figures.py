@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -27,14 +28,25 @@ class Tile:
     """Caption in green, else in red."""
 
 
-def confusion_figure(counts: Ints, classes: Sequence[str], title: str) -> Figure:
-    """Counts (K, K), rows actual, columns predicted; the colour is the share of its row."""
+def confusion_figure(
+    counts: Ints, classes: Sequence[str], title: str, last_is_none: bool = False
+) -> Figure:
+    """Counts (K, K), rows actual, columns predicted; the colour is the share of its row.
+
+    Args:
+        counts: (K, K)
+        classes: K names
+        title: of the figure
+        last_is_none: the last class stands for no label, of LabelConfusion: it is set apart, and
+            small shares are coloured more, as errors spread over more cells
+    """
     k = len(classes)
     side = float(np.clip(0.32 * k + 2.2, 4.2, 20))
     figure = Figure(figsize=(side + 0.8, side), dpi=100, layout="constrained")
     axes = figure.add_subplot()
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    gamma = 0.5 if last_is_none else 1.0
+    image = axes.imshow(shares, cmap="Blues", norm=PowerNorm(gamma, vmin=0, vmax=1))
     names = [_short(name, 24) for name in classes]
     size = float(np.clip(260 / max(k, 1), 4, 10))
     long = k > 6 or max(map(len, names), default=0) > 10
@@ -50,17 +62,23 @@ def confusion_figure(counts: Ints, classes: Sequence[str], title: str) -> Figure
     axes.set_yticks(np.arange(k - 1) + 0.5, minor=True)
     axes.grid(which="minor", color="white", linewidth=1)
     axes.tick_params(which="minor", length=0)
+    if last_is_none:
+        axes.axhline(k - 1.5, color=GREY, linewidth=1)
+        axes.axvline(k - 1.5, color=GREY, linewidth=1)
     if k <= N_CLASSES_WITH_NUMBERS:
         text: dict[str, Any] = {"ha": "center", "va": "center"}
         text["fontsize"] = 1.3 * size if k < 12 else size
         # A zero is worth its ink only where the eye can hold the whole matrix.
         for row, column in np.argwhere((counts > 0) | (k < 12)):
-            colour = "white" if shares[row, column] > 0.5 else INK
+            colour = "white" if shares[row, column] ** gamma > 0.5 else INK
             axes.text(column, row, str(counts[row, column]), color=colour, **text)
     bar = figure.colorbar(image, ax=axes, shrink=0.5, aspect=30, pad=0.02, format="{x:.0%}")
-    bar.set_label("share of the actual class", fontsize=8)
+    whole = "row" if last_is_none else "actual class"
+    bar.set_label(f"share of the {whole}", fontsize=8)
     bar.ax.tick_params(labelsize=8)
     bar.outline.set_visible(False)
+    # The first layout may leave a title or a label half outside; the next starts from it and fits.
+    figure.draw_without_rendering()
     return figure
 
 

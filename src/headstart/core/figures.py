@@ -44,14 +44,15 @@ def lr_curve_figure(curve: LrCurve, suggestion: Suggestion, title: str) -> Figur
     return figure
 
 
-def epoch_curves_figure(table: pd.DataFrame, title: str = "Training") -> Figure:
+def epoch_curves_figure(table: pd.DataFrame, title: str, score: str) -> Figure:
     """Loss, accuracy and rate an epoch, with the cycles' borders.
 
     Args:
         table: a row an epoch, in order: epoch (from 0), phase, cycle, lr (of the last group, at
-            the epoch's start or mean), train_loss, valid_loss, valid_accuracy. The two columns of
+            the epoch's start or mean), train_loss, valid_loss, valid_score. The two columns of
             valid may be missing, or hold NaN where nothing was measured.
         title: heading of the figure
+        score: what valid_score is
     """
     figure = Figure(figsize=(12, 3.8), dpi=120, layout="constrained")
     figure.suptitle(title, x=0.01, ha="left", fontweight="bold", parse_math=False)
@@ -61,12 +62,12 @@ def epoch_curves_figure(table: pd.DataFrame, title: str = "Training") -> Figure:
     if "valid_loss" in table:
         loss.plot(epochs, table["valid_loss"], "o-", color=ORANGE, label="valid")
     loss.legend(frameon=False)
-    _plain_axes(accuracy, "accuracy on valid")
-    if "valid_accuracy" in table and table["valid_accuracy"].notna().any():
-        scores = table["valid_accuracy"]
+    _plain_axes(accuracy, f"{score} on valid")
+    if "valid_score" in table and table["valid_score"].notna().any():
+        scores = table["valid_score"]
         accuracy.plot(epochs, scores, "o-", color=ORANGE)
         best = table.loc[scores == scores.max()].iloc[0]
-        place = (float(best["epoch"]), float(best["valid_accuracy"]))
+        place = (float(best["epoch"]), float(best["valid_score"]))
         style = {"xytext": (0, 9), "textcoords": "offset points", "ha": "center", "fontsize": 9}
         accuracy.annotate(f"best {place[1]:.4f}", place, **style)
         accuracy.margins(y=0.18)

@@ -1,7 +1,7 @@
 """Confidence intervals of scores on a finite set of pictures: Wilson and percentile bootstrap.
 
 They answer for the choice of pictures, not for the seed of the training. Axis letters: B
-resamples, M cells, K classes.
+resamples, N images, M cells, K classes.
 """
 
 from statistics import NormalDist
@@ -10,8 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.core.metrics import Floats, Ints, mean_f1
+from headstart.core.multi_label import Bools, rank, weighted_average_precision
 
 Interval = tuple[float, float]
+
+N_WEIGHTS = 2_000_000
+"""Weights of pictures that bootstrap_map holds at once (16 MB), however many resamples it draws."""
 
 
 def wilson(n_hits: int, n: int, confidence: float) -> Interval:
@@ -62,6 +66,42 @@ def bootstrap_macro_f1(
     in_column = (predicted[:, None] == classes).astype(np.int64)
     scores = mean_f1(drawn @ (in_row * in_column), drawn @ (in_row + in_column))  # (B, K) -> (B,)
     return _percentiles(scores, confidence)
+
+
+def bootstrap_map(
+    probabilities: Floats,
+    truth: Bools,
+    n_bootstrap: int,
+    confidence: float,
+    generator: np.random.Generator,
+) -> Interval:
+    """Percentile bootstrap over pictures of mAP, from probabilities and truth (N, K).
+
+    To draw a picture w times is to give it the weight w, so each label is sorted once. A label that
+    is absent from a resample does not count in it; a resample without any label counts for nothing.
+
+    Raises:
+        ValueError: no picture has a label.
+    """
+    n, occurring = len(truth), np.flatnonzero(truth.any(axis=0))
+    if not len(occurring):
+        raise ValueError(f"mAP needs a picture with a label, found none in {n} pictures.")
+    rankings = [rank(probabilities[:, k], truth[:, k]) for k in occurring]
+    scores: list[Floats] = []
+    size = max(1, N_WEIGHTS // n)  # resamples at once
+    for start in range(0, n_bootstrap, size):
+        # One draw a resample, so that a result does not depend on how many are held at once.
+        drawn = [
+            np.bincount(generator.integers(n, size=n), minlength=n)
+            for _ in range(min(size, n_bootstrap - start))
+        ]
+        weights = np.stack(drawn, axis=1)  # (N, B)
+        of_labels = np.stack([weighted_average_precision(r, weights) for r in rankings])  # (K, B)
+        present = ~np.isnan(of_labels)
+        some = present.any(axis=0)
+        sums = np.where(present, of_labels, 0).sum(axis=0)
+        scores.append(sums[some] / present.sum(axis=0)[some])
+    return _percentiles(np.concatenate(scores), confidence)
 
 
 def _percentiles(statistics: NDArray[np.float64], confidence: float) -> Interval:

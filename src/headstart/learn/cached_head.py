@@ -1,13 +1,16 @@
 """A head trained on cached features."""
 
+from collections.abc import Callable
 from functools import partial
 
 from torch import nn
 
 from headstart.core.report import Report
+from headstart.core.sampling import Sampler
 from headstart.learn.fit import Trainer
-from headstart.learn.loop import OptimizerParams, cross_entropy
-from headstart.learn.scores import score_head
+from headstart.learn.inference import head_logits
+from headstart.learn.loop import OptimizerParams
+from headstart.learn.objective import Objective, Scores
 from headstart.learn.sources import FeatureSource
 
 
@@ -16,6 +19,7 @@ def head_trainer(
     train: FeatureSource,
     valid: FeatureSource | None,
     optimizer: OptimizerParams,
+    balance: tuple[Sampler, Objective],
     seed: int,
     report: Report,
 ) -> Trainer:
@@ -26,18 +30,27 @@ def head_trainer(
         train: V views.
         valid: its first view, the plain one, is scored after each epoch; None: there is none.
         optimizer: kind, momentum, weight decay, batch size.
+        balance: how pictures are drawn, and what is minimised.
         seed: of the order and of dropout.
         report: listens.
     """
-    evaluate = None
-    if valid and valid.n:
-        evaluate = partial(score_head, head, valid.features[0], valid.targets, valid.device)
+    sampler, objective = balance
+    evaluate: Callable[[], Scores] | None = None
+    if valid and len(valid.targets):
+        evaluate = partial(score_head, head, valid, objective)
     return Trainer(
         model=head.to(train.device),
         source=train,
+        sampler=sampler,
         optimizer=optimizer,
-        loss=cross_entropy,
+        objective=objective,
         evaluate=evaluate,
         seed=seed,
         report=report,
     )
+
+
+def score_head(head: nn.Module, valid: FeatureSource, objective: Objective) -> Scores:
+    """Scores of a head, in evaluation mode, on the plain view of cached features."""
+    logits = head_logits(head, valid.features[0], valid.device)
+    return objective.scores(logits, valid.targets)

@@ -2,19 +2,21 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import chain, count
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
 
 from headstart.core.lr_curve import LrCurve, RangeTestParams, diverged, smooth
 from headstart.core.report import Report
+from headstart.core.sampling import Sampler
 from headstart.core.schedules import constant
+from headstart.core.task import Task
 from headstart.learn.loop import (
-    Loss,
     OptimizerParams,
     ParameterGroup,
     Source,
@@ -24,8 +26,8 @@ from headstart.learn.loop import (
     n_batches,
     train_steps,
 )
-from headstart.learn.scores import Scores
-from headstart.learn.seeding import permutation, torch_seed
+from headstart.learn.objective import Objective, Scores
+from headstart.learn.seeding import key_seed, permutation, torch_seed
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Epoch:
             "train_loss": self.train_loss,
         }
         if self.scores:
-            row |= {"valid_loss": self.scores.log_loss, "valid_accuracy": self.scores.accuracy}
+            row |= {"valid_loss": self.scores.log_loss, "valid_score": self.scores.score}
         return row
 
 
@@ -89,12 +91,12 @@ class FitResult:
         """A row an epoch, for `dvc plots`."""
         return pd.DataFrame([epoch.values() for epoch in self.epochs])
 
-    def metrics(self) -> dict[str, object]:
-        """The last epoch's losses and scores."""
+    def metrics(self, task: Task) -> dict[str, object]:
+        """The last epoch's losses and scores, named as the task names them."""
         last = self.epochs[-1]
         metrics: dict[str, object] = {"n_epochs": len(self.epochs), "train_loss": last.train_loss}
         if last.scores:
-            metrics["valid"] = asdict(last.scores)
+            metrics["valid"] = last.scores.named(task)
         return metrics
 
 
@@ -103,18 +105,18 @@ class StopRule:
     """When a cycle ends worse than the best so far.
 
     Attributes:
-        monitor: what "worse" means: a higher log loss, or a lower accuracy.
+        monitor: what "worse" means: a higher log loss, or a lower score.
         stop: end the training there.
         keep: restore the weights of the best end of a cycle, the starting point included, or not.
     """
 
-    monitor: Literal["log_loss", "accuracy"]
+    monitor: Literal["log_loss", "score"]
     stop: bool
     keep: Literal["best", "last"]
 
     def badness(self, scores: Scores) -> float:
         """Lower is better."""
-        return scores.log_loss if self.monitor == "log_loss" else -scores.accuracy
+        return scores.log_loss if self.monitor == "log_loss" else -scores.score
 
 
 RUN_TO_THE_END = StopRule(monitor="log_loss", stop=False, keep="last")
@@ -127,8 +129,9 @@ class Trainer:
     Attributes:
         model: trained in place.
         source: the training pictures or their features.
+        sampler: which of them an epoch shows, and how often.
         optimizer: kind, momentum, weight decay, batch size.
-        loss: of (logits, targets).
+        objective: what is minimised.
         evaluate: scores on the valid split, or None where there is none.
         seed: of the order of the pictures and of dropout.
         report: listens to progress and metrics.
@@ -136,8 +139,9 @@ class Trainer:
 
     model: nn.Module
     source: Source
+    sampler: Sampler
     optimizer: OptimizerParams
-    loss: Loss
+    objective: Objective
     evaluate: Callable[[], Scores] | None
     seed: int
     report: Report
@@ -170,7 +174,7 @@ class Trainer:
 
     def _epochs(self, phases: Sequence[Phase]) -> Iterator[Epoch]:
         """Run one epoch after the other, as the caller asks for them."""
-        n_steps = n_batches(self.source.n, self.optimizer.batch_size)
+        n_steps = n_batches(self.sampler.n, self.optimizer.batch_size)
         epoch = cycle = 0
         for number, phase in enumerate(phases):
             optimizer = create_optimizer(phase.groups, self.optimizer)
@@ -194,13 +198,16 @@ class Trainer:
         """One epoch; the mean loss over its pictures."""
         batches = self.batches(epoch)
         with torch_seed(self.seed, "dropout", epoch):
-            steps = train_steps(self.model, batches, optimizer, factors, self.loss)
+            steps = train_steps(self.model, batches, optimizer, factors, self.objective.loss)
             return mean_loss(self.report.progress(steps, len(factors), f"epoch {epoch + 1}"))
 
     def batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         """The batches of an epoch, in an order that (seed, epoch) alone decides."""
-        order = permutation(self.source.n, self.seed, "order", epoch)
-        return self.source.epoch(epoch, batch_rows(order, self.optimizer.batch_size))
+        generator = np.random.default_rng(key_seed(self.seed, "copies", epoch))
+        drawn = self.sampler.epoch(generator)
+        order = permutation(len(drawn.rows), self.seed, "order", epoch)
+        parts = batch_rows(order, self.optimizer.batch_size)
+        return self.source.epoch(epoch, [drawn.at(part) for part in parts])
 
     def range_test(self, phase: Phase, params: RangeTestParams) -> LrCurve:
         """Train at rising rates, one a step, until the loss diverges; the model stays as it was.
@@ -218,7 +225,7 @@ class Trainer:
         phase.set_mode()
         with torch_seed(self.seed, "dropout", 0):
             lrs = params.lrs()
-            steps = train_steps(self.model, endless, optimizer, lrs, self.loss)
+            steps = train_steps(self.model, endless, optimizer, lrs, self.objective.loss)
             for i, (loss, _) in enumerate(self.report.progress(steps, len(lrs), "rates")):
                 curve.lrs.append(lrs[i])
                 curve.raw.append(loss)

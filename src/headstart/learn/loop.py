@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn import functional
 
+from headstart.core.sampling import Rows
 from headstart.core.section import Section
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -29,15 +29,8 @@ class OptimizerParams(Section):
 class Source(Protocol):
     """Where an epoch's batches come from: cached features or live pictures."""
 
-    @property
-    def n(self) -> int:
-        """Pictures of an epoch."""
-        ...
-
-    def epoch(
-        self, epoch: int, order: Sequence[NDArray[np.int64]]
-    ) -> Iterator[tuple[Tensor, Tensor]]:
-        """For each batch of row numbers its inputs and its targets."""
+    def epoch(self, epoch: int, batches: Sequence[Rows]) -> Iterator[tuple[Tensor, Tensor]]:
+        """For each batch of rows, and of copies of them, its inputs and its targets."""
         ...
 
 
@@ -107,6 +100,3 @@ def mean_loss(steps: Iterable[tuple[float, int]]) -> float:
     """Mean over pictures of the losses of `train_steps`: raw, with dropout and augmentation on."""
     losses, sizes = zip(*steps, strict=True)
     return float(np.average(losses, weights=sizes))
-
-
-cross_entropy: Loss = functional.cross_entropy

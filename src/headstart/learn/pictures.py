@@ -68,9 +68,12 @@ class Pictures:
         self, batches: Iterable[Sequence[str]], augment: AugmentParams, seed: int, view: int
     ) -> Iterator[Tensor]:
         """For each batch of ids the view number `view` (N, 3, S, S), float32 in [0, 255]."""
-        jobs = [[(i, draw(augment, seed, view, i)) for i in ids] for ids in batches]
+        yield from self.drawn([[(i, draw(augment, seed, view, i)) for i in ids] for ids in batches])
+
+    def drawn(self, jobs: Sequence[Sequence[tuple[str, Draw]]]) -> Iterator[Tensor]:
+        """For each batch of (id, draw) the views (N, 3, S, S) so drawn, float32 in [0, 255]."""
         for crops, job in zip(self._crops(jobs), jobs, strict=True):
-            yield moved(crops, [drawn for _, drawn in job])
+            yield moved(crops, [view for _, view in job])
 
     def _crops(self, batches: Iterable[Sequence[tuple[str, Draw]]]) -> Iterator[Tensor]:
         """Crop some batches ahead of the one that is computed, a thread a batch."""

@@ -15,6 +15,7 @@ from headstart.learn.backbone import Backbone
 from headstart.learn.head import restore_head
 from headstart.learn.inference import frozen_features, head_logits
 from headstart.learn.network import Network
+from headstart.learn.objective import Objective
 from headstart.learn.pictures import Pictures
 
 EVALUATION = (0.0, 0.0)  # dropout of a head that only predicts
@@ -32,6 +33,7 @@ class Predictor:
         augment: how the views differ from the plain one.
         n_views: augmented views a picture, beside the plain one.
         seed: of the views.
+        objective: whose probabilities the logits stand for.
         report: listens.
     """
 
@@ -41,6 +43,7 @@ class Predictor:
     augment: AugmentParams
     n_views: int
     seed: int
+    objective: Objective
     report: Report
 
     def __call__(self, ids: Sequence[str]) -> dict[str, NDArray[np.float64]]:
@@ -61,7 +64,7 @@ class Predictor:
                 if features is None:
                     features = self._outputs(self.backbone, ids, "frozen backbone")
                 logits[name] = head_logits(heads[name], features, self.pictures.device)
-        return {name: _probabilities(values) for name, values in logits.items()}
+        return {name: self.objective.probabilities(values) for name, values in logits.items()}
 
     def _outputs(
         self, forward: Callable[[Tensor], Tensor], ids: Sequence[str], label: str
@@ -83,7 +86,3 @@ class Predictor:
 def _part(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     start = f"{prefix}."
     return {k.removeprefix(start): v for k, v in state.items() if k.startswith(start)}
-
-
-def _probabilities(logits: Tensor) -> NDArray[np.float64]:
-    return torch.softmax(logits.double(), dim=-1).numpy()

@@ -8,7 +8,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from headstart.core.augment import AugmentParams
+from headstart.core.augment import AugmentParams, draw
+from headstart.core.sampling import Rows
+from headstart.learn.objective import Targets
 from headstart.learn.pictures import Pictures
 
 
@@ -18,26 +20,20 @@ class FeatureSource:
 
     Attributes:
         features: (V, N, D) float32, possibly memory-mapped; a plain view is V = 1.
-        targets: (N,) class numbers.
+        targets: of the N pictures.
         device: where the batches go.
     """
 
     features: NDArray[np.float32]
-    targets: NDArray[np.int64]
+    targets: Targets
     device: torch.device
 
-    @property
-    def n(self) -> int:
-        """Pictures of an epoch."""
-        return len(self.targets)
-
-    def epoch(
-        self, epoch: int, order: Sequence[NDArray[np.int64]]
-    ) -> Iterator[tuple[Tensor, Tensor]]:
-        """For each batch of rows its features (B, D) and targets (B,)."""
-        view = self.features[epoch % len(self.features)]
-        for rows in order:
-            features, targets = torch.from_numpy(view[rows]), torch.from_numpy(self.targets[rows])
+    def epoch(self, epoch: int, batches: Sequence[Rows]) -> Iterator[tuple[Tensor, Tensor]]:
+        """For each batch its features (B, D) and targets (B, ...); copy k reads the k-th next view."""
+        for shown in batches:
+            views = (epoch + shown.copies) % len(self.features)
+            features = torch.from_numpy(self.features[views, shown.rows])
+            targets = torch.from_numpy(self.targets[shown.rows])
             yield features.to(self.device), targets.to(self.device)
 
 
@@ -47,27 +43,28 @@ class PictureSource:
 
     Attributes:
         pictures: decodes and augments.
-        ids: (N) picture ids, in the order of `targets` (N,).
+        ids: (N) picture ids, in the order of `targets`.
         augment: how views differ.
         seed: of the views.
     """
 
     pictures: Pictures
     ids: Sequence[str]
-    targets: NDArray[np.int64]
+    targets: Targets
     augment: AugmentParams
     seed: int
 
-    @property
-    def n(self) -> int:
-        """Pictures of an epoch."""
-        return len(self.ids)
+    def epoch(self, epoch: int, batches: Sequence[Rows]) -> Iterator[tuple[Tensor, Tensor]]:
+        """For each batch its pictures (B, 3, S, S) in [0, 255] and targets (B, ...).
 
-    def epoch(
-        self, epoch: int, order: Sequence[NDArray[np.int64]]
-    ) -> Iterator[tuple[Tensor, Tensor]]:
-        """For each batch of rows its pictures (B, 3, S, S) in [0, 255] and targets (B,)."""
-        batches = [[self.ids[row] for row in rows] for rows in order]
-        views = self.pictures.views(batches, self.augment, self.seed, epoch)
-        for pictures, rows in zip(views, order, strict=True):
-            yield pictures, torch.from_numpy(self.targets[rows]).to(pictures.device)
+        Each copy of a picture is augmented in its own way.
+        """
+        jobs = [
+            [
+                (self.ids[row], draw(self.augment, self.seed, epoch, self.ids[row], copy))
+                for row, copy in zip(shown.rows.tolist(), shown.copies.tolist(), strict=True)
+            ]
+            for shown in batches
+        ]
+        for pictures, shown in zip(self.pictures.drawn(jobs), batches, strict=True):
+            yield pictures, torch.from_numpy(self.targets[shown.rows]).to(pictures.device)

@@ -1,4 +1,4 @@
-"""Predictions → what the final checkpoint confuses: matrix, pairs, pictures, one page."""
+"""Predictions → what the final checkpoint confuses: matrix, 2 x 2 tables, pictures, one page."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,27 +11,20 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from pydantic import Field
 
-from headstart.core.confusion import Pick, confused_pairs, matrix_tables, picked_rows
+from headstart.core.class_confusion import ClassConfusion
+from headstart.core.confusion import Pick, matrix_tables
 from headstart.core.confusion_figures import Tile, confusion_figure, contact_sheet_figure
-from headstart.core.confusion_page import confusion_page
-from headstart.core.metrics import confusion_matrix, predicted_classes
+from headstart.core.confusion_page import CLASS_SHEETS, confusion_page
+from headstart.core.label_confusion import LabelConfusion
+from headstart.core.label_page import LABEL_SHEETS, ReportedOn, label_page
 from headstart.core.section import Section
 from headstart.store.predictions import Predictions
 
 Decode = Callable[[str], NDArray[np.uint8]]
 
-WRONG = (
-    "Wrong, with the lowest probability of the actual class first. Above each picture: what was "
-    "predicted, with what probability; the actual class and its probability; the file."
-)
-SHEETS: dict[Pick, tuple[str, str]] = {
-    "most_wrong": ("Most wrong", WRONG),
-    "most_uncertain": ("Most uncertain", "Probability of the actual class nearest to 1/K first."),
-    "most_correct": (
-        "Most correct",
-        "Right, with the highest probability of the actual class first.",
-    ),
-}
+Confusion = ClassConfusion | LabelConfusion
+
+VIEWS = {"plain": "plain view", "tta": "TTA"}
 
 
 class ConfusionReportParams(Section):
@@ -49,10 +42,12 @@ class ConfusionReport:
 
     files: dict[str, str | pd.DataFrame | Figure]
     """By file name. confusion.html: the page, which needs no other file. confusion.csv: a row a
-    labelled picture (id, path, actual, predicted, p_actual, p_predicted). confusion.png: the
-    matrix; as tables confusion_counts.csv (long) and confusion_matrix.csv (wide).
-    confusion_pairs.csv. Contact sheets: most_wrong.png, most_uncertain.png, most_correct.png."""
+    labelled picture, of multi_label a row an event of label_events (id, path, actual, predicted,
+    p_actual, p_predicted). confusion.png: the matrix; as tables confusion_counts.csv (long) and
+    confusion_matrix.csv (wide). confusion_pairs.csv. confusion_tables.csv: the 2 x 2 table of each
+    class. Contact sheets: most_wrong.png, most_uncertain.png, most_correct.png."""
     metrics: dict[str, int]
+    """n_pictures, n_errors (wrong pictures), n_confused_pairs; of multi_label n_missed, n_extra."""
 
 
 def confusion_report(
@@ -70,57 +65,70 @@ def confusion_report(
         decode: id -> pixels (H, W, 3)
         scores: metrics of tta_evaluate, for the page
         params: section confusion_report
+
+    Raises:
+        ValueError: predictions of multi_label have no thresholds.
     """
-    table = predictions.table
-    chosen = predictions.where((table["split"] == params.split) & table["target"].notna())
-    probabilities, classes = chosen.probabilities(params.probabilities), chosen.classes
-    targets = chosen.table["target"].to_numpy(np.int64)
-    predicted = predicted_classes(probabilities)
-    counts = confusion_matrix(predicted, targets, len(classes))
-    names, ids = np.array(classes, object), chosen.table["id"].tolist()
-    every = np.arange(len(ids))
-    pictures = pd.DataFrame(
-        {
-            "id": ids,
-            "path": [paths[picture] for picture in ids],
-            "actual": names[targets],
-            "predicted": names[predicted],
-            "p_actual": probabilities[every, targets],
-            "p_predicted": probabilities[every, predicted],
-        }
-    )
-    n_errors = int((predicted != targets).sum())
-    view = "TTA" if params.probabilities == "tta" else "plain view"
-    title = f"{params.split}, {view}: {len(ids) - n_errors} of {len(ids)} right"
-    matrix = confusion_figure(counts, classes, title)
-    sheets = {}
-    for pick, (heading, _) in SHEETS.items():
-        picked = picked_rows(pick, probabilities, targets, params.n_pictures)
-        tiles = [[_tile(pictures, row, decode) for row in rows.tolist()] for rows in picked]
-        sheets[pick] = contact_sheet_figure(list(zip(classes, tiles, strict=True)), heading)
-    long, wide = matrix_tables(counts, classes)
-    pairs = confused_pairs(counts, classes)
-    listed = pairs.head(params.n_pairs)
-    summary = f"{n_errors} of {len(ids)} labelled pictures of {params.split} are wrong ({view})."
-    shown = [(*SHEETS[pick], sheet) for pick, sheet in sheets.items()]
+    chosen = predictions.labelled(params.split)
+    confusion, ids = _confusion(chosen, params), chosen.table["id"].tolist()
+    counts, names = confusion.matrix(), confusion.names
+    tables, pairs = confusion.tables(), confusion.pairs()
+    listed, (long, wide) = pairs.head(params.n_pairs), matrix_tables(counts, names)
+    numbers = {**confusion.numbers(), "n_confused_pairs": len(pairs)}
+    events = confusion.events()
+    events.insert(0, "id", [ids[row] for row in events.index])
+    events.insert(1, "path", [paths[picture] for picture in events["id"]])
+
+    def tile(row: int, number: int) -> Tile:
+        caption, right = confusion.caption(row, number)
+        name = PurePosixPath(paths[ids[row]]).name[-26:]
+        return Tile(decode(ids[row]), f"{caption}\n{name}", right)
+
+    single = predictions.task == "single_label"
+    texts = CLASS_SHEETS if single else LABEL_SHEETS
+    sheets: dict[Pick, Figure] = {}
+    for pick, (heading, _) in texts.items():
+        picked = enumerate(confusion.picked(pick, params.n_pictures))
+        tiles = [[tile(row, number) for row in rows.tolist()] for number, rows in picked]
+        sheets[pick] = contact_sheet_figure(list(zip(chosen.classes, tiles, strict=True)), heading)
+    shown = [(*texts[pick], sheet) for pick, sheet in sheets.items()]
+    summary, title = _sentences(numbers, params)
+    if single:
+        matrix = confusion_figure(counts, names, title)
+        page = confusion_page(scores, summary, matrix, listed, shown)
+    else:
+        matrix = confusion_figure(counts, names, title, last_is_none=True)
+        view = ReportedOn(params.split, params.probabilities)
+        page = label_page(scores, summary, matrix, listed, shown, tables, view)
     files: dict[str, str | pd.DataFrame | Figure] = {
-        "confusion.html": confusion_page(scores, summary, matrix, listed, shown),
-        "confusion.csv": pictures,
+        "confusion.html": page,
+        "confusion.csv": events,
         "confusion.png": matrix,
         "confusion_counts.csv": long,
         "confusion_matrix.csv": wide,
         "confusion_pairs.csv": listed,
+        "confusion_tables.csv": tables,
         **{f"{pick}.png": sheet for pick, sheet in sheets.items()},
     }
-    numbers = {"n_pictures": len(ids), "n_errors": n_errors, "n_confused_pairs": len(pairs)}
     return ConfusionReport(files, numbers)
 
 
-def _tile(pictures: pd.DataFrame, row: int, decode: Decode) -> Tile:
-    """One picture with what was said of it, what is true, and its file's name."""
-    about: Any = pictures.iloc[row]
-    right = about["actual"] == about["predicted"]
-    said = f"→ {about['predicted']} {about['p_predicted']:.2f}"
-    true = "" if right else f"\n{about['actual']} {about['p_actual']:.2f}"
-    caption = f"{said}{true}\n{PurePosixPath(about['path']).name[-26:]}"
-    return Tile(decode(about["id"]), caption, bool(right))
+def _confusion(chosen: Predictions, params: ConfusionReportParams) -> Confusion:
+    """The errors of labelled predictions; of multi_label at the thresholds they came with."""
+    probabilities = chosen.probabilities(params.probabilities)
+    if chosen.task == "single_label":
+        return ClassConfusion(chosen.classes, probabilities, chosen.class_numbers())
+    thresholds = chosen.thresholds.get(params.probabilities, ())
+    return LabelConfusion(chosen.classes, probabilities, chosen.multi_hot(), thresholds)
+
+
+def _sentences(numbers: Mapping[str, int], params: ConfusionReportParams) -> tuple[str, str]:
+    """What the page begins with, and the title of the matrix."""
+    n, n_errors = numbers["n_pictures"], numbers["n_errors"]
+    view, pictures = VIEWS[params.probabilities], f"labelled pictures of {params.split}"
+    title = f"{params.split}, {view}: {n - n_errors} of {n}"
+    if "n_missed" not in numbers:
+        return f"{n_errors} of {n} {pictures} are wrong ({view}).", f"{title} right"
+    wrong = f"{numbers['n_missed']} labels are missed, {numbers['n_extra']} are extra"
+    summary = f"{n_errors} of {n} {pictures} have a wrong label ({view}): {wrong}."
+    return summary, f"{title} all right"

@@ -3,10 +3,11 @@
 from headstart.core.augment import AugmentParams
 from headstart.core.lr_curve import LrCurve, RangeTestParams
 from headstart.core.report import Report
+from headstart.core.sampling import SamplingParams
 from headstart.learn.backbone import Backbone
 from headstart.learn.fit import Trainer
-from headstart.learn.loop import cross_entropy
 from headstart.learn.network import join
+from headstart.learn.objective import balanced
 from headstart.learn.phases import FinetuneOptimizerParams, unfrozen
 from headstart.learn.pictures import Pictures
 from headstart.learn.sources import PictureSource
@@ -26,6 +27,7 @@ def find_lr_finetune(
     augment: AugmentParams,
     params: FindLrFinetuneParams,
     optimizer: FinetuneOptimizerParams,
+    sampling: SamplingParams,
     report: Report,
 ) -> LrCurve:
     """Train a copy that is thrown away; the same params give the same curve.
@@ -35,11 +37,14 @@ def find_lr_finetune(
     """
     network = join(backbone, start.info.weights, start.part("head"), optimizer.dropout)
     ids = labels.labelled("train")
+    targets = labels.targets(ids)
+    sampler, objective = balanced(labels.task, targets, len(labels.classes), sampling)
     trainer = Trainer(
         model=network,
-        source=PictureSource(pictures, ids, labels.targets(ids), augment, params.seed),
+        source=PictureSource(pictures, ids, targets, augment, params.seed),
+        sampler=sampler,
         optimizer=optimizer,
-        loss=cross_entropy,
+        objective=objective,
         evaluate=None,
         seed=params.seed,
         report=report,

@@ -2,10 +2,12 @@
 
 from headstart.core.lr_curve import LrCurve, RangeTestParams
 from headstart.core.report import Report
+from headstart.core.sampling import SamplingParams
 from headstart.learn.cached_head import head_trainer
 from headstart.learn.device import Compute
 from headstart.learn.head import HeadParams, create_head
 from headstart.learn.loop import OptimizerParams
+from headstart.learn.objective import balanced
 from headstart.learn.phases import head_phase
 from headstart.learn.seeding import torch_seed
 from headstart.learn.sources import FeatureSource
@@ -23,6 +25,7 @@ def find_lr_head(
     params: FindLrHeadParams,
     head_params: HeadParams,
     optimizer: OptimizerParams,
+    sampling: SamplingParams,
     compute: Compute,
     report: Report,
 ) -> LrCurve:
@@ -31,5 +34,6 @@ def find_lr_head(
     with torch_seed(params.seed, "head"):
         head = create_head(activations.features.shape[-1], len(labels.classes), head_params)
     source = FeatureSource(activations.of(ids), labels.targets(ids), compute.device)
-    trainer = head_trainer(head, source, None, optimizer, params.seed, report)
+    balance = balanced(labels.task, source.targets, len(labels.classes), sampling)
+    trainer = head_trainer(head, source, None, optimizer, balance, params.seed, report)
     return trainer.range_test(head_phase(head, lr=1.0), params)

@@ -15,10 +15,11 @@ from headstart.core.labelling import Meanings, Problem, agreed, from_folders, fr
 from headstart.core.report import Report
 from headstart.core.rgb import PICTURE_SUFFIXES, decode_rgb
 from headstart.core.section import Section
-from headstart.core.splits import assign
+from headstart.core.splits import SplitRule, assign
+from headstart.core.task import Task
 from headstart.core.workers import in_order
 from headstart.store.images import DatasetParams
-from headstart.store.index import Index, Labels, Task
+from headstart.store.index import Index, Labels
 
 N_SHOWN = 20  # problems that an error message lists
 
@@ -41,6 +42,10 @@ class IndexImagesParams(Section):
     )
     valid_frac: float = Field(ge=0, lt=1, description="stratified: part of valid, in [0, 1)")
     test_frac: float = Field(ge=0, lt=1, description="stratified: part of test, in [0, 1)")
+    n_folds: int = Field(
+        ge=0, description="stratified: valid is one of so many folds, from 2 on; 0: valid_frac"
+    )
+    fold: int = Field(ge=0, description="which fold is valid, 0 to n_folds - 1")
     seed: int = Field(ge=0, description="stratified: which draw")
     on_problem: Literal["stop", "set_aside"] = Field(
         description="stop the run, or leave the picture out and list it in problems.csv"
@@ -50,6 +55,13 @@ class IndexImagesParams(Section):
     def _together(self) -> Self:
         if self.valid_frac + self.test_frac >= 1:
             raise ValueError("valid_frac and test_frac must leave something to train (sum below 1)")
+        if self.n_folds == 1 or self.fold >= max(self.n_folds, 1):
+            raise ValueError(
+                f"n_folds is {self.n_folds} and fold {self.fold}; n_folds must be 0 or at least 2, "
+                "and fold below it"
+            )
+        if self.n_folds and self.split == "given":
+            raise ValueError("n_folds draws the valid split: split must be stratified")
         if self.labels == "folders" and self.task == "multi_label":
             raise ValueError("class folders give one label a picture: task must be single_label")
         return self
@@ -100,7 +112,8 @@ def index_images(
             sizes[result.id] = (result.width, result.height)
 
     known, conflicts = agreed(copies, meanings)
-    known = assign(known, dataset.n_max_per_class, params.valid_frac, params.test_frac, params.seed)
+    rule = SplitRule(params.valid_frac, params.test_frac, params.seed, params.n_folds, params.fold)
+    known = assign(known, dataset.n_max_per_class, rule)
     classes = tuple(
         sorted({c for said in known.values() if said.split == "train" for c in said.labels or ()})
     )

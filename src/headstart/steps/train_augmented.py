@@ -6,10 +6,12 @@ from typing import Self
 from pydantic import model_validator
 
 from headstart.core.report import Report
+from headstart.core.sampling import SamplingParams
 from headstart.learn.cached_head import head_trainer
 from headstart.learn.device import Compute
 from headstart.learn.head import restore_head
 from headstart.learn.loop import OptimizerParams
+from headstart.learn.objective import balanced
 from headstart.learn.phases import PhasesParams, head_phase, with_cycles
 from headstart.learn.sources import FeatureSource
 from headstart.store.activations import Activations
@@ -43,6 +45,7 @@ def train_augmented(
     start: Checkpoint,
     params: TrainAugmentedParams,
     optimizer: OptimizerParams,
+    sampling: SamplingParams,
     compute: Compute,
     report: Report,
 ) -> Training:
@@ -55,6 +58,7 @@ def train_augmented(
         start: the head that train-head wrote.
         params: phases and seed.
         optimizer: a fresh one is made for each phase.
+        sampling: what is done about rare classes; copy k of a picture reads the k-th next view.
         compute: device and precision.
         report: listens.
 
@@ -76,18 +80,20 @@ def train_augmented(
         FeatureSource(cached.of(ids), labels.targets(ids), compute.device)
         for cached, ids in ((views, train), (plain, valid))
     )
-    trainer = head_trainer(head, of_train, of_valid, optimizer, params.seed, report)
+    balance = balanced(labels.task, of_train.targets, len(labels.classes), sampling)
+    trainer = head_trainer(head, of_train, of_valid, optimizer, balance, params.seed, report)
     result = trainer.fit(
         [with_cycles(head_phase(head, float(phase.lr)), phase) for phase in params.phases]
     )
     info = start.info.model_copy(
         update={
-            "params": start.info.params | {"train_augmented": params.model_dump()},
+            "params": start.info.params
+            | {"train_augmented": params.model_dump(), "sampling": sampling.model_dump()},
             "history": (*start.info.history, "train-augmented"),
         }
     )
     return Training(
         checkpoint=Checkpoint(info=info, tensors=named_tensors("head", head.state_dict())),
         epochs=result.table(),
-        metrics=result.metrics(),
+        metrics=result.metrics(labels.task),
     )

@@ -2,16 +2,24 @@
 
 from dataclasses import replace
 
+import numpy as np
 from pydantic import Field
+from torch import nn
 
 from headstart.core.lr_curve import Suggestion
-from headstart.core.report import Report
+from headstart.core.multi_label import label_counts
+from headstart.core.report import Report, Silent
+from headstart.core.sampling import SamplingParams
 from headstart.core.schedules import constant
 from headstart.core.section import Section
+from headstart.core.thresholds import DEFAULT_THRESHOLD
 from headstart.learn.cached_head import head_trainer
 from headstart.learn.device import Compute
+from headstart.learn.fit import FitResult
 from headstart.learn.head import HeadParams, create_head
+from headstart.learn.inference import head_logits
 from headstart.learn.loop import OptimizerParams
+from headstart.learn.objective import Objective, balanced
 from headstart.learn.phases import Rate, head_phase, rate
 from headstart.learn.seeding import torch_seed
 from headstart.learn.sources import FeatureSource
@@ -35,29 +43,42 @@ def train_head(
     head_params: HeadParams,
     optimizer: OptimizerParams,
     suggestion: Suggestion,
+    sampling: SamplingParams,
     compute: Compute,
     report: Report,
 ) -> Training:
     """Train a fresh head for `n_epochs` at a constant rate.
+
+    With `sampling.balance` a second head is trained without it, from the same seed, and thrown away: it
+    tells what balance did to the recall of each class (`metrics["balance"]`).
 
     Raises:
         ValueError: `lr` is auto and the range test has no suggestion.
         ActivationsError: a labelled picture has no cached activations.
     """
     lr = rate(params.lr, suggestion, "train_head.lr")
-    with torch_seed(params.seed, "head"):
-        head = create_head(activations.features.shape[-1], len(labels.classes), head_params)
     of_train, of_valid = (
         FeatureSource(activations.of(ids), labels.targets(ids), compute.device)
         for ids in (labels.labelled("train"), labels.labelled("valid"))
     )
-    trainer = head_trainer(head, of_train, of_valid, optimizer, params.seed, report)
-    phase = replace(
-        head_phase(head, lr),
-        cycles=[1] * params.n_epochs,
-        factors=lambda n_batches: constant(params.n_epochs * n_batches),
-    )
-    result = trainer.fit([phase])
+
+    def trained(sampling: SamplingParams, listener: Report) -> tuple[nn.Module, FitResult]:
+        with torch_seed(params.seed, "head"):
+            head = create_head(activations.features.shape[-1], len(labels.classes), head_params)
+        balance = balanced(labels.task, of_train.targets, len(labels.classes), sampling)
+        trainer = head_trainer(head, of_train, of_valid, optimizer, balance, params.seed, listener)
+        phase = replace(
+            head_phase(head, lr),
+            cycles=[1] * params.n_epochs,
+            factors=lambda n_batches: constant(params.n_epochs * n_batches),
+        )
+        return head, trainer.fit([phase])
+
+    head, result = trained(sampling, report)
+    metrics = {"lr": lr, **result.metrics(labels.task)}
+    if sampling.balance != "none" and len(of_valid.targets):
+        plain, _ = trained(sampling.model_copy(update={"balance": "none"}), Silent())
+        metrics["balance"] = _recalls(labels, of_valid, with_balance=head, without=plain)
     manifest = activations.manifest
     info = CheckpointInfo(
         kind="head",
@@ -71,11 +92,37 @@ def train_head(
         task=labels.task,
         hidden_units=head_params.hidden_units,
         dropout=head_params.dropout,
-        params={"train_head": params.model_dump(), "optimizer_head": optimizer.model_dump()},
+        params={
+            "train_head": params.model_dump(),
+            "optimizer_head": optimizer.model_dump(),
+            "sampling": sampling.model_dump(),
+        },
         history=("train-head",),
     )
     return Training(
         checkpoint=Checkpoint(info=info, tensors=named_tensors("head", head.state_dict())),
         epochs=result.table(),
-        metrics={"lr": lr, **result.metrics()},
+        metrics=metrics,
     )
+
+
+def _recalls(
+    labels: Labels, valid: FeatureSource, with_balance: nn.Module, without: nn.Module
+) -> dict[str, dict[str, float]]:
+    """Recall of each class that occurs in valid, with balance and without, and the difference."""
+    task = Objective(labels.task)
+    recalls = {}
+    for name, head in (("recall", with_balance), ("recall_without", without)):
+        probabilities = task.probabilities(head_logits(head, valid.features[0], valid.device))
+        if labels.task == "single_label":
+            decided = probabilities.argmax(1)[:, None] == np.arange(len(labels.classes))
+            truth = valid.targets[:, None] == np.arange(len(labels.classes))
+        else:
+            decided, truth = probabilities >= DEFAULT_THRESHOLD, valid.targets.astype(bool)
+        counts = label_counts(decided, truth)
+        recalls[name] = {
+            labels.classes[k]: float(counts.hits[k] / counts.actual[k])
+            for k in counts.actual.nonzero()[0]
+        }
+    change = {k: value - recalls["recall_without"][k] for k, value in recalls["recall"].items()}
+    return recalls | {"recall_change": change}

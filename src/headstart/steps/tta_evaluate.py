@@ -4,19 +4,23 @@ Axis letters: V augmented views, N images, K classes.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from headstart.core import intervals, metrics
-from headstart.core.metrics import Floats, Ints
+from headstart.core.metrics import Floats
+from headstart.core.scoring import Scoring, class_scores, label_scores
 from headstart.core.section import Section
+from headstart.core.task import Task
+from headstart.core.thresholds import Search, cross_fitted, decide, find_thresholds
 from headstart.core.tta import Mean, mean_of_views
 from headstart.store.index import Labels
-from headstart.store.predictions import Predictions
+from headstart.store.predictions import Kind, Predictions
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 Predict = Callable[[Sequence[str]], Mapping[str, Floats]]
 """Ids of N pictures -> for each checkpoint, in the recipe's order, probabilities (1 + V, N, K),
@@ -33,9 +37,13 @@ class TtaEvaluateParams(Section):
     plain_weight: float = Field(
         ge=0, le=1, description="share of the plain view in the weighted mean, 0 to 1"
     )
+    thresholds: Search = Field(
+        description="multi_label: one threshold for all labels (global) or one each (per_label), "
+        "found on valid"
+    )
     confidence: float = Field(gt=0, lt=1, description="level of the intervals, such as 0.95")
     n_bootstrap: int = Field(
-        ge=100, description="resamples behind the intervals of log loss and macro-F1"
+        ge=100, description="resamples behind the intervals of log loss, macro-F1, F2 and mAP"
     )
     seed: int = Field(ge=0, description="of the augmented views and of the resamples")
 
@@ -49,24 +57,32 @@ class Evaluation:
     metrics: dict[str, Any]
     """valid and test of the final checkpoint; checkpoints.<name>.valid and .test of each."""
 
+    @property
+    def thresholds(self) -> Mapping[Kind, tuple[float, ...]]:
+        """Those of the final checkpoint, by which every later prediction decides."""
+        return self.predictions["predictions"].thresholds
+
 
 def tta_evaluate(labels: Labels, predict: Predict, params: TtaEvaluateParams) -> Evaluation:
     """Predict valid and test with every checkpoint and score what is labelled.
 
     A key of what does not exist (a split, its labels, a class in it) is absent. Pictures without a
-    label are predicted, with a null target, and count in no score.
+    label are predicted, with null targets, and count in no score.
+
+    Of a multi_label task, thresholds are searched on the labelled pictures of valid, for each
+    checkpoint and for plain and TTA apart. No picture is scored at thresholds it took part in
+    finding: test at those of valid, valid by cross-fitting. `f2_claimed` and `f2_optimism` say what
+    the search itself would have promised. Without labelled pictures in valid, DEFAULT_THRESHOLD.
 
     Args:
-        labels: of a single_label task
+        labels: what is known of each picture
         predict: called once a split with its ids; what checkpoints share is computed once there
         params: section tta_evaluate
 
     Raises:
-        ValueError: the task is multi_label, there is neither valid nor test, or probabilities have
-            another shape than (1 + n_views, N, K).
+        ValueError: there is neither valid nor test, or probabilities have another shape than
+            (1 + n_views, N, K).
     """
-    if labels.task != "single_label":
-        raise ValueError(f"tta_evaluate scores one class a picture; the task is {labels.task}.")
     splits = [split for split in labels.splits() if split != "train"]
     if not splits:
         raise ValueError("tta_evaluate has nothing to predict: no picture is in valid or test.")
@@ -82,8 +98,9 @@ def tta_evaluate(labels: Labels, predict: Predict, params: TtaEvaluateParams) ->
     predictions = {}
     for name, parts in views.items():
         joined = np.concatenate(parts, axis=1)  # along N
-        tta = mean_of_views(joined, params.mean, params.plain_weight)
-        predictions[name] = Predictions(labels.classes, rows, joined, tta)
+        tta = _mean_of_views(joined, labels.task, params)
+        table = Predictions(labels.classes, rows, joined, tta, labels.task)
+        predictions[name] = _with_thresholds(table, params.thresholds)
     scores = {name: _scores_by_split(table, params) for name, table in predictions.items()}
     final = list(predictions)[-1]  # what the recipe ends with
     return Evaluation(
@@ -92,67 +109,60 @@ def tta_evaluate(labels: Labels, predict: Predict, params: TtaEvaluateParams) ->
     )
 
 
-def _score(
-    probabilities: Floats, targets: Ints, classes: Sequence[str], params: TtaEvaluateParams
-) -> dict[str, Any]:
-    """Scores of N ≥ 1 labelled pictures, each with its interval (`_ci_low`, `_ci_high`).
-
-    Returns:
-        n_pictures; accuracy, log_loss and macro_f1; recall by the names of the classes that occur.
-        Proportions have Wilson's interval, the others a bootstrap over pictures.
-    """
-    counts = metrics.confusion_matrix(
-        metrics.predicted_classes(probabilities), targets, len(classes)
-    )
-    level, n_bootstrap = params.confidence, params.n_bootstrap
-    # A generator each, so that no score's interval depends on which others are asked for.
-    of_loss, of_f1 = (
-        np.random.default_rng([params.seed, 0]),
-        np.random.default_rng([params.seed, 1]),
-    )
-    losses = metrics.log_losses(probabilities, targets)
-    n, n_hits = len(targets), int(counts.trace())
-    values: dict[str, Any] = {"n_pictures": n}
-    for name, value, (low, high) in (
-        ("accuracy", metrics.accuracy(counts), intervals.wilson(n_hits, n, level)),
-        (
-            "log_loss",
-            metrics.log_loss(probabilities, targets),
-            intervals.bootstrap_mean(losses, n_bootstrap, level, of_loss),
-        ),
-        (
-            "macro_f1",
-            metrics.macro_f1(counts),
-            intervals.bootstrap_macro_f1(counts, n_bootstrap, level, of_f1),
-        ),
-    ):
-        values |= {name: value, f"{name}_ci_low": low, f"{name}_ci_high": high}
-    recalls = metrics.recalls(counts)
-    ends = {k: intervals.wilson(int(counts[k, k]), int(counts[k].sum()), level) for k in recalls}
-    values["recall"] = {classes[k]: recall for k, recall in recalls.items()}
-    values["recall_ci_low"] = {classes[k]: low for k, (low, _) in ends.items()}
-    values["recall_ci_high"] = {classes[k]: high for k, (_, high) in ends.items()}
-    return values
-
-
 def _rows(labels: Labels, split: str) -> pd.DataFrame:
-    """Columns id, split, target of one split; target is <NA> where there is no label."""
-    ids, labelled = labels.ids(split), labels.labelled(split)
-    known = dict(zip(labelled, labels.targets(labelled).tolist(), strict=True))
-    targets = pd.array([known.get(picture) for picture in ids], dtype="Int64")
-    return pd.DataFrame({"id": ids, "split": split, "target": targets})
+    """Columns id, split, targets (class numbers, None where there is no label) of one split."""
+    ids = labels.ids(split)
+    targets = pd.Series(labels.class_numbers(ids), dtype=object)
+    return pd.DataFrame({"id": ids, "split": split, "targets": targets})
+
+
+def _mean_of_views(views: Floats, task: Task, params: TtaEvaluateParams) -> Floats:
+    """(1 + V, N, K) -> (N, K): of multi_label each label is a question of two answers."""
+    if task == "single_label":
+        return mean_of_views(views, params.mean, params.plain_weight)
+    answers = np.stack([views, 1 - views], axis=-1)  # (1+V, N, K, 2)
+    by_question = answers.reshape(len(views), -1, 2)  # (1+V, N·K, 2)
+    mean = mean_of_views(by_question, params.mean, params.plain_weight)
+    return np.ascontiguousarray(mean[:, 0]).reshape(views.shape[1:])  # (N·K,) -> (N, K)
+
+
+def _with_thresholds(predictions: Predictions, search: Search) -> Predictions:
+    """The same predictions with the thresholds found on the labelled pictures of valid alone."""
+    if predictions.task == "single_label":
+        return predictions
+    valid = predictions.labelled("valid")
+    truth = valid.multi_hot()
+    found = {kind: find_thresholds(valid.probabilities(kind), truth, search) for kind in KINDS}
+    return replace(predictions, thresholds=found)
 
 
 def _scores_by_split(predictions: Predictions, params: TtaEvaluateParams) -> dict[str, Any]:
     """<split>.plain and <split>.tta for each split with labelled pictures."""
-    table = predictions.table
     scores: dict[str, Any] = {}
-    for split in table["split"].unique():
-        chosen = predictions.where((table["split"] == split) & table["target"].notna())
-        targets = chosen.table["target"].to_numpy(np.int64)
-        if len(targets):
-            scores[str(split)] = {
-                "plain": _score(chosen.views[0], targets, chosen.classes, params),
-                "tta": _score(chosen.tta, targets, chosen.classes, params),
-            }
+    for split in predictions.table["split"].unique():
+        labelled = predictions.labelled(split)
+        if len(labelled.table):
+            scores[str(split)] = {kind: _score(labelled, split, kind, params) for kind in KINDS}
     return scores
+
+
+def _score(
+    labelled: Predictions, split: str, kind: Kind, params: TtaEvaluateParams
+) -> dict[str, Any]:
+    """Scores of the labelled pictures of one split; of multi_label, with the thresholds used."""
+    probabilities, classes = labelled.probabilities(kind), labelled.classes
+    scoring = Scoring(params.confidence, params.n_bootstrap, params.seed)
+    if labelled.task == "single_label":
+        return class_scores(probabilities, labelled.class_numbers(), classes, scoring)
+    truth, search = labelled.multi_hot(), params.thresholds
+    thresholds = labelled.thresholds[kind]
+    # The thresholds were chosen for valid's own pictures: there, others must stand in for them.
+    decided = (
+        cross_fitted(probabilities, truth, search)
+        if split == "valid"
+        else decide(probabilities, thresholds)
+    )
+    claimed = decide(probabilities, find_thresholds(probabilities, truth, search))
+    scores = label_scores(probabilities, truth, decided, claimed, classes, scoring)
+    by_label = dict(zip(classes, thresholds, strict=True))
+    return {**scores, "threshold": by_label if search == "per_label" else thresholds[0]}

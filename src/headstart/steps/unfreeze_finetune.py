@@ -8,15 +8,15 @@ from pydantic import Field
 from headstart.core.augment import AugmentParams
 from headstart.core.lr_curve import Suggestion
 from headstart.core.report import Report
+from headstart.core.sampling import SamplingParams
 from headstart.learn.backbone import Backbone
 from headstart.learn.fit import StopRule, Trainer
 from headstart.learn.gradients import gradient_cosine, require_right_gradients
 from headstart.learn.inference import network_logits
-from headstart.learn.loop import cross_entropy
 from headstart.learn.network import join
+from headstart.learn.objective import Scores, balanced
 from headstart.learn.phases import FinetuneOptimizerParams, PhasesParams, network_phase, rate
 from headstart.learn.pictures import Pictures
-from headstart.learn.scores import Scores, score_logits
 from headstart.learn.sources import PictureSource
 from headstart.store.checkpoints import Checkpoint, Training, named_tensors
 from headstart.store.index import Labels
@@ -25,8 +25,9 @@ from headstart.store.index import Labels
 class UnfreezeFinetuneParams(PhasesParams):
     """Section `unfreeze_finetune`."""
 
-    monitor: Literal["log_loss", "accuracy"] = Field(
-        description="what is compared at the end of each cycle, on the valid split"
+    monitor: Literal["log_loss", "score"] = Field(
+        description="what is compared at the end of each cycle on the valid split: log_loss, or "
+        "score (accuracy; F2 of many labels)"
     )
     stop_when_worse: bool = Field(
         description="end the training when a cycle ends worse than the best: train until over-fitting"
@@ -44,6 +45,7 @@ def unfreeze_finetune(
     augment: AugmentParams,
     params: UnfreezeFinetuneParams,
     optimizer: FinetuneOptimizerParams,
+    sampling: SamplingParams,
     suggestion: Suggestion,
     report: Report,
 ) -> Training:
@@ -57,6 +59,7 @@ def unfreeze_finetune(
         augment: how views differ.
         params: phases, seed, and when to stop.
         optimizer: kind, batch size, ratio of the rates, batch norms.
+        sampling: what is done about rare classes; each copy of a picture is its own view.
         suggestion: of find-lr-finetune, for `lr: auto` in the first phase.
         report: listens.
 
@@ -68,15 +71,18 @@ def unfreeze_finetune(
     rates = [first, *(float(phase.lr) for phase in params.phases[1:])]
     network = join(backbone, start.info.weights, start.part("head"), optimizer.dropout)
     train, valid = labels.labelled("train"), labels.labelled("valid")
+    targets = labels.targets(train)
+    sampler, objective = balanced(labels.task, targets, len(labels.classes), sampling)
 
     def evaluate() -> Scores:
-        return score_logits(network_logits(network, pictures, valid), labels.targets(valid))
+        return objective.scores(network_logits(network, pictures, valid), labels.targets(valid))
 
     trainer = Trainer(
         model=network,
-        source=PictureSource(pictures, train, labels.targets(train), augment, params.seed),
+        source=PictureSource(pictures, train, targets, augment, params.seed),
+        sampler=sampler,
         optimizer=optimizer,
-        loss=cross_entropy,
+        objective=objective,
         evaluate=evaluate if valid else None,
         seed=params.seed,
         report=report,
@@ -90,7 +96,7 @@ def unfreeze_finetune(
             network,
             lambda copy: network_phase(copy, params.phases[0], optimizer, first),
             next(trainer.batches(epoch=0)),
-            cross_entropy,
+            objective.loss,
             backbone.compute,
         )
         require_right_gradients(cosine, backbone.compute)
@@ -104,6 +110,7 @@ def unfreeze_finetune(
                 "unfreeze_finetune": params.model_dump(mode="json"),
                 "optimizer_finetune": optimizer.model_dump(mode="json"),
                 "augment": augment.model_dump(mode="json"),
+                "sampling": sampling.model_dump(mode="json"),
             },
             "history": (*start.info.history, "unfreeze-finetune"),
         }
@@ -117,6 +124,6 @@ def unfreeze_finetune(
             "lr": first,
             "kept_epoch": result.kept_epoch,
             "overfitted": result.stopped,
-            **result.metrics(),
+            **result.metrics(labels.task),
         },
     )

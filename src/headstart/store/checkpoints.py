@@ -34,7 +34,8 @@ class CheckpointInfo(BaseModel):
         task: what the labels are.
         hidden_units: of the head.
         dropout: of the head.
-        thresholds: of the classes, for many labels a picture.
+        thresholds: multi_label: of the K classes, for plain and for tta probabilities; found on
+            valid, and what every later prediction decides by. Empty before tta-evaluate.
         params: the sections of params.yaml that shaped it.
         history: what was trained before, oldest first.
     """
@@ -53,7 +54,7 @@ class CheckpointInfo(BaseModel):
     task: Literal["single_label", "multi_label"]
     hidden_units: int
     dropout: tuple[float, float]
-    thresholds: tuple[float, ...] = ()
+    thresholds: dict[Literal["plain", "tta"], tuple[float, ...]] = {}
     params: dict[str, object]
     history: tuple[str, ...] = ()
 
@@ -70,6 +71,13 @@ class Checkpoint(BaseModel):
         """The tensors below `prefix`, without it."""
         start = f"{prefix}."
         return {k.removeprefix(start): v for k, v in self.tensors.items() if k.startswith(start)}
+
+    def with_thresholds(
+        self, thresholds: Mapping[Literal["plain", "tta"], tuple[float, ...]]
+    ) -> "Checkpoint":
+        """The same network, which from now on decides by `thresholds`."""
+        info = self.info.model_copy(update={"thresholds": dict(thresholds)})
+        return self.model_copy(update={"info": info})
 
 
 @dataclass(frozen=True)

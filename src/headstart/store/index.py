@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-SPLITS = ("train", "valid", "test")
+from headstart.core.task import Task
 
-Task = Literal["single_label", "multi_label"]
+SPLITS = ("train", "valid", "test")
 
 _PICTURES = pa.schema(
     [
@@ -66,21 +66,38 @@ class Labels:
         """The sorted ids of `split` whose labels are known."""
         return [picture for picture in self.ids(split) if self._labels_of[picture] is not None]
 
-    def targets(self, ids: Sequence[str]) -> NDArray[np.int64]:
-        """Class numbers (N,), places in `classes`, in the order of `ids`.
+    def class_numbers(self, ids: Sequence[str]) -> list[list[int] | None]:
+        """The places in `classes` of each picture's labels, in the order of `ids`; None: not labelled.
 
         Raises:
-            ValueError: an id is unknown or not labelled, or the task is multi_label.
+            ValueError: an id is unknown.
         """
-        if self.task != "single_label":
-            raise ValueError(f"targets are class numbers of single_label; the task is {self.task}.")
         number = {name: place for place, name in enumerate(self.classes)}
-        targets = np.empty(len(ids), dtype=np.int64)
-        for place, picture in enumerate(ids):
-            labels = self._labels_of.get(picture)
-            if labels is None:
-                raise ValueError(f"the labels table has no label for picture {picture!r}.")
-            targets[place] = number[labels[0]]
+        numbers: list[list[int] | None] = []
+        for picture in ids:
+            if picture not in self._labels_of:
+                raise ValueError(f"the labels table has no row for picture {picture!r}.")
+            labels = self._labels_of[picture]
+            numbers.append(None if labels is None else [number[name] for name in labels])
+        return numbers
+
+    def targets(self, ids: Sequence[str]) -> NDArray[np.int64] | NDArray[np.float32]:
+        """What a network is to learn of each of `ids`, in their order.
+
+        Returns:
+            single_label: class numbers (N,), int64; multi_label: 0 or 1 (N, K), float32.
+
+        Raises:
+            ValueError: an id is unknown or not labelled.
+        """
+        numbers = self.class_numbers(ids)
+        if None in numbers:
+            raise ValueError(f"picture {ids[numbers.index(None)]!r} is not labelled.")
+        if self.task == "single_label":
+            return np.array([of_one[0] for of_one in numbers if of_one is not None], np.int64)
+        targets = np.zeros((len(ids), len(self.classes)), np.float32)
+        for row, of_one in enumerate(numbers):
+            targets[row, of_one] = 1
         return targets
 
     @cached_property
@@ -113,6 +130,10 @@ class Index:
             of_split = table["labels"][table["split"] == split]
             n = Counter(label for labels in of_split if labels is not None for label in labels)
             splits[split] = {"n": len(of_split), "n_labelled": int(of_split.notna().sum())}
+            absent = [name for name in self.labels.classes if not n[name]]
+            splits[split]["n_classes_absent"] = len(absent)
+            if absent:
+                splits[split]["classes_absent"] = ", ".join(absent)
             splits[split]["per_class"] = {name: n[name] for name in self.labels.classes if n[name]}
         kinds = Counter(self.problems["problem"])
         return {

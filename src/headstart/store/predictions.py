@@ -1,13 +1,13 @@
 """`5_predictions/*.parquet`: what one checkpoint says of each picture, and what would be right.
 
-Columns: id, split, target (class number, null where the picture has no label), plain and tta
-(K probabilities each), views (1 + V lists of K, plain first). The class table travels in the
-schema. Rows are sorted by (split, id) and joined by id, never by position.
+Columns: id, split, targets (class numbers, null where the labels are not known), plain and tta
+(K probabilities each), views (1 + V lists of K, plain first). The class table, the task and the
+thresholds travel in the schema. Rows are sorted by (split, id) and joined by id, never by position.
 """
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -17,9 +17,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from headstart.core.task import Task
 from headstart.store.index import SPLITS
 
 Floats = NDArray[np.float64]
+
+Kind = Literal["plain", "tta"]
 
 
 @dataclass(frozen=True)
@@ -28,21 +31,39 @@ class Predictions:
 
     classes: tuple[str, ...]
     table: pd.DataFrame
-    """(N rows) id: str, split: str, target: Int64, <NA> where there is no label."""
+    """(N rows) id: str, split: str, targets: list of class numbers, None where they are not known."""
     views: Floats
-    """(1 + V, N, K) probabilities, plain view first."""
+    """(1 + V, N, K) probabilities, plain view first; a row sums to 1 for single_label alone."""
     tta: Floats
     """(N, K) their mean."""
+    task: Task = "single_label"
+    thresholds: Mapping[Kind, tuple[float, ...]] = field(default_factory=dict)
+    """multi_label: of the K classes, for each kind of prediction; empty for single_label."""
 
-    def probabilities(self, kind: Literal["plain", "tta"]) -> Floats:
+    def probabilities(self, kind: Kind) -> Floats:
         """(N, K) of the plain view or of the mean over views."""
         return self.views[0] if kind == "plain" else self.tta
 
-    def where(self, keep: "pd.Series[bool]") -> "Predictions":
+    def where(self, keep: NDArray[np.bool_]) -> "Predictions":
         """The pictures whose rows of `table` are marked True."""
-        mask = keep.to_numpy(bool)
-        table = self.table[mask].reset_index(drop=True)
-        return Predictions(self.classes, table, self.views[:, mask], self.tta[mask])
+        table = self.table[keep].reset_index(drop=True)
+        return replace(self, table=table, views=self.views[:, keep], tta=self.tta[keep])
+
+    def labelled(self, split: str) -> "Predictions":
+        """The pictures of `split` whose labels are known."""
+        of_split = self.table["split"].to_numpy() == split
+        return self.where(of_split & self.table["targets"].notna().to_numpy(bool))
+
+    def class_numbers(self) -> NDArray[np.int64]:
+        """(N,) the class of each picture; single_label, all of them labelled."""
+        return np.array([targets[0] for targets in self.table["targets"]], np.int64)
+
+    def multi_hot(self) -> NDArray[np.bool_]:
+        """(N, K) whether a picture has a label; all of them labelled."""
+        hot = np.zeros((len(self.table), len(self.classes)), bool)
+        for row, targets in enumerate(self.table["targets"]):
+            hot[row, targets] = True
+        return hot
 
 
 def write_predictions(path: Path, predictions: Predictions) -> None:
@@ -66,12 +87,17 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
     columns = {
         "id": pa.array(table.id.tolist(), pa.string()),
         "split": pa.array(table.split.tolist(), pa.string()),
-        "target": pa.array(table.target.astype("Int64"), pa.int64()),
+        "targets": pa.array(table.targets.tolist(), pa.list_(pa.int64())),
         "plain": _lists(predictions.views[0]),
         "tta": _lists(predictions.tta),
         "views": _nested(_lists(by_picture.reshape(-1, k)), len(predictions.views)),
     }
-    about = {"classes": list(predictions.classes), "n_views": len(predictions.views) - 1}
+    about: dict[str, object] = {
+        "classes": list(predictions.classes),
+        "task": predictions.task,
+        "thresholds": dict(predictions.thresholds),
+        "n_views": len(predictions.views) - 1,
+    }
     metadata = {key: json.dumps(value) for key, value in about.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
@@ -87,16 +113,20 @@ def read_predictions(path: Path) -> Predictions:
     """
     table = pq.read_table(path)
     about = {key.decode(): value for key, value in (table.schema.metadata or {}).items()}
-    if not {"classes", "n_views"} <= about.keys():
+    if not {"classes", "task", "thresholds", "n_views"} <= about.keys():
         raise ValueError(f"{path} is no predictions file: its schema has no class table.")
     classes = tuple(json.loads(about["classes"]))
     shape = (len(table), 1 + json.loads(about["n_views"]), len(classes))  # (N, 1+V, K)
-    target = pd.array(table["target"].to_pylist(), dtype="Int64")
-    rows = pd.DataFrame(
-        {"id": table["id"].to_pylist(), "split": table["split"].to_pylist(), "target": target}
-    )
+    rows = pd.DataFrame({name: table[name].to_pylist() for name in ("id", "split", "targets")})
     views = _flat(table["views"]).reshape(shape).swapaxes(0, 1)
-    return Predictions(classes, rows, views, _flat(table["tta"]).reshape(shape[0], shape[2]))
+    return Predictions(
+        classes,
+        rows.astype({"targets": object}),
+        views,
+        _flat(table["tta"]).reshape(shape[0], shape[2]),
+        json.loads(about["task"]),
+        {kind: tuple(values) for kind, values in json.loads(about["thresholds"]).items()},
+    )
 
 
 def _lists(rows: Floats) -> pa.ListArray:

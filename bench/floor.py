@@ -1,0 +1,156 @@
+"""The floor under a recipe: a plain logistic regression on the same frozen activations.
+
+Run: python -m bench.floor              (the workspace's results)
+     python -m bench.floor fold-0 fold-1 …  (experiments or commits, as `headstart folds` names them)
+
+It is fitted on the plain activations of train, standardised, and predicts the plain view of valid
+and test. Beside it stands the recipe's final TTA prediction of the very same pictures. The interval
+of the difference is a paired bootstrap over pictures; a picture that several results predict (seeds)
+counts once, with the mean of its scores. Thresholds of many labels are found as the recipe finds
+them: on valid, cross-fitted where valid itself is scored.
+
+Axis letters: N images, D features, K classes.
+"""
+
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import pandas as pd
+from dvc.api import DVCFileSystem
+from numpy.typing import NDArray
+from ruamel.yaml import YAML
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from headstart.core.intervals import bootstrap_mean
+from headstart.core.multi_label import f_beta
+from headstart.core.thresholds import cross_fitted, decide, find_thresholds
+from headstart.store.activations import Activations, read_activations
+from headstart.store.index import Labels, read_labels
+from headstart.store.predictions import Predictions, read_predictions
+
+Floats = NDArray[np.float64]
+INVERSE_PENALTIES = (1e-3, 1e-2, 1e-1, 1.0)
+
+
+def floor_probabilities(
+    train: NDArray[np.float32], targets: NDArray[Any], features: NDArray[np.float32], c: float
+) -> Floats:
+    """(N, K) by a regression on `train` (M, D) with targets (M,), or (M, K) of 0 and 1."""
+
+    def fitted(wanted: NDArray[Any]) -> Floats:
+        model = make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=200))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # 200 steps are enough to rank
+            model.fit(train, wanted)
+        return np.asarray(model.predict_proba(features), np.float64)
+
+    if targets.ndim == 1:
+        return fitted(targets)
+    columns = []
+    for wanted in targets.T:
+        constant = wanted.min() == wanted.max()  # a label of all or of no picture of train
+        columns.append(np.full(len(features), wanted[0]) if constant else fitted(wanted)[:, 1])
+    return np.stack(columns, axis=1)
+
+
+def scores(
+    probabilities: Floats,
+    predictions: Predictions,
+    split: str,
+    valid: tuple[Floats, Any],
+    search: Any,
+) -> Floats:
+    """Score of each picture of `split` (N,): right or not; F2 of many labels."""
+    if predictions.task == "single_label":
+        wanted = predictions.class_numbers()
+        return np.asarray(probabilities.argmax(axis=1) == wanted, np.float64)
+    truth = predictions.multi_hot()
+    if split == "valid":
+        decided = cross_fitted(probabilities, truth, search)
+    else:
+        decided = decide(probabilities, find_thresholds(*valid, search))
+    return f_beta(decided, truth)
+
+
+def compared(
+    cached: Activations, labels: Labels, whole: Predictions, search: Any, c: float
+) -> dict[str, pd.DataFrame]:
+    """By split a row a labelled picture: id, floor and recipe, each the score of that picture."""
+    train = labels.labelled("train")
+    rows, valid = {}, {}
+    for split in ("valid", "test"):
+        chosen = whole.labelled(split)
+        ids = chosen.table["id"].tolist()
+        if not ids:
+            continue
+        by_floor = floor_probabilities(
+            cached.of(train)[0], labels.targets(train), cached.of(ids)[0], c
+        )
+        found = {"id": ids}
+        for name, probabilities in (("floor", by_floor), ("recipe", chosen.tta)):
+            if split == "valid" and chosen.task == "multi_label":
+                valid[name] = (probabilities, chosen.multi_hot())
+            found[name] = scores(probabilities, chosen, split, valid.get(name, ()), search)
+        rows[split] = pd.DataFrame(found)
+    return rows
+
+
+def load(rev: str | None) -> tuple[Activations, Labels, Predictions, str]:
+    """What a state of the project holds; `rev` is a commit or an experiment, None the workspace."""
+    files = DVCFileSystem(rev=rev)
+    params = YAML(typ="safe", pure=True).load(files.read_text("params.yaml"))
+    size = params["backbone"]["size_px"]
+    with tempfile.TemporaryDirectory() as folder:
+        paths = {}
+        for path in (
+            *("data/1_index/labels.parquet", "data/5_predictions/predictions.parquet"),
+            f"data/3_activations/plain/{size}",
+        ):
+            paths[path] = Path(folder, Path(path).name)
+            files.get(path, str(paths[path]), recursive=True)
+        labels, predictions, activations = paths.values()
+        cached = read_activations(activations)
+        in_memory = Activations(np.array(cached.features), cached.ids, cached.manifest)
+        search = params["tta_evaluate"]["thresholds"]
+        return in_memory, read_labels(labels), read_predictions(predictions), search
+
+
+@click.command(help=__doc__)
+@click.argument("revs", nargs=-1)
+@click.option(
+    "--c", type=float, help="inverse penalty; default: the best of four, on what is scored"
+)
+def main(revs: tuple[str, ...], c: float | None) -> None:
+    loaded = [load(rev) for rev in revs or (None,)]
+    tables: dict[tuple[str, float], list[pd.DataFrame]] = {}
+    for state in loaded:
+        for penalty in (c,) if c else INVERSE_PENALTIES:
+            for split, table in compared(*state, penalty).items():
+                tables.setdefault((split, penalty), []).append(table)
+    click.echo("| split | pictures | C | floor | recipe, TTA | difference | 95 % interval |")
+    click.echo("|---|---|---|---|---|---|---|")
+    for split in dict.fromkeys(split for split, _ in tables):
+        pooled = {
+            penalty: pd.concat(parts).groupby("id").mean()
+            for (of, penalty), parts in tables.items()
+            if of == split
+        }
+        # the strongest floor there is: its penalty is chosen on the very pictures that are scored
+        best = max(pooled, key=lambda penalty: pooled[penalty]["floor"].mean())
+        table = pooled[best]
+        difference = (table["recipe"] - table["floor"]).to_numpy(np.float64)
+        low, high = bootstrap_mean(difference, 10_000, 0.95, np.random.default_rng(0))
+        click.echo(
+            f"| {split} | {len(table)} | {best:g} | {table['floor'].mean():.4f} "
+            f"| {table['recipe'].mean():.4f} | {difference.mean():+.4f} | {low:+.4f} to {high:+.4f} |"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,146 @@
+"""Predictions of test → the table that a competition asks for: a row a file, named by its id.
+
+Axis letters: N images, K classes.
+"""
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Literal, Self
+
+import pandas as pd
+from pydantic import Field, field_validator, model_validator
+
+from headstart.core.metrics import predicted_classes
+from headstart.core.rgb import PICTURE_SUFFIXES
+from headstart.core.section import Section
+from headstart.core.submission import parse_sample, rows_of_files, rows_of_sample
+from headstart.core.thresholds import decide
+from headstart.store.predictions import Kind, Predictions
+
+
+class WriteSubmissionParams(Section):
+    """Section `write_submission`: the form that a competition asks for."""
+
+    probabilities: Kind = Field(description="predictions used: plain or tta")
+    form: Literal["columns", "tags"] = Field(
+        description="columns: one a class, with its probability; tags: one of the labels that reach "
+        "their threshold, between spaces (single_label: the most probable class)"
+    )
+    id_column: str = Field(min_length=1, description="name of the column of ids")
+    tags_column: str = Field(min_length=1, description="tags: name of the column of labels")
+    sample: str = Field(
+        description="path of the competition's sample submission below the images folder, whose "
+        "ids, order and columns are taken; '': the pictures of test without labels, sorted by id"
+    )
+
+    @field_validator("sample")
+    @classmethod
+    def _below(cls, sample: str) -> str:
+        path = PurePosixPath(sample)
+        if path.is_absolute() or ".." in path.parts:
+            raise ValueError("it must lie below the images folder, as sample_submission.csv")
+        return sample
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        if self.form == "tags" and self.id_column == self.tags_column:
+            raise ValueError("id_column and tags_column must have different names")
+        return self
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What is handed in."""
+
+    table: pd.DataFrame
+    """A row a file: the id (str) and a column a class (probability in [0, 1]) or one of tags."""
+    metrics: dict[str, int]
+    """n_rows; n_unlabelled: rows of pictures whose labels are not known; n_not_in_sample: files of
+    test that are predicted and that the sample does not ask for (0 without a sample)."""
+
+
+def write_submission(
+    predictions: Predictions,
+    pictures: pd.DataFrame,
+    sample: str | None,
+    params: WriteSubmissionParams,
+) -> Submission:
+    """Write down what is predicted of test. Copies of one picture are a row each.
+
+    Without a sample each file of test whose labels are not known is a row: what is labelled is the
+    user's own. Where there is none, the table has no row.
+
+    Args:
+        predictions: of the final checkpoint.
+        pictures: columns id and paths, for the names of the files.
+        sample: text of the competition's sample submission (CSV), or None.
+        params: section write_submission.
+
+    Raises:
+        ValueError: a column has the name of another, thresholds are needed and absent, a predicted
+            picture has no files, or ids, files and columns do not go together as the sample or a
+            submission needs it (core.submission).
+    """
+    test = predictions.where(predictions.table["split"].to_numpy() == "test")
+    values = _tags(test, params) if params.form == "tags" else _columns(test, params)
+    labelled = set(test.labelled("test").table["id"])
+    if sample is None:
+        test = test.where(~test.table["id"].isin(labelled).to_numpy(bool))
+    picture_of = _files(test, pictures)
+    header = [params.id_column, *values.columns]
+    if sample is None:
+        rows = rows_of_files(picture_of)
+    else:
+        header, ids = parse_sample(sample, params.id_column, list(values.columns))
+        rows = rows_of_sample(ids, picture_of, PICTURE_SUFFIXES)
+    chosen = [picture_of[row.path] for row in rows]
+    table = values.loc[chosen].reset_index(drop=True)
+    table.insert(0, params.id_column, pd.Series([row.id for row in rows], dtype=str))
+    metrics = {
+        "n_rows": len(rows),
+        "n_unlabelled": sum(picture not in labelled for picture in chosen),
+        "n_not_in_sample": len(picture_of) - len(rows),
+    }
+    return Submission(table[header], metrics)
+
+
+def _columns(test: Predictions, params: WriteSubmissionParams) -> pd.DataFrame:
+    """(N, K) the probabilities: rows by picture id, columns by class."""
+    if params.id_column in test.classes:
+        raise ValueError(
+            f"write_submission.id_column is {params.id_column!r}, which is a class, too: with form "
+            "columns the two would be one column."
+        )
+    values, ids = test.probabilities(params.probabilities), test.table["id"].tolist()
+    return pd.DataFrame(values, index=ids, columns=list(test.classes))
+
+
+def _tags(test: Predictions, params: WriteSubmissionParams) -> pd.DataFrame:
+    """(N, 1) the labels of each picture between spaces, in class order: rows by picture id."""
+    values, classes = test.probabilities(params.probabilities), test.classes
+    if test.task == "single_label":
+        tags = [classes[number] for number in predicted_classes(values)]
+    else:
+        thresholds = test.thresholds.get(params.probabilities, ())
+        if len(thresholds) != len(classes):
+            raise ValueError(
+                f"write_submission.form is tags, which needs a threshold of {params.probabilities} "
+                f"predictions for each of the {len(classes)} labels; the predictions carry "
+                f"{len(thresholds)}. With form columns none is needed."
+            )
+        tags = [
+            " ".join(name for name, reached in zip(classes, row, strict=True) if reached)
+            for row in decide(values, thresholds)
+        ]
+    return pd.DataFrame({params.tags_column: tags}, index=test.table["id"].tolist(), dtype=object)
+
+
+def _files(test: Predictions, pictures: pd.DataFrame) -> dict[str, str]:
+    """The picture's id of each file of test, by the file's path."""
+    paths = dict(zip(pictures["id"], pictures["paths"], strict=True))
+    if missing := [picture for picture in test.table["id"] if picture not in paths]:
+        raise ValueError(
+            f"{len(missing)} predicted pictures have no row in the table of pictures, the first is "
+            f"{missing[0]!r}: predictions and pictures are not of one run."
+        )
+    return {path: picture for picture in test.table["id"] for path in paths[picture]}

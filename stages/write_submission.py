@@ -1,0 +1,40 @@
+"""predictions + pictures → submission: the CSV that a competition asks for."""
+
+from pathlib import Path
+
+import click
+
+from headstart.params import load_section
+from headstart.steps.write_submission import WriteSubmissionParams, write_submission
+from headstart.store.images import ImageFolder
+from headstart.store.index import read_pictures
+from headstart.store.predictions import read_predictions
+from headstart.store.reports import write_csv, write_json
+from headstart.tracking import stage_run
+
+FILE = click.Path(path_type=Path)
+
+
+@click.command(help=__doc__)
+@click.option("--predictions", type=FILE, required=True, help="of the final checkpoint")
+@click.option("--pictures", type=FILE, required=True, help="for the names of the files")
+@click.option("--images", type=FILE, required=True, help="folder of the sample submission")
+@click.option("--submission", type=FILE, required=True, help="a row a file of test")
+@click.option("--metrics", type=FILE, required=True, help="counts")
+@click.option("--run", "run_file", type=FILE, required=True, help="record of this run")
+def main(predictions: Path, pictures: Path, images: Path, submission: Path,
+         metrics: Path, run_file: Path) -> None:  # fmt: skip
+    """Write the submission."""
+    params = load_section("write_submission", WriteSubmissionParams)
+    with stage_run("write-submission", run_file, {"write_submission": params}) as run:
+        name, folder = params.sample, ImageFolder(images)
+        sample = folder[name].decode("utf-8-sig") if name else None
+        table = read_predictions(predictions)
+        result = write_submission(table, read_pictures(pictures), sample, params)
+        write_csv(submission, result.table)
+        write_json(metrics, result.metrics)
+        run.metrics(result.metrics)
+
+
+if __name__ == "__main__":
+    main()

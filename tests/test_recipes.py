@@ -1,0 +1,87 @@
+"""Recipes: each is a whole params.yaml, in step with the one of the project."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from headstart.cli import main
+from headstart.learn import torchvision_ops  # noqa: F401  (must come before timm)
+from headstart.params import load_section, read_params
+from headstart.steps.precompute_views import PrecomputeViewsParams
+from headstart.steps.train_augmented import TrainAugmentedParams
+
+ROOT = Path(__file__).parents[1]
+RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
+
+recipes = pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
+
+
+def keys(params: Mapping[str, Any]) -> set[str]:
+    """The dotted keys of all sections; a list of mappings (phases) counts as each of its items."""
+    found = set()
+    for name, value in params.items():
+        found.add(name)
+        items = value if isinstance(value, list) else [value]
+        parts = [keys(item) for item in items if isinstance(item, Mapping)]
+        if any(part != parts[0] for part in parts):
+            raise ValueError(f"the items of {name} have different keys: {parts}")
+        found |= {f"{name}.{key}" for part in parts for key in part}
+    return found
+
+
+def test_keys_are_told_apart() -> None:
+    assert keys({"a": {"b": 1, "phases": [{"lr": 1}, {"lr": 2}]}, "c": {"d": [0.5, 0.5]}}) == {
+        *("a", "a.b", "a.phases", "a.phases.lr", "c", "c.d")
+    }
+    with pytest.raises(ValueError, match="phases have different keys"):
+        keys({"a": {"phases": [{"lr": 1}, {"rate": 2}]}})
+
+
+def test_there_are_recipes() -> None:
+    assert {"dogscats-resnet34", "dogscats-resnext50", "dogbreeds", "planet-resnet34"} <= {
+        path.stem for path in RECIPES
+    }
+
+
+@recipes
+def test_every_section_is_right(recipe: Path) -> None:
+    result = CliRunner().invoke(main, ["check", str(recipe)])
+    assert result.exit_code == 0, result.output
+
+
+@recipes
+def test_no_key_is_missing_or_unknown(recipe: Path) -> None:
+    wanted, found = keys(read_params(ROOT / "params.yaml")), keys(read_params(recipe))
+    assert wanted - found == set(), "missing"
+    assert found - wanted == set(), "unknown"
+
+
+@recipes
+def test_its_header_says_how_to_run_it(recipe: Path) -> None:
+    lines = recipe.read_text(encoding="utf-8").splitlines()
+    header = lines[: next(i for i, line in enumerate(lines) if not line.startswith("#"))]
+    commands = [line for line in header if "cp recipes/" in line]
+    assert len(commands) == 1
+    assert commands[0].startswith(f"#   cp recipes/{recipe.name} params.yaml")
+    assert any("dvc repro" in line for line in header)
+
+
+@recipes
+def test_each_augmented_epoch_has_a_view_of_its_own(recipe: Path) -> None:
+    views = load_section("precompute_views", PrecomputeViewsParams, recipe)
+    augmented = load_section("train_augmented", TrainAugmentedParams, recipe)
+    assert views.n_views >= sum(phase.n_epochs() for phase in augmented.phases)
+
+
+@recipes
+def test_timm_has_the_weights_that_are_to_be_downloaded(recipe: Path) -> None:
+    import timm
+
+    backbone = read_params(recipe)["backbone"]
+    assert timm.is_model(backbone["name"])
+    if backbone["weights"] == "sources/timm-pretrained.yaml":
+        config = timm.models.get_pretrained_cfg(backbone["name"])
+        assert config is not None and config.has_weights
