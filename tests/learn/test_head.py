@@ -31,3 +31,13 @@ def test_a_restored_head_says_the_same() -> None:
     again = restore_head(head.state_dict(), (0.0, 0.0)).eval()
     features = torch.randn(4, 8)
     assert torch.equal(head(features), again(features))
+
+
+def test_without_hidden_units_it_is_a_logistic_regression() -> None:
+    params = HeadParams(hidden_units=0, dropout=(0.25, 0.5))
+    head = create_head(6, 4, params)
+    assert [type(layer).__name__ for layer in head] == ["BatchNorm1d", "Dropout", "Linear"]
+    assert head[1].p == 0.5
+    restored = restore_head(head.state_dict(), params.dropout).eval()
+    x = torch.randn(3, 6, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(restored(x), head.eval()(x)) and restored(x).shape == (3, 4)
