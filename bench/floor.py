@@ -78,22 +78,35 @@ def scores(
     return f_beta(decided, truth)
 
 
+Memo = dict[tuple[float, int], dict[str, Floats]]
+
+
+def floor_of(cached: Activations, labels: Labels, c: float, memo: Memo) -> dict[str, Floats]:
+    """(N, K) of the labelled pictures of valid and of test; results of one split share one fit."""
+    train = labels.labelled("train")
+    key = (c, hash((tuple(train), labels.table["split"].str.cat())))
+    if key not in memo:
+        parts = {split: labels.labelled(split) for split in ("valid", "test")}
+        ids = [picture for of_one in parts.values() for picture in of_one]
+        found = floor_probabilities(
+            cached.of(train)[0], labels.targets(train), cached.of(ids)[0], c
+        )
+        n_valid = len(parts["valid"])
+        memo[key] = {"valid": found[:n_valid], "test": found[n_valid:]}
+    return memo[key]
+
+
 def compared(
-    cached: Activations, labels: Labels, whole: Predictions, search: Any, c: float
+    whole: Predictions, by_floor: dict[str, Floats], search: Any
 ) -> dict[str, pd.DataFrame]:
     """By split a row a labelled picture: id, floor and recipe, each the score of that picture."""
-    train = labels.labelled("train")
     rows, valid = {}, {}
     for split in ("valid", "test"):
         chosen = whole.labelled(split)
-        ids = chosen.table["id"].tolist()
-        if not ids:
+        if not len(chosen.table):
             continue
-        by_floor = floor_probabilities(
-            cached.of(train)[0], labels.targets(train), cached.of(ids)[0], c
-        )
-        found = {"id": ids}
-        for name, probabilities in (("floor", by_floor), ("recipe", chosen.tta)):
+        found: dict[str, Any] = {"id": chosen.table["id"].tolist()}
+        for name, probabilities in (("floor", by_floor[split]), ("recipe", chosen.tta)):
             if split == "valid" and chosen.task == "multi_label":
                 valid[name] = (probabilities, chosen.multi_hot())
             found[name] = scores(probabilities, chosen, split, valid.get(name, ()), search)
@@ -127,11 +140,13 @@ def load(rev: str | None) -> tuple[Activations, Labels, Predictions, str]:
     "--c", type=float, help="inverse penalty; default: the best of four, on what is scored"
 )
 def main(revs: tuple[str, ...], c: float | None) -> None:
-    loaded = [load(rev) for rev in revs or (None,)]
     tables: dict[tuple[str, float], list[pd.DataFrame]] = {}
-    for state in loaded:
+    memo: Memo = {}
+    for rev in revs or (None,):
+        cached, labels, whole, search = load(rev)
         for penalty in (c,) if c else INVERSE_PENALTIES:
-            for split, table in compared(*state, penalty).items():
+            by_floor = floor_of(cached, labels, penalty, memo)
+            for split, table in compared(whole, by_floor, search).items():
                 tables.setdefault((split, penalty), []).append(table)
     click.echo("| split | pictures | C | floor | recipe, TTA | difference | 95 % interval |")
     click.echo("|---|---|---|---|---|---|---|")
