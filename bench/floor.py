@@ -100,7 +100,8 @@ def compared(
     whole: Predictions, by_floor: dict[str, Floats], search: Any
 ) -> dict[str, pd.DataFrame]:
     """By split a row a labelled picture: id, floor and recipe, each the score of that picture."""
-    rows, valid = {}, {}
+    rows: dict[str, pd.DataFrame] = {}
+    valid: dict[str, Any] = {}
     for split in ("valid", "test"):
         chosen = whole.labelled(split)
         if not len(chosen.table):

@@ -45,10 +45,9 @@ def test_the_table_of_sections_is_what_the_scripts_load(repo_root: Path) -> None
     assert loaded == SECTIONS
 
 
-def test_params_and_all_recipes_are_right(repo_root: Path) -> None:
-    for path in [repo_root / "params.yaml", *sorted((repo_root / "recipes").glob("*.yaml"))]:
-        result = headstart("check", str(path))
-        assert result.exit_code == 0, result.output
+def test_params_are_right(repo_root: Path) -> None:
+    result = headstart("check", str(repo_root / "params.yaml"))
+    assert result.exit_code == 0, result.output
 
 
 def test_all_problems_of_all_sections_come_in_one_message(repo_root: Path, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from headstart.core.metrics import Floats
-from headstart.core.tta import Mean, mean_of_views
+from headstart.core.tta import Mean, mean_of_label_views, mean_of_views
 
 MEANS: tuple[Mean, ...] = ("arithmetic", "geometric", "weighted")
 
@@ -50,3 +50,11 @@ def test_rows_sum_to_one_even_where_views_are_certain_of_different_classes(mean:
 def test_another_shape_is_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"must have the shape \(1 \+ V, N, K\)"):
         mean_of_views(np.ones(shape), "arithmetic", 0.5)
+
+
+def test_labels_are_averaged_one_by_one() -> None:
+    views = np.array([[[0.9, 0.5]], [[0.1, 0.5]]])
+    for mean in MEANS:
+        assert mean_of_label_views(views, mean, 0.5) == pytest.approx(np.array([[0.5, 0.5]]))
+    uneven = mean_of_label_views(np.array([[[0.9]], [[0.5]]]), "geometric", 0.5)
+    assert uneven[0, 0] == pytest.approx(0.45**0.5 / (0.45**0.5 + 0.05**0.5))

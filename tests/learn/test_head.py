@@ -37,7 +37,11 @@ def test_without_hidden_units_it_is_a_logistic_regression() -> None:
     params = HeadParams(hidden_units=0, dropout=(0.25, 0.5))
     head = create_head(6, 4, params)
     assert [type(layer).__name__ for layer in head] == ["BatchNorm1d", "Dropout", "Linear"]
-    assert head[1].p == 0.5
+    dropout, linear = list(head)[1:]
+    assert isinstance(dropout, torch.nn.Dropout) and isinstance(linear, torch.nn.Linear)
+    assert dropout.p == 0.5 and not linear.weight.any() and not linear.bias.any()
+    with torch.no_grad():
+        linear.weight.normal_(generator=torch.Generator().manual_seed(1))
     restored = restore_head(head.state_dict(), params.dropout).eval()
     x = torch.randn(3, 6, generator=torch.Generator().manual_seed(0))
     assert torch.equal(restored(x), head.eval()(x)) and restored(x).shape == (3, 4)

@@ -42,3 +42,11 @@ def mean_of_views(views: Floats, mean: Mean, plain_weight: float) -> Floats:
             return np.asarray(powers / powers.sum(axis=1, keepdims=True))
         case "weighted":
             return np.asarray(plain_weight * views[0] + (1 - plain_weight) * views[1:].mean(axis=0))
+
+
+def mean_of_label_views(views: Floats, mean: Mean, plain_weight: float) -> Floats:
+    """The same of many labels a picture, each a question of two answers: (1 + V, N, K) -> (N, K)."""
+    answers = np.stack([views, 1 - views], axis=-1)  # (1+V, N, K, 2)
+    by_question = answers.reshape(len(views), -1, 2)  # (1+V, N·K, 2)
+    averaged = mean_of_views(by_question, mean, plain_weight)
+    return np.ascontiguousarray(averaged[:, 0]).reshape(views.shape[1:])  # (N·K,) -> (N, K)

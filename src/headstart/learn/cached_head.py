@@ -1,16 +1,17 @@
 """A head trained on cached features."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from torch import nn
 
+from headstart.core.multi_label import label_counts
 from headstart.core.report import Report
 from headstart.core.sampling import Sampler
 from headstart.learn.fit import Trainer
 from headstart.learn.inference import head_logits
 from headstart.learn.loop import OptimizerParams
-from headstart.learn.objective import Objective, Scores
+from headstart.learn.objective import Objective, Scores, multi_hot
 from headstart.learn.sources import FeatureSource
 
 
@@ -54,3 +55,27 @@ def score_head(head: nn.Module, valid: FeatureSource, objective: Objective) -> S
     """Scores of a head, in evaluation mode, on the plain view of cached features."""
     logits = head_logits(head, valid.features[0], valid.device)
     return objective.scores(logits, valid.targets)
+
+
+def balance_effect(
+    balanced: nn.Module,
+    plain: nn.Module,
+    valid: FeatureSource,
+    classes: Sequence[str],
+    objective: Objective,
+) -> dict[str, dict[str, float]]:
+    """Recall of each class that occurs in valid, by a head with balance and by one without.
+
+    Returns:
+        recall, recall_without and recall_change (the difference), each by the name of the class.
+    """
+    truth = multi_hot(valid.targets, len(classes))
+    recalls: dict[str, dict[str, float]] = {}
+    for name, head in (("recall", balanced), ("recall_without", plain)):
+        logits = head_logits(head, valid.features[0], valid.device)
+        counts = label_counts(objective.decisions(objective.probabilities(logits)), truth)
+        found = counts.hits / counts.actual.clip(1)
+        recalls[name] = {classes[k]: float(found[k]) for k in counts.actual.nonzero()[0].tolist()}
+    without = recalls["recall_without"]
+    change = {label: recall - without[label] for label, recall in recalls["recall"].items()}
+    return recalls | {"recall_change": change}

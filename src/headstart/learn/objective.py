@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from headstart.core.multi_label import f_beta
+from headstart.core.multi_label import Bools, f_beta
 from headstart.core.sampling import Sampler, SamplingParams, class_factors, picture_factors
 from headstart.core.task import SCORE, Task
-from headstart.core.thresholds import DEFAULT_THRESHOLD
+from headstart.core.thresholds import DEFAULT_THRESHOLD, decide
 
 Targets = NDArray[np.int64] | NDArray[np.float32]
 """single_label: class numbers (N,), int64; multi_label: 0 or 1 (N, K), float32."""
@@ -69,8 +69,21 @@ class Objective:
         log_loss = Objective(self.task).loss(logits.double(), wanted).item()
         if self.task == "single_label":
             return Scores(log_loss, (logits.argmax(1) == wanted).double().mean().item())
-        decided = self.probabilities(logits) >= DEFAULT_THRESHOLD
+        decided = self.decisions(self.probabilities(logits))
         return Scores(log_loss, float(f_beta(decided, targets.astype(bool)).mean()))
+
+    def decisions(self, probabilities: NDArray[np.float64]) -> Bools:
+        """What probabilities (N, K) say: the most probable class; of many labels those from 0.2 on."""
+        if self.task == "single_label":
+            return multi_hot(probabilities.argmax(axis=1), probabilities.shape[1])
+        return decide(probabilities, [DEFAULT_THRESHOLD] * probabilities.shape[1])
+
+
+def multi_hot(targets: Targets, n_classes: int) -> Bools:
+    """(N, K) of targets of either task."""
+    if targets.ndim == 1:
+        return np.asarray(targets[:, None] == np.arange(n_classes))
+    return targets.astype(bool)
 
 
 def balanced(
@@ -86,9 +99,7 @@ def balanced(
     """
     if params.balance == "none":
         return Sampler(np.ones(len(targets))), Objective(task)
-    hot = targets.astype(bool)
-    if task == "single_label":
-        hot = targets[:, None] == np.arange(n_classes)
+    hot = multi_hot(targets, n_classes)
     factors = class_factors(hot.sum(axis=0), params)
     if params.balance == "weights":
         return Sampler(np.ones(len(targets))), Objective(task, torch.from_numpy(factors))

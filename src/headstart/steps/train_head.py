@@ -2,22 +2,18 @@
 
 from dataclasses import replace
 
-import numpy as np
 from pydantic import Field
 from torch import nn
 
 from headstart.core.lr_curve import Suggestion
-from headstart.core.multi_label import label_counts
 from headstart.core.report import Report, Silent
 from headstart.core.sampling import SamplingParams
 from headstart.core.schedules import constant
 from headstart.core.section import Section
-from headstart.core.thresholds import DEFAULT_THRESHOLD
-from headstart.learn.cached_head import head_trainer
+from headstart.learn.cached_head import balance_effect, head_trainer
 from headstart.learn.device import Compute
 from headstart.learn.fit import FitResult
 from headstart.learn.head import HeadParams, create_head
-from headstart.learn.inference import head_logits
 from headstart.learn.loop import OptimizerParams
 from headstart.learn.objective import Objective, balanced
 from headstart.learn.phases import Rate, head_phase, rate
@@ -49,8 +45,8 @@ def train_head(
 ) -> Training:
     """Train a fresh head for `n_epochs` at a constant rate.
 
-    With `sampling.balance` a second head is trained without it, from the same seed, and thrown away: it
-    tells what balance did to the recall of each class (`metrics["balance"]`).
+    With `sampling.balance` a second head is trained without it, from the same seed, and thrown away:
+    it tells what balance did to the recall of each class (`metrics["balance"]`).
 
     Raises:
         ValueError: `lr` is auto and the range test has no suggestion.
@@ -78,7 +74,9 @@ def train_head(
     metrics = {"lr": lr, **result.metrics(labels.task)}
     if sampling.balance != "none" and len(of_valid.targets):
         plain, _ = trained(sampling.model_copy(update={"balance": "none"}), Silent())
-        metrics["balance"] = _recalls(labels, of_valid, with_balance=head, without=plain)
+        metrics["balance"] = balance_effect(
+            head, plain, of_valid, labels.classes, Objective(labels.task)
+        )
     manifest = activations.manifest
     info = CheckpointInfo(
         kind="head",
@@ -104,25 +102,3 @@ def train_head(
         epochs=result.table(),
         metrics=metrics,
     )
-
-
-def _recalls(
-    labels: Labels, valid: FeatureSource, with_balance: nn.Module, without: nn.Module
-) -> dict[str, dict[str, float]]:
-    """Recall of each class that occurs in valid, with balance and without, and the difference."""
-    task = Objective(labels.task)
-    recalls = {}
-    for name, head in (("recall", with_balance), ("recall_without", without)):
-        probabilities = task.probabilities(head_logits(head, valid.features[0], valid.device))
-        if labels.task == "single_label":
-            decided = probabilities.argmax(1)[:, None] == np.arange(len(labels.classes))
-            truth = valid.targets[:, None] == np.arange(len(labels.classes))
-        else:
-            decided, truth = probabilities >= DEFAULT_THRESHOLD, valid.targets.astype(bool)
-        counts = label_counts(decided, truth)
-        recalls[name] = {
-            labels.classes[k]: float(counts.hits[k] / counts.actual[k])
-            for k in counts.actual.nonzero()[0]
-        }
-    change = {k: value - recalls["recall_without"][k] for k, value in recalls["recall"].items()}
-    return recalls | {"recall_change": change}

@@ -14,9 +14,8 @@ from pydantic import Field
 from headstart.core.metrics import Floats
 from headstart.core.scoring import Scoring, class_scores, label_scores
 from headstart.core.section import Section
-from headstart.core.task import Task
 from headstart.core.thresholds import Search, cross_fitted, decide, find_thresholds
-from headstart.core.tta import Mean, mean_of_views
+from headstart.core.tta import Mean, mean_of_label_views, mean_of_views
 from headstart.store.index import Labels
 from headstart.store.predictions import Kind, Predictions
 
@@ -95,10 +94,11 @@ def tta_evaluate(labels: Labels, predict: Predict, params: TtaEvaluateParams) ->
             if array.shape != expected:
                 raise ValueError(f"views of {name} on {split}: {array.shape}, not {expected}.")
             views.setdefault(name, []).append(np.asarray(array, np.float64))
+    average = mean_of_views if labels.task == "single_label" else mean_of_label_views
     predictions = {}
     for name, parts in views.items():
         joined = np.concatenate(parts, axis=1)  # along N
-        tta = _mean_of_views(joined, labels.task, params)
+        tta = average(joined, params.mean, params.plain_weight)
         table = Predictions(labels.classes, rows, joined, tta, labels.task)
         predictions[name] = _with_thresholds(table, params.thresholds)
     scores = {name: _scores_by_split(table, params) for name, table in predictions.items()}
@@ -114,16 +114,6 @@ def _rows(labels: Labels, split: str) -> pd.DataFrame:
     ids = labels.ids(split)
     targets = pd.Series(labels.class_numbers(ids), dtype=object)
     return pd.DataFrame({"id": ids, "split": split, "targets": targets})
-
-
-def _mean_of_views(views: Floats, task: Task, params: TtaEvaluateParams) -> Floats:
-    """(1 + V, N, K) -> (N, K): of multi_label each label is a question of two answers."""
-    if task == "single_label":
-        return mean_of_views(views, params.mean, params.plain_weight)
-    answers = np.stack([views, 1 - views], axis=-1)  # (1+V, N, K, 2)
-    by_question = answers.reshape(len(views), -1, 2)  # (1+V, N·K, 2)
-    mean = mean_of_views(by_question, params.mean, params.plain_weight)
-    return np.ascontiguousarray(mean[:, 0]).reshape(views.shape[1:])  # (N·K,) -> (N, K)
 
 
 def _with_thresholds(predictions: Predictions, search: Search) -> Predictions:
