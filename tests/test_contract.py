@@ -14,9 +14,11 @@ from tests.contract import Stage, closure, problems, read_stages, read_yaml
 INDEX, PLAIN, VIEWS = "data/1_index/", "data/3_activations/plain/*", "data/3_activations/views/*"
 LABELS, RESIZED = INDEX + "labels.parquet", "data/2_resized"
 BACKBONE = "data/0_source/backbone.safetensors"
-HEAD, AUGMENTED, FINETUNED = (
-    f"data/4_checkpoints/{name}.safetensors" for name in ("head", "augmented", "finetuned")
+EARLIER = ("head", "augmented")
+HEAD, AUGMENTED, FINETUNED, MODEL = (
+    f"data/4_checkpoints/{name}.safetensors" for name in (*EARLIER, "finetuned", "model")
 )
+PREDICTIONS = "data/5_predictions/predictions.parquet"
 FIND_HEAD, FIND_FINETUNE = "data/6_reports/find_lr_head.*", "data/6_reports/find_lr_finetune.*"
 
 # What each stage reads and what it writes, beside its metrics and the record of its run.
@@ -37,11 +39,15 @@ TABLE: dict[str, tuple[list[str], list[str]]] = {
     "unfreeze-finetune": ([RESIZED, LABELS, BACKBONE, AUGMENTED, FIND_FINETUNE], [FINETUNED]),
     "tta-evaluate": (
         [RESIZED, LABELS, BACKBONE, HEAD, AUGMENTED, FINETUNED],
-        ["data/5_predictions*"],
+        [MODEL, PREDICTIONS, *(f"data/5_predictions/{name}.parquet" for name in EARLIER)],
     ),
     "confusion-report": (
-        ["data/5_predictions*", INDEX + "pictures.parquet", "metrics/tta_evaluate.json", RESIZED],
+        [PREDICTIONS, INDEX + "pictures.parquet", "metrics/tta_evaluate.json", RESIZED],
         ["data/6_reports/confusion*"],
+    ),
+    "write-submission": (
+        [PREDICTIONS, INDEX + "pictures.parquet", "data/0_source/images"],
+        ["data/5_predictions/submission.csv"],
     ),
     "publish-run": (["metrics/*.json", "data/7_runs/*.json"], []),
 }
