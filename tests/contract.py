@@ -5,6 +5,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,13 @@ class Stage:
 
 
 def read_yaml(path: Path) -> Any:
-    return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    return _yaml(path.read_text(encoding="utf-8"))
+
+
+@cache
+def _yaml(text: str) -> Any:
+    """The same text is read once: the tests change one file of many."""
+    return YAML(typ="safe", pure=True).load(text)
 
 
 def read_stages(root: Path) -> list[Stage]:
@@ -190,21 +197,29 @@ def _source_problems(root: Path) -> Iterator[str]:
     """Yield paths written in the package and code in its __init__ files."""
     for path in sorted((root / "src/headstart").rglob("*.py")):
         place = path.relative_to(root).as_posix()
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        prose = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-        code = [node for node in tree.body if getattr(node, "value", None) not in prose]
-        if path.name == "__init__.py" and code:
-            yield f"{place} must be empty: a re-export ties every stage to every module."
-        for node in ast.walk(tree):
-            if node not in prose and isinstance(node, ast.Constant) and isinstance(node.value, str):
-                if re.match(r"(\./)?data/", node.value):
-                    yield f"{place}:{node.lineno} knows the path {node.value!r}."
-                if node.value.startswith(WORK_FOLDER[0]) and place != WORK_FOLDER[1]:
-                    yield f"{place}:{node.lineno} opens the work folder {node.value!r}."
-            if place == "src/headstart/cli.py" or not isinstance(node, ast.Call):
-                continue
-            if _called(node) in ("import_module", "__import__"):
-                yield f"{place}:{node.lineno} imports a module that no reader can see."
+        yield from _text_problems(path.read_text(encoding="utf-8"), place)
+
+
+@cache
+def _text_problems(text: str, place: str) -> tuple[str, ...]:
+    return tuple(_problems_of_one_file(ast.parse(text), place))
+
+
+def _problems_of_one_file(tree: ast.Module, place: str) -> Iterator[str]:
+    prose = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    code = [node for node in tree.body if getattr(node, "value", None) not in prose]
+    if place.endswith("/__init__.py") and code:
+        yield f"{place} must be empty: a re-export ties every stage to every module."
+    for node in ast.walk(tree):
+        if node not in prose and isinstance(node, ast.Constant) and isinstance(node.value, str):
+            if re.match(r"(\./)?data/", node.value):
+                yield f"{place}:{node.lineno} knows the path {node.value!r}."
+            if node.value.startswith(WORK_FOLDER[0]) and place != WORK_FOLDER[1]:
+                yield f"{place}:{node.lineno} opens the work folder {node.value!r}."
+        if place == "src/headstart/cli.py" or not isinstance(node, ast.Call):
+            continue
+        if _called(node) in ("import_module", "__import__"):
+            yield f"{place}:{node.lineno} imports a module that no reader can see."
 
 
 def _calls(tree: ast.AST, name: str) -> Iterator[ast.Call]:
@@ -248,19 +263,23 @@ def closure(root: Path, script: str) -> set[str]:
 
 def _imports(root: Path, place: str) -> Iterator[str]:
     """Yield the files of the package that one file imports."""
+    for name in _imported_names((root / place).read_text(encoding="utf-8"), place):
+        path = f"src/{name.replace('.', '/')}"
+        for file in (f"{path}.py", f"{path}/__init__.py"):
+            if (root / file).is_file():
+                yield file
+
+
+@cache
+def _imported_names(text: str, place: str) -> tuple[str, ...]:
+    """Return what of the package a file of this text at this place imports, by dotted names."""
     package = place.removeprefix("src/").split("/")[:-1]
-    for node in ast.walk(ast.parse((root / place).read_text(encoding="utf-8"))):
+    found: list[str] = []
+    for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
+            found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             above = package[: len(package) - node.level + 1] if node.level else []
             base = ".".join([*above, *([node.module] if node.module else [])])
-            names = [base, *(f"{base}.{alias.name}" for alias in node.names)]
-        else:
-            continue
-        for name in names:
-            if name.split(".")[0] == "headstart":
-                path = f"src/{name.replace('.', '/')}"
-                for file in (f"{path}.py", f"{path}/__init__.py"):
-                    if (root / file).is_file():
-                        yield file
+            found += [base, *(f"{base}.{alias.name}" for alias in node.names)]
+    return tuple(name for name in found if name.split(".")[0] == "headstart")
