@@ -65,17 +65,21 @@ def scores(
     split: str,
     valid: tuple[Floats, Any],
     search: Any,
-) -> Floats:
-    """Score of each picture of `split` (N,): right or not; F2 of many labels."""
+) -> dict[str, Floats]:
+    """Scores of each picture of `split`, each (N,): accuracy and log loss, or F2 of many labels."""
     if predictions.task == "single_label":
         wanted = predictions.class_numbers()
-        return np.asarray(probabilities.argmax(axis=1) == wanted, np.float64)
+        of_wanted = probabilities[np.arange(len(wanted)), wanted]
+        return {
+            "accuracy": np.asarray(probabilities.argmax(axis=1) == wanted, np.float64),
+            "log loss": -np.log(of_wanted.clip(1e-15)),
+        }
     truth = predictions.multi_hot()
     if split == "valid":
         decided = cross_fitted(probabilities, truth, search)
     else:
         decided = decide(probabilities, find_thresholds(*valid, search))
-    return f_beta(decided, truth)
+    return {"F2": f_beta(decided, truth)}
 
 
 Memo = dict[tuple[float, int], dict[str, Floats]]
@@ -98,21 +102,23 @@ def floor_of(cached: Activations, labels: Labels, c: float, memo: Memo) -> dict[
 
 def compared(
     whole: Predictions, by_floor: dict[str, Floats], search: Any
-) -> dict[str, pd.DataFrame]:
-    """By split a row a labelled picture: id, floor and recipe, each the score of that picture."""
-    rows: dict[str, pd.DataFrame] = {}
+) -> dict[tuple[str, str], pd.DataFrame]:
+    """By split and score a row a labelled picture: id, floor and recipe."""
+    tables: dict[tuple[str, str], pd.DataFrame] = {}
     valid: dict[str, Any] = {}
     for split in ("valid", "test"):
         chosen = whole.labelled(split)
         if not len(chosen.table):
             continue
-        found: dict[str, Any] = {"id": chosen.table["id"].tolist()}
+        found: dict[str, dict[str, Floats]] = {}
         for name, probabilities in (("floor", by_floor[split]), ("recipe", chosen.tta)):
             if split == "valid" and chosen.task == "multi_label":
                 valid[name] = (probabilities, chosen.multi_hot())
             found[name] = scores(probabilities, chosen, split, valid.get(name, ()), search)
-        rows[split] = pd.DataFrame(found)
-    return rows
+        for score, floor in found["floor"].items():
+            columns = {"id": chosen.table["id"], "floor": floor, "recipe": found["recipe"][score]}
+            tables[split, score] = pd.DataFrame(columns)
+    return tables
 
 
 def load(rev: str | None) -> tuple[Activations, Labels, Predictions, str]:
@@ -141,29 +147,27 @@ def load(rev: str | None) -> tuple[Activations, Labels, Predictions, str]:
     "--c", type=float, help="inverse penalty; default: the best of four, on what is scored"
 )
 def main(revs: tuple[str, ...], c: float | None) -> None:
-    tables: dict[tuple[str, float], list[pd.DataFrame]] = {}
+    tables: dict[tuple[str, str], dict[float, list[pd.DataFrame]]] = {}
     memo: Memo = {}
     for rev in revs or (None,):
         cached, labels, whole, search = load(rev)
         for penalty in (c,) if c else INVERSE_PENALTIES:
             by_floor = floor_of(cached, labels, penalty, memo)
-            for split, table in compared(whole, by_floor, search).items():
-                tables.setdefault((split, penalty), []).append(table)
-    click.echo("| split | pictures | C | floor | recipe, TTA | difference | 95 % interval |")
+            for key, table in compared(whole, by_floor, search).items():
+                tables.setdefault(key, {}).setdefault(penalty, []).append(table)
+    click.echo("| split, score | pictures | C | floor | recipe, TTA | difference | 95 % interval |")
     click.echo("|---|---|---|---|---|---|---|")
-    for split in dict.fromkeys(split for split, _ in tables):
-        pooled = {
-            penalty: pd.concat(parts).groupby("id").mean()
-            for (of, penalty), parts in tables.items()
-            if of == split
-        }
+    for (split, score), by_penalty in tables.items():
+        pooled = {c: pd.concat(parts).groupby("id").mean() for c, parts in by_penalty.items()}
         # the strongest floor there is: its penalty is chosen on the very pictures that are scored
-        best = max(pooled, key=lambda penalty: pooled[penalty]["floor"].mean())
+        means = {c: float(table["floor"].mean()) for c, table in pooled.items()}
+        choose = min if score == "log loss" else max
+        best = choose(means, key=means.__getitem__)
         table = pooled[best]
         difference = (table["recipe"] - table["floor"]).to_numpy(np.float64)
         low, high = bootstrap_mean(difference, 10_000, 0.95, np.random.default_rng(0))
         click.echo(
-            f"| {split} | {len(table)} | {best:g} | {table['floor'].mean():.4f} "
+            f"| {split}, {score} | {len(table)} | {best:g} | {means[best]:.4f} "
             f"| {table['recipe'].mean():.4f} | {difference.mean():+.4f} | {low:+.4f} to {high:+.4f} |"
         )
 
