@@ -9,7 +9,12 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from headstart.core.confusion_figures import Tile, confusion_figure, contact_sheet_figure
+from headstart.core.confusion_figures import (
+    N_CLASSES_ON_A_SHEET,
+    Tile,
+    confusion_figure,
+    contact_sheet_figure,
+)
 from headstart.core.figures import epoch_curves_figure, lr_curve_figure
 from headstart.core.lr_curve import LrCurve, Suggestion
 
@@ -102,6 +107,14 @@ def test_a_contact_sheet_has_a_row_a_class_and_says_where_there_is_none() -> Non
     pixels = np.zeros((4, 6, 3), np.uint8)
     rows = [(NO_MATH, [Tile(pixels, NO_MATH, True), Tile(pixels, "two", False)]), ("dog", [])]
     figure = contact_sheet_figure(rows, "Most wrong")
-    assert {NO_MATH, "two", "dog: none", "Most wrong"} <= set(texts(figure))
+    assert {NO_MATH, "two", "None: dog", "Most wrong"} <= set(texts(figure))
     assert sum(len(axes.images) for axes in figure.axes) == 2
     assert texts(contact_sheet_figure([], "Nothing")) != []
+
+
+def test_a_contact_sheet_of_very_many_classes_says_how_many_it_leaves_out() -> None:
+    pixels = np.zeros((4, 6, 3), np.uint8)
+    rows = [(str(i), [Tile(pixels, "one", True)]) for i in range(N_CLASSES_ON_A_SHEET + 3)]
+    figure = contact_sheet_figure(rows, "Most wrong")
+    assert len(figure.axes) == N_CLASSES_ON_A_SHEET
+    assert "And 3 more classes." in texts(figure)

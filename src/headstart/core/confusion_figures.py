@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,10 @@ from headstart.core.metrics import Ints
 
 N_CLASSES_WITH_NUMBERS = 60
 """Above this many classes a cell is too small for its count."""
+
+N_CLASSES_ON_A_SHEET = 120
+HEADING, SIDE, PICTURE, CAPTION = 0.5, 0.4, 1.65, 0.4
+ROW, COLUMN = PICTURE + CAPTION + 0.05, PICTURE + 0.1
 
 GREEN, RED, INK, GREY = "#276749", "#c53030", "#1a202c", "#718096"
 
@@ -83,27 +88,43 @@ def confusion_figure(
 
 
 def contact_sheet_figure(rows: Sequence[tuple[str, Sequence[Tile]]], title: str) -> Figure:
-    """A row a class, named on its left; as many columns as the longest row has pictures."""
-    n_columns = max([len(tiles) for _, tiles in rows], default=0) or 1
-    heights = [2.1 if tiles else 0.4 for _, tiles in rows] or [0.4]
-    figure = Figure(figsize=(max(4, 1.0 + 1.75 * n_columns), 0.5 + sum(heights)), dpi=110)
-    figure.set_layout_engine("constrained", w_pad=0.04, h_pad=0.05)
-    figure.suptitle(title, x=0.01, ha="left", fontweight="bold", fontsize=12, parse_math=False)
-    grid = figure.subplots(len(heights), n_columns, squeeze=False, height_ratios=heights)
-    for axes in grid.flat:
-        axes.set_axis_off()
-    for (name, tiles), line in zip(rows, grid, strict=False):
-        side: dict[str, Any] = {"transform": line[0].transAxes, "va": "center", "fontsize": 10}
-        if tiles:
-            name = _short(name, 22)
-            side |= {"rotation": 90, "ha": "right", "fontweight": "bold"}
-            line[0].text(-0.08, 0.5, name, parse_math=False, **side)
-        else:
-            line[0].text(-0.2, 0.5, f"{name}: none", color=GREY, parse_math=False, **side)
-        for tile, axes in zip(tiles, line, strict=False):
+    """A row a class with pictures, named on its left; below, which classes have none.
+
+    At most N_CLASSES_ON_A_SHEET rows are shown, the first ones. All places are reckoned here: a layout
+    engine takes minutes for the hundreds of pictures of 120 classes.
+    """
+    shown = [(name, tiles) for name, tiles in rows if tiles]
+    none = [name for name, tiles in rows if not tiles]
+    n_left_out = max(0, len(shown) - N_CLASSES_ON_A_SHEET)
+    shown = shown[:N_CLASSES_ON_A_SHEET]
+    n_columns = max([len(tiles) for _, tiles in shown], default=0)
+    width = max(5.0, SIDE + COLUMN * n_columns + 0.1)  # inches, as all lengths here
+    notes = [f"None: {', '.join(none)}"] if none else []
+    notes += [f"And {n_left_out} more classes."] if n_left_out else []
+    lines = [line for note in notes for line in wrap(note, int(width * 13))]
+    height = HEADING + ROW * len(shown) + 0.18 * len(lines) + 0.1
+    figure = Figure(figsize=(width, height), dpi=110)
+    plain: dict[str, Any] = {"parse_math": False}
+
+    def write(x: float, y: float, text: str, **style: Any) -> None:
+        """At x from the left and y from the top."""
+        figure.text(x / width, 1 - y / height, text, **plain, **style)
+
+    write(0.1, 0.12, title, va="top", fontweight="bold", fontsize=12)
+    for row, (name, tiles) in enumerate(shown):
+        top = HEADING + ROW * row
+        style: dict[str, Any] = {"rotation": 90, "ha": "center", "va": "center"}
+        write(SIDE / 2, top + ROW / 2, _short(name, 22), fontsize=10, fontweight="bold", **style)
+        for column, tile in enumerate(tiles):
+            left = SIDE + COLUMN * column
+            bottom = 1 - (top + CAPTION + PICTURE) / height
+            axes = figure.add_axes((left / width, bottom, PICTURE / width, PICTURE / height))
+            axes.set_axis_off()
             axes.imshow(tile.pixels)
             colour = GREEN if tile.good else RED
-            axes.set_title(tile.caption, fontsize=8, color=colour, pad=3, parse_math=False)
+            axes.set_title(tile.caption, fontsize=8, color=colour, pad=3, **plain)
+    for i, line in enumerate(lines):
+        write(0.1, HEADING + ROW * len(shown) + 0.18 * i, line, va="top", color=GREY, fontsize=9)
     return figure
 
 
