@@ -305,6 +305,24 @@ def test_waiting_outlives_a_look_that_fails_and_starts_workers_that_are_gone(
     assert started == [3] * 4
 
 
+def test_a_worker_too_busy_to_answer_dvc_is_no_dead_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = "Task Name Created Status\nabc a 01:00 Running\n\nWorker status: 0 active, 0 idle\n"
+    monkeypatch.setattr(ExperimentQueue, "_dvc", lambda *_: said)
+    queue, records = ExperimentQueue(tmp_path), tmp_path / ".dvc/tmp/exps/celery"
+    records.mkdir(parents=True)
+    (records / "half-written.json").write_text("{")
+    assert queue.status() == QueueStatus({"a": "Running"}, 0)
+    with subprocess.Popen(["sleep", "60"]) as worker:
+        (records / "dvc-exp-worker-1.json").write_text(json.dumps({"pid": worker.pid}))
+        assert queue.status() == QueueStatus({"a": "Running"}, 1)
+        worker.kill()
+        os.waitid(os.P_PID, worker.pid, os.WEXITED | os.WNOWAIT)  # dead, and still in the table
+        assert queue.status() == QueueStatus({"a": "Running"}, 0)
+    assert queue.status() == QueueStatus({"a": "Running"}, 0)
+
+
 def test_ctrl_c_waits_for_the_dvc_that_holds_the_workspace(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,7 +7,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
+
+import psutil
 
 from headstart.core.queue_status import N_MISSES, QueueStatus, Watch, parse_status
 from headstart.core.state import numbers
@@ -47,8 +50,24 @@ class ExperimentQueue:
         self._dvc("queue", "start", "-j", str(n_jobs))
 
     def status(self) -> QueueStatus:
-        """Look at the queue."""
-        return parse_status(self._dvc("queue", "status"))
+        """Look at the queue.
+
+        A worker on a busy machine answers no question of DVC's for minutes, and DVC then counts it as
+        gone; its process tells better.
+        """
+        seen = parse_status(self._dvc("queue", "status"))
+        return replace(seen, n_workers=max(seen.n_workers, self._n_worker_processes()))
+
+    def _n_worker_processes(self) -> int:
+        """Living processes among those that DVC's records of its workers name."""
+        n_alive = 0
+        for record in (self.root / ".dvc/tmp/exps/celery").glob("*.json"):
+            try:
+                process = psutil.Process(json.loads(record.read_text())["pid"])
+                n_alive += process.status() != psutil.STATUS_ZOMBIE
+            except (psutil.NoSuchProcess, OSError, ValueError, KeyError):  # gone, or half written
+                continue
+        return n_alive
 
     def wait(
         self, names: Sequence[str], n_jobs: int, tell: Callable[[Watch], None]
