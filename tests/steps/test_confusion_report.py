@@ -127,10 +127,14 @@ def test_the_page_needs_no_other_file_and_escapes_names() -> None:
     assert isinstance(page, str)
     sources = re.findall(r'(?:src|href)="([^"]*)"', page)
     assert len(sources) == 4
-    for source in sources:
+    matrix, *sheets = sources
+    for source, form, magic in (
+        (matrix, "png", b"\x89PNG"),
+        *((sheet, "jpeg", b"\xff\xd8") for sheet in sheets),
+    ):
         head, _, content = source.partition(",")
-        assert head == "data:image/png;base64"
-        assert base64.b64decode(content).startswith(b"\x89PNG")
+        assert head == f"data:image/{form};base64"
+        assert base64.b64decode(content).startswith(magic)
     assert "d&lt;o&gt;g" in page and "d<o>g" not in page
     assert "1 of 4 labelled pictures of valid are wrong (TTA)" in page
     assert "75.00%" in page and "65.0% – 85.0%" in page

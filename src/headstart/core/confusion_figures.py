@@ -16,7 +16,7 @@ N_CLASSES_WITH_NUMBERS = 60
 """Above this many classes a cell is too small for its count."""
 
 N_CLASSES_ON_A_SHEET = 120
-HEADING, SIDE, PICTURE, CAPTION = 0.5, 0.4, 1.65, 0.4
+HEADING, SIDE, PICTURE, CAPTION = 0.4, 0.4, 1.65, 0.5
 ROW, COLUMN = PICTURE + CAPTION + 0.05, PICTURE + 0.1
 
 GREEN, RED, INK, GREY = "#276749", "#c53030", "#1a202c", "#718096"
@@ -120,6 +120,7 @@ def contact_sheet_figure(rows: Sequence[tuple[str, Sequence[Tile]]], title: str)
             bottom = 1 - (top + CAPTION + PICTURE) / height
             axes = figure.add_axes((left / width, bottom, PICTURE / width, PICTURE / height))
             axes.set_axis_off()
+            axes.set_anchor("N")  # under its caption
             axes.imshow(tile.pixels)
             colour = GREEN if tile.good else RED
             axes.set_title(tile.caption, fontsize=8, color=colour, pad=3, **plain)

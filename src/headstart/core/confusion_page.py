@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from headstart.core.confusion import Pick
-from headstart.core.html_page import html_page, image, section
+from headstart.core.html_page import html_page, image, photos, section
 from headstart.core.score_tables import (
     Scores,
     checkpoint_table,
@@ -72,7 +72,7 @@ def confusion_page(
             html_table(shown) if len(pairs) else "",
         ),
         "</div></div>",
-        *(section(heading, text, image(sheet)) for heading, text, sheet in sheets),
+        *(section(heading, text, photos(sheet)) for heading, text, sheet in sheets),
     ]
     return html_page("Confusion report", parts)
 

@@ -4,6 +4,7 @@ import base64
 import io
 from collections.abc import Sequence
 from html import escape
+from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -48,7 +49,16 @@ def section(heading: str, text: str, content: str) -> str:
 
 def image(figure: Figure) -> str:
     """A figure as a PNG inside the page: the same figure gives the same bytes."""
+    return _embedded(figure, "png", metadata={"Software": None})
+
+
+def photos(figure: Figure) -> str:
+    """The same as a JPEG, a fifth of the size where the figure is mostly pictures."""
+    return _embedded(figure, "jpeg", pil_kwargs={"quality": 85})
+
+
+def _embedded(figure: Figure, form: str, **options: Any) -> str:
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
+    figure.savefig(buffer, format=form, **options)
     content = base64.b64encode(buffer.getvalue()).decode("ascii")
-    return f'<img alt="" src="data:image/png;base64,{content}">'
+    return f'<img alt="" src="data:image/{form};base64,{content}">'

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from headstart.core.confusion import Pick
 from headstart.core.confusion_page import top_of_page
-from headstart.core.html_page import html_page, image, section
+from headstart.core.html_page import html_page, image, photos, section
 from headstart.core.label_grids import LABEL_STYLE, absent_labels, label_table
 from headstart.core.score_tables import Scores, html_table
 
@@ -98,6 +98,6 @@ def label_page(
             html_table(shown) if len(pairs) else "",
         ),
         "</div></div>",
-        *(section(heading, text, image(sheet)) for heading, text, sheet in sheets),
+        *(section(heading, text, photos(sheet)) for heading, text, sheet in sheets),
     ]
     return html_page("Confusion report", parts, LABEL_STYLE)
