@@ -314,7 +314,9 @@ def test_a_worker_too_busy_to_answer_dvc_is_no_dead_one(
     records.mkdir(parents=True)
     (records / "half-written.json").write_text("{")
     assert queue.status() == QueueStatus({"a": "Running"}, 0)
-    with subprocess.Popen(["sleep", "60"]) as worker:
+    (records / "dvc-exp-worker-2.json").write_text(json.dumps({"pid": os.getpid()}))  # given anew
+    wait = [sys.executable, "-c", "import time; time.sleep(60)"]
+    with subprocess.Popen([*wait, "exp", "queue-worker", "dvc-exp-worker-1"]) as worker:
         (records / "dvc-exp-worker-1.json").write_text(json.dumps({"pid": worker.pid}))
         assert queue.status() == QueueStatus({"a": "Running"}, 1)
         worker.kill()

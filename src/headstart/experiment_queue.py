@@ -64,8 +64,9 @@ class ExperimentQueue:
         for record in (self.root / ".dvc/tmp/exps/celery").glob("*.json"):
             try:
                 process = psutil.Process(json.loads(record.read_text())["pid"])
-                n_alive += process.status() != psutil.STATUS_ZOMBIE
-            except (psutil.NoSuchProcess, OSError, ValueError, KeyError):  # gone, or half written
+                # by its command: a number that is free is given to another process
+                n_alive += "queue-worker" in process.cmdline()
+            except (psutil.Error, OSError, ValueError, KeyError):  # gone, or half written
                 continue
         return n_alive
 

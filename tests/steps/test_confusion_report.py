@@ -19,6 +19,7 @@ from headstart.steps.confusion_report import (
 )
 from headstart.store.predictions import Predictions
 from headstart.store.reports import write_report
+from tests.sheets import tiles
 
 CLASSES = ("cat", "d<o>g")
 PARAMS = ConfusionReportParams(split="valid", probabilities="tta", n_pictures=2, n_pairs=5)
@@ -106,11 +107,7 @@ def test_no_more_pairs_than_asked_for_are_listed_and_all_are_counted() -> None:
 def test_sheets_show_the_pictures_and_what_was_said(pick: Pick, captions: list[str]) -> None:
     figure = report().files[f"{pick}.png"]
     assert not isinstance(figure, (str, pd.DataFrame))
-    shown = [axes for axes in figure.axes if axes.images]
-    assert [axes.get_title() for axes in shown] == captions
-    for axes in shown:
-        name = axes.get_title().splitlines()[-1][0]
-        assert np.asarray(axes.images[0].get_array())[0, 0, 0] == ord(name)
+    assert tiles(figure) == [(text, ord(text.splitlines()[-1][0])) for text in captions]
 
 
 def test_only_pictures_that_are_shown_are_decoded() -> None:

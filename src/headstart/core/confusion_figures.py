@@ -16,8 +16,8 @@ N_CLASSES_WITH_NUMBERS = 60
 """Above this many classes a cell is too small for its count."""
 
 N_CLASSES_ON_A_SHEET = 120
-HEADING, SIDE, PICTURE, CAPTION = 0.4, 0.4, 1.65, 0.5
-ROW, COLUMN = PICTURE + CAPTION + 0.05, PICTURE + 0.1
+HEADING, SIDE, PICTURE, GAP, CAPTION_LINE, NOTE_LINE = 0.4, 0.4, 1.65, 0.1, 0.145, 0.18
+"""Of a contact sheet, in inches."""
 
 GREEN, RED, INK, GREY = "#276749", "#c53030", "#1a202c", "#718096"
 
@@ -90,42 +90,46 @@ def confusion_figure(
 def contact_sheet_figure(rows: Sequence[tuple[str, Sequence[Tile]]], title: str) -> Figure:
     """A row a class with pictures, named on its left; below, which classes have none.
 
-    At most N_CLASSES_ON_A_SHEET rows are shown, the first ones. All places are reckoned here: a layout
-    engine takes minutes for the hundreds of pictures of 120 classes.
+    At most N_CLASSES_ON_A_SHEET rows are shown, the first ones. One pair of axes in inches holds it
+    all: axes for each of the hundreds of pictures of 120 classes take minutes.
     """
     shown = [(name, tiles) for name, tiles in rows if tiles]
     none = [name for name, tiles in rows if not tiles]
     n_left_out = max(0, len(shown) - N_CLASSES_ON_A_SHEET)
     shown = shown[:N_CLASSES_ON_A_SHEET]
     n_columns = max([len(tiles) for _, tiles in shown], default=0)
-    width = max(5.0, SIDE + COLUMN * n_columns + 0.1)  # inches, as all lengths here
+    captions = [tile.caption for _, tiles in shown for tile in tiles]
+    caption = CAPTION_LINE * max([text.count("\n") + 1 for text in captions], default=0) + GAP
+    row, column = caption + PICTURE, PICTURE + GAP  # from one picture to the next
+    width = max(5.0, SIDE + column * n_columns)
     notes = [f"None: {', '.join(none)}"] if none else []
     notes += [f"And {n_left_out} more classes."] if n_left_out else []
     lines = [line for note in notes for line in wrap(note, int(width * 13))]
-    height = HEADING + ROW * len(shown) + 0.18 * len(lines) + 0.1
+    below = HEADING + row * len(shown) + GAP
+    height = below + NOTE_LINE * len(lines) + GAP
     figure = Figure(figsize=(width, height), dpi=110)
-    plain: dict[str, Any] = {"parse_math": False}
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set_axis_off()
 
     def write(x: float, y: float, text: str, **style: Any) -> None:
-        """At x from the left and y from the top."""
-        figure.text(x / width, 1 - y / height, text, **plain, **style)
+        axes.text(x, y, text, parse_math=False, **style)
 
     write(0.1, 0.12, title, va="top", fontweight="bold", fontsize=12)
-    for row, (name, tiles) in enumerate(shown):
-        top = HEADING + ROW * row
+    for i, (name, tiles) in enumerate(shown):
+        top = HEADING + row * i + caption
         style: dict[str, Any] = {"rotation": 90, "ha": "center", "va": "center"}
-        write(SIDE / 2, top + ROW / 2, _short(name, 22), fontsize=10, fontweight="bold", **style)
-        for column, tile in enumerate(tiles):
-            left = SIDE + COLUMN * column
-            bottom = 1 - (top + CAPTION + PICTURE) / height
-            axes = figure.add_axes((left / width, bottom, PICTURE / width, PICTURE / height))
-            axes.set_axis_off()
-            axes.set_anchor("N")  # under its caption
-            axes.imshow(tile.pixels)
+        middle = top + (PICTURE - caption) / 2
+        write(SIDE / 2, middle, _short(name, 22), fontsize=10, fontweight="bold", **style)
+        for j, tile in enumerate(tiles):
+            left, (h, w, _) = SIDE + column * j, tile.pixels.shape
+            scale = PICTURE / max(h, w)
+            extent = (left, left + w * scale, top + h * scale, top)
+            axes.imshow(tile.pixels, extent=extent, aspect="auto")
             colour = GREEN if tile.good else RED
-            axes.set_title(tile.caption, fontsize=8, color=colour, pad=3, **plain)
+            write(left, top - 0.04, tile.caption, va="bottom", fontsize=8, color=colour)
     for i, line in enumerate(lines):
-        write(0.1, HEADING + ROW * len(shown) + 0.18 * i, line, va="top", color=GREY, fontsize=9)
+        write(0.1, below + NOTE_LINE * i, line, va="top", color=GREY, fontsize=9)
+    axes.set(xlim=(0, width), ylim=(height, 0))  # imshow sets its own
     return figure
 
 

@@ -1,0 +1,16 @@
+"""What a contact sheet shows, read back from its figure."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+
+def tiles(figure: Figure) -> list[tuple[str, int]]:
+    """Of each picture the caption that stands above its left edge, and its first pixel's red."""
+    [axes] = figure.axes
+    found = []
+    for image in axes.images:
+        left, _, _, top = image.get_extent()
+        above = [t for t in axes.texts if t.get_position()[0] == left and t.get_position()[1] < top]
+        nearest = max(above, key=lambda text: float(text.get_position()[1]))
+        found.append((nearest.get_text(), int(np.asarray(image.get_array())[0, 0, 0])))
+    return found
