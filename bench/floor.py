@@ -29,13 +29,15 @@ from sklearn.preprocessing import StandardScaler
 
 from headstart.core.intervals import bootstrap_mean
 from headstart.core.multi_label import f_beta
+from headstart.core.spread import Spread
 from headstart.core.thresholds import cross_fitted, decide, find_thresholds
+from headstart.steps.tta_evaluate import KINDS
 from headstart.store.activations import Activations, read_activations
 from headstart.store.index import Labels, read_labels
 from headstart.store.predictions import Predictions, read_predictions
 
 Floats = NDArray[np.float64]
-INVERSE_PENALTIES = (1e-3, 1e-2, 1e-1, 1.0)
+INVERSE_PENALTIES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
 
 
 def floor_probabilities(
@@ -103,7 +105,7 @@ def floor_of(cached: Activations, labels: Labels, c: float, memo: Memo) -> dict[
 def compared(
     whole: Predictions, by_floor: dict[str, Floats], search: Any
 ) -> dict[tuple[str, str], pd.DataFrame]:
-    """By split and score a row a labelled picture: id, floor and recipe."""
+    """By split and score a row a labelled picture: id, and its score by plain, tta and floor."""
     tables: dict[tuple[str, str], pd.DataFrame] = {}
     valid: dict[str, Any] = {}
     for split in ("valid", "test"):
@@ -111,13 +113,14 @@ def compared(
         if not len(chosen.table):
             continue
         found: dict[str, dict[str, Floats]] = {}
-        for name, probabilities in (("floor", by_floor[split]), ("recipe", chosen.tta)):
+        by_name = {kind: chosen.probabilities(kind) for kind in KINDS} | {"floor": by_floor[split]}
+        for name, probabilities in by_name.items():
             if split == "valid" and chosen.task == "multi_label":
                 valid[name] = (probabilities, chosen.multi_hot())
             found[name] = scores(probabilities, chosen, split, valid.get(name, ()), search)
-        for score, floor in found["floor"].items():
-            columns = {"id": chosen.table["id"], "floor": floor, "recipe": found["recipe"][score]}
-            tables[split, score] = pd.DataFrame(columns)
+        for score in found["floor"]:
+            columns = {name: by_score[score] for name, by_score in found.items()}
+            tables[split, score] = pd.DataFrame({"id": chosen.table["id"], **columns})
     return tables
 
 
@@ -144,7 +147,7 @@ def load(rev: str | None) -> tuple[Activations, Labels, Predictions, str]:
 @click.command(help=__doc__)
 @click.argument("revs", nargs=-1)
 @click.option(
-    "--c", type=float, help="inverse penalty; default: the best of four, on what is scored"
+    "--c", type=float, help="inverse penalty; default: the best of five, on what is scored"
 )
 def main(revs: tuple[str, ...], c: float | None) -> None:
     tables: dict[tuple[str, str], dict[float, list[pd.DataFrame]]] = {}
@@ -155,21 +158,41 @@ def main(revs: tuple[str, ...], c: float | None) -> None:
             by_floor = floor_of(cached, labels, penalty, memo)
             for key, table in compared(whole, by_floor, search).items():
                 tables.setdefault(key, {}).setdefault(penalty, []).append(table)
-    click.echo("| split, score | pictures | C | floor | recipe, TTA | difference | 95 % interval |")
-    click.echo("|---|---|---|---|---|---|---|")
+    head = (
+        "split, score",
+        "pictures",
+        "plain",
+        "TTA",
+        "floor",
+        "C",
+        "TTA less floor, 95 % interval",
+    )
+    for line in (head, ("---",) * len(head)):
+        click.echo(f"| {' | '.join(line)} |")
     for (split, score), by_penalty in tables.items():
         pooled = {c: pd.concat(parts).groupby("id").mean() for c, parts in by_penalty.items()}
         # the strongest floor there is: its penalty is chosen on the very pictures that are scored
-        means = {c: float(table["floor"].mean()) for c, table in pooled.items()}
+        floors = {c: float(table["floor"].mean()) for c, table in pooled.items()}
         choose = min if score == "log loss" else max
-        best = choose(means, key=means.__getitem__)
-        table = pooled[best]
-        difference = (table["recipe"] - table["floor"]).to_numpy(np.float64)
+        best = choose(floors, key=floors.__getitem__)
+        difference = (pooled[best]["tta"] - pooled[best]["floor"]).to_numpy(np.float64)
         low, high = bootstrap_mean(difference, 10_000, 0.95, np.random.default_rng(0))
-        click.echo(
-            f"| {split}, {score} | {len(table)} | {best:g} | {means[best]:.4f} "
-            f"| {table['recipe'].mean():.4f} | {difference.mean():+.4f} | {low:+.4f} to {high:+.4f} |"
+        results = [table[list(KINDS)].mean() for table in by_penalty[best]]  # one a result
+        cells = (
+            f"{split}, {score}",
+            str(len(difference)),
+            *(mean_and_sd([float(result[kind]) for result in results]) for kind in KINDS),
+            f"{floors[best]:.4f}",
+            f"{best:g}",
+            f"{difference.mean():+.4f} ({low:+.4f} to {high:+.4f})",
         )
+        click.echo(f"| {' | '.join(cells)} |")
+
+
+def mean_and_sd(values: list[float]) -> str:
+    """As 0.9073 (0.0038); of one result without the standard deviation."""
+    spread = Spread("", tuple(values))
+    return f"{spread.mean:.4f}" + (f" ({spread.sd:.4f})" if len(values) > 1 else "")
 
 
 if __name__ == "__main__":
