@@ -1,6 +1,10 @@
 """What all tests share: no tracker, experiment or thread setting of the user's reaches a test."""
 
 import os
+
+# The workers of a test run share the cores: torch's own threads would only wait for each other.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 from pathlib import Path
 
 import pytest
@@ -15,6 +19,11 @@ def _no_outer_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(OURS):
             monkeypatch.delenv(name)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the end-to-end tests, so that none of them is left for the end."""
+    items.sort(key=lambda item: item.get_closest_marker("end_to_end") is None)
 
 
 @pytest.fixture

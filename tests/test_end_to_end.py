@@ -146,8 +146,8 @@ def test_a_corrected_label_computes_no_activation(project: Project) -> None:
     assert (before, after) == ((after[0], ["local"]), (before[0], ["nominal"]))
     predictions = read_predictions(project.root / "data/5_predictions/predictions.parquet")
     table: Any = predictions.table.set_index("id")
-    target = table.loc[after[0], "target"]
-    assert predictions.classes[int(target)] == "nominal"
+    [target] = table.loc[after[0], "targets"]
+    assert predictions.classes[target] == "nominal"
 
 
 def content_ids(project: Project) -> set[str]:
