@@ -128,17 +128,16 @@ def load(rev: str | None) -> tuple[Activations, Labels, Predictions, str]:
     """What a state of the project holds; `rev` is a commit or an experiment, None the workspace."""
     files = DVCFileSystem(rev=rev)
     params = YAML(typ="safe", pure=True).load(files.read_text("params.yaml"))
-    size = params["backbone"]["size_px"]
     with tempfile.TemporaryDirectory() as folder:
         paths = {}
         for path in (
             *("data/1_index/labels.parquet", "data/5_predictions/predictions.parquet"),
-            f"data/3_activations/plain/{size}",
+            "data/3_activations/plain",
         ):
             paths[path] = Path(folder, Path(path).name)
             files.get(path, str(paths[path]), recursive=True)
         labels, predictions, activations = paths.values()
-        cached = read_activations(activations)
+        cached = read_activations(activations).first()
         in_memory = Activations(np.array(cached.features), cached.ids, cached.manifest)
         search = params["tta_evaluate"]["thresholds"]
         return in_memory, read_labels(labels), read_predictions(predictions), search

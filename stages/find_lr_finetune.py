@@ -48,10 +48,11 @@ def main(
     sections |= {"sampling": sampling, "runtime": runtime}
     with stage_run("find-lr-finetune", run_file, sections) as run:
         start, backbone = read_checkpoint(head), load_backbone(weights).on(prepare(runtime))
-        decode, meaning = ResizedPictures(resized).decode, read_labels(labels)
+        stored, meaning = ResizedPictures(resized), read_labels(labels)
         pictures = Pictures(
-            decode, start.info.size_px, start.info.crop_frac, backbone.compute.device
-        )
+            stored.decode, start.info.full_px, start.info.crop_frac, backbone.compute.device,
+            stored.decode_at,
+        )  # fmt: skip
         found = find_lr_finetune(
             backbone, start, pictures, meaning, augment, params, optimizer, sampling, run
         )

@@ -43,7 +43,7 @@ def main(
     sections |= {"sampling": sampling, "runtime": runtime}
     with stage_run("find-lr-head", run_file, sections) as run:
         cached, meaning, compute = (
-            read_activations(activations),
+            read_activations(activations).first(),
             read_labels(labels),
             prepare(runtime),
         )

@@ -20,7 +20,9 @@ FILE = click.Path(path_type=Path)
 @click.command(help=__doc__)
 @click.option("--resized", type=FILE, required=True, help="stored pictures")
 @click.option("--weights", type=FILE, required=True, help="the frozen backbone")
-@click.option("--activations", type=FILE, required=True, help="where to write the features")
+@click.option(
+    "--activations", type=FILE, required=True, help="folder of the features, a folder a size"
+)
 @click.option("--metrics", type=FILE, required=True, help="number and size")
 @click.option("--run", "run_file", type=FILE, required=True, help="record of this run")
 def main(resized: Path, weights: Path, activations: Path, metrics: Path, run_file: Path) -> None:
@@ -32,10 +34,14 @@ def main(resized: Path, weights: Path, activations: Path, metrics: Path, run_fil
     ) as run:
         stored, backbone = ResizedPictures(resized), load_backbone(weights).on(prepare(runtime))
         pictures = Pictures(
-            stored.decode, params.size_px, params.crop_frac, backbone.compute.device
+            stored.decode, params.size_px, params.crop_frac, backbone.compute.device,
+            stored.decode_at,
+        )  # fmt: skip
+        computations = (
+            precompute_activations(backbone, pictures.at(size, run), stored.ids, stored.digest, run)
+            for size in params.cached_sizes()
         )
-        computation = precompute_activations(backbone, pictures, stored.ids, stored.digest, run)
-        counts = write_activations(activations, computation)
+        counts = write_activations(activations, params.size_px, computations)
         write_json(metrics, counts)
         run.metrics(counts)
 

@@ -23,7 +23,9 @@ FILE = click.Path(path_type=Path)
 @click.option("--resized", type=FILE, required=True, help="stored pictures")
 @click.option("--train-ids", type=FILE, required=True, help="the pictures of train")
 @click.option("--weights", type=FILE, required=True, help="the frozen backbone")
-@click.option("--activations", type=FILE, required=True, help="where to write the features")
+@click.option(
+    "--activations", type=FILE, required=True, help="folder of the features, a folder a size"
+)
 @click.option("--metrics", type=FILE, required=True, help="number and size")
 @click.option("--run", "run_file", type=FILE, required=True, help="record of this run")
 def main(
@@ -42,10 +44,17 @@ def main(
     }
     with stage_run("precompute-views", run_file, sections) as run:
         stored, backbone = ResizedPictures(resized), load_backbone(weights).on(prepare(runtime))
-        pictures = Pictures(stored.decode, body.size_px, body.crop_frac, backbone.compute.device)
+        pictures = Pictures(
+            stored.decode, body.size_px, body.crop_frac, backbone.compute.device, stored.decode_at
+        )
         ids = read_ids(train_ids)
-        computation = precompute_views(backbone, pictures, ids, stored.digest, augment, params, run)
-        counts = write_activations(activations, computation)
+        computations = (
+            precompute_views(
+                backbone, pictures.at(size, run), ids, stored.digest, augment, params, run
+            )
+            for size in body.cached_sizes()
+        )
+        counts = write_activations(activations, body.size_px, computations)
         write_json(metrics, counts)
         run.metrics(counts)
 

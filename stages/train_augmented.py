@@ -43,7 +43,7 @@ def main(
     sections |= {"sampling": sampling, "runtime": runtime}
     with stage_run("train-augmented", run_file, sections) as run:
         augmented = read_activations(views)
-        plain = read_activations(activations, weights=augmented.manifest.weights)
+        plain = read_activations(activations, weights=augmented.first().manifest.weights)
         start, meaning = read_checkpoint(head), read_labels(labels)
         training = train_augmented(
             augmented, plain, meaning, start, params, optimizer, sampling, prepare(runtime), run

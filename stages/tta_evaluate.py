@@ -9,7 +9,7 @@ from headstart.learn.backbone import load_backbone
 from headstart.learn.device import RuntimeParams, prepare
 from headstart.learn.objective import Objective
 from headstart.learn.pictures import Pictures
-from headstart.learn.prediction import Predictor
+from headstart.learn.prediction import Predictor, Trained
 from headstart.params import load_section
 from headstart.steps.tta_evaluate import TtaEvaluateParams, tta_evaluate
 from headstart.store.checkpoints import read_checkpoint, write_checkpoint
@@ -44,12 +44,13 @@ def main(
         checkpoints = {path.stem: read_checkpoint(path) for path in files}
         backbone = load_backbone(weights).on(prepare(runtime))
         final = list(checkpoints.values())[-1]
+        stored = ResizedPictures(resized)
         pictures = Pictures(
-            ResizedPictures(resized).decode, final.info.size_px, final.info.crop_frac,
-            backbone.compute.device,
+            stored.decode, final.info.full_px, final.info.crop_frac, backbone.compute.device,
+            stored.decode_at,
         )  # fmt: skip
         predict = Predictor(
-            backbone, {name: checkpoint.tensors for name, checkpoint in checkpoints.items()},
+            backbone, {name: Trained(c.tensors, c.info.size_px) for name, c in checkpoints.items()},
             pictures, augment, params.n_views, params.seed, Objective(final.info.task), run,
         )  # fmt: skip
         evaluation = tta_evaluate(read_labels(labels), predict, params)

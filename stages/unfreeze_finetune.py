@@ -49,11 +49,12 @@ def main(
     sections |= {"sampling": sampling, "runtime": runtime}
     with stage_run("unfreeze-finetune", run_file, sections) as run:
         start, backbone = read_checkpoint(head), load_backbone(weights).on(prepare(runtime))
-        decode, advice = ResizedPictures(resized).decode, Suggestion(**read_json(suggestion))
+        stored, advice = ResizedPictures(resized), Suggestion(**read_json(suggestion))
         meaning = read_labels(labels)
         pictures = Pictures(
-            decode, start.info.size_px, start.info.crop_frac, backbone.compute.device
-        )
+            stored.decode, start.info.full_px, start.info.crop_frac, backbone.compute.device,
+            stored.decode_at,
+        )  # fmt: skip
         training = unfreeze_finetune(
             backbone, start, pictures, meaning, augment, params, optimizer, sampling, advice, run
         )

@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 
 from tests.contract import Stage, closure, problems, read_stages, read_yaml
 
-INDEX, PLAIN, VIEWS = "data/1_index/", "data/3_activations/plain/*", "data/3_activations/views/*"
+INDEX, PLAIN, VIEWS = "data/1_index/", "data/3_activations/plain", "data/3_activations/views"
 LABELS, RESIZED = INDEX + "labels.parquet", "data/2_resized"
 BACKBONE = "data/0_source/backbone.safetensors"
 EARLIER = ("head", "augmented")

@@ -30,6 +30,7 @@ def files(tmp_path: Path, repo_root: Path, monkeypatch: pytest.MonkeyPatch) -> l
         mean=network.backbone.normalisation.mean,
         std=network.backbone.normalisation.sd,
         size_px=32,
+        full_px=32,
         crop_frac=1.0,
         classes=("cat", "dog", "eel"),
         task="single_label",

@@ -73,7 +73,7 @@ def check_gradients(checkpoint: Path, pictures: tuple[Path, ...]) -> None:
     from headstart.learn.device import Compute, RuntimeParams, prepare
     from headstart.learn.gradients import MIN_COSINE, gradient_cosine
     from headstart.learn.objective import Objective
-    from headstart.learn.phases import FinetuneOptimizerParams, unfrozen
+    from headstart.learn.phases import FinetuneOptimizerParams, set_mode
 
     optimizer = load_section("optimizer_finetune", FinetuneOptimizerParams)
     machine = prepare(RuntimeParams(precision="fp32", deterministic=True))
@@ -87,7 +87,7 @@ def check_gradients(checkpoint: Path, pictures: tuple[Path, ...]) -> None:
         compute = Compute(machine.device, dtype, dtype)
         cosine = gradient_cosine(
             network,
-            lambda copy: unfrozen(copy, 0, optimizer, lr=1.0),
+            lambda copy: set_mode(copy, 0, optimizer),
             (batch, targets),
             Objective(info.task).loss,
             compute,

@@ -21,7 +21,7 @@ def test_only_the_statistics_that_may_move_do(
     first: int, bn_freeze: BnFreeze, moves: list[bool]
 ) -> None:
     network = small_network()
-    groups = module_groups(network)
+    groups = module_groups(network, 3)
     norms = [[m for m in group if isinstance(m, _BatchNorm)] for group in groups]
     before = [[m.running_mean.clone() for m in group] for group in norms]  # type: ignore[union-attr]
     set_training_mode(groups, first, bn_freeze)
@@ -33,5 +33,5 @@ def test_only_the_statistics_that_may_move_do(
 
 def test_dropout_of_a_frozen_group_is_off() -> None:
     network = small_network()
-    set_training_mode(module_groups(network), 3, "none")
-    assert not any(module.training for group in module_groups(network) for module in group)
+    set_training_mode(module_groups(network, 3), 3, "none")
+    assert not any(module.training for group in module_groups(network, 3) for module in group)

@@ -5,18 +5,21 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
 from headstart.learn.backbone import Backbone, Normalisation
+from headstart.learn.fit import Material
 from headstart.learn.head import HeadParams, create_head
 from headstart.learn.layer_groups import parameter_groups
 from headstart.learn.loop import create_optimizer
 from headstart.learn.network import Network
 from headstart.learn.phases import FinetuneOptimizerParams, PhaseParams, network_phase
 from headstart.learn.seeding import torch_seed
+from headstart.learn.sources import FeatureSource
 from tests.learn.conftest import small_backbone
 
 IMAGENET = Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -116,7 +119,7 @@ def test_every_parameter_is_in_the_group_of_the_course_by_name(
 ) -> None:
     network = with_head(backbone, course, 2)
     names = {id(p): name for name, p in network.named_parameters()}
-    found = [[names[id(p)] for p in group] for group in parameter_groups(network)]
+    found = [[names[id(p)] for p in group] for group in parameter_groups(network, 3)]
     children = torchvisions(course)
     wanted = [
         [f"backbone.model.{name}.{p}" for name, child in part for p, _ in child.named_parameters()]
@@ -141,16 +144,23 @@ def test_a_step_of_the_last_stage_moves_what_is_trainable_at_its_rate(
         name="sgd",
         momentum=0.9,
         weight_decay=0.0,
+        clip_norm=0.0,
         batch_size=4,
         dropout=course.dropout,
+        n_groups=3,
         lr_ratio=10.0,
+        decay_ratio=1.0,
         bn_freeze="none",
+        bn_momentum="own",
     )
     phase_params = PhaseParams.model_validate(
         {"trainable": trainable, "lr": 0.01, "cycles": 3, "cycle_len": 1, "cycle_mult": 2}
-        | {"warmup_frac": 0.05}
+        | {"warmup_frac": 0.05, "size_px": "full", "schedule": "sgdr"}
     )
-    phase = network_phase(network, phase_params, optimizer_params, 0.01)
+    nothing = np.empty((1, 0, 1), np.float32), np.empty(0, np.int64)
+    source = FeatureSource(*nothing, torch.device("cpu"))
+    material = Material(source, evaluate=None)  # not looked at
+    phase = network_phase(network, phase_params, optimizer_params, 0.01, material)
     optimizer = create_optimizer(phase.groups, optimizer_params)
     assert [group["lr"] for group in optimizer.param_groups] == pytest.approx(rates)
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}

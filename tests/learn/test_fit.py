@@ -9,14 +9,14 @@ from torch import nn
 from headstart.core.lr_curve import RangeTestParams
 from headstart.core.report import Silent
 from headstart.core.sampling import Rows, Sampler
-from headstart.core.schedules import sgdr
-from headstart.learn.fit import Phase, StopRule, Trainer
+from headstart.core.schedules import Step, sgdr
+from headstart.learn.fit import Material, Phase, StopRule, Trainer
 from headstart.learn.loop import OptimizerParams, ParameterGroup
 from headstart.learn.objective import Objective, Scores
 from headstart.learn.sources import FeatureSource
 
 N, D, K = 50, 6, 3
-SGD = OptimizerParams(name="sgd", momentum=0.9, weight_decay=0.0, batch_size=16)
+SGD = OptimizerParams(name="sgd", momentum=0.9, weight_decay=0.0, clip_norm=0.0, batch_size=16)
 RANGE = RangeTestParams(n_iter=30, lr_start=1e-4, lr_end=10, smoothing=0.9, rule="valley", seed=0)
 
 
@@ -32,26 +32,38 @@ def model() -> nn.Module:
     return nn.Sequential(nn.BatchNorm1d(D), nn.Dropout(0.3), nn.Linear(D, K))
 
 
-def trainer(of: nn.Module, scores: Sequence[Scores] = ()) -> Trainer:
-    told = iter(scores)
+def trainer(of: nn.Module) -> Trainer:
     return Trainer(
         model=of,
-        source=source(),
         sampler=Sampler(np.ones(N)),
         optimizer=SGD,
         objective=Objective("single_label"),
-        evaluate=(lambda: next(told)) if scores else None,
         seed=0,
         report=Silent(),
     )
 
 
-def phase(of: nn.Module, lr: float = 0.1, cycles: Sequence[int] = (1, 2)) -> Phase:
+def material(*losses: float) -> Material:
+    """The features, judged by what is told."""
+    told = iter(losses)
+    return Material(source(), (lambda: Scores(next(told), 0.5)) if losses else None)
+
+
+UNJUDGED = material()
+
+
+def phase(
+    of: nn.Module,
+    lr: float = 0.1,
+    cycles: Sequence[int] = (1, 2),
+    material: Material = UNJUDGED,
+) -> Phase:
     return Phase(
         groups=[ParameterGroup(list(of.parameters()), lr)],
         set_mode=of.train,
+        material=material,
         cycles=cycles,
-        factors=lambda n_batches: sgdr(cycles, n_batches, 0.0),
+        schedule=lambda n: [Step(factor) for factor in sgdr(cycles, n, 0.0)],
     )
 
 
@@ -103,14 +115,17 @@ def test_until_over_fitting(
 ) -> None:
     rule = StopRule("log_loss", stop, keep)  # type: ignore[arg-type]
     net = model()
-    result = trainer(net, [Scores(loss, 0.5) for loss in losses]).fit([phase(net)], rule)
+    result = trainer(net).fit([phase(net, material=material(*losses))], rule)
+    assert result.start == Scores(losses[0], 0.5)
+    assert result.kept == Scores(losses[kept_epoch], 0.5)
+    assert result.kept_phase == (0 if kept_epoch else None)
     assert (result.kept_epoch, len(result.epochs)) == (kept_epoch, n_epochs)
     assert result.stopped == (stop and kept_epoch < n_epochs)
     # the weights are those after the kept epochs of the same schedule
     again = model()
     full = phase(again)
     kept = replace(
-        full, cycles=[1] * kept_epoch, factors=lambda n: full.factors(n)[: kept_epoch * n]
+        full, cycles=[1] * kept_epoch, schedule=lambda n: full.schedule(n)[: kept_epoch * n]
     )
     trainer(again).fit([kept])
     wanted, found = again.state_dict(), net.state_dict()
@@ -120,8 +135,38 @@ def test_until_over_fitting(
 def test_the_score_can_be_monitored() -> None:
     rule = StopRule("score", stop=True, keep="best")
     net = model()
-    scores = [Scores(1, 0.5), Scores(2, 0.9), Scores(0, 0.8), Scores(0, 0.8)]
-    assert trainer(net, scores).fit([phase(net)], rule).kept_epoch == 1
+    told = iter([Scores(1, 0.5), Scores(2, 0.9), Scores(0, 0.8), Scores(0, 0.8)])
+    judged = Material(source(), lambda: next(told))
+    assert trainer(net).fit([phase(net, material=judged)], rule).kept_epoch == 1
+
+
+def test_a_phase_of_another_size_is_compared_with_its_own_beginning() -> None:
+    """Small: 1.0 -> 0.5; large begins at 0.9, and 0.8 is no reason to stop, nor is it kept."""
+    net = model()
+    small, large = material(1.0, 0.5), material(0.9, 0.8, 0.85)
+    phases = [
+        phase(net, cycles=[1], material=small),
+        phase(net, cycles=[1, 1], material=large),
+    ]
+    rule = StopRule("log_loss", stop=True, keep="best")
+    result = trainer(net).fit(phases, rule)
+    assert (len(result.epochs), result.stopped) == (3, True)
+    assert (result.kept_epoch, result.kept_phase) == (1, 0)
+    again = model()
+    trainer(again).fit([phase(again, cycles=[1])])
+    assert torch.equal(net.state_dict()["2.weight"], again.state_dict()["2.weight"])
+
+
+def test_a_phase_goes_on_from_the_best_of_the_one_that_was_stopped() -> None:
+    net, judged = model(), material(1.0, 0.5, 0.6, 0.4)
+    phases = [
+        phase(net, cycles=[1, 1, 1], material=judged),
+        phase(net, lr=0.01, cycles=[1], material=judged),
+    ]
+    rule = StopRule("log_loss", stop=True, keep="best")
+    result = trainer(net).fit(phases, rule)
+    assert [(e.epoch, e.phase) for e in result.epochs] == [(0, 0), (1, 0), (2, 1)]
+    assert (result.kept_epoch, result.kept_phase) == (3, 1)
 
 
 def test_a_phase_starts_with_a_fresh_optimiser_and_epochs_count_on() -> None:
@@ -160,7 +205,8 @@ def test_the_range_test_stops_when_it_diverges_and_can_be_skipped() -> None:
                 yield torch.randn(n, D) * scale, torch.zeros(n, dtype=torch.long)
 
     net = nn.Linear(D, K)
-    curve = replace(trainer(net), source=Explodes()).range_test(phase(net, lr=1.0), RANGE)
+    explosive = Material(Explodes(), evaluate=None)
+    curve = trainer(net).range_test(phase(net, lr=1.0, material=explosive), RANGE)
     assert len(curve.lrs) < RANGE.n_iter
     none = RANGE.model_copy(update={"n_iter": 0})
     assert trainer(net).range_test(phase(net, lr=1.0), none).lrs == []

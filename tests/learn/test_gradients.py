@@ -6,7 +6,7 @@ import torch
 from headstart.learn.device import Compute
 from headstart.learn.gradients import PrecisionError, gradient_cosine, require_right_gradients
 from headstart.learn.objective import Objective
-from headstart.learn.phases import FinetuneOptimizerParams, unfrozen
+from headstart.learn.phases import FinetuneOptimizerParams, set_mode
 from tests.learn.conftest import small_network
 
 CPU = torch.device("cpu")
@@ -14,10 +14,14 @@ OPTIMIZER = FinetuneOptimizerParams(
     name="sgd",
     momentum=0.9,
     weight_decay=0.0,
+    clip_norm=0.0,
     batch_size=8,
+    n_groups=3,
     lr_ratio=3.0,
+    decay_ratio=1.0,
     dropout=(0.0, 0.0),
     bn_freeze="none",
+    bn_momentum="own",
 )
 
 
@@ -28,9 +32,9 @@ def cosine(training: torch.dtype) -> float:
     pictures = torch.rand(16, 3, 32, 32, generator=generator) * 255
     batch = pictures, torch.arange(16) % 3
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    phase_of = partial(unfrozen, first=0, optimizer=OPTIMIZER, lr=1.0)
+    mode = partial(set_mode, first=0, optimizer=OPTIMIZER)
     compute = Compute(CPU, torch.float32, training)
-    found = gradient_cosine(network, phase_of, batch, Objective("single_label").loss, compute)
+    found = gradient_cosine(network, mode, batch, Objective("single_label").loss, compute)
     assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
     return found
 

@@ -9,9 +9,9 @@ from headstart.core.report import Silent
 from headstart.learn.backbone import Backbone
 from headstart.steps.precompute_activations import precompute_activations
 from headstart.steps.precompute_views import PrecomputeViewsParams, precompute_views
-from headstart.store.activations import Activations, Computation
+from headstart.store.activations import Activations, Computation, SizedActivations
 from headstart.store.index import Labels
-from tests.learn.conftest import small_backbone, small_pictures
+from tests.learn.conftest import SIZE, small_backbone, small_pictures
 
 IDS = [f"{i:03}" for i in range(45)]
 CLASSES = ("a", "b", "c")
@@ -42,6 +42,11 @@ def computed(computation: Computation) -> Activations:
     return Activations(features, computation.ids, computation.manifest)
 
 
+def sized(*caches: Activations) -> SizedActivations:
+    """The caches of several sizes, the full one of them SIZE."""
+    return SizedActivations(SIZE, {cached.manifest.size_px: cached for cached in caches})
+
+
 @pytest.fixture(scope="session")
 def backbone() -> Backbone:
     return small_backbone()
@@ -53,12 +58,16 @@ def labels() -> Labels:
 
 
 @pytest.fixture(scope="session")
-def plain(backbone: Backbone) -> Activations:
-    return computed(precompute_activations(backbone, small_pictures(), IDS, "digest", Silent()))
+def plain(backbone: Backbone) -> SizedActivations:
+    return sized(
+        computed(precompute_activations(backbone, small_pictures(), IDS, "digest", Silent()))
+    )
 
 
 @pytest.fixture(scope="session")
-def views(backbone: Backbone, labels: Labels) -> Activations:
+def views(backbone: Backbone, labels: Labels) -> SizedActivations:
     ids = labels.ids("train")
     pictures = small_pictures()
-    return computed(precompute_views(backbone, pictures, ids, "digest", AUGMENT, VIEWS, Silent()))
+    return sized(
+        computed(precompute_views(backbone, pictures, ids, "digest", AUGMENT, VIEWS, Silent()))
+    )

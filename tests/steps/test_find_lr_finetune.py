@@ -5,7 +5,7 @@ from headstart.learn.backbone import Backbone, tensors_digest
 from headstart.learn.device import PLAIN_CPU
 from headstart.steps.find_lr_finetune import FindLrFinetuneParams, find_lr_finetune
 from headstart.steps.train_head import train_head
-from headstart.store.activations import Activations
+from headstart.store.activations import SizedActivations
 from headstart.store.index import Labels
 from tests.learn.conftest import small_backbone, small_pictures
 from tests.steps.conftest import AUGMENT
@@ -13,11 +13,13 @@ from tests.steps.test_train_head import AS_THEY_ARE, HEAD, NONE, PARAMS, SGD
 from tests.steps.test_unfreeze_finetune import OPTIMIZER
 
 RANGE = FindLrFinetuneParams(
-    n_iter=12, lr_start=1e-5, lr_end=1.0, smoothing=0.5, rule="steepest", seed=0
+    size_px="full", n_iter=12, lr_start=1e-5, lr_end=1.0, smoothing=0.5, rule="steepest", seed=0
 )
 
 
-def test_the_curve_repeats_and_leaves_the_network_alone(plain: Activations, labels: Labels) -> None:
+def test_the_curve_repeats_and_leaves_the_network_alone(
+    plain: SizedActivations, labels: Labels
+) -> None:
     head = train_head(plain, labels, PARAMS, HEAD, SGD, NONE, AS_THEY_ARE, PLAIN_CPU, Silent())
     start = head.checkpoint
     backbone = small_backbone()
@@ -36,11 +38,11 @@ def test_the_curve_repeats_and_leaves_the_network_alone(plain: Activations, labe
         for _ in range(2)
     ]
     assert curves[0] == curves[1] and len(curves[0].lrs) == 12
-    assert tensors_digest(backbone.model.state_dict()) == plain.manifest.weights
+    assert tensors_digest(backbone.model.state_dict()) == plain.first().manifest.weights
 
 
 def test_a_head_of_another_backbone_is_refused(
-    backbone: Backbone, plain: Activations, labels: Labels
+    backbone: Backbone, plain: SizedActivations, labels: Labels
 ) -> None:
     head = train_head(plain, labels, PARAMS, HEAD, SGD, NONE, AS_THEY_ARE, PLAIN_CPU, Silent())
     start = head.checkpoint

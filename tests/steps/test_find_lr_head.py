@@ -6,28 +6,35 @@ from headstart.learn.device import PLAIN_CPU
 from headstart.learn.head import HeadParams
 from headstart.learn.loop import OptimizerParams
 from headstart.steps.find_lr_head import FindLrHeadParams, find_lr_head
-from headstart.store.activations import Activations
+from headstart.store.activations import SizedActivations
 from headstart.store.index import Labels
 
 HEAD = HeadParams(hidden_units=16, dropout=(0.25, 0.5))
-SGD = OptimizerParams(name="sgd", momentum=0.9, weight_decay=0.0, batch_size=8)
+SGD = OptimizerParams(name="sgd", momentum=0.9, weight_decay=0.0, clip_norm=0.0, batch_size=8)
 AS_THEY_ARE = SamplingParams(balance="none", strength=1.0, max_factor=10.0)
 PARAMS = FindLrHeadParams(n_iter=40, lr_start=1e-5, lr_end=10, smoothing=0.9, rule="valley", seed=0)
 
 
-def test_the_curve_is_deterministic_and_draws_nothing(plain: Activations, labels: Labels) -> None:
+def test_the_curve_is_deterministic_and_draws_nothing(
+    plain: SizedActivations, labels: Labels
+) -> None:
     random = torch.get_rng_state()
-    one = find_lr_head(plain, labels, PARAMS, HEAD, SGD, AS_THEY_ARE, PLAIN_CPU, Silent())
+    one = find_lr_head(plain.first(), labels, PARAMS, HEAD, SGD, AS_THEY_ARE, PLAIN_CPU, Silent())
     torch.rand(5)
-    two = find_lr_head(plain, labels, PARAMS, HEAD, SGD, AS_THEY_ARE, PLAIN_CPU, Silent())
+    two = find_lr_head(plain.first(), labels, PARAMS, HEAD, SGD, AS_THEY_ARE, PLAIN_CPU, Silent())
     assert one == two
     assert 10 < len(one.lrs) <= 40
     torch.set_rng_state(random)
     other = PARAMS.model_copy(update={"seed": 1})
-    assert find_lr_head(plain, labels, other, HEAD, SGD, AS_THEY_ARE, PLAIN_CPU, Silent()) != one
+    assert (
+        find_lr_head(plain.first(), labels, other, HEAD, SGD, AS_THEY_ARE, PLAIN_CPU, Silent())
+        != one
+    )
 
 
-def test_the_table_has_a_row_a_step(plain: Activations, labels: Labels) -> None:
+def test_the_table_has_a_row_a_step(plain: SizedActivations, labels: Labels) -> None:
     params = PARAMS.model_copy(update={"n_iter": 3})
-    table = find_lr_head(plain, labels, params, HEAD, SGD, AS_THEY_ARE, PLAIN_CPU, Silent()).table()
+    table = find_lr_head(
+        plain.first(), labels, params, HEAD, SGD, AS_THEY_ARE, PLAIN_CPU, Silent()
+    ).table()
     assert list(table.columns) == ["lr", "loss", "smoothed_loss"] and len(table) == 3

@@ -6,37 +6,37 @@ from headstart.core.report import Silent
 from headstart.learn.backbone import Backbone
 from headstart.learn.pictures import cropped
 from headstart.steps.precompute_activations import precompute_activations
-from headstart.store.activations import Activations
+from headstart.store.activations import SizedActivations
 from tests.learn.conftest import SIZE, picture, small_pictures
 from tests.steps.conftest import IDS, computed
 
 
-def test_cached_equals_live(backbone: Backbone, plain: Activations) -> None:
-    assert plain.features.shape == (1, len(IDS), backbone.n_features)
+def test_cached_equals_live(backbone: Backbone, plain: SizedActivations) -> None:
+    assert plain.first().features.shape == (1, len(IDS), backbone.n_features)
     with torch.inference_mode():
         for row in (0, 31, 32, 44):  # both ends of the full and of the padded batch
             crop = cropped(picture(int(IDS[row])), SIZE, 1.0, PLAIN).transpose(2, 0, 1)
             live = backbone(torch.from_numpy(crop[None].copy()))[0].numpy()
-            np.testing.assert_allclose(plain.features[0, row], live, rtol=1e-4, atol=1e-5)
+            np.testing.assert_allclose(plain.first().features[0, row], live, rtol=1e-4, atol=1e-5)
 
 
 def test_a_pictures_features_do_not_depend_on_its_company(
-    backbone: Backbone, plain: Activations
+    backbone: Backbone, plain: SizedActivations
 ) -> None:
     few = IDS[40:43]
     alone = computed(precompute_activations(backbone, small_pictures(), few, "d", Silent()))
-    assert np.array_equal(alone.features[0], plain.of(few)[0])
+    assert np.array_equal(alone.features[0], plain.first().of(few)[0])
 
 
-def test_the_backbone_is_left_as_it_was(backbone: Backbone, plain: Activations) -> None:
+def test_the_backbone_is_left_as_it_was(backbone: Backbone, plain: SizedActivations) -> None:
     from headstart.learn.backbone import tensors_digest
 
-    assert tensors_digest(backbone.model.state_dict()) == plain.manifest.weights
+    assert tensors_digest(backbone.model.state_dict()) == plain.first().manifest.weights
     assert not backbone.training
 
 
-def test_the_manifest_says_what_shaped_the_bits(plain: Activations) -> None:
-    manifest = plain.manifest
+def test_the_manifest_says_what_shaped_the_bits(plain: SizedActivations) -> None:
+    manifest = plain.first().manifest
     assert (manifest.architecture, manifest.size_px, manifest.crop_frac) == (
         "test_resnet",
         SIZE,

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -12,50 +13,85 @@ from headstart.learn.backbone import Backbone, tensors_digest
 from headstart.learn.device import PLAIN_CPU
 from headstart.learn.loop import OptimizerParams
 from headstart.learn.phases import FinetuneOptimizerParams
+from headstart.steps.precompute_activations import precompute_activations
+from headstart.steps.precompute_views import precompute_views
 from headstart.steps.train_augmented import TrainAugmentedParams, train_augmented
 from headstart.steps.train_head import train_head
 from headstart.steps.unfreeze_finetune import UnfreezeFinetuneParams, unfreeze_finetune
-from headstart.store.activations import Activations
+from headstart.store.activations import Activations, ActivationsError, SizedActivations
 from headstart.store.checkpoints import Checkpoint, CheckpointError, named_tensors
 from headstart.store.index import Labels
-from tests.learn.conftest import small_pictures
-from tests.steps.conftest import AUGMENT, VIEWS
+from tests.learn.conftest import SIZE, small_pictures
+from tests.steps.conftest import AUGMENT, IDS, VIEWS, computed, sized
 from tests.steps.test_train_head import AS_THEY_ARE, HEAD, NONE, PARAMS, SGD
 
 PHASE = {
     "trainable": "head",
+    "size_px": "full",
     "lr": 0.02,
     "cycles": 2,
     "cycle_len": 1,
     "cycle_mult": 1,
+    "schedule": "sgdr",
     "warmup_frac": 0.05,
 }
 AUGMENTED = TrainAugmentedParams.model_validate({"phases": [PHASE], "seed": VIEWS.seed})
 
 
 @pytest.fixture(scope="module")
-def start(plain: Activations, labels: Labels) -> Checkpoint:
+def start(plain: SizedActivations, labels: Labels) -> Checkpoint:
     return train_head(
         plain, labels, PARAMS, HEAD, SGD, NONE, AS_THEY_ARE, PLAIN_CPU, Silent()
     ).checkpoint
 
 
+LARGE = 40  # and SIZE is a smaller one
+SIZES = [PHASE | {"size_px": SIZE, "cycles": 1}, PHASE | {"cycles": 1}]
+
+
+def with_large(
+    cached: SizedActivations, backbone: Backbone, ids: list[str], of_views: bool
+) -> SizedActivations:
+    """The cache, with the full size of LARGE beside it."""
+    pictures = small_pictures(LARGE)
+    computation = (
+        precompute_views(backbone, pictures, ids, "digest", AUGMENT, VIEWS, Silent())
+        if of_views
+        else precompute_activations(backbone, pictures, ids, "digest", Silent())
+    )
+    return SizedActivations(LARGE, {SIZE: cached.first(), LARGE: computed(computation)})
+
+
+@pytest.mark.parametrize("phases", [[PHASE], SIZES], ids=["one size", "two sizes"])
 def test_epochs_from_cached_views_equal_live_ones(
-    backbone: Backbone, views: Activations, plain: Activations, labels: Labels, start: Checkpoint
+    backbone: Backbone,
+    views: SizedActivations,
+    plain: SizedActivations,
+    labels: Labels,
+    start: Checkpoint,
+    phases: list[dict[str, object]],
 ) -> None:
     """The whole point: the same order, dropout, rates and pictures give the same head."""
     cached = train_augmented(
-        views, plain, labels, start, AUGMENTED, SGD, AS_THEY_ARE, PLAIN_CPU, Silent()
+        with_large(views, backbone, labels.ids("train"), of_views=True),
+        with_large(plain, backbone, IDS, of_views=False),
+        labels,
+        start,
+        TrainAugmentedParams.model_validate({"phases": phases, "seed": VIEWS.seed}),
+        SGD,
+        AS_THEY_ARE,
+        PLAIN_CPU,
+        Silent(),
     )
     live = unfreeze_finetune(
         backbone,
         start,
-        small_pictures(),
+        small_pictures(LARGE),
         labels,
         AUGMENT,
         UnfreezeFinetuneParams.model_validate(
             {
-                "phases": [PHASE],
+                "phases": phases,
                 "seed": VIEWS.seed,
                 "monitor": "log_loss",
                 "stop_when_worse": False,
@@ -63,7 +99,13 @@ def test_epochs_from_cached_views_equal_live_ones(
             }
         ),
         FinetuneOptimizerParams(
-            **SGD.model_dump(), lr_ratio=3.0, dropout=HEAD.dropout, bn_freeze="none"
+            **SGD.model_dump(),
+            n_groups=3,
+            lr_ratio=3.0,
+            decay_ratio=1.0,
+            dropout=HEAD.dropout,
+            bn_freeze="none",
+            bn_momentum="own",
         ),
         AS_THEY_ARE,
         Suggestion(None, ""),
@@ -74,12 +116,27 @@ def test_epochs_from_cached_views_equal_live_ones(
         torch.testing.assert_close(one[name], two[name], rtol=1e-3, atol=1e-5)
     np.testing.assert_allclose(cached.epochs["train_loss"], live.epochs["train_loss"], rtol=1e-4)
     np.testing.assert_allclose(cached.epochs["valid_loss"], live.epochs["valid_loss"], rtol=1e-4)
+    assert cached.checkpoint.info.size_px == live.checkpoint.info.size_px == LARGE
     # batch norms and weights of the frozen backbone did not move
-    assert tensors_digest(live.checkpoint.part("backbone")) == plain.manifest.weights
+    assert tensors_digest(live.checkpoint.part("backbone")) == plain.first().manifest.weights
+
+
+def test_a_size_that_is_not_cached_is_named(
+    views: SizedActivations, plain: SizedActivations, labels: Labels, start: Checkpoint
+) -> None:
+    smaller = TrainAugmentedParams.model_validate({"phases": [PHASE | {"size_px": 48}], "seed": 0})
+    bigger = smaller.model_copy(
+        update={"phases": (smaller.phases[0].model_copy(update={"size_px": 64}),)}
+    )
+    run = partial(train_augmented, replace(views, full_px=50), plain, labels, start)
+    with pytest.raises(ActivationsError, match=r"phases\.0\.size_px is 48, .* not cached"):
+        run(smaller, SGD, AS_THEY_ARE, PLAIN_CPU, Silent())
+    with pytest.raises(ValueError, match=r"size_px is 64, which is larger than backbone.size_px"):
+        run(bigger, SGD, AS_THEY_ARE, PLAIN_CPU, Silent())
 
 
 def test_it_continues_the_head(
-    views: Activations, plain: Activations, labels: Labels, start: Checkpoint
+    views: SizedActivations, plain: SizedActivations, labels: Labels, start: Checkpoint
 ) -> None:
     training = train_augmented(
         views, plain, labels, start, AUGMENTED, SGD, AS_THEY_ARE, PLAIN_CPU, Silent()
@@ -91,7 +148,7 @@ def test_it_continues_the_head(
 
 
 def test_fewer_views_than_epochs_is_a_warning_that_names_both_keys(
-    views: Activations, plain: Activations, labels: Labels, start: Checkpoint
+    views: SizedActivations, plain: SizedActivations, labels: Labels, start: Checkpoint
 ) -> None:
     longer = TrainAugmentedParams.model_validate({"phases": [PHASE | {"cycles": 3}], "seed": 0})
     keys = r"train_augmented\.phases have 3 epochs, but precompute_views\.n_views is 2"
@@ -100,7 +157,7 @@ def test_fewer_views_than_epochs_is_a_warning_that_names_both_keys(
 
 
 def test_a_head_of_another_backbone_or_of_other_classes_is_refused(
-    views: Activations, plain: Activations, labels: Labels, start: Checkpoint
+    views: SizedActivations, plain: SizedActivations, labels: Labels, start: Checkpoint
 ) -> None:
     run = partial(train_augmented, views, plain, labels)
     for update in ({"weights": "0" * 64}, {"classes": ("x", "y", "z")}):
@@ -124,23 +181,24 @@ def test_phases_that_views_cannot_train(change: dict[str, object], sentence: str
 
 def test_optimizers_are_strict() -> None:
     with pytest.raises(ValidationError, match="batch_size"):
-        OptimizerParams(name="sgd", momentum=0.9, weight_decay=0.0, batch_size=1)
+        OptimizerParams(name="sgd", momentum=0.9, weight_decay=0.0, clip_norm=0.0, batch_size=1)
     assert named_tensors("head", {"a": torch.ones(1)}).keys() == {"head.a"}
 
 
 def test_copies_read_their_own_views(
-    views: Activations, plain: Activations, labels: Labels, start: Checkpoint
+    views: SizedActivations, plain: SizedActivations, labels: Labels, start: Checkpoint
 ) -> None:
     """With one view repeated, copies cannot differ; with two, they do."""
     copied = SamplingParams(balance="oversample", strength=1.0, max_factor=10.0)
 
-    def trained(cached: Activations, sampling: SamplingParams) -> torch.Tensor:
+    def trained(cached: SizedActivations, sampling: SamplingParams) -> torch.Tensor:
         training = train_augmented(
             cached, plain, labels, start, AUGMENTED, SGD, sampling, PLAIN_CPU, Silent()
         )
         return training.checkpoint.tensors["head.2.weight"]
 
-    repeated = Activations(views.features[[0, 0]], views.ids, views.manifest)
+    of = views.first()
+    repeated = sized(Activations(of.features[[0, 0]], of.ids, of.manifest))
     one, two = trained(repeated, copied), trained(views, copied)
     assert not torch.equal(one, two)
     assert not torch.equal(two, trained(views, AS_THEY_ARE))

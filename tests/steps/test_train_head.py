@@ -11,13 +11,13 @@ from headstart.learn.device import PLAIN_CPU
 from headstart.learn.head import HeadParams
 from headstart.learn.loop import OptimizerParams
 from headstart.steps.train_head import TrainHeadParams, train_head
-from headstart.store.activations import Activations, ActivationsError
+from headstart.store.activations import Activations, ActivationsError, SizedActivations
 from headstart.store.checkpoints import Training
 from headstart.store.index import Labels
-from tests.steps.conftest import CLASSES, make_labels
+from tests.steps.conftest import CLASSES, make_labels, sized
 
 HEAD = HeadParams(hidden_units=16, dropout=(0.25, 0.5))
-SGD = OptimizerParams(name="sgd", momentum=0.9, weight_decay=0.0, batch_size=8)
+SGD = OptimizerParams(name="sgd", momentum=0.9, weight_decay=0.0, clip_norm=0.0, batch_size=8)
 PARAMS = TrainHeadParams(lr=0.05, n_epochs=4, seed=0)
 BEYOND = TrainHeadParams(lr=0.1, n_epochs=40, seed=0)
 AS_THEY_ARE = SamplingParams(balance="none", strength=1.0, max_factor=10.0)
@@ -25,7 +25,7 @@ NONE = Suggestion(None, "the loss is flat")
 
 
 def train(
-    plain: Activations,
+    plain: SizedActivations,
     labels: Labels,
     params: TrainHeadParams = PARAMS,
     suggestion: Suggestion = NONE,
@@ -34,10 +34,14 @@ def train(
     return train_head(plain, labels, params, HEAD, SGD, suggestion, sampling, PLAIN_CPU, Silent())
 
 
-def test_the_checkpoint_says_what_it_is(plain: Activations, labels: Labels) -> None:
+def test_the_checkpoint_says_what_it_is(plain: SizedActivations, labels: Labels) -> None:
     training = train(plain, labels)
     info = training.checkpoint.info
-    assert (info.kind, info.classes, info.weights) == ("head", CLASSES, plain.manifest.weights)
+    assert (info.kind, info.classes, info.weights) == (
+        "head",
+        CLASSES,
+        plain.first().manifest.weights,
+    )
     assert info.history == ("train-head",)
     assert all(name.startswith("head.") for name in training.checkpoint.tensors)
     assert list(training.epochs["lr"]) == [0.05] * 4
@@ -45,33 +49,37 @@ def test_the_checkpoint_says_what_it_is(plain: Activations, labels: Labels) -> N
     assert set(training.metrics["valid"]) == {"log_loss", "accuracy"}  # type: ignore[call-overload]
 
 
-def test_it_is_the_same_tomorrow(plain: Activations, labels: Labels) -> None:
+def test_it_is_the_same_tomorrow(plain: SizedActivations, labels: Labels) -> None:
     one, two = (train(plain, labels).checkpoint.tensors for _ in range(2))
     assert all(torch.equal(one[name], two[name]) for name in one)
 
 
-def test_auto_takes_the_suggestion_and_refuses_none(plain: Activations, labels: Labels) -> None:
+def test_auto_takes_the_suggestion_and_refuses_none(
+    plain: SizedActivations, labels: Labels
+) -> None:
     auto = TrainHeadParams(lr="auto", n_epochs=1, seed=0)
     assert train(plain, labels, auto, Suggestion(0.02, "rule valley")).metrics["lr"] == 0.02
     with pytest.raises(ValueError, match=r"train_head\.lr is auto, but .*: the loss is flat"):
         train(plain, labels, auto)
 
 
-def test_without_a_valid_split_there_are_no_valid_columns(plain: Activations) -> None:
+def test_without_a_valid_split_there_are_no_valid_columns(plain: SizedActivations) -> None:
     training = train(plain, make_labels(valid=False))
     assert "valid" not in training.metrics
     assert not {"valid_loss", "valid_score"} & set(training.epochs)
 
 
-def test_a_picture_without_activations_is_named(plain: Activations, labels: Labels) -> None:
-    short = Activations(plain.features[:, :-1], plain.ids[:-1], plain.manifest)
-    with pytest.raises(ActivationsError, match=f"no row for picture {plain.ids[-1]}"):
+def test_a_picture_without_activations_is_named(plain: SizedActivations, labels: Labels) -> None:
+    all_of_them = plain.first()
+    *ids, last = all_of_them.ids
+    short = sized(Activations(all_of_them.features[:, :-1], ids, all_of_them.manifest))
+    with pytest.raises(ActivationsError, match=f"no row for picture {last}"):
         train(short, labels)
 
 
 @pytest.mark.parametrize("balance", ["oversample", "weights"])
 def test_balance_tells_what_it_did_to_each_recall(
-    balance: Balance, plain: Activations, labels: Labels
+    balance: Balance, plain: SizedActivations, labels: Labels
 ) -> None:
     balanced = SamplingParams(balance=balance, strength=1.0, max_factor=10.0)
     metrics: dict[str, Any] = train(plain, labels, sampling=balanced).metrics
@@ -89,7 +97,7 @@ def test_balance_tells_what_it_did_to_each_recall(
     assert not torch.equal(plain_head, other)
 
 
-def test_a_head_for_many_labels(plain: Activations) -> None:
+def test_a_head_for_many_labels(plain: SizedActivations) -> None:
     one = make_labels()
     several = [[name, "a"] if name != "a" else [] for [name] in one.table["labels"]]
     table = one.table.assign(labels=pd.Series(several, dtype=object))

@@ -15,7 +15,7 @@ from headstart.learn.network import Network
 from headstart.learn.phases import FinetuneOptimizerParams
 from headstart.steps.train_head import train_head
 from headstart.steps.unfreeze_finetune import UnfreezeFinetuneParams, unfreeze_finetune
-from headstart.store.activations import Activations
+from headstart.store.activations import SizedActivations
 from headstart.store.checkpoints import Checkpoint, Training
 from headstart.store.index import Labels
 from tests.learn.conftest import small_backbone, small_network, small_pictures
@@ -26,17 +26,23 @@ OPTIMIZER = FinetuneOptimizerParams(
     name="adamw",
     momentum=0.9,
     weight_decay=0.01,
+    clip_norm=0.0,
     batch_size=8,
+    n_groups=3,
     lr_ratio=3.0,
+    decay_ratio=1.0,
     dropout=(0.0, 0.2),
     bn_freeze="all",
+    bn_momentum="own",
 )
 PHASE = {
     "trainable": "all",
+    "size_px": "full",
     "lr": 1e-3,
     "cycles": 1,
     "cycle_len": 1,
     "cycle_mult": 1,
+    "schedule": "sgdr",
     "warmup_frac": 0.05,
 }
 SECTION: dict[str, Any] = {
@@ -53,7 +59,7 @@ def section(**changes: object) -> UnfreezeFinetuneParams:
 
 
 @pytest.fixture(scope="module")
-def start(plain: Activations, labels: Labels) -> Checkpoint:
+def start(plain: SizedActivations, labels: Labels) -> Checkpoint:
     return train_head(
         plain, labels, PARAMS, HEAD, SGD, NONE, AS_THEY_ARE, PLAIN_CPU, Silent()
     ).checkpoint
@@ -88,7 +94,7 @@ def changes(training: Training, start: Checkpoint) -> list[float]:
     before, after = small_network(), small_network()
     load(before, small_backbone().model.state_dict(), start.part("head"))
     load(after, training.checkpoint.part("backbone"), training.checkpoint.part("head"))
-    for old, new in zip(parameter_groups(before), parameter_groups(after), strict=True):
+    for old, new in zip(parameter_groups(before, 3), parameter_groups(after, 3), strict=True):
         groups.append(max((a - b).abs().max().item() for a, b in zip(old, new, strict=True)))
     return groups
 

@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -40,10 +41,14 @@ def computation(n: int = 5) -> Computation:
     return Computation(IDS, 2, 3, chunks(n), MANIFEST)
 
 
+def write(folder: Path, n: int = 5) -> dict[str, int]:
+    return write_activations(folder, 32, [computation(n)])
+
+
 def test_a_cache_reads_back_memory_mapped(tmp_path: Path) -> None:
-    counts = write_activations(tmp_path / "views", computation())
-    assert (counts["n_pictures"], counts["n_views"]) == (5, 2)
-    read = read_activations(tmp_path / "views", weights="w", size_px=32)
+    counts = write(tmp_path / "views")
+    assert (counts["n_pictures"], counts["n_views"], counts["n_sizes"]) == (5, 2, 1)
+    read = read_activations(tmp_path / "views", weights="w", size_px=32).first()
     assert isinstance(read.features, np.memmap)
     assert np.array_equal(read.features, VALUES) and read.manifest == MANIFEST
     assert np.array_equal(read.of(["d", "a"]), VALUES[:, [3, 0]])
@@ -51,35 +56,53 @@ def test_a_cache_reads_back_memory_mapped(tmp_path: Path) -> None:
 
 
 def test_what_does_not_match_is_named_and_never_read(tmp_path: Path) -> None:
-    write_activations(tmp_path / "views", computation())
+    write(tmp_path / "views")
     sentence = "weights is 'w', expected 'x'; size_px is 32, expected 64"
     with pytest.raises(ActivationsError, match=sentence):
         read_activations(tmp_path / "views", weights="x", size_px=64)
     with pytest.raises(ActivationsError, match="no activations"):
         read_activations(tmp_path / "nowhere")
-    (tmp_path / "views/manifest.json").write_text("{}")
+    (tmp_path / "views/32/manifest.json").write_text("{}")
     with pytest.raises(ActivationsError, match="not readable"):
         read_activations(tmp_path / "views")
 
 
 def test_a_computation_that_breaks_off_leaves_the_old_cache(tmp_path: Path) -> None:
     folder = tmp_path / "views"
-    write_activations(folder, computation())
+    write(folder)
     with pytest.raises(ActivationsError, match="8 rows were computed, 2 x 5 are needed"):
-        write_activations(folder, computation(4))
-    assert np.array_equal(read_activations(folder).features, VALUES)
+        write(folder, 4)
+    assert np.array_equal(read_activations(folder).first().features, VALUES)
 
 
 def test_the_same_values_give_the_same_bytes(tmp_path: Path) -> None:
     for name in ("one", "two"):
-        write_activations(tmp_path / name, computation())
-    files = sorted(path.name for path in (tmp_path / "one").iterdir())
-    assert files == ["features.npy", "manifest.json", "rows.parquet"]
+        write(tmp_path / name)
+    one = tmp_path / "one"
+    files = sorted(str(path.relative_to(one)) for path in one.rglob("*.*"))
+    assert files == ["32/features.npy", "32/manifest.json", "32/rows.parquet", "sizes.json"]
     for file in files:
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
 
 
 def test_unknown_pictures_are_counted(tmp_path: Path) -> None:
-    write_activations(tmp_path / "views", computation())
+    write(tmp_path / "views")
     with pytest.raises(ActivationsError, match=r"picture x \(2 of 3 are missing\)"):
-        read_activations(tmp_path / "views").rows(["a", "x", "y"])
+        read_activations(tmp_path / "views").first().rows(["a", "x", "y"])
+
+
+def test_each_size_has_its_own_cache_in_the_order_of_training(tmp_path: Path) -> None:
+    small = replace(computation(), manifest=MANIFEST.model_copy(update={"size_px": 16}))
+    larger = replace(computation(), chunks=[(0, 0, VALUES[0] + 1), (1, 0, VALUES[1] + 1)])
+    counts = write_activations(tmp_path / "views", 64, [small, larger])
+    assert counts["n_sizes"] == 2 and counts["n_bytes"] > 2 * VALUES.nbytes
+    read = read_activations(tmp_path / "views")
+    assert read.full_px == 64 and list(read.by_size) == [16, 32]
+    assert np.array_equal(read.first().features, VALUES)
+    assert np.array_equal(read.at(32, "phases.0.size_px").features, VALUES + 1)
+    with pytest.raises(ActivationsError, match=r"phases.1.size_px is full, .* for 16, 32 px"):
+        read.at("full", "phases.1.size_px")
+    with pytest.raises(
+        ValueError, match=r"size_px is 65, which is larger than backbone.size_px \(64"
+    ):
+        read.at(65, "phases.1.size_px")

@@ -20,6 +20,7 @@ INFO = CheckpointInfo(
     mean=(0.5, 0.5, 0.5),
     std=(0.5, 0.5, 0.5),
     size_px=32,
+    full_px=32,
     crop_frac=1.0,
     classes=("a", "ü"),
     task="single_label",

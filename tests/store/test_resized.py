@@ -1,13 +1,17 @@
 import io
 import pickle
+import shutil
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
 import pytest
 from PIL import Image
 
+from headstart.core.report import Silent, T
 from headstart.store.resized import N_ROWS_A_BATCH, ResizedPictures, write_resized
 
 ROWS = [(f"{i:04d}", bytes([i % 256]) * (i + 1)) for i in range(2 * N_ROWS_A_BATCH + 3)]
@@ -84,3 +88,52 @@ def test_a_manifest_of_another_file_is_refused(folder: Path, tmp_path: Path) -> 
 def test_an_empty_set_can_be_stored(tmp_path: Path) -> None:
     write_resized(tmp_path, [], MANIFEST)
     assert ResizedPictures(tmp_path).ids == []
+
+
+def stored(folder: Path, size_px: int, n: int = 3) -> ResizedPictures:
+    """Pictures of noise whose shorter side is `size_px`."""
+    random, rows = np.random.default_rng(0), []
+    for number in range(n):
+        noise = random.integers(0, 256, (size_px, 2 * size_px, 3), dtype=np.uint8)
+        buffer = io.BytesIO()
+        Image.fromarray(noise).save(buffer, "JPEG", quality=92)
+        rows.append((f"{number}", buffer.getvalue()))
+    write_resized(folder, rows, {"size_px": size_px, "codec": "jpeg", "quality": 92})
+    return ResizedPictures(folder)
+
+
+def test_a_small_input_reads_copies_that_are_made_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    resized = stored(tmp_path / "resized", size_px=256)
+
+    class Told(Silent):
+        labels: ClassVar[list[str]] = []
+
+        def progress(self, items: Iterable[T], n: int, label: str) -> Iterator[T]:
+            self.labels.append(label)
+            yield from items
+
+    small = resized.decode_at(64, Told())("1")
+    assert small.shape == (84, 168, 3)  # 1.3 * 64
+    reference = Image.fromarray(resized.decode("1")).resize((168, 84), Image.Resampling.BICUBIC)
+    assert np.abs(small.astype(int) - np.asarray(reference)).mean() < 8  # JPEG at quality 92
+    again = ResizedPictures(tmp_path / "resized").decode_at(64, Told())("1")
+    assert np.array_equal(small, again)
+    assert Told.labels == ["copies of 84 px"]
+    # other pictures under the same ids have copies of their own
+    other = stored(tmp_path / "other", size_px=260)
+    other.decode_at(64, Told())
+    assert Told.labels == ["copies of 84 px"] * 2
+    shutil.rmtree(tmp_path / ".headstart")
+    assert np.array_equal(small, resized.decode_at(64, Told())("1"))
+
+
+def test_copies_that_save_little_are_not_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    resized = stored(tmp_path / "resized", size_px=256, n=1)
+    assert resized.decode_at(224, Silent()) == resized.decode
+    assert not (tmp_path / ".headstart").exists()

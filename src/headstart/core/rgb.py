@@ -1,9 +1,12 @@
 """From the bytes of a picture file to upright RGB pixels, the one way in the whole pipeline."""
 
 import io
+from typing import Literal
 
 import numpy as np
 from PIL import Image, ImageOps
+
+Codec = Literal["jpeg", "png"]
 
 _STUBS = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}  # Pillow knows their names, little more
 
@@ -55,3 +58,35 @@ def is_plain_jpeg(data: bytes) -> bool:
         return (
             image.format == "JPEG" and image.mode == "RGB" and image.getexif().get(0x0112, 1) == 1
         )
+
+
+def shrunk(data: bytes, short_side_px: int, codec: Codec, quality: int) -> bytes:
+    """A picture file as upright 8-bit RGB with its shorter side at `short_side_px`, encoded.
+
+    Resized with antialiasing (bicubic); a smaller picture keeps its size. A JPEG that is RGB,
+    upright and no larger keeps its very bytes where the codec is jpeg: encoding it again would only
+    lose. The bytes depend on the arguments and Pillow's version alone.
+
+    Args:
+        data: the whole file.
+        short_side_px: of the result.
+        codec: jpeg (lossy) or png (lossless).
+        quality: of jpeg, 1 to 95.
+
+    Raises:
+        Exception: as `decode_rgb`.
+    """
+    image = decode_rgb(data, short_side_px)
+    shorter = min(image.size)
+    if shorter > short_side_px:
+        # the shorter side comes out exactly, the longer at least as large
+        width, height = (max(1, round(side * short_side_px / shorter)) for side in image.size)
+        image = image.resize((width, height), Image.Resampling.BICUBIC)
+    elif codec == "jpeg" and is_plain_jpeg(data):
+        return data
+    buffer = io.BytesIO()
+    if codec == "jpeg":
+        image.save(buffer, "JPEG", quality=quality, subsampling="4:4:4")
+    else:
+        image.save(buffer, "PNG")
+    return buffer.getvalue()

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any, Self
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from safetensors import safe_open
 from torch import Tensor, nn
 
 from headstart.core.section import Section
+from headstart.core.sizes import Size, px
 from headstart.learn import torchvision_ops  # noqa: F401  (must come before timm)
 from headstart.learn.device import PLAIN_CPU, Compute
 
@@ -24,10 +25,29 @@ class BackboneParams(Section):
     weights: str = Field(
         description="a file under sources/, or an absolute path of .safetensors or .pth"
     )
-    size_px: int = Field(ge=32, description="side of the square network input, px, at least 32")
+    size_px: int = Field(
+        ge=32, description="side of the square network input, px, at least 32; phases may have less"
+    )
+    cached_px: tuple[Size, ...] = Field(
+        strict=False,
+        min_length=1,
+        description="input sizes whose activations are cached, in the order in which the head is "
+        "trained on them; full: size_px",
+    )
     crop_frac: float = Field(
         gt=0, le=1, description="part of the shorter side that the plain view shows, in (0, 1]"
     )
+
+    @model_validator(mode="after")
+    def _each_size_once(self) -> Self:
+        sizes = self.cached_sizes()
+        if len(set(sizes)) < len(sizes):
+            raise ValueError(f"cached_px stands for {sizes}: name each size once")
+        return self
+
+    def cached_sizes(self) -> list[int]:
+        """The sizes that cached_px stands for, px."""
+        return [px(size, self.size_px, "backbone.cached_px") for size in self.cached_px]
 
 
 class UnsuitableBackboneError(ValueError):

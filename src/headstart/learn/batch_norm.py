@@ -7,10 +7,14 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 BnFreeze = Literal["none", "backbone", "all"]
+BnMomentum = float | Literal["own"]
 
 
 def set_training_mode(
-    groups: Sequence[Sequence[nn.Module]], first_trainable: int, bn_freeze: BnFreeze
+    groups: Sequence[Sequence[nn.Module]],
+    first_trainable: int,
+    bn_freeze: BnFreeze,
+    bn_momentum: BnMomentum = "own",
 ) -> None:
     """Put each leaf module into the mode it trains in.
 
@@ -31,6 +35,8 @@ def set_training_mode(
         groups: leaf modules a group, first group first (see `layer_groups.module_groups`).
         first_trainable: number of the first group that trains.
         bn_freeze: see above.
+        bn_momentum: weight of a batch in the running statistics of norms that are not frozen; "own"
+            leaves each norm its own (torch: 0.1; timm's `tf_*` networks: 0.01).
     """
     head = len(groups) - 1
     for number, group in enumerate(groups):
@@ -38,3 +44,5 @@ def set_training_mode(
         for module in group:
             is_bn = isinstance(module, _BatchNorm)
             module.train(number >= first_trainable and not (is_bn and frozen_bn))
+            if is_bn and module.training and bn_momentum != "own":
+                module.momentum = bn_momentum  # type: ignore[assignment]

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 
+import torch
 from torch import nn
 
 from headstart.core.multi_label import label_counts
 from headstart.core.report import Report
 from headstart.core.sampling import Sampler
-from headstart.learn.fit import Trainer
+from headstart.learn.fit import Material, Trainer
 from headstart.learn.inference import head_logits
 from headstart.learn.loop import OptimizerParams
 from headstart.learn.objective import Objective, Scores, multi_hot
@@ -17,38 +18,33 @@ from headstart.learn.sources import FeatureSource
 
 def head_trainer(
     head: nn.Module,
-    train: FeatureSource,
-    valid: FeatureSource | None,
     optimizer: OptimizerParams,
     balance: tuple[Sampler, Objective],
     seed: int,
+    device: torch.device,
     report: Report,
 ) -> Trainer:
-    """A trainer of `head`, which is moved to the device of `train`.
+    """A trainer of `head`, which is moved to `device`.
 
     Args:
         head: features (N, D) -> logits (N, K).
-        train: V views.
-        valid: its first view, the plain one, is scored after each epoch; None: there is none.
-        optimizer: kind, momentum, weight decay, batch size.
+        optimizer: kind, momentum, gradient clipping, batch size.
         balance: how pictures are drawn, and what is minimised.
         seed: of the order and of dropout.
+        device: where the features go.
         report: listens.
     """
-    sampler, objective = balance
+    return Trainer(head.to(device), balance[0], optimizer, balance[1], seed, report)
+
+
+def cached_material(
+    head: nn.Module, train: FeatureSource, valid: FeatureSource | None, objective: Objective
+) -> Material:
+    """Cached views of train (V views), judged by the plain view of valid where there is any."""
     evaluate: Callable[[], Scores] | None = None
     if valid and len(valid.targets):
         evaluate = partial(score_head, head, valid, objective)
-    return Trainer(
-        model=head.to(train.device),
-        source=train,
-        sampler=sampler,
-        optimizer=optimizer,
-        objective=objective,
-        evaluate=evaluate,
-        seed=seed,
-        report=report,
-    )
+    return Material(train, evaluate)
 
 
 def score_head(head: nn.Module, valid: FeatureSource, objective: Objective) -> Scores:

@@ -1,6 +1,5 @@
 """Phases, cycles and epochs around the training loop."""
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, count
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 from headstart.core.lr_curve import LrCurve, RangeTestParams, diverged, smooth
 from headstart.core.report import Report
 from headstart.core.sampling import Sampler
-from headstart.core.schedules import constant
+from headstart.core.schedules import Step, constant
 from headstart.core.task import Task
 from headstart.learn.loop import (
     OptimizerParams,
@@ -31,20 +30,35 @@ from headstart.learn.seeding import key_seed, permutation, torch_seed
 
 
 @dataclass(frozen=True)
+class Material:
+    """What is trained on and judged by: pictures of one size, or their cached features.
+
+    Attributes:
+        source: of the training pictures.
+        evaluate: scores of the model as it is on the valid split, or None where there is none.
+    """
+
+    source: Source
+    evaluate: Callable[[], Scores] | None
+
+
+@dataclass(frozen=True)
 class Phase:
-    """What one phase trains, and when.
+    """What one phase trains, on what, and when.
 
     Attributes:
         groups: parameters with the highest rate of each group.
         set_mode: puts the model's modules into the modes they train in; called before each epoch.
+        material: what it is trained on; phases of one size share one.
         cycles: epochs of each cycle.
-        factors: batches of an epoch -> the factor on the rates, one a step of the whole phase.
+        schedule: batches of an epoch -> what each step of the whole phase has.
     """
 
     groups: Sequence[ParameterGroup]
     set_mode: Callable[[], object]
+    material: Material
     cycles: Sequence[int] = ()
-    factors: Callable[[int], Sequence[float]] = constant
+    schedule: Callable[[int], Sequence[Step]] = constant
 
 
 @dataclass(frozen=True)
@@ -73,6 +87,25 @@ class Epoch:
         return row
 
 
+@dataclass(frozen=True)
+class StopRule:
+    """When a cycle ends worse than the best so far.
+
+    Attributes:
+        monitor: what "worse" means: a higher log loss, or a lower score.
+        stop: end the phase there; the next one goes on from the best weights of this size.
+        keep: restore the weights of the best end of a cycle, the starting point included, or not.
+    """
+
+    monitor: Literal["log_loss", "score"]
+    stop: bool
+    keep: Literal["best", "last"]
+
+    def badness(self, scores: Scores) -> float:
+        """Lower is better."""
+        return scores.log_loss if self.monitor == "log_loss" else -scores.score
+
+
 @dataclass
 class FitResult:
     """What training gave.
@@ -80,12 +113,18 @@ class FitResult:
     Attributes:
         epochs: in order.
         kept_epoch: the number of epochs behind the weights that were kept; 0 is the starting point.
-        stopped: whether a cycle that ended worse than the best one ended the training.
+        kept_phase: the phase that they come from; None is the starting point.
+        stopped: whether a cycle that ended worse than the best one ended a phase.
+        start: scores of the starting point, where a rule asked for them.
+        kept: scores of the weights that were kept.
     """
 
     epochs: list[Epoch] = field(default_factory=list)
     kept_epoch: int = 0
+    kept_phase: int | None = None
     stopped: bool = False
+    start: Scores | None = None
+    kept: Scores | None = None
 
     def table(self) -> pd.DataFrame:
         """A row an epoch, for `dvc plots`."""
@@ -99,115 +138,144 @@ class FitResult:
             metrics["valid"] = last.scores.named(task)
         return metrics
 
+    def comparison(self, task: Task, rule: StopRule) -> dict[str, object]:
+        """Scores of the start and of what was kept, and whether that is worse than the start."""
+        if not self.start or not self.kept:
+            return {}
+        return {
+            "start": self.start.named(task),
+            "kept": self.kept.named(task),
+            "worse_than_start": rule.badness(self.kept) > rule.badness(self.start),
+        }
+
 
 @dataclass(frozen=True)
-class StopRule:
-    """When a cycle ends worse than the best so far.
+class _Mark:
+    """How good the model was after so many epochs, and its weights then."""
 
-    Attributes:
-        monitor: what "worse" means: a higher log loss, or a lower score.
-        stop: end the training there.
-        keep: restore the weights of the best end of a cycle, the starting point included, or not.
-    """
-
-    monitor: Literal["log_loss", "score"]
-    stop: bool
-    keep: Literal["best", "last"]
-
-    def badness(self, scores: Scores) -> float:
-        """Lower is better."""
-        return scores.log_loss if self.monitor == "log_loss" else -scores.score
-
-
-RUN_TO_THE_END = StopRule(monitor="log_loss", stop=False, keep="last")
+    scores: Scores
+    epoch: int
+    phase: int | None
+    state: dict[str, Tensor]
 
 
 @dataclass(frozen=True)
 class Trainer:
-    """One model, one source of batches, and how to train the one on the other.
+    """One model, and how to train it.
 
     Attributes:
         model: trained in place.
-        source: the training pictures or their features.
-        sampler: which of them an epoch shows, and how often.
-        optimizer: kind, momentum, weight decay, batch size.
+        sampler: which of the training pictures an epoch shows, and how often.
+        optimizer: kind, momentum, gradient clipping, batch size.
         objective: what is minimised.
-        evaluate: scores on the valid split, or None where there is none.
         seed: of the order of the pictures and of dropout.
         report: listens to progress and metrics.
     """
 
     model: nn.Module
-    source: Source
     sampler: Sampler
     optimizer: OptimizerParams
     objective: Objective
-    evaluate: Callable[[], Scores] | None
     seed: int
     report: Report
 
-    def fit(self, phases: Sequence[Phase], rule: StopRule = RUN_TO_THE_END) -> FitResult:
+    def fit(
+        self,
+        phases: Sequence[Phase],
+        rule: StopRule | None = None,
+        start: Material | None = None,
+    ) -> FitResult:
         """Train through all phases; each starts with a fresh optimiser, as in fastai 0.7.
 
-        Without a valid split nothing can be judged: the training runs to its end.
+        "Worse" compares what was judged by the same material: a phase of another size is compared
+        with its own beginning. What is kept is the best of all ends of cycles and of the starting
+        point, each at its own size. Without a valid split nothing can be judged: the training runs
+        to its end.
+
+        Args:
+            phases: in order.
+            rule: when a cycle ends worse than the best so far; None trains to the end, unjudged.
+            start: what judges the starting point, where that is not what judges the first phase.
         """
         result = FitResult()
-        best = rule.badness(self.evaluate()) if self.evaluate else math.inf
-        keep = self.evaluate is not None and rule.keep == "best"
-        best_state = _copy_state(self.model) if keep else None
-        for row in self._epochs(phases):
-            result.epochs.append(row)
-            if row.scores is None or not row.ends_cycle:
-                continue
-            badness = rule.badness(row.scores)
-            if badness < best:
-                best, result.kept_epoch = badness, len(result.epochs)
-                best_state = _copy_state(self.model) if keep else None
-            elif rule.stop:
-                result.stopped = True
-                break
-        if best_state is not None:
-            self.model.load_state_dict(best_state)
-        else:
-            result.kept_epoch = len(result.epochs)
+        judged = start or phases[0].material
+        best = here = self._mark(judged, rule)
+        result.start = best.scores if best else None
+        for number, phase in enumerate(phases):
+            if phase.material is not judged:
+                judged = phase.material
+                here = self._mark(judged, rule)
+            for row in self._epochs(number, phase, result.epochs):
+                result.epochs.append(row)
+                if not (rule and here and row.scores and row.ends_cycle):
+                    continue
+                if rule.badness(row.scores) < rule.badness(here.scores):
+                    here = _Mark(row.scores, len(result.epochs), number, _copy_state(self.model))
+                elif rule.stop:
+                    result.stopped = True
+                    self.model.load_state_dict(here.state)
+                    break
+            if rule and best and here and rule.badness(here.scores) < rule.badness(best.scores):
+                best = here
+        result.kept_epoch, result.kept_phase = len(result.epochs), len(phases) - 1
+        result.kept = result.epochs[-1].scores if result.epochs else None
+        if rule and best and rule.keep == "best":
+            self.model.load_state_dict(best.state)
+            result.kept_epoch, result.kept_phase, result.kept = best.epoch, best.phase, best.scores
         return result
 
-    def _epochs(self, phases: Sequence[Phase]) -> Iterator[Epoch]:
-        """Run one epoch after the other, as the caller asks for them."""
+    def _mark(self, judge: Material, rule: StopRule | None) -> _Mark | None:
+        """The model as it starts; None where nothing judges it."""
+        if rule is None or judge.evaluate is None:
+            return None
+        return _Mark(judge.evaluate(), 0, None, _copy_state(self.model))
+
+    def _epochs(self, number: int, phase: Phase, done: Sequence[Epoch]) -> Iterator[Epoch]:
+        """Run one epoch of a phase after the other, as the caller asks for them."""
         n_steps = n_batches(self.sampler.n, self.optimizer.batch_size)
-        epoch = cycle = 0
-        for number, phase in enumerate(phases):
-            optimizer = create_optimizer(phase.groups, self.optimizer)
-            factors = phase.factors(n_steps)
-            for cycle_epochs in phase.cycles:
-                for i in range(cycle_epochs):
-                    steps, factors = factors[:n_steps], factors[n_steps:]
-                    phase.set_mode()
-                    train_loss = self._train(epoch, optimizer, steps)
-                    lr = phase.groups[-1].lr * max(steps)
-                    scores = self.evaluate() if self.evaluate else None
-                    row = Epoch(epoch, number, cycle, lr, train_loss, scores, i == cycle_epochs - 1)
-                    self.report.log(row.values(), epoch)
-                    yield row
-                    epoch += 1
-                cycle += 1
+        epoch, cycle = len(done), done[-1].cycle + 1 if done else 0
+        optimizer = create_optimizer(phase.groups, self.optimizer)
+        schedule = phase.schedule(n_steps)
+        for cycle_epochs in phase.cycles:
+            for i in range(cycle_epochs):
+                steps, schedule = schedule[:n_steps], schedule[n_steps:]
+                phase.set_mode()
+                train_loss = self._train(epoch, phase.material.source, optimizer, steps)
+                lr = phase.groups[-1].lr * max(step.lr for step in steps)
+                evaluate = phase.material.evaluate
+                scores = evaluate() if evaluate else None
+                row = Epoch(epoch, number, cycle, lr, train_loss, scores, i == cycle_epochs - 1)
+                self.report.log(row.values(), epoch)
+                yield row
+                epoch += 1
+            cycle += 1
 
     def _train(
-        self, epoch: int, optimizer: torch.optim.Optimizer, factors: Sequence[float]
+        self, epoch: int, source: Source, optimizer: torch.optim.Optimizer, schedule: Sequence[Step]
     ) -> float:
         """One epoch; the mean loss over its pictures."""
-        batches = self.batches(epoch)
+        batches = self.batches(source, epoch)
         with torch_seed(self.seed, "dropout", epoch):
-            steps = train_steps(self.model, batches, optimizer, factors, self.objective.loss)
-            return mean_loss(self.report.progress(steps, len(factors), f"epoch {epoch + 1}"))
+            steps = self._steps(batches, optimizer, schedule)
+            return mean_loss(self.report.progress(steps, len(schedule), f"epoch {epoch + 1}"))
 
-    def batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def _steps(
+        self,
+        batches: Iterator[tuple[Tensor, Tensor]],
+        optimizer: torch.optim.Optimizer,
+        schedule: Sequence[Step],
+    ) -> Iterator[tuple[float, int]]:
+        return train_steps(
+            self.model, batches, optimizer, schedule, self.objective.loss, self.optimizer.clip_norm
+        )
+
+    def batches(self, source: Source, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         """The batches of an epoch, in an order that (seed, epoch) alone decides."""
         generator = np.random.default_rng(key_seed(self.seed, "copies", epoch))
         drawn = self.sampler.epoch(generator)
         order = permutation(len(drawn.rows), self.seed, "order", epoch)
         parts = batch_rows(order, self.optimizer.batch_size)
-        return self.source.epoch(epoch, [drawn.at(part) for part in parts])
+        return source.epoch(epoch, [drawn.at(part) for part in parts])
 
     def range_test(self, phase: Phase, params: RangeTestParams) -> LrCurve:
         """Train at rising rates, one a step, until the loss diverges; the model stays as it was.
@@ -220,12 +288,13 @@ class Trainer:
         """
         state = _copy_state(self.model)
         optimizer = create_optimizer(phase.groups, self.optimizer)
-        endless = chain.from_iterable(self.batches(epoch) for epoch in count())
+        source = phase.material.source
+        endless = chain.from_iterable(self.batches(source, epoch) for epoch in count())
         curve = LrCurve([], [], [], params.smoothing)
         phase.set_mode()
         with torch_seed(self.seed, "dropout", 0):
             lrs = params.lrs()
-            steps = train_steps(self.model, endless, optimizer, lrs, self.objective.loss)
+            steps = self._steps(endless, optimizer, [Step(lr) for lr in lrs])
             for i, (loss, _) in enumerate(self.report.progress(steps, len(lrs), "rates")):
                 curve.lrs.append(lrs[i])
                 curve.raw.append(loss)

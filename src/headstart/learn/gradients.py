@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from headstart.learn.device import Compute
-from headstart.learn.fit import Phase
 from headstart.learn.loop import Loss
 from headstart.learn.network import Network
 
@@ -23,7 +22,7 @@ class PrecisionError(ValueError):
 
 def gradient_cosine(
     network: Network,
-    phase_of: Callable[[Network], Phase],
+    set_mode: Callable[[Network], object],
     batch: tuple[Tensor, Tensor],
     loss: Loss,
     compute: Compute,
@@ -34,7 +33,7 @@ def gradient_cosine(
 
     Args:
         network: in the state to train from.
-        phase_of: what trains, and which batch norms learn, for a copy.
+        set_mode: puts a copy into the modes it trains in.
         batch: pictures (N, 3, S, S) in [0, 255] and targets (N,).
         loss: of (logits, targets).
         compute: the precision in question.
@@ -44,7 +43,7 @@ def gradient_cosine(
     def gradients(in_precision: Compute, weights: torch.dtype) -> Tensor:
         trial = copy.deepcopy(network).to(weights)
         trial.backbone.compute = in_precision
-        phase_of(trial).set_mode()
+        set_mode(trial)
         for module in trial.modules():
             if isinstance(module, nn.Dropout):
                 module.eval()

@@ -1,55 +1,79 @@
-"""A network as three groups that learn at different rates."""
+"""A network as groups of layers that learn at different rates."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Literal
 
 from torch import nn
 
 from headstart.learn.backbone import UnsuitableBackboneError
 from headstart.learn.network import Network
 
-N_GROUPS = 3
-CUT_STRIDE = 8
+CUT_STRIDES: dict[int, tuple[int, ...]] = {2: (), 3: (8,), 4: (8, 16), 5: (4, 8, 16)}
+"""Number of groups -> the strides after which the backbone is cut; the course has 3 groups."""
+
+LATE_STRIDE = 8  # `trainable: late` begins behind it
 
 
-def module_groups(network: Network) -> list[list[nn.Module]]:
-    """The leaf modules of each group: the backbone up to stride 8, the rest of it, the head.
+def module_groups(network: Network, n_groups: int) -> list[list[nn.Module]]:
+    """The leaf modules of each group: the parts of the backbone, then the head.
 
-    For resnets that is the course's cut (stem, layer1, layer2 | layer3, layer4 | head): the stride-8
-    map is the output of layer2. timm's feature_info says where each stride ends.
+    With 3 groups, of resnets, that is the course's cut (stem, layer1, layer2 | layer3, layer4 |
+    head): the stride-8 map is the output of layer2. timm's feature_info says where each stride ends.
 
     Raises:
-        UnsuitableBackboneError: timm states no stride-8 map for this model.
+        UnsuitableBackboneError: timm states no map of a stride that is needed for this model.
     """
     model = network.backbone.model
-    cut = [i["module"] for i in model.feature_info if i["reduction"] == CUT_STRIDE]  # type: ignore[union-attr]
-    if not cut:
-        raise UnsuitableBackboneError(
-            f"backbone.name is {network.backbone.architecture!r}, which has no map of stride "
-            f"{CUT_STRIDE} to cut its layer groups at."
+    modules = {i["reduction"]: i["module"] for i in model.feature_info}  # type: ignore[union-attr]
+    parts: list[list[nn.Module]] = [[leaf for _, leaf in _leaves(network.head)]]
+    rest = list(_leaves(model))
+    for stride in reversed(CUT_STRIDES[n_groups]):
+        if stride not in modules:
+            raise UnsuitableBackboneError(
+                f"backbone.name is {network.backbone.architecture!r}, which has no map of stride "
+                f"{stride} to cut its layer groups at."
+            )
+        end = _end(rest, modules[stride])
+        parts.insert(0, [leaf for _, leaf in rest[end:]])
+        rest = rest[:end]
+    return [[leaf for _, leaf in rest], *parts]
+
+
+def first_group(trainable: Literal["head", "late", "all"], n_groups: int) -> int:
+    """Number of the first group that trains.
+
+    Raises:
+        ValueError: "late" with 2 groups, whose backbone is not cut.
+    """
+    if trainable == "all":
+        return 0
+    if trainable == "head":
+        return n_groups - 1
+    if LATE_STRIDE not in CUT_STRIDES[n_groups]:
+        raise ValueError(
+            f"trainable is late, but optimizer_finetune.n_groups is {n_groups}, which does not cut "
+            "the backbone; take 3 or more."
         )
-    early: list[nn.Module] = []
-    late: list[nn.Module] = []
-    inside = False  # once the cut module was entered, its end is the first leaf outside of it
-    passed = False
-    for name, leaf in _leaves(model):
-        at_cut = name == cut[-1] or name.startswith(f"{cut[-1]}.")
-        passed = passed or (inside and not at_cut)
-        inside = inside or at_cut
-        (late if passed else early).append(leaf)
-    return [early, late, [leaf for _, leaf in _leaves(network.head)]]
+    return CUT_STRIDES[n_groups].index(LATE_STRIDE) + 1
 
 
-def parameter_groups(network: Network) -> list[list[nn.Parameter]]:
+def parameter_groups(network: Network, n_groups: int) -> list[list[nn.Parameter]]:
     """The parameters of each of `module_groups`, first group first."""
     return [
         [p for leaf in group for p in leaf.parameters(recurse=False)]
-        for group in module_groups(network)
+        for group in module_groups(network, n_groups)
     ]
 
 
-def group_rates(lr: float, lr_ratio: float) -> list[float]:
+def group_rates(lr: float, lr_ratio: float, n_groups: int) -> list[float]:
     """The rate of each group: `lr` for the last, divided by `lr_ratio` for each one before it."""
-    return [lr / lr_ratio ** (N_GROUPS - 1 - group) for group in range(N_GROUPS)]
+    return [lr / lr_ratio ** (n_groups - 1 - group) for group in range(n_groups)]
+
+
+def _end(leaves: Sequence[tuple[str, nn.Module]], module: str) -> int:
+    """How many of `leaves` come up to the end of `module`."""
+    inside = [i for i, (name, _) in enumerate(leaves) if f"{name}.".startswith(f"{module}.")]
+    return inside[-1] + 1
 
 
 def _leaves(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:

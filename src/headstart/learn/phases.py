@@ -1,31 +1,41 @@
 """Phases as params.yaml states them, and what they mean for a network."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 from torch import nn
 
 from headstart.core.lr_curve import Suggestion
-from headstart.core.schedules import cycle_epochs, sgdr
+from headstart.core.schedules import Step, clr, cycle_epochs, one_cycle, opposed, sgdr
 from headstart.core.section import Section
-from headstart.learn.batch_norm import BnFreeze, set_training_mode
-from headstart.learn.fit import Phase
+from headstart.core.sizes import Size
+from headstart.learn.batch_norm import BnFreeze, BnMomentum, set_training_mode
+from headstart.learn.fit import Material, Phase
 from headstart.learn.head import Probability
-from headstart.learn.layer_groups import group_rates, module_groups, parameter_groups
+from headstart.learn.layer_groups import first_group, group_rates, module_groups, parameter_groups
 from headstart.learn.loop import OptimizerParams, ParameterGroup
 from headstart.learn.network import Network
 
 Rate = float | Literal["auto"]
 
-FIRST_GROUP = {"all": 0, "late": 1, "head": 2}
+OF_SCHEDULE = {
+    "sgdr": {"warmup_frac"},
+    "clr": {"lr_div", "rise_frac", "momentum_low"},
+    "one_cycle": {"lr_div", "tail_frac", "momentum_low"},
+}
+"""The keys that each schedule has of its own."""
 
 
 class PhaseParams(Section):
-    """One phase: what is trainable, at what rate, in which cycles (SGDR)."""
+    """One phase: what is trainable, at what size and rate, in which cycles."""
 
     trainable: Literal["head", "late", "all"] = Field(
         description="head; late: the backbone from stride 8 on, and the head; all"
+    )
+    size_px: Size = Field(
+        description="side of the network input, px, at least 32; full: backbone.size_px"
     )
     lr: Rate = Field(
         description="highest rate of the head, above 0; auto: what the range test suggests"
@@ -33,14 +43,55 @@ class PhaseParams(Section):
     cycles: int = Field(ge=1, description="number of cycles, at least 1")
     cycle_len: int = Field(ge=1, description="epochs of the first cycle, at least 1")
     cycle_mult: int = Field(ge=1, description="each cycle has this many times the epochs before it")
-    warmup_frac: float = Field(
-        ge=0, lt=1, description="part of the first cycle run at a hundredth of the rate, in [0, 1)"
+    schedule: Literal["sgdr", "clr", "one_cycle"] = Field(
+        description="sgdr: a cosine a cycle, the default choice; clr: a triangle a cycle, which is "
+        "gentler with rates near the highest that works; one_cycle: up, down and a low tail, for a "
+        "few epochs in one cycle"
+    )
+    warmup_frac: float | None = Field(
+        default=None,
+        ge=0,
+        lt=1,
+        description="sgdr: part of the first cycle run at a hundredth of the rate, in [0, 1)",
+    )
+    lr_div: float | None = Field(
+        default=None, ge=1, description="clr, one_cycle: highest rate over that at the start"
+    )
+    rise_frac: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="clr: part of a cycle in which the rate rises, in (0, 1)",
+    )
+    tail_frac: float | None = Field(
+        default=None,
+        ge=0,
+        lt=1,
+        description="one_cycle: part of a cycle in which the rate falls to a hundredth of that at "
+        "the start, in [0, 1)",
+    )
+    momentum_low: float | None = Field(
+        default=None,
+        ge=0,
+        lt=1,
+        description="clr, one_cycle: momentum where the rate is highest, in [0, 1); the optimiser's "
+        "own leaves it constant",
     )
 
     @model_validator(mode="after")
     def _lr_is_above_0(self) -> Self:
         if self.lr != "auto" and self.lr <= 0:
             raise ValueError(f"lr is {self.lr}, it must be above 0, or auto")
+        return self
+
+    @model_validator(mode="after")
+    def _keys_of_the_schedule(self) -> Self:
+        wanted = OF_SCHEDULE[self.schedule]
+        found = {key for key in set.union(*OF_SCHEDULE.values()) if getattr(self, key) is not None}
+        if missing := sorted(wanted - found):
+            raise ValueError(f"schedule is {self.schedule}, which needs {', '.join(missing)}")
+        if unused := sorted(found - wanted):
+            raise ValueError(f"schedule is {self.schedule}, which has no {', '.join(unused)}")
         return self
 
     def epochs_of_cycles(self) -> list[int]:
@@ -50,6 +101,30 @@ class PhaseParams(Section):
     def n_epochs(self) -> int:
         """Epochs of the whole phase."""
         return sum(self.epochs_of_cycles())
+
+    def steps(self, n_batches: int, momentum: float) -> list[Step]:
+        """The schedule of the whole phase.
+
+        Args:
+            n_batches: steps of an epoch.
+            momentum: of the optimiser, the highest there is.
+
+        Raises:
+            ValueError: momentum_low is above it.
+        """
+        cycles = self.epochs_of_cycles()
+        if self.warmup_frac is not None:
+            return [Step(factor) for factor in sgdr(cycles, n_batches, self.warmup_frac)]
+        assert self.lr_div is not None and self.momentum_low is not None  # _keys_of_the_schedule
+        if self.momentum_low > momentum:
+            raise ValueError(
+                f"momentum_low is {self.momentum_low}, above the optimiser's momentum ({momentum})."
+            )
+        if self.rise_frac is not None:
+            factors = clr(cycles, n_batches, self.lr_div, self.rise_frac)
+        else:
+            factors = one_cycle(cycles, n_batches, self.lr_div, self.tail_frac or 0.0)
+        return opposed(factors, self.lr_div, momentum, self.momentum_low)
 
 
 class PhasesParams(Section):
@@ -74,8 +149,17 @@ class PhasesParams(Section):
 class FinetuneOptimizerParams(OptimizerParams):
     """Section `optimizer_finetune`: read by the range test and by the training alike."""
 
+    n_groups: Literal[2, 3, 4, 5] = Field(
+        description="layer groups: the head, and the backbone in one part (2) or cut after stride 8 "
+        "(3, as the course), 8 and 16 (4), 4, 8 and 16 (5)"
+    )
     lr_ratio: float = Field(
         ge=1, description="between the rates of neighbouring layer groups; the course: 3 to 10"
+    )
+    decay_ratio: float = Field(
+        gt=0,
+        description="between the weight decays of neighbouring layer groups; above 1 the early "
+        "groups, which change least, decay least; 1: all alike",
     )
     dropout: tuple[Probability, Probability] = Field(
         strict=False, description="of the head while the network trains, each in [0, 1)"
@@ -83,6 +167,16 @@ class FinetuneOptimizerParams(OptimizerParams):
     bn_freeze: BnFreeze = Field(
         description="batch norms that keep their statistics: none, backbone, or all (the head's too)"
     )
+    bn_momentum: BnMomentum = Field(
+        description="weight of a batch in the statistics of norms that run, in (0, 1]; own: that of "
+        "the network"
+    )
+
+    @model_validator(mode="after")
+    def _momentum_is_a_weight(self) -> Self:
+        if self.bn_momentum != "own" and not 0 < self.bn_momentum <= 1:
+            raise ValueError(f"bn_momentum is {self.bn_momentum}, it must be in (0, 1], or own")
+        return self
 
 
 def rate(lr: Rate, suggestion: Suggestion, key: str) -> float:
@@ -106,36 +200,54 @@ def rate(lr: Rate, suggestion: Suggestion, key: str) -> float:
     return suggestion.lr
 
 
-def head_phase(head: nn.Module, lr: float) -> Phase:
+def head_phase(head: nn.Module, lr: float, optimizer: OptimizerParams, material: Material) -> Phase:
     """The head alone on cached features, its batch norms running; no epochs yet."""
-    return Phase([ParameterGroup(list(head.parameters()), lr)], set_mode=head.train)
+    group = ParameterGroup(list(head.parameters()), lr, optimizer.weight_decay)
+    return Phase([group], head.train, material)
+
+
+def set_mode(network: Network, first: int, optimizer: FinetuneOptimizerParams) -> None:
+    """Groups from number `first` on train; batch norms as the optimiser's section says."""
+    n = optimizer.n_groups
+    for number, group in enumerate(parameter_groups(network, n)):
+        for parameter in group:
+            parameter.requires_grad_(number >= first)
+    modules = module_groups(network, n)
+    set_training_mode(modules, first, optimizer.bn_freeze, optimizer.bn_momentum)
+
+
+def unfrozen(
+    network: Network,
+    first: int,
+    optimizer: FinetuneOptimizerParams,
+    lr: float,
+    material: Material,
+) -> Phase:
+    """Groups from number `first` on train, the last one at `lr`; no epochs yet."""
+    n = optimizer.n_groups
+    parameters = parameter_groups(network, n)
+    rates = group_rates(lr, optimizer.lr_ratio, n)
+    decays = group_rates(optimizer.weight_decay, optimizer.decay_ratio, n)
+    groups = [ParameterGroup(parameters[g], rates[g], decays[g]) for g in range(first, n)]
+    return Phase(groups, partial(set_mode, network, first, optimizer), material)
 
 
 def network_phase(
-    network: Network, params: PhaseParams, optimizer: FinetuneOptimizerParams, lr: float
+    network: Network,
+    params: PhaseParams,
+    optimizer: FinetuneOptimizerParams,
+    lr: float,
+    material: Material,
 ) -> Phase:
     """A live phase: gradients, rates a group and batch norm modes."""
-    return with_cycles(unfrozen(network, FIRST_GROUP[params.trainable], optimizer, lr), params)
+    first = first_group(params.trainable, optimizer.n_groups)
+    return scheduled(unfrozen(network, first, optimizer, lr, material), params, optimizer)
 
 
-def unfrozen(network: Network, first: int, optimizer: FinetuneOptimizerParams, lr: float) -> Phase:
-    """Groups from number `first` on train, the last one at `lr`; no epochs yet."""
-    modules, parameters = module_groups(network), parameter_groups(network)
-    rates = group_rates(lr, optimizer.lr_ratio)
-
-    def set_mode() -> None:
-        for number, group in enumerate(parameters):
-            for parameter in group:
-                parameter.requires_grad_(number >= first)
-        set_training_mode(modules, first, optimizer.bn_freeze)
-
-    groups = [ParameterGroup(parameters[g], rates[g]) for g in range(first, len(rates))]
-    return Phase(groups, set_mode)
-
-
-def with_cycles(phase: Phase, params: PhaseParams) -> Phase:
-    """The phase with the SGDR schedule that `params` states."""
-    cycles = params.epochs_of_cycles()
+def scheduled(phase: Phase, params: PhaseParams, optimizer: OptimizerParams) -> Phase:
+    """The phase with the cycles and the schedule that `params` states."""
     return replace(
-        phase, cycles=cycles, factors=lambda batches: sgdr(cycles, batches, params.warmup_frac)
+        phase,
+        cycles=params.epochs_of_cycles(),
+        schedule=lambda n_batches: params.steps(n_batches, optimizer.momentum),
     )

@@ -1,7 +1,7 @@
 """From stored pictures to batches: decode and crop in threads, move and light on the device."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from headstart.core.augment import PLAIN, AugmentParams, Draw, affine_maps, crop_box, draw, lighting
+from headstart.core.report import Report
 from headstart.core.workers import in_order
 
 Decode = Callable[[str], NDArray[np.uint8]]
@@ -53,12 +54,28 @@ def _moves(view: Draw) -> bool:
 
 @dataclass(frozen=True)
 class Pictures:
-    """Batches of a set of stored pictures, at the size of the network's input."""
+    """Batches of a set of stored pictures, at the size of the network's input.
 
-    decode: Decode  # id -> (H, W, 3) uint8
+    Attributes:
+        decode: id -> (H, W, 3) uint8.
+        size_px: side of the square input.
+        crop_frac: part of the shorter side that a crop at zoom 1 shows.
+        device: where the batches go.
+        decode_at: a smaller input size and who listens -> what decodes for it; without, `decode`.
+    """
+
+    decode: Decode
     size_px: int
-    crop_frac: float  # part of the shorter side that a crop at zoom 1 shows
+    crop_frac: float
     device: torch.device
+    decode_at: Callable[[int, Report], Decode] | None = None
+
+    def at(self, size_px: int, report: Report) -> "Pictures":
+        """The same pictures at another, smaller input size."""
+        if size_px == self.size_px:
+            return self
+        decode = self.decode_at(size_px, report) if self.decode_at else self.decode
+        return replace(self, decode=decode, size_px=size_px)
 
     def plain(self, batches: Iterable[Sequence[str]]) -> Iterator[Tensor]:
         """For each batch of ids the centre crops (N, 3, S, S), uint8."""

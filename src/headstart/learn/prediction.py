@@ -22,14 +22,26 @@ EVALUATION = (0.0, 0.0)  # dropout of a head that only predicts
 
 
 @dataclass(frozen=True)
+class Trained:
+    """A checkpoint: its state, and the input size at which it was trained last, px.
+
+    The state has `head.*`, and `backbone.*` where the backbone was trained too.
+    """
+
+    tensors: Mapping[str, Tensor]
+    size_px: int
+
+
+@dataclass(frozen=True)
 class Predictor:
-    """Predicts with each checkpoint; those that share the frozen backbone share its features.
+    """Predicts with each checkpoint, at its own size.
+
+    Those that share the frozen backbone and the size share its features.
 
     Attributes:
         backbone: the frozen original, on its device.
-        tensors: for each checkpoint, in order, its state: `head.*`, and `backbone.*` where the
-            backbone was trained too.
-        pictures: decodes and augments.
+        checkpoints: by name, in order.
+        pictures: decodes and augments; at the full size.
         augment: how the views differ from the plain one.
         n_views: augmented views a picture, beside the plain one.
         seed: of the views.
@@ -38,7 +50,7 @@ class Predictor:
     """
 
     backbone: Backbone
-    tensors: Mapping[str, Mapping[str, Tensor]]
+    checkpoints: Mapping[str, Trained]
     pictures: Pictures
     augment: AugmentParams
     n_views: int
@@ -48,33 +60,38 @@ class Predictor:
 
     def __call__(self, ids: Sequence[str]) -> dict[str, NDArray[np.float64]]:
         """Probabilities (1 + V, N, K) of each checkpoint, plain view first, rows as the ids."""
-        heads = {
-            name: restore_head(_part(state, "head"), EVALUATION).to(self.pictures.device).eval()
-            for name, state in self.tensors.items()
-        }
-        features: NDArray[np.float32] | None = None
+        features: dict[int, NDArray[np.float32]] = {}
         logits: dict[str, Tensor] = {}
-        for name, state in self.tensors.items():
-            if body := _part(state, "backbone"):
-                trained = copy.deepcopy(self.backbone)
-                trained.model.load_state_dict(body)
-                network = Network(trained, heads[name]).eval()
-                logits[name] = torch.from_numpy(self._outputs(network, ids, name))
+        for name, trained in self.checkpoints.items():
+            pictures = self.pictures.at(trained.size_px, self.report)
+            head = restore_head(_part(trained.tensors, "head"), EVALUATION)
+            head = head.to(pictures.device).eval()
+            if body := _part(trained.tensors, "backbone"):
+                backbone = copy.deepcopy(self.backbone)
+                backbone.model.load_state_dict(body)
+                network = Network(backbone, head).eval()
+                logits[name] = torch.from_numpy(self._outputs(network, pictures, ids, name))
             else:
-                if features is None:
-                    features = self._outputs(self.backbone, ids, "frozen backbone")
-                logits[name] = head_logits(heads[name], features, self.pictures.device)
+                if pictures.size_px not in features:
+                    features[pictures.size_px] = self._outputs(
+                        self.backbone, pictures, ids, f"frozen backbone, {pictures.size_px} px"
+                    )
+                logits[name] = head_logits(head, features[pictures.size_px], pictures.device)
         return {name: self.objective.probabilities(values) for name, values in logits.items()}
 
     def _outputs(
-        self, forward: Callable[[Tensor], Tensor], ids: Sequence[str], label: str
+        self,
+        forward: Callable[[Tensor], Tensor],
+        pictures: Pictures,
+        ids: Sequence[str],
+        label: str,
     ) -> NDArray[np.float32]:
         """(1 + V, N, D or K): the plain view, then the augmented ones."""
 
         def show(batches: Sequence[Sequence[str]], view: int) -> Iterator[Tensor]:
             if view == 0:
-                return self.pictures.plain(batches)
-            return self.pictures.views(batches, self.augment, self.seed, view)
+                return pictures.plain(batches)
+            return pictures.views(batches, self.augment, self.seed, view)
 
         n_views = 1 + self.n_views
         parts: list[list[NDArray[np.float32]]] = [[] for _ in range(n_views)]

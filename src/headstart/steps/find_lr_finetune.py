@@ -1,11 +1,14 @@
 """The learning-rate range test of the whole network, before it is fine-tuned."""
 
+from pydantic import Field
+
 from headstart.core.augment import AugmentParams
 from headstart.core.lr_curve import LrCurve, RangeTestParams
 from headstart.core.report import Report
 from headstart.core.sampling import SamplingParams
+from headstart.core.sizes import Size, px
 from headstart.learn.backbone import Backbone
-from headstart.learn.fit import Trainer
+from headstart.learn.fit import Material, Trainer
 from headstart.learn.network import join
 from headstart.learn.objective import balanced
 from headstart.learn.phases import FinetuneOptimizerParams, unfrozen
@@ -17,6 +20,11 @@ from headstart.store.index import Labels
 
 class FindLrFinetuneParams(RangeTestParams):
     """Section `find_lr_finetune`: all layer groups train, their rates in the optimiser's ratio."""
+
+    size_px: Size = Field(
+        description="of the pictures: that of the first phase of unfreeze_finetune; full: "
+        "backbone.size_px"
+    )
 
 
 def find_lr_finetune(
@@ -33,20 +41,20 @@ def find_lr_finetune(
     """Train a copy that is thrown away; the same params give the same curve.
 
     Raises:
-        ValueError: the head belongs to another backbone.
+        ValueError: the head belongs to another backbone, or size_px is larger than `pictures`.
     """
+    sized = pictures.at(px(params.size_px, pictures.size_px, "find_lr_finetune.size_px"), report)
     network = join(backbone, start.info.weights, start.part("head"), optimizer.dropout)
     ids = labels.labelled("train")
     targets = labels.targets(ids)
     sampler, objective = balanced(labels.task, targets, len(labels.classes), sampling)
     trainer = Trainer(
         model=network,
-        source=PictureSource(pictures, ids, targets, augment, params.seed),
         sampler=sampler,
         optimizer=optimizer,
         objective=objective,
-        evaluate=None,
         seed=params.seed,
         report=report,
     )
-    return trainer.range_test(unfrozen(network, 0, optimizer, lr=1.0), params)
+    material = Material(PictureSource(sized, ids, targets, augment, params.seed), evaluate=None)
+    return trainer.range_test(unfrozen(network, 0, optimizer, 1.0, material), params)

@@ -3,7 +3,7 @@
 from headstart.core.lr_curve import LrCurve, RangeTestParams
 from headstart.core.report import Report
 from headstart.core.sampling import SamplingParams
-from headstart.learn.cached_head import head_trainer
+from headstart.learn.cached_head import cached_material, head_trainer
 from headstart.learn.device import Compute
 from headstart.learn.head import HeadParams, create_head
 from headstart.learn.loop import OptimizerParams
@@ -35,5 +35,6 @@ def find_lr_head(
         head = create_head(activations.features.shape[-1], len(labels.classes), head_params)
     source = FeatureSource(activations.of(ids), labels.targets(ids), compute.device)
     balance = balanced(labels.task, source.targets, len(labels.classes), sampling)
-    trainer = head_trainer(head, source, None, optimizer, balance, params.seed, report)
-    return trainer.range_test(head_phase(head, lr=1.0), params)
+    trainer = head_trainer(head, optimizer, balance, params.seed, compute.device, report)
+    material = cached_material(head, source, None, balance[1])
+    return trainer.range_test(head_phase(head, 1.0, optimizer, material), params)

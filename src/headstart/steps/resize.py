@@ -1,16 +1,13 @@
 """Store every picture small and in one form, so that all later stages read little and alike."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from io import BytesIO
-from typing import Literal
 
 import PIL
 import pyarrow as pa
-from PIL import Image
 from pydantic import Field
 
 from headstart.core.report import Report
-from headstart.core.rgb import decode_rgb, is_plain_jpeg
+from headstart.core.rgb import Codec, shrunk
 from headstart.core.section import Section
 from headstart.core.workers import in_order
 
@@ -21,7 +18,7 @@ class ResizeParams(Section):
     size_px: int = Field(
         ge=8, description="shorter side of the stored picture, px, at least 8; smaller ones stay"
     )
-    codec: Literal["jpeg", "png"] = Field(description="jpeg (lossy) or png (lossless)")
+    codec: Codec = Field(description="jpeg (lossy) or png (lossless)")
     quality: int = Field(ge=1, le=95, description="of jpeg, 1 to 95; png has none")
 
     def manifest(self) -> dict[str, str | int]:
@@ -54,23 +51,6 @@ def resize(
 
     def stored(row: tuple[str, str]) -> tuple[str, bytes]:
         picture, path = row
-        return picture, _stored(files[path], params)
+        return picture, shrunk(files[path], params.size_px, params.codec, params.quality)
 
     yield from report.progress(in_order(stored, rows), len(rows), "resize")
-
-
-def _stored(data: bytes, params: ResizeParams) -> bytes:
-    image = decode_rgb(data, params.size_px)
-    shorter = min(image.size)
-    if shorter > params.size_px:
-        # the shorter side comes out exactly at size_px, the longer at least as large
-        width, height = (max(1, round(side * params.size_px / shorter)) for side in image.size)
-        image = image.resize((width, height), Image.Resampling.BICUBIC)
-    elif params.codec == "jpeg" and is_plain_jpeg(data):
-        return data
-    buffer = BytesIO()
-    if params.codec == "jpeg":
-        image.save(buffer, "JPEG", quality=params.quality, subsampling="4:4:4")
-    else:
-        image.save(buffer, "PNG")
-    return buffer.getvalue()

@@ -7,14 +7,14 @@ from pydantic import model_validator
 
 from headstart.core.report import Report
 from headstart.core.sampling import SamplingParams
-from headstart.learn.cached_head import head_trainer
+from headstart.learn.cached_head import cached_material, head_trainer
 from headstart.learn.device import Compute
 from headstart.learn.head import restore_head
 from headstart.learn.loop import OptimizerParams
 from headstart.learn.objective import balanced
-from headstart.learn.phases import PhasesParams, head_phase, with_cycles
+from headstart.learn.phases import PhasesParams, head_phase, scheduled
 from headstart.learn.sources import FeatureSource
-from headstart.store.activations import Activations
+from headstart.store.activations import SizedActivations
 from headstart.store.checkpoints import Checkpoint, CheckpointError, Training, named_tensors
 from headstart.store.index import Labels
 
@@ -39,8 +39,8 @@ class TrainAugmentedParams(PhasesParams):
 
 
 def train_augmented(
-    views: Activations,
-    plain: Activations,
+    views: SizedActivations,
+    plain: SizedActivations,
     labels: Labels,
     start: Checkpoint,
     params: TrainAugmentedParams,
@@ -49,11 +49,11 @@ def train_augmented(
     compute: Compute,
     report: Report,
 ) -> Training:
-    """Epoch e trains on view e modulo V; the valid split is scored on its plain view.
+    """Epoch e trains on view e modulo V of its size; valid is scored on its plain view of that size.
 
     Args:
-        views: V views of the train split.
-        plain: plain activations, of which those of the valid split are used.
+        views: of each cached size V views of the train split.
+        plain: of each cached size the plain activations, of which those of valid are used.
         labels: splits and targets.
         start: the head that train-head wrote.
         params: phases and seed.
@@ -64,10 +64,18 @@ def train_augmented(
 
     Raises:
         CheckpointError: the head belongs to another backbone or to other classes.
+        ActivationsError: those of a phase's size are not cached.
     """
-    if start.info.weights != views.manifest.weights or start.info.classes != labels.classes:
+    weights = views.first().manifest.weights
+    if start.info.weights != weights or start.info.classes != labels.classes:
         raise CheckpointError("the head was trained on another backbone, or for other classes.")
-    n_views, n_epochs = len(views.features), sum(phase.n_epochs() for phase in params.phases)
+    keys = [f"train_augmented.phases.{number}.size_px" for number in range(len(params.phases))]
+    sizes = [
+        views.at(phase.size_px, key).manifest.size_px
+        for phase, key in zip(params.phases, keys, strict=True)
+    ]
+    n_views = len(views.first().features)
+    n_epochs = sum(phase.n_epochs() for phase in params.phases)
     if n_views < n_epochs:
         warnings.warn(
             f"train_augmented.phases have {n_epochs} epochs, but precompute_views.n_views is "
@@ -76,17 +84,30 @@ def train_augmented(
         )
     train, valid = labels.labelled("train"), labels.labelled("valid")
     head = restore_head(start.part("head"), start.info.dropout)
-    of_train, of_valid = (
-        FeatureSource(cached.of(ids), labels.targets(ids), compute.device)
-        for cached, ids in ((views, train), (plain, valid))
-    )
-    balance = balanced(labels.task, of_train.targets, len(labels.classes), sampling)
-    trainer = head_trainer(head, of_train, of_valid, optimizer, balance, params.seed, report)
+    targets = labels.targets(train)
+    balance = balanced(labels.task, targets, len(labels.classes), sampling)
+    device = compute.device
+    material = {
+        size: cached_material(
+            head,
+            FeatureSource(views.by_size[size].of(train), targets, device),
+            FeatureSource(plain.by_size[size].of(valid), labels.targets(valid), device),
+            balance[1],
+        )
+        for size in set(sizes)
+    }
+    trainer = head_trainer(head, optimizer, balance, params.seed, device, report)
     result = trainer.fit(
-        [with_cycles(head_phase(head, float(phase.lr)), phase) for phase in params.phases]
+        [
+            scheduled(
+                head_phase(head, float(phase.lr), optimizer, material[size]), phase, optimizer
+            )
+            for phase, size in zip(params.phases, sizes, strict=True)
+        ]
     )
     info = start.info.model_copy(
         update={
+            "size_px": sizes[-1],
             "params": start.info.params
             | {"train_augmented": params.model_dump(), "sampling": sampling.model_dump()},
             "history": (*start.info.history, "train-augmented"),

@@ -10,7 +10,7 @@ from headstart.core.report import Report, Silent
 from headstart.core.sampling import SamplingParams
 from headstart.core.schedules import constant
 from headstart.core.section import Section
-from headstart.learn.cached_head import balance_effect, head_trainer
+from headstart.learn.cached_head import balance_effect, cached_material, head_trainer
 from headstart.learn.device import Compute
 from headstart.learn.fit import FitResult
 from headstart.learn.head import HeadParams, create_head
@@ -19,7 +19,7 @@ from headstart.learn.objective import Objective, balanced
 from headstart.learn.phases import Rate, head_phase, rate
 from headstart.learn.seeding import torch_seed
 from headstart.learn.sources import FeatureSource
-from headstart.store.activations import Activations
+from headstart.store.activations import SizedActivations
 from headstart.store.checkpoints import Checkpoint, CheckpointInfo, Training, named_tensors
 from headstart.store.index import Labels
 
@@ -33,7 +33,7 @@ class TrainHeadParams(Section):
 
 
 def train_head(
-    activations: Activations,
+    activations: SizedActivations,
     labels: Labels,
     params: TrainHeadParams,
     head_params: HeadParams,
@@ -43,7 +43,7 @@ def train_head(
     compute: Compute,
     report: Report,
 ) -> Training:
-    """Train a fresh head for `n_epochs` at a constant rate.
+    """Train a fresh head for `n_epochs` at a constant rate, on the first size that is cached.
 
     With `sampling.balance` a second head is trained without it, from the same seed, and thrown away:
     it tells what balance did to the recall of each class (`metrics["balance"]`).
@@ -53,20 +53,22 @@ def train_head(
         ActivationsError: a labelled picture has no cached activations.
     """
     lr = rate(params.lr, suggestion, "train_head.lr")
+    cached = activations.first()
     of_train, of_valid = (
-        FeatureSource(activations.of(ids), labels.targets(ids), compute.device)
+        FeatureSource(cached.of(ids), labels.targets(ids), compute.device)
         for ids in (labels.labelled("train"), labels.labelled("valid"))
     )
 
     def trained(sampling: SamplingParams, listener: Report) -> tuple[nn.Module, FitResult]:
         with torch_seed(params.seed, "head"):
-            head = create_head(activations.features.shape[-1], len(labels.classes), head_params)
+            head = create_head(cached.features.shape[-1], len(labels.classes), head_params)
         balance = balanced(labels.task, of_train.targets, len(labels.classes), sampling)
-        trainer = head_trainer(head, of_train, of_valid, optimizer, balance, params.seed, listener)
+        trainer = head_trainer(head, optimizer, balance, params.seed, compute.device, listener)
+        material = cached_material(head, of_train, of_valid, balance[1])
         phase = replace(
-            head_phase(head, lr),
+            head_phase(head, lr, optimizer, material),
             cycles=[1] * params.n_epochs,
-            factors=lambda n_batches: constant(params.n_epochs * n_batches),
+            schedule=lambda n_batches: constant(params.n_epochs * n_batches),
         )
         return head, trainer.fit([phase])
 
@@ -77,7 +79,7 @@ def train_head(
         metrics["balance"] = balance_effect(
             head, plain, of_valid, labels.classes, Objective(labels.task)
         )
-    manifest = activations.manifest
+    manifest = cached.manifest
     info = CheckpointInfo(
         kind="head",
         architecture=manifest.architecture,
@@ -85,6 +87,7 @@ def train_head(
         mean=manifest.mean,
         std=manifest.std,
         size_px=manifest.size_px,
+        full_px=activations.full_px,
         crop_frac=manifest.crop_frac,
         classes=labels.classes,
         task=labels.task,

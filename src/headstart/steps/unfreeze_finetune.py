@@ -9,13 +9,21 @@ from headstart.core.augment import AugmentParams
 from headstart.core.lr_curve import Suggestion
 from headstart.core.report import Report
 from headstart.core.sampling import SamplingParams
+from headstart.core.sizes import px
 from headstart.learn.backbone import Backbone
-from headstart.learn.fit import StopRule, Trainer
+from headstart.learn.fit import Material, StopRule, Trainer
 from headstart.learn.gradients import gradient_cosine, require_right_gradients
 from headstart.learn.inference import network_logits
+from headstart.learn.layer_groups import first_group
 from headstart.learn.network import join
 from headstart.learn.objective import Scores, balanced
-from headstart.learn.phases import FinetuneOptimizerParams, PhasesParams, network_phase, rate
+from headstart.learn.phases import (
+    FinetuneOptimizerParams,
+    PhasesParams,
+    network_phase,
+    rate,
+    set_mode,
+)
 from headstart.learn.pictures import Pictures
 from headstart.learn.sources import PictureSource
 from headstart.store.checkpoints import Checkpoint, Training, named_tensors
@@ -30,7 +38,8 @@ class UnfreezeFinetuneParams(PhasesParams):
         "score (accuracy; F2 of many labels)"
     )
     stop_when_worse: bool = Field(
-        description="end the training when a cycle ends worse than the best: train until over-fitting"
+        description="end a phase when a cycle ends worse than the best of its size: train until "
+        "over-fitting"
     )
     keep: Literal["best", "last"] = Field(
         description="best: the weights of the best end of a cycle, the starting point included"
@@ -54,7 +63,7 @@ def unfreeze_finetune(
     Args:
         backbone: the frozen original; trained in place.
         start: the head that train-augmented wrote.
-        pictures: of all splits.
+        pictures: of all splits, at the full size; a phase takes them at its own.
         labels: splits and targets.
         augment: how views differ.
         params: phases, seed, and when to stop.
@@ -64,7 +73,8 @@ def unfreeze_finetune(
         report: listens.
 
     Raises:
-        ValueError: `lr` is auto without a suggestion, or the head belongs to another backbone.
+        ValueError: `lr` is auto without a suggestion, the head belongs to another backbone, or a
+            phase is larger than `pictures`.
         PrecisionError: the training precision is reduced and its gradients are wrong.
     """
     first = rate(params.phases[0].lr, suggestion, "unfreeze_finetune.phases.0.lr")
@@ -74,36 +84,43 @@ def unfreeze_finetune(
     targets = labels.targets(train)
     sampler, objective = balanced(labels.task, targets, len(labels.classes), sampling)
 
-    def evaluate() -> Scores:
-        return objective.scores(network_logits(network, pictures, valid), labels.targets(valid))
+    def material(size_px: int) -> Material:
+        sized = pictures.at(size_px, report)
 
-    trainer = Trainer(
-        model=network,
-        source=PictureSource(pictures, train, targets, augment, params.seed),
-        sampler=sampler,
-        optimizer=optimizer,
-        objective=objective,
-        evaluate=evaluate if valid else None,
-        seed=params.seed,
-        report=report,
-    )
+        def evaluate() -> Scores:
+            return objective.scores(network_logits(network, sized, valid), labels.targets(valid))
+
+        source = PictureSource(sized, train, targets, augment, params.seed)
+        return Material(source, evaluate if valid else None)
+
+    sizes = [
+        px(phase.size_px, pictures.size_px, f"unfreeze_finetune.phases.{number}.size_px")
+        for number, phase in enumerate(params.phases)
+    ]
+    by_size = {size: material(size) for size in dict.fromkeys((start.info.size_px, *sizes))}
+    trainer = Trainer(network, sampler, optimizer, objective, params.seed, report)
     phases = [
-        network_phase(network, phase, optimizer, lr)
-        for phase, lr in zip(params.phases, rates, strict=True)
+        network_phase(network, phase, optimizer, lr, by_size[size])
+        for phase, lr, size in zip(params.phases, rates, sizes, strict=True)
     ]
     if backbone.compute.training_dtype != torch.float32:
         cosine = gradient_cosine(
             network,
-            lambda copy: network_phase(copy, params.phases[0], optimizer, first),
-            next(trainer.batches(epoch=0)),
+            lambda copy: set_mode(
+                copy, first_group(params.phases[0].trainable, optimizer.n_groups), optimizer
+            ),
+            next(trainer.batches(phases[0].material.source, epoch=0)),
             objective.loss,
             backbone.compute,
         )
         require_right_gradients(cosine, backbone.compute)
-    result = trainer.fit(phases, StopRule(params.monitor, params.stop_when_worse, params.keep))
+    rule = StopRule(params.monitor, params.stop_when_worse, params.keep)
+    result = trainer.fit(phases, rule, start=by_size[start.info.size_px])
+    kept_px = start.info.size_px if result.kept_phase is None else sizes[result.kept_phase]
     info = start.info.model_copy(
         update={
             "kind": "network",
+            "size_px": kept_px,
             "dropout": optimizer.dropout,
             "params": start.info.params
             | {
@@ -123,7 +140,9 @@ def unfreeze_finetune(
         metrics={
             "lr": first,
             "kept_epoch": result.kept_epoch,
+            "kept_size_px": kept_px,
             "overfitted": result.stopped,
+            **result.comparison(labels.task, rule),
             **result.metrics(labels.task),
         },
     )

@@ -1,7 +1,11 @@
-"""Cached features: one memory-mapped array, the ids of its rows, and a manifest of what shaped it."""
+"""Cached features of one or more input sizes.
 
+Of each size one memory-mapped array, the ids of its rows, and a manifest of what shaped it.
+"""
+
+import json
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +14,10 @@ import pandas as pd
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
+
+from headstart.core.sizes import Size, px
+
+SIZES = "sizes.json"
 
 
 class Manifest(BaseModel):
@@ -86,6 +94,38 @@ class Activations:
 
 
 @dataclass(frozen=True)
+class SizedActivations:
+    """The cache of all sizes.
+
+    Attributes:
+        full_px: backbone.size_px, cached or not.
+        by_size: by input size in px, in the order of backbone.cached_px.
+    """
+
+    full_px: int
+    by_size: Mapping[int, Activations]
+
+    def first(self) -> Activations:
+        """Those of the size at which a head starts."""
+        return next(iter(self.by_size.values()))
+
+    def at(self, size: Size, key: str) -> Activations:
+        """Those of `size`, which params.yaml states under the dotted `key`.
+
+        Raises:
+            ActivationsError: they are not cached.
+            ValueError: the size is larger than backbone.size_px.
+        """
+        size_px = px(size, self.full_px, key)
+        if size_px not in self.by_size:
+            raise ActivationsError(
+                f"{key} is {size}, whose activations are not cached: backbone.cached_px stands for "
+                f"{', '.join(map(str, self.by_size))} px; name the size there too."
+            )
+        return self.by_size[size_px]
+
+
+@dataclass(frozen=True)
 class Computation:
     """Activations that are computed as they are read.
 
@@ -104,20 +144,44 @@ class Computation:
     manifest: Manifest
 
 
-def write_activations(folder: Path, computation: Computation) -> dict[str, int]:
-    """Write `folder` chunk by chunk as they come; memory stays flat. Returns counts for metrics.
+def write_activations(
+    folder: Path, full_px: int, computations: Iterable[Computation]
+) -> dict[str, int]:
+    """Write a folder a size below `folder`, chunk by chunk as they come; memory stays flat.
 
-    The folder gets its name only when every row of every view was written.
+    `folder` gets its name only when every row of every view of every size was written.
+
+    Args:
+        folder: of all sizes.
+        full_px: backbone.size_px.
+        computations: one a size, in the order of backbone.cached_px.
+
+    Returns:
+        n_pictures, n_views, n_sizes, and n_bytes of all sizes, for metrics.
 
     Raises:
-        ActivationsError: the chunks do not fill the array.
+        ActivationsError: the chunks do not fill an array.
     """
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
+    sizes, counts, n_bytes = [], {}, 0
+    for computation in computations:
+        sizes.append(computation.manifest.size_px)
+        counts = _write_size(partial / str(sizes[-1]), computation)
+        n_bytes += counts["n_bytes"]
+    text = json.dumps({"full_px": full_px, "cached_px": sizes}, indent=2)
+    (partial / SIZES).write_text(text + "\n", encoding="utf-8")
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)
+    return {**counts, "n_sizes": len(sizes), "n_bytes": n_bytes}
+
+
+def _write_size(folder: Path, computation: Computation) -> dict[str, int]:
+    folder.mkdir()
     ids, n_views = computation.ids, computation.n_views
     shape = (n_views, len(ids), computation.n_features)
-    features = open_memmap(partial / "features.npy", mode="w+", dtype=np.float32, shape=shape)
+    features = open_memmap(folder / "features.npy", mode="w+", dtype=np.float32, shape=shape)
     n_written = 0
     for view, row, values in computation.chunks:
         features[view, row : row + len(values)] = values
@@ -128,22 +192,29 @@ def write_activations(folder: Path, computation: Computation) -> dict[str, int]:
         )
     features.flush()
     del features
-    pd.DataFrame({"id": list(ids)}).to_parquet(partial / "rows.parquet", index=False)
+    pd.DataFrame({"id": list(ids)}).to_parquet(folder / "rows.parquet", index=False)
     text = computation.manifest.model_dump_json(indent=2)
-    (partial / "manifest.json").write_text(text + "\n", encoding="utf-8")
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)
+    (folder / "manifest.json").write_text(text + "\n", encoding="utf-8")
     n_bytes = (folder / "features.npy").stat().st_size
     return {"n_pictures": len(ids), "n_views": n_views, "n_bytes": n_bytes}
 
 
-def read_activations(folder: Path, **expected: object) -> Activations:
-    """Open a cache whose manifest has the `expected` values.
+def read_activations(folder: Path, **expected: object) -> SizedActivations:
+    """Open a cache whose manifests have the `expected` values.
 
     Raises:
-        ActivationsError: the folder is no cache, or its manifest says otherwise than expected; the
+        ActivationsError: the folder is no cache, or a manifest says otherwise than expected; the
             sentence names each key with both values.
     """
+    try:
+        about = json.loads((folder / SIZES).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ActivationsError(f"{folder} holds no activations (no {SIZES}).") from None
+    sizes = {size: _read_size(folder / str(size), expected) for size in about["cached_px"]}
+    return SizedActivations(about["full_px"], sizes)
+
+
+def _read_size(folder: Path, expected: Mapping[str, object]) -> Activations:
     try:
         text = (folder / "manifest.json").read_text(encoding="utf-8")
         manifest = Manifest.model_validate_json(text)

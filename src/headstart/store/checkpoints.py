@@ -12,7 +12,7 @@ from torch import Tensor
 
 from headstart.store.tensors import NamedTensors, TensorsError, read_tensors, write_tensors
 
-FORMAT = 1
+FORMAT = 2
 
 
 class CheckpointError(ValueError):
@@ -28,7 +28,8 @@ class CheckpointInfo(BaseModel):
         weights: digest of the backbone that the training started from.
         mean: per channel, of inputs in [0, 1].
         std: standard deviation per channel.
-        size_px: side of the square input.
+        size_px: side of the square input at which it was trained last, and predicts.
+        full_px: the largest side of its phases, backbone.size_px.
         crop_frac: part of a picture's shorter side that it shows.
         classes: in the order of the logits.
         task: what the labels are.
@@ -49,6 +50,7 @@ class CheckpointInfo(BaseModel):
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     size_px: int
+    full_px: int
     crop_frac: float
     classes: tuple[str, ...]
     task: Literal["single_label", "multi_label"]

@@ -3,16 +3,28 @@
 import hashlib
 import io
 import json
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
+import PIL
 import pyarrow as pa
 from numpy.typing import NDArray
 from PIL import Image
 
+from headstart.core.report import Report
+from headstart.core.rgb import Codec, shrunk
+from headstart.core.workers import in_order
+from headstart.store.work import kept
+
 N_ROWS_A_BATCH = 64  # rows held in memory while writing
+
+# Of a smaller input: what its pictures keep for zooms and crops (the course's 83 px for 64), and from
+# which ratio on a copy pays.
+SPARE = 1.3
+PAYS_FROM = 1.5
 
 # A struct of bytes and path is how other tools (Hugging Face datasets) know a column of images.
 _SCHEMA = pa.schema(
@@ -120,3 +132,26 @@ class ResizedPictures:
         """
         with Image.open(io.BytesIO(self.encoded(picture))) as image:
             return np.array(image.convert("RGB"))
+
+    def decode_at(self, size_px: int, report: Report) -> Callable[[str], NDArray[np.uint8]]:
+        """What decodes pictures for an input of `size_px`, from smaller copies where that pays.
+
+        The copies have a shorter side of SPARE times the input, in the codec of the pictures. They
+        are made once and kept (see `store/work.py`), not once an epoch.
+        """
+        short, codec = math.ceil(SPARE * size_px), self.manifest["codec"]
+        if PAYS_FROM * short > int(self.manifest["size_px"]):
+            return self.decode
+        quality = int(self.manifest.get("quality", 95))
+        about = {"size_px": short, "codec": codec, "quality": quality, "source": self.digest}
+
+        def smaller(picture: str) -> tuple[str, bytes]:
+            png_or_jpeg: Codec = "png" if codec == "png" else "jpeg"
+            return picture, shrunk(self.encoded(picture), short, png_or_jpeg, quality)
+
+        def make(folder: Path) -> None:
+            rows = report.progress(in_order(smaller, self.ids), len(self), f"copies of {short} px")
+            write_resized(folder, rows, about)
+
+        copies = kept("smaller", self.digest, short, PIL.__version__, pa.__version__, make=make)
+        return ResizedPictures(copies).decode
