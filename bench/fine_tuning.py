@@ -1,0 +1,215 @@
+"""What batch norm, rate and precision do to fine-tuning, on the pictures of this project.
+
+Run: dvc repro train-augmented && python -m bench.fine_tuning
+
+Each variant fine-tunes the network of `train-augmented` for a cycle of one epoch and a cycle of two,
+once a seed. After each epoch valid is scored twice: as it is, and with the running statistics of the
+batch norms that train taken anew from training pictures. What the second score has more than the
+first is the fault of statistics that lag behind the features, not of the weights.
+
+The gradient check compares the gradients of one batch with those of float64 (cosine over all
+parameters, dropout off).
+"""
+
+import copy
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+import torch
+from torch import nn
+
+from headstart.core.augment import AugmentParams
+from headstart.core.report import Silent
+from headstart.core.sampling import SamplingParams
+from headstart.core.spread import Spread
+from headstart.learn.backbone import load_backbone
+from headstart.learn.device import Compute, RuntimeParams, prepare
+from headstart.learn.fit import Material, Trainer
+from headstart.learn.gradients import gradient_cosine
+from headstart.learn.inference import id_batches, network_logits
+from headstart.learn.network import Network, join
+from headstart.learn.objective import Scores, balanced
+from headstart.learn.phases import FinetuneOptimizerParams, PhaseParams, network_phase, set_mode
+from headstart.learn.pictures import Pictures
+from headstart.learn.sources import PictureSource
+from headstart.params import load_section
+from headstart.store.checkpoints import Checkpoint, read_checkpoint
+from headstart.store.index import Labels, read_labels
+from headstart.store.resized import ResizedPictures
+
+COURSE: dict[str, Any] = {"name": "sgd", "weight_decay": 0.0, "lr": 1e-2, "lr_ratio": 10.0}
+OURS: dict[str, Any] = {"name": "adamw", "weight_decay": 0.01, "lr": 3e-4, "lr_ratio": 3.0}
+VARIANTS: dict[str, dict[str, Any]] = {
+    "sgd 1e-2, ratio 10; none": COURSE | {"bn_freeze": "none"},
+    "sgd 1e-2, ratio 10; all": COURSE | {"bn_freeze": "all"},
+    "adamw 3e-4, ratio 3; none": OURS | {"bn_freeze": "none"},
+    "adamw 3e-4, ratio 3; none, bn_momentum 0.1": OURS | {"bn_freeze": "none", "bn_momentum": 0.1},
+    "adamw 3e-4, ratio 3; backbone": OURS | {"bn_freeze": "backbone"},
+    "adamw 3e-4, ratio 3; all": OURS | {"bn_freeze": "all"},
+    "adamw 1e-3, ratio 3; all": OURS | {"bn_freeze": "all", "lr": 1e-3},
+}
+
+
+@dataclass
+class Setting:
+    """What all variants share."""
+
+    start: Checkpoint
+    weights: Path
+    pictures: Pictures
+    labels: Labels
+    augment: AugmentParams
+    compute: Compute
+    n_train: int
+    n_again: int
+
+    def network(self) -> Network:
+        """The network of train-augmented."""
+        backbone = load_backbone(self.weights).on(self.compute)
+        return join(backbone, self.start.info.weights, self.start.part("head"), (0.0, 0.2))
+
+
+@dataclass
+class Scored:
+    """Accuracies of valid: at the start, then after each epoch."""
+
+    plain: list[float] = field(default_factory=list)
+    again: list[float] = field(default_factory=list)
+
+
+def optimizer_of(variant: dict[str, Any]) -> FinetuneOptimizerParams:
+    """The variant as a section of params.yaml."""
+    values = {"momentum": 0.9, "clip_norm": 0.0, "batch_size": 16, "n_groups": 3}
+    values |= {"decay_ratio": 1.0, "dropout": (0.0, 0.2), "bn_momentum": "own"}
+    values |= {key: value for key, value in variant.items() if key != "lr"}
+    return FinetuneOptimizerParams.model_validate(values)
+
+
+def with_statistics_again(
+    network: Network, mode: Callable[[Network], object], pictures: Pictures, ids: Sequence[str]
+) -> Network:
+    """A copy whose trained batch norms have the statistics of the plain pictures `ids`."""
+    twin = copy.deepcopy(network)
+    mode(twin)
+    running = [
+        m for m in twin.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.training
+    ]
+    twin.eval()
+    for norm in running:
+        norm.reset_running_stats()
+        norm.momentum = None  # a cumulative mean
+        norm.train()
+    with torch.no_grad():
+        for batch in pictures.plain(id_batches(ids)):
+            twin(batch)
+    return twin.eval()
+
+
+def fine_tuned(setting: Setting, variant: dict[str, Any], seed: int) -> Scored:
+    """Accuracies along the two cycles."""
+    optimizer, network, labels = optimizer_of(variant), setting.network(), setting.labels
+    train, valid = labels.labelled("train")[: setting.n_train], labels.labelled("valid")
+    targets = labels.targets(train)
+    as_they_are = SamplingParams(balance="none", strength=1.0, max_factor=10.0)
+    sampler, objective = balanced(labels.task, targets, len(labels.classes), as_they_are)
+    scored = Scored()
+
+    def score() -> Scores:
+        twin = with_statistics_again(
+            network, lambda n: set_mode(n, 0, optimizer), setting.pictures, train[: setting.n_again]
+        )
+        for net, scores in ((network, scored.plain), (twin, scored.again)):
+            logits = network_logits(net, setting.pictures, valid)
+            found = objective.scores(logits, labels.targets(valid))
+            scores.append(found.score)
+        return found
+
+    source = PictureSource(setting.pictures, train, targets, setting.augment, seed)
+    material = Material(source, score)
+    cycles = {"cycles": 2, "cycle_len": 1, "cycle_mult": 2, "schedule": "sgdr", "warmup_frac": 0.05}
+    params = PhaseParams.model_validate(
+        {"trainable": "all", "size_px": "full", "lr": variant["lr"], **cycles}
+    )
+    phase = network_phase(network, params, optimizer, variant["lr"], material)
+    score()
+    Trainer(network, sampler, optimizer, objective, seed, Silent()).fit([phase])
+    return scored
+
+
+def cosines(setting: Setting) -> dict[str, dict[str, float]]:
+    """Cosine of the gradients with float64, by precision and by which norms are frozen."""
+    ids = setting.labels.labelled("train")[:16]
+    batch = next(setting.pictures.plain([ids]))
+    targets = torch.from_numpy(setting.labels.targets(ids))
+
+    def cosine(dtype: torch.dtype, freeze: str) -> float:
+        optimizer = optimizer_of(OURS | {"bn_freeze": freeze})
+        return gradient_cosine(
+            setting.network(),
+            partial(set_mode, first=0, optimizer=optimizer),
+            (batch, targets),
+            nn.functional.cross_entropy,
+            Compute(setting.compute.device, dtype, dtype),
+        )
+
+    return {
+        name: {freeze: cosine(dtype, freeze) for freeze in ("none", "backbone", "all")}
+        for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16))
+    }
+
+
+@click.command(help=__doc__)
+@click.option("--seeds", default=3, show_default=True, help="runs a variant")
+@click.option("--n-train", default=600, show_default=True, help="training pictures")
+@click.option("--n-again", default=256, show_default=True, help="pictures for new statistics")
+@click.option("--json", "out", type=click.Path(path_type=Path), help="all numbers, as they come")
+def main(seeds: int, n_train: int, n_again: int, out: Path | None) -> None:
+    """Run all variants and print the two tables."""
+    data, compute = Path("data"), prepare(RuntimeParams(precision="fp32", deterministic=True))
+    start = read_checkpoint(data / "4_checkpoints/augmented.safetensors")
+    stored = ResizedPictures(data / "2_resized")
+    size, crop = start.info.full_px, start.info.crop_frac
+    setting = Setting(
+        start,
+        data / "0_source/backbone.safetensors",
+        Pictures(stored.decode, size, crop, compute.device, stored.decode_at),
+        read_labels(data / "1_index/labels.parquet"),
+        load_section("augment", AugmentParams),
+        compute,
+        n_train,
+        n_again,
+    )
+    found: dict[str, list[Scored]] = {name: [] for name in VARIANTS}
+    gradients = cosines(setting)
+    for seed in range(seeds):
+        for name, variant in VARIANTS.items():
+            found[name].append(fine_tuned(setting, variant, seed))
+            if out:
+                accuracy = {of: [vars(run) for run in runs] for of, runs in found.items()}
+                out.write_text(json.dumps({"accuracy": accuracy, "cosine": gradients}, indent=1))
+            click.echo(f"{name}, seed {seed}: {found[name][-1].plain}", err=True)
+    click.echo("| variant; bn_freeze | start | epoch 1 | epoch 2 | epoch 3 | epoch 2, again |")
+    click.echo("|---|---|---|---|---|---|")
+    for name, runs in found.items():
+        columns = [[run.plain[i] for run in runs] for i in range(4)]
+        columns.append([run.again[2] for run in runs])
+        cells = [_cell(values) for values in columns]
+        click.echo(f"| {name} | {' | '.join(cells)} |")
+    click.echo("\n| cosine of gradients | none | backbone | all |\n|---|---|---|---|")
+    for name, by_freeze in gradients.items():
+        cells = [f"{cosine:.4f}" for cosine in by_freeze.values()]
+        click.echo(f"| {name} | {' | '.join(cells)} |")
+
+
+def _cell(values: Sequence[float]) -> str:
+    spread = Spread("accuracy", tuple(values))
+    return f"{spread.mean:.3f} ({spread.sd:.3f})" if len(values) > 1 else f"{values[0]:.3f}"
+
+
+if __name__ == "__main__":
+    main()
