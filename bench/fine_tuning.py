@@ -84,7 +84,7 @@ class Scored:
 
 def optimizer_of(variant: dict[str, Any]) -> FinetuneOptimizerParams:
     """The variant as a section of params.yaml."""
-    values = {"momentum": 0.9, "clip_norm": 0.0, "batch_size": 16, "n_groups": 3}
+    values: dict[str, Any] = {"momentum": 0.9, "clip_norm": 0.0, "batch_size": 16, "n_groups": 3}
     values |= {"decay_ratio": 1.0, "dropout": (0.0, 0.2), "bn_momentum": "own"}
     values |= {key: value for key, value in variant.items() if key != "lr"}
     return FinetuneOptimizerParams.model_validate(values)
