@@ -16,19 +16,21 @@ from headstart.tracking import stage_run
 @click.command(help=__doc__)
 @click.option("--predictions", type=Path, required=True, help="of the final checkpoint")
 @click.option("--scores", type=Path, required=True, help="metrics of tta-evaluate")
+@click.option("--fine-tuning", type=Path, required=True, help="metrics of unfreeze-finetune")
 @click.option("--pictures", type=Path, required=True, help="for the names of the files")
 @click.option("--resized", type=Path, required=True, help="for the contact sheets")
 @click.option("--report", "reports", type=Path, multiple=True, help="one part, by name (repeat)")
 @click.option("--metrics", type=Path, required=True, help="numbers of errors")
 @click.option("--run", "run_file", type=Path, required=True, help="record of this run")
-def main(predictions: Path, scores: Path, pictures: Path, resized: Path,
+def main(predictions: Path, scores: Path, fine_tuning: Path, pictures: Path, resized: Path,
          reports: tuple[Path, ...], metrics: Path, run_file: Path) -> None:  # fmt: skip
     """Report on the errors."""
     params = load_section("confusion_report", ConfusionReportParams)
     with stage_run("confusion-report", run_file, {"confusion_report": params}) as run:
         paths, decode = dict(first_paths(read_pictures(pictures))), ResizedPictures(resized).decode
         table, values = read_predictions(predictions), read_json(scores)
-        report = confusion_report(table, paths, decode, values, params)
+        tuning = read_json(fine_tuning)
+        report = confusion_report(table, paths, decode, values, tuning, params)
         for path in reports:
             write_report(path, report.files[path.name])
             run.artifact(path)

@@ -42,7 +42,7 @@ TABLE: dict[str, tuple[list[str], list[str]]] = {
         [MODEL, PREDICTIONS, *(f"data/5_predictions/{name}.parquet" for name in EARLIER)],
     ),
     "confusion-report": (
-        [PREDICTIONS, INDEX + "pictures.parquet", "metrics/tta_evaluate.json", RESIZED],
+        [PREDICTIONS, INDEX + "pictures.parquet", "metrics/*.json", RESIZED],
         ["data/6_reports/confusion*"],
     ),
     "write-submission": (

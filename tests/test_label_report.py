@@ -50,7 +50,7 @@ SCORES = {"valid": VALID, "checkpoints": {"head": {"valid": VALID}, "finetuned":
 
 def report(predictions: Predictions = PREDICTIONS, **changes: Any) -> ConfusionReport:
     params = ConfusionReportParams.model_validate({**PARAMS.model_dump(), **changes})
-    return confusion_report(predictions, PATHS, Decoder(), SCORES, params)
+    return confusion_report(predictions, PATHS, Decoder(), SCORES, {}, params)
 
 
 def rows(result: ConfusionReport, name: str) -> list[tuple[Any, ...]]:
@@ -151,13 +151,15 @@ def test_a_score_that_does_not_exist_is_an_empty_cell() -> None:
     without = {key: value for key, value in scored(0.5).items() if not key.startswith("map")}
     of_split = {"plain": without, "tta": without}
     scores = {"valid": of_split, "checkpoints": {"head": {"valid": of_split}}}
-    page = confusion_report(PREDICTIONS, PATHS, Decoder(), scores, PARAMS).files["confusion.html"]
+    page = confusion_report(PREDICTIONS, PATHS, Decoder(), scores, {}, PARAMS).files[
+        "confusion.html"
+    ]
     assert isinstance(page, str) and "<td></td><td>0.654" in page
 
 
 def test_a_split_without_labels_gives_an_empty_report(tmp_path: Path) -> None:
     none = PREDICTIONS.where(PREDICTIONS.table["targets"].isna().to_numpy(bool))
-    result = confusion_report(none, PATHS, Decoder(), {"checkpoints": {}}, PARAMS)
+    result = confusion_report(none, PATHS, Decoder(), {"checkpoints": {}}, {}, PARAMS)
     assert set(result.metrics.values()) == {0}
     for name, content in result.files.items():
         write_report(tmp_path / name, content)
@@ -169,7 +171,7 @@ def test_a_split_without_labels_gives_an_empty_report(tmp_path: Path) -> None:
 def test_both_tasks_have_the_same_files_with_the_same_columns() -> None:
     one = Predictions(LABELS, TABLE[:0], TTA[None, :0], TTA[:0])
     several = report().files
-    single = confusion_report(one, PATHS, Decoder(), {}, PARAMS).files
+    single = confusion_report(one, PATHS, Decoder(), {}, {}, PARAMS).files
     assert several.keys() == single.keys()
     for name in ("confusion.csv", "confusion_counts.csv", "confusion_pairs.csv"):
         tables = several[name], single[name]

@@ -61,7 +61,7 @@ class Decoder:
 
 def report(**changes: Any) -> ConfusionReport:
     params = ConfusionReportParams.model_validate({**PARAMS.model_dump(), **changes})
-    return confusion_report(PREDICTIONS, PATHS, Decoder(), SCORES, params)
+    return confusion_report(PREDICTIONS, PATHS, Decoder(), SCORES, {}, params)
 
 
 def rows(result: ConfusionReport, name: str) -> list[tuple[Any, ...]]:
@@ -113,9 +113,9 @@ def test_sheets_show_the_pictures_and_what_was_said(pick: Pick, captions: list[s
 def test_only_pictures_that_are_shown_are_decoded() -> None:
     decoder = Decoder()
     params = PARAMS.model_copy(update={"n_pictures": 0})
-    confusion_report(PREDICTIONS, PATHS, decoder, SCORES, params)
+    confusion_report(PREDICTIONS, PATHS, decoder, SCORES, {}, params)
     assert decoder.asked == []
-    confusion_report(PREDICTIONS, PATHS, decoder, SCORES, PARAMS)
+    confusion_report(PREDICTIONS, PATHS, decoder, SCORES, {}, PARAMS)
     assert set(decoder.asked) == {"a", "b", "c", "d"}
 
 
@@ -141,7 +141,7 @@ def test_the_page_needs_no_other_file_and_escapes_names() -> None:
 
 def test_a_split_without_labels_gives_an_empty_report(tmp_path: Path) -> None:
     none = PREDICTIONS.where(PREDICTIONS.table["targets"].isna().to_numpy(bool))
-    result = confusion_report(none, PATHS, Decoder(), {"checkpoints": {}}, PARAMS)
+    result = confusion_report(none, PATHS, Decoder(), {"checkpoints": {}}, {}, PARAMS)
     assert result.metrics == {"n_pictures": 0, "n_errors": 0, "n_confused_pairs": 0}
     for name, content in result.files.items():
         write_report(tmp_path / name, content)
@@ -163,3 +163,12 @@ def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
 def test_params_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match=next(iter(wrong))):
         ConfusionReportParams.model_validate({**PARAMS.model_dump(), **wrong})
+
+
+def test_the_page_says_where_fine_tuning_did_not_help() -> None:
+    scores = {"log_loss": 0.5, "accuracy": 0.8}
+    nothing = {"start": scores, "kept": scores, "worse_than_start": False, "kept_epoch": 0}
+    report = confusion_report(PREDICTIONS, PATHS, Decoder(), SCORES, nothing, PARAMS)
+    page = report.files["confusion.html"]
+    assert isinstance(page, str)
+    assert "No cycle of fine-tuning ended better than it began" in page

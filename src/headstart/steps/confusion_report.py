@@ -15,6 +15,7 @@ from headstart.core.class_confusion import ClassConfusion
 from headstart.core.confusion import Pick, matrix_tables
 from headstart.core.confusion_figures import Tile, confusion_figure, contact_sheet_figure
 from headstart.core.confusion_page import CLASS_SHEETS, confusion_page
+from headstart.core.fine_tuning_note import fine_tuning_note
 from headstart.core.label_confusion import LabelConfusion
 from headstart.core.label_page import LABEL_SHEETS, ReportedOn, label_page
 from headstart.core.section import Section
@@ -55,6 +56,7 @@ def confusion_report(
     paths: Mapping[str, str],
     decode: Decode,
     scores: Mapping[str, Any],
+    fine_tuning: Mapping[str, Any],
     params: ConfusionReportParams,
 ) -> ConfusionReport:
     """Report on the labelled pictures of one split; where it has none, every part is empty.
@@ -64,6 +66,7 @@ def confusion_report(
         paths: a file of each picture, by id
         decode: id -> pixels (H, W, 3)
         scores: metrics of tta_evaluate, for the page
+        fine_tuning: metrics of unfreeze_finetune: where it did not help, the page says so
         params: section confusion_report
 
     Raises:
@@ -93,6 +96,7 @@ def confusion_report(
         sheets[pick] = contact_sheet_figure(list(zip(chosen.classes, tiles, strict=True)), heading)
     shown = [(*texts[pick], sheet) for pick, sheet in sheets.items()]
     summary, title = _sentences(numbers, params)
+    summary = f"{summary} {fine_tuning_note(fine_tuning)}".strip()
     if single:
         matrix = confusion_figure(counts, names, title)
         page = confusion_page(scores, summary, matrix, listed, shown)
