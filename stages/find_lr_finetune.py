@@ -49,10 +49,8 @@ def main(
     with stage_run("find-lr-finetune", run_file, sections) as run:
         start, backbone = read_checkpoint(head), load_backbone(weights).on(prepare(runtime))
         stored, meaning = ResizedPictures(resized), read_labels(labels)
-        pictures = Pictures(
-            stored.decode, start.info.full_px, start.info.crop_frac, backbone.compute.device,
-            stored.decode_at,
-        )  # fmt: skip
+        info, device = start.info, backbone.compute.device
+        pictures = Pictures(stored.decode, info.full_px, info.crop_frac, device, stored.decode_at)
         found = find_lr_finetune(
             backbone, start, pictures, meaning, augment, params, optimizer, sampling, run
         )

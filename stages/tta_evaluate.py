@@ -27,13 +27,14 @@ FILE = click.Path(path_type=Path)
 @click.option("--labels", type=FILE, required=True, help="classes and splits")
 @click.option("--weights", type=FILE, required=True, help="the frozen backbone of the heads")
 @click.option("--checkpoint", "files", type=FILE, multiple=True, help="in order (repeat)")
+@click.option("--snapshots", type=FILE, required=True, help="the ends of cycles, an ensemble")
 @click.option("--model", type=FILE, required=True, help="the final network and its thresholds")
 @click.option("--predictions", type=FILE, multiple=True, help="one checkpoint's (repeat)")
 @click.option("--metrics", type=FILE, required=True, help="scores with intervals")
 @click.option("--run", "run_file", type=FILE, required=True, help="record of this run")
 def main(
-    resized: Path, labels: Path, weights: Path, files: tuple[Path, ...], model: Path,
-    predictions: tuple[Path, ...], metrics: Path, run_file: Path,
+    resized: Path, labels: Path, weights: Path, files: tuple[Path, ...], snapshots: Path,
+    model: Path, predictions: tuple[Path, ...], metrics: Path, run_file: Path,
 ) -> None:  # fmt: skip
     """Predict and score."""
     params = load_section("tta_evaluate", TtaEvaluateParams)
@@ -41,6 +42,7 @@ def main(
     runtime = load_section("runtime", RuntimeParams)
     sections = {"tta_evaluate": params, "augment": augment, "runtime": runtime}
     with stage_run("tta-evaluate", run_file, sections) as run:
+        files += (snapshots,) if params.snapshots else ()
         checkpoints = {path.stem: read_checkpoint(path) for path in files}
         backbone = load_backbone(weights).on(prepare(runtime))
         final = list(checkpoints.values())[-1]
@@ -50,7 +52,7 @@ def main(
             stored.decode_at,
         )  # fmt: skip
         predict = Predictor(
-            backbone, {name: Trained(c.tensors, c.info.size_px) for name, c in checkpoints.items()},
+            backbone, {name: Trained(c.states(), c.info.size_px) for name, c in checkpoints.items()},
             pictures, augment, params.n_views, params.seed, Objective(final.info.task), run,
         )  # fmt: skip
         evaluation = tta_evaluate(read_labels(labels), predict, params)

@@ -31,13 +31,14 @@ FILE = click.Path(path_type=Path)
 @click.option("--head", type=FILE, required=True, help="the augmented head")
 @click.option("--suggestion", type=FILE, required=True, help="of find-lr-finetune, for lr: auto")
 @click.option("--checkpoint", type=FILE, required=True, help="where to write the network")
+@click.option("--snapshots", type=FILE, required=True, help="where to write the ends of cycles")
 @click.option("--epochs", type=FILE, required=True, help="CSV of a row an epoch")
 @click.option("--plot", type=FILE, required=True, help="PNG of the epochs")
 @click.option("--metrics", type=FILE, required=True, help="the epochs that were kept")
 @click.option("--run", "run_file", type=FILE, required=True, help="record of this run")
 def main(
     resized: Path, labels: Path, weights: Path, head: Path, suggestion: Path, checkpoint: Path,
-    epochs: Path, plot: Path, metrics: Path, run_file: Path,
+    snapshots: Path, epochs: Path, plot: Path, metrics: Path, run_file: Path,
 ) -> None:  # fmt: skip
     """Unfreeze and fine-tune."""
     params = load_section("unfreeze_finetune", UnfreezeFinetuneParams)
@@ -51,14 +52,13 @@ def main(
         start, backbone = read_checkpoint(head), load_backbone(weights).on(prepare(runtime))
         stored, advice = ResizedPictures(resized), Suggestion(**read_json(suggestion))
         meaning = read_labels(labels)
-        pictures = Pictures(
-            stored.decode, start.info.full_px, start.info.crop_frac, backbone.compute.device,
-            stored.decode_at,
-        )  # fmt: skip
-        training = unfreeze_finetune(
+        info, device = start.info, backbone.compute.device
+        pictures = Pictures(stored.decode, info.full_px, info.crop_frac, device, stored.decode_at)
+        training, ends = unfreeze_finetune(
             backbone, start, pictures, meaning, augment, params, optimizer, sampling, advice, run
         )
         write_checkpoint(checkpoint, training.checkpoint)
+        write_checkpoint(snapshots, ends)
         write_csv(epochs, training.epochs)
         write_figure(plot, epoch_curves_figure(training.epochs, "Fine-tuning", SCORE[meaning.task]))
         write_json(metrics, training.metrics)

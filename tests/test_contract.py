@@ -15,8 +15,9 @@ INDEX, PLAIN, VIEWS = "data/1_index/", "data/3_activations/plain", "data/3_activ
 LABELS, RESIZED = INDEX + "labels.parquet", "data/2_resized"
 BACKBONE = "data/0_source/backbone.safetensors"
 EARLIER = ("head", "augmented")
-HEAD, AUGMENTED, FINETUNED, MODEL = (
-    f"data/4_checkpoints/{name}.safetensors" for name in (*EARLIER, "finetuned", "model")
+HEAD, AUGMENTED, FINETUNED, SNAPSHOTS, MODEL = (
+    f"data/4_checkpoints/{name}.safetensors"
+    for name in (*EARLIER, "finetuned", "snapshots", "model")
 )
 PREDICTIONS = "data/5_predictions/predictions.parquet"
 FIND_HEAD, FIND_FINETUNE = "data/6_reports/find_lr_head.*", "data/6_reports/find_lr_finetune.*"
@@ -36,9 +37,12 @@ TABLE: dict[str, tuple[list[str], list[str]]] = {
     "train-head": ([PLAIN, LABELS, FIND_HEAD], [HEAD]),
     "train-augmented": ([VIEWS, PLAIN, LABELS, HEAD], [AUGMENTED]),
     "find-lr-finetune": ([RESIZED, LABELS, BACKBONE, AUGMENTED], [FIND_FINETUNE]),
-    "unfreeze-finetune": ([RESIZED, LABELS, BACKBONE, AUGMENTED, FIND_FINETUNE], [FINETUNED]),
+    "unfreeze-finetune": (
+        [RESIZED, LABELS, BACKBONE, AUGMENTED, FIND_FINETUNE],
+        [FINETUNED, SNAPSHOTS],
+    ),
     "tta-evaluate": (
-        [RESIZED, LABELS, BACKBONE, HEAD, AUGMENTED, FINETUNED],
+        [RESIZED, LABELS, BACKBONE, HEAD, AUGMENTED, FINETUNED, SNAPSHOTS],
         [MODEL, PREDICTIONS, *(f"data/5_predictions/{name}.parquet" for name in EARLIER)],
     ),
     "confusion-report": (

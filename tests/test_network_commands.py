@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+import torch
 from click.testing import CliRunner, Result
 from PIL import Image
 
@@ -39,6 +40,12 @@ def files(tmp_path: Path, repo_root: Path, monkeypatch: pytest.MonkeyPatch) -> l
         params={},
     )
     write_checkpoint(tmp_path / "net.safetensors", Checkpoint(info=info, tensors=tensors))
+    double = {
+        f"{number}.{name}": tensor.clone() for number in (0, 1) for name, tensor in tensors.items()
+    }
+    double |= {"1.head.6.bias": tensors["head.6.bias"] + torch.tensor([9.0, 0.0, 0.0])}
+    ensemble = info.model_copy(update={"kind": "ensemble"})
+    write_checkpoint(tmp_path / "two.safetensors", Checkpoint(info=ensemble, tensors=double))
     several = Checkpoint(info=info.model_copy(update={"task": "multi_label"}), tensors=tensors)
     write_checkpoint(tmp_path / "bare.safetensors", several)
     thresholds: Mapping[Kind, tuple[float, ...]] = {"plain": (0.0, 1.0, 0.5), "tta": (1.0,) * 3}
@@ -65,6 +72,17 @@ def test_predict_prints_a_row_a_picture(files: list[str]) -> None:
         values = [float(p) for p in probabilities]
         assert sum(values) == pytest.approx(1, abs=2e-4)
         assert name == ("cat", "dog", "eel")[values.index(max(values))]
+
+
+def test_an_ensemble_predicts_the_mean(files: list[str]) -> None:
+    """Its second member is all but sure of a cat."""
+    alone = headstart("predict", "net.safetensors", *files).output.splitlines()[1:]
+    both = headstart("predict", "two.safetensors", *files).output.splitlines()[1:]
+    for one, two in zip(alone, both, strict=True):
+        _, _, cat, dog, _ = one.split(",")
+        _, _, cat_of_two, dog_of_two, _ = two.split(",")
+        assert float(cat_of_two) > 0.45 + float(cat) / 2
+        assert float(dog_of_two) < 0.1 + float(dog) / 2
 
 
 def test_predict_tells_every_label_that_reaches_its_threshold(files: list[str]) -> None:

@@ -38,8 +38,11 @@ def predict(checkpoint: Path, pictures: tuple[Path, ...]) -> None:
     from headstart.learn.objective import Objective
 
     runtime = RuntimeParams(precision="auto", deterministic=True)
-    network, info, shown = _open(checkpoint, prepare(runtime))
-    logits = network_logits(network, shown, [str(path) for path in pictures])
+    networks, info, shown = _open(checkpoint, prepare(runtime))
+    files = [str(path) for path in pictures]
+    objective = Objective(info.task)
+    members = [objective.probabilities(network_logits(net, shown, files)) for net in networks]
+    probabilities = sum(members[1:], members[0]) / len(members)  # of an ensemble, the mean
     single = info.task == "single_label"
     if not single and "plain" not in info.thresholds:
         raise click.ClickException(
@@ -49,7 +52,7 @@ def predict(checkpoint: Path, pictures: tuple[Path, ...]) -> None:
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["picture", "class" if single else "labels", *info.classes])
-    for path, row in zip(pictures, Objective(info.task).probabilities(logits), strict=True):
+    for path, row in zip(pictures, probabilities, strict=True):
         decided = [row.argmax()] if single else (row >= info.thresholds["plain"]).nonzero()[0]
         labels = " ".join(info.classes[int(k)] for k in decided)
         table.writerow([path, labels, *(f"{p:.4f}" for p in row)])
@@ -77,7 +80,7 @@ def check_gradients(checkpoint: Path, pictures: tuple[Path, ...]) -> None:
 
     optimizer = load_section("optimizer_finetune", FinetuneOptimizerParams)
     machine = prepare(RuntimeParams(precision="fp32", deterministic=True))
-    network, info, shown = _open(checkpoint, machine)
+    (network, *_), info, shown = _open(checkpoint, machine)
     batch = next(shown.plain([[str(path) for path in pictures]]))
     # which class is wanted plays no part in how exact a gradient is
     targets = torch.arange(len(batch), device=batch.device) % len(info.classes)
@@ -96,8 +99,8 @@ def check_gradients(checkpoint: Path, pictures: tuple[Path, ...]) -> None:
         click.echo(f"{name}: cosine {cosine:.4f}, {verdict} (bn_freeze: {optimizer.bn_freeze})")
 
 
-def _open(checkpoint: Path, compute: "Compute") -> "tuple[Network, CheckpointInfo, Pictures]":
-    """The network of a checkpoint, in evaluation mode, and a reader of files for it."""
+def _open(checkpoint: Path, compute: "Compute") -> "tuple[list[Network], CheckpointInfo, Pictures]":
+    """The networks of a checkpoint, in evaluation mode, and a reader of files for them."""
     import json
 
     import numpy as np
@@ -114,7 +117,7 @@ def _open(checkpoint: Path, compute: "Compute") -> "tuple[Network, CheckpointInf
     except CheckpointError as error:
         raise click.ClickException(str(error)) from None
     info = content.info
-    if info.kind != "network":
+    if info.kind == "head":
         raise click.ClickException(
             f"{checkpoint} holds a head without its backbone; name the fine-tuned checkpoint."
         )
@@ -123,11 +126,14 @@ def _open(checkpoint: Path, compute: "Compute") -> "tuple[Network, CheckpointInf
         "mean": json.dumps(info.mean),
         "std": json.dumps(info.std),
     }
-    backbone = restore_backbone(about, content.part("backbone"), str(checkpoint)).on(compute)
-    network = Network(backbone, restore_head(content.part("head"), info.dropout))
+    networks = []
+    for member in content.members():
+        backbone = restore_backbone(about, member.part("backbone"), str(checkpoint)).on(compute)
+        head = restore_head(member.part("head"), info.dropout)
+        networks.append(Network(backbone, head).to(compute.device).eval())
 
     def decode(path: str) -> "NDArray[np.uint8]":
         return np.asarray(decode_rgb(Path(path).read_bytes()))
 
     pictures = Pictures(decode, info.size_px, info.crop_frac, compute.device)
-    return network.to(compute.device).eval(), info, pictures
+    return networks, info, pictures

@@ -104,7 +104,9 @@ def test_the_same_seed_gives_the_same_bits_whatever_was_drawn_before() -> None:
         # start, then the epochs of cycles of 1 and 2: only ends of cycles count
         ([1.0, 0.5, 0.1, 0.4], True, "best", 3, 3),
         ([1.0, 0.5, 0.1, 0.6], True, "best", 1, 3),
-        ([1.0, 1.1, 0.1, 0.2], True, "best", 0, 1),
+        # the starting point is no cycle: a first one that ends worse than it is no reason to stop
+        ([1.0, 1.1, 0.1, 0.2], True, "best", 3, 3),
+        ([1.0, 1.1, 0.1, 1.2], True, "best", 0, 3),
         ([1.0, 1.1, 0.1, 0.2], False, "best", 3, 3),
         ([1.0, 1.1, 9.0, 1.2], False, "best", 0, 3),
         ([1.0, 1.1, 9.0, 1.2], False, "last", 3, 3),

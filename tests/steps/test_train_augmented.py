@@ -96,6 +96,7 @@ def test_epochs_from_cached_views_equal_live_ones(
                 "monitor": "log_loss",
                 "stop_when_worse": False,
                 "keep": "last",
+                "n_snapshots": 0,
             }
         ),
         FinetuneOptimizerParams(
@@ -110,7 +111,7 @@ def test_epochs_from_cached_views_equal_live_ones(
         AS_THEY_ARE,
         Suggestion(None, ""),
         Silent(),
-    )
+    ).training
     one, two = cached.checkpoint.part("head"), live.checkpoint.part("head")
     for name in one:
         torch.testing.assert_close(one[name], two[name], rtol=1e-3, atol=1e-5)

@@ -29,6 +29,7 @@ PARAMS = TtaEvaluateParams(
     n_views=2,
     mean="arithmetic",
     plain_weight=0.4,
+    snapshots=False,
     thresholds="global",
     confidence=0.95,
     n_bootstrap=200,

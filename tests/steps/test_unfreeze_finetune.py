@@ -1,6 +1,8 @@
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
@@ -12,13 +14,15 @@ from headstart.learn.device import PLAIN_CPU
 from headstart.learn.gradients import PrecisionError
 from headstart.learn.layer_groups import parameter_groups
 from headstart.learn.network import Network
+from headstart.learn.objective import Objective
 from headstart.learn.phases import FinetuneOptimizerParams
+from headstart.learn.prediction import Predictor, Trained
 from headstart.steps.train_head import train_head
-from headstart.steps.unfreeze_finetune import UnfreezeFinetuneParams, unfreeze_finetune
+from headstart.steps.unfreeze_finetune import Finetuning, UnfreezeFinetuneParams, unfreeze_finetune
 from headstart.store.activations import SizedActivations
-from headstart.store.checkpoints import Checkpoint, Training
+from headstart.store.checkpoints import Checkpoint, CheckpointError, Training
 from headstart.store.index import Labels
-from tests.learn.conftest import small_backbone, small_network, small_pictures
+from tests.learn.conftest import SIZE, small_backbone, small_network, small_pictures
 from tests.steps.conftest import AUGMENT, make_labels
 from tests.steps.test_train_head import AS_THEY_ARE, HEAD, NONE, PARAMS, SGD
 
@@ -51,6 +55,7 @@ SECTION: dict[str, Any] = {
     "monitor": "log_loss",
     "stop_when_worse": True,
     "keep": "last",
+    "n_snapshots": 0,
 }
 
 
@@ -72,6 +77,16 @@ def finetune(
     suggestion: Suggestion = NONE,
     optimizer: FinetuneOptimizerParams = OPTIMIZER,
 ) -> Training:
+    return finetuning(start, labels, params, suggestion, optimizer).training
+
+
+def finetuning(
+    start: Checkpoint,
+    labels: Labels,
+    params: UnfreezeFinetuneParams,
+    suggestion: Suggestion = NONE,
+    optimizer: FinetuneOptimizerParams = OPTIMIZER,
+) -> Finetuning:
     pictures = small_pictures()
     backbone = small_backbone()
     return unfreeze_finetune(
@@ -146,7 +161,7 @@ def test_frozen_batch_norms_keep_their_statistics(start: Checkpoint, labels: Lab
 def test_a_ruinous_rate_keeps_the_starting_point(start: Checkpoint, labels: Labels) -> None:
     ruinous = section(phases=[PHASE | {"lr": 10.0}], keep="best")
     training = finetune(start, labels, ruinous)
-    assert training.metrics["kept_epoch"] == 0 and training.metrics["overfitted"] is True
+    assert training.metrics["kept_epoch"] == 0 and training.metrics["worse_than_start"] is False
     assert changes(training, start) == [0, 0, 0]
 
 
@@ -179,3 +194,61 @@ def test_a_precision_with_wrong_gradients_does_not_train(start: Checkpoint, labe
 def test_without_a_valid_split_the_last_weights_are_kept(start: Checkpoint) -> None:
     training = finetune(start, make_labels(valid=False), section(keep="best"))
     assert training.metrics["kept_epoch"] == 1 and "valid" not in training.metrics
+
+
+def test_a_worse_end_that_is_kept_is_known(start: Checkpoint, labels: Labels) -> None:
+    ruinous = section(phases=[PHASE | {"lr": 10.0}], stop_when_worse=False)
+    metrics: dict[str, Any] = finetune(start, labels, ruinous).metrics
+    assert metrics["worse_than_start"] is True
+    assert metrics["kept"]["log_loss"] > metrics["start"]["log_loss"]
+    assert (
+        finetune(start, labels, ruinous.model_copy(update={"keep": "best"})).metrics
+        | {"kept_epoch": 0}
+        == finetune(start, labels, ruinous.model_copy(update={"keep": "best"})).metrics
+    )
+
+
+def test_a_network_predicts_at_the_size_it_was_kept_at(start: Checkpoint, labels: Labels) -> None:
+    large = PHASE | {"size_px": 40}
+    pictures = small_pictures(48)
+    ruined = section(phases=[PHASE | {"size_px": 32}, large | {"lr": 10.0}], keep="best")
+    run = partial(
+        unfreeze_finetune, augment=AUGMENT, optimizer=OPTIMIZER, sampling=AS_THEY_ARE,
+        suggestion=NONE, report=Silent(),
+    )  # fmt: skip
+    kept = run(small_backbone(), start, pictures, labels, params=ruined).training
+    assert (kept.checkpoint.info.size_px, kept.metrics["kept_epoch"]) == (32, 1)
+    to_the_end = section(phases=[PHASE | {"size_px": 32}, large])
+    kept = run(small_backbone(), start, pictures, labels, params=to_the_end).training
+    assert (kept.checkpoint.info.size_px, kept.metrics["kept_size_px"]) == (40, 40)
+
+
+def test_snapshots_are_the_last_ends_of_cycles(start: Checkpoint, labels: Labels) -> None:
+    cycles = section(phases=[PHASE | {"cycles": 3}], stop_when_worse=False, n_snapshots=2)
+    result = finetuning(start, labels, cycles)
+    one, two = result.snapshots.members()
+    assert two.tensors.keys() == result.training.checkpoint.tensors.keys()
+    shorter = section(phases=[PHASE | {"cycles": 2}], stop_when_worse=False)
+    second, third = finetune(start, labels, shorter), result.training
+    for member, training in ((one, second), (two, third)):
+        for name, tensor in training.checkpoint.tensors.items():
+            assert torch.equal(member.tensors[name], tensor)
+    nothing = finetuning(start, labels, shorter).snapshots
+    with pytest.raises(CheckpointError, match=r"set unfreeze_finetune\.n_snapshots to at least 1"):
+        nothing.states()
+
+
+def test_an_ensemble_predicts_the_mean_of_its_members(start: Checkpoint, labels: Labels) -> None:
+    cycles = section(phases=[PHASE | {"cycles": 2}], stop_when_worse=False, n_snapshots=2)
+    states = finetuning(start, labels, cycles).snapshots.states()
+    entrants = {"one": [states[0]], "two": [states[1]], "both": states}
+    predict = Predictor(
+        small_backbone(),
+        {name: Trained(members, SIZE) for name, members in entrants.items()},
+        small_pictures(), AUGMENT, n_views=1, seed=0, objective=Objective("single_label"),
+        report=Silent(),
+    )  # fmt: skip
+    found = predict(labels.ids("valid")[:5])
+    assert found["both"].shape == (2, 5, 3)
+    np.testing.assert_allclose(found["both"], (found["one"] + found["two"]) / 2)
+    assert not np.allclose(found["one"], found["two"])

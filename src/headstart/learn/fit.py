@@ -93,7 +93,10 @@ class StopRule:
 
     Attributes:
         monitor: what "worse" means: a higher log loss, or a lower score.
-        stop: end the phase there; the next one goes on from the best weights of this size.
+        stop: end the phase when a cycle ends worse than the best cycle before it: over-fitting. The
+            starting point is no such cycle: a first short cycle at a high rate may well end a little
+            worse than a converged head, and the next one far better. The next phase goes on from
+            the best weights of this size.
         keep: restore the weights of the best end of a cycle, the starting point included, or not.
     """
 
@@ -117,6 +120,7 @@ class FitResult:
         stopped: whether a cycle that ended worse than the best one ended a phase.
         start: scores of the starting point, where a rule asked for them.
         kept: scores of the weights that were kept.
+        snapshots: the weights at the last ends of cycles of the last phase, oldest first.
     """
 
     epochs: list[Epoch] = field(default_factory=list)
@@ -125,6 +129,7 @@ class FitResult:
     stopped: bool = False
     start: Scores | None = None
     kept: Scores | None = None
+    snapshots: list[dict[str, Tensor]] = field(default_factory=list)
 
     def table(self) -> pd.DataFrame:
         """A row an epoch, for `dvc plots`."""
@@ -184,37 +189,47 @@ class Trainer:
         phases: Sequence[Phase],
         rule: StopRule | None = None,
         start: Material | None = None,
+        n_snapshots: int = 0,
     ) -> FitResult:
         """Train through all phases; each starts with a fresh optimiser, as in fastai 0.7.
 
-        "Worse" compares what was judged by the same material: a phase of another size is compared
-        with its own beginning. What is kept is the best of all ends of cycles and of the starting
-        point, each at its own size. Without a valid split nothing can be judged: the training runs
-        to its end.
+        "Worse" compares what was judged by the same material, so cycles of one size. What is kept is
+        the best of all ends of cycles and of the starting point, each at its own size. Without a
+        valid split nothing can be judged: the training runs to its end.
 
         Args:
             phases: in order.
             rule: when a cycle ends worse than the best so far; None trains to the end, unjudged.
             start: what judges the starting point, where that is not what judges the first phase.
+            n_snapshots: how many ends of cycles of the last phase are handed back, the last ones; one
+                that ended worse and stopped the phase is not among them.
         """
         result = FitResult()
         judged = start or phases[0].material
         best = here = self._mark(judged, rule)
         result.start = best.scores if best else None
+        ended: Scores | None = None  # of the best cycle of this size
         for number, phase in enumerate(phases):
             if phase.material is not judged:
-                judged = phase.material
+                judged, ended = phase.material, None
                 here = self._mark(judged, rule)
             for row in self._epochs(number, phase, result.epochs):
                 result.epochs.append(row)
-                if not (rule and here and row.scores and row.ends_cycle):
+                if not row.ends_cycle:
                     continue
-                if rule.badness(row.scores) < rule.badness(here.scores):
-                    here = _Mark(row.scores, len(result.epochs), number, _copy_state(self.model))
-                elif rule.stop:
-                    result.stopped = True
-                    self.model.load_state_dict(here.state)
-                    break
+                if rule and here and row.scores:
+                    if rule.badness(row.scores) < rule.badness(here.scores):
+                        state = _copy_state(self.model)
+                        here = _Mark(row.scores, len(result.epochs), number, state)
+                    worse = ended and rule.badness(row.scores) >= rule.badness(ended)
+                    if not worse:
+                        ended = row.scores
+                    elif rule.stop:
+                        result.stopped = True
+                        self.model.load_state_dict(here.state)
+                        break
+                if n_snapshots and phase is phases[-1]:
+                    result.snapshots = [*result.snapshots, _copy_state(self.model)][-n_snapshots:]
             if rule and best and here and rule.badness(here.scores) < rule.badness(best.scores):
                 best = here
         result.kept_epoch, result.kept_phase = len(result.epochs), len(phases) - 1

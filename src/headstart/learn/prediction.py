@@ -23,12 +23,12 @@ EVALUATION = (0.0, 0.0)  # dropout of a head that only predicts
 
 @dataclass(frozen=True)
 class Trained:
-    """A checkpoint: its state, and the input size at which it was trained last, px.
+    """A checkpoint: one state, or several of an ensemble, and the input size it predicts at, px.
 
-    The state has `head.*`, and `backbone.*` where the backbone was trained too.
+    A state has `head.*`, and `backbone.*` where the backbone was trained too.
     """
 
-    tensors: Mapping[str, Tensor]
+    members: Sequence[Mapping[str, Tensor]]
     size_px: int
 
 
@@ -59,25 +59,41 @@ class Predictor:
     report: Report
 
     def __call__(self, ids: Sequence[str]) -> dict[str, NDArray[np.float64]]:
-        """Probabilities (1 + V, N, K) of each checkpoint, plain view first, rows as the ids."""
-        features: dict[int, NDArray[np.float32]] = {}
-        logits: dict[str, Tensor] = {}
+        """Probabilities (1 + V, N, K) of each checkpoint, plain view first, rows as the ids.
+
+        Those of an ensemble are the mean of its members'.
+        """
+        features: dict[int, NDArray[np.float32]] = {}  # of the frozen backbone, by size
+        found: dict[str, NDArray[np.float64]] = {}
         for name, trained in self.checkpoints.items():
             pictures = self.pictures.at(trained.size_px, self.report)
-            head = restore_head(_part(trained.tensors, "head"), EVALUATION)
-            head = head.to(pictures.device).eval()
-            if body := _part(trained.tensors, "backbone"):
-                backbone = copy.deepcopy(self.backbone)
-                backbone.model.load_state_dict(body)
-                network = Network(backbone, head).eval()
-                logits[name] = torch.from_numpy(self._outputs(network, pictures, ids, name))
-            else:
-                if pictures.size_px not in features:
-                    features[pictures.size_px] = self._outputs(
-                        self.backbone, pictures, ids, f"frozen backbone, {pictures.size_px} px"
-                    )
-                logits[name] = head_logits(head, features[pictures.size_px], pictures.device)
-        return {name: self.objective.probabilities(values) for name, values in logits.items()}
+            members = [
+                self._logits(state, pictures, ids, name, features) for state in trained.members
+            ]
+            probabilities = [self.objective.probabilities(logits) for logits in members]
+            found[name] = np.mean(probabilities, axis=0)
+        return found
+
+    def _logits(
+        self,
+        state: Mapping[str, Tensor],
+        pictures: Pictures,
+        ids: Sequence[str],
+        name: str,
+        features: dict[int, NDArray[np.float32]],
+    ) -> Tensor:
+        """(1 + V, N, K) of one state; `features` remembers those of the frozen backbone."""
+        head = restore_head(_part(state, "head"), EVALUATION).to(pictures.device).eval()
+        if body := _part(state, "backbone"):
+            backbone = copy.deepcopy(self.backbone)
+            backbone.model.load_state_dict(body)
+            network = Network(backbone, head).eval()
+            return torch.from_numpy(self._outputs(network, pictures, ids, name))
+        size = pictures.size_px
+        if size not in features:
+            label = f"frozen backbone, {size} px"
+            features[size] = self._outputs(self.backbone, pictures, ids, label)
+        return head_logits(head, features[size], pictures.device)
 
     def _outputs(
         self,

@@ -36,6 +36,10 @@ class TtaEvaluateParams(Section):
     plain_weight: float = Field(
         ge=0, le=1, description="share of the plain view in the weighted mean, 0 to 1"
     )
+    snapshots: bool = Field(
+        description="whether the final prediction is the mean of the networks at the ends of cycles "
+        "(unfreeze_finetune.n_snapshots), a snapshot ensemble; costs a prediction each"
+    )
     thresholds: Search = Field(
         description="multi_label: one threshold for all labels (global) or one each (per_label), "
         "found on valid"

@@ -1,9 +1,11 @@
 """Unfreeze and fine-tune the network with differential rates and SGDR."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
 
 import torch
 from pydantic import Field
+from torch import Tensor
 
 from headstart.core.augment import AugmentParams
 from headstart.core.lr_curve import Suggestion
@@ -26,7 +28,7 @@ from headstart.learn.phases import (
 )
 from headstart.learn.pictures import Pictures
 from headstart.learn.sources import PictureSource
-from headstart.store.checkpoints import Checkpoint, Training, named_tensors
+from headstart.store.checkpoints import Checkpoint, Training
 from headstart.store.index import Labels
 
 
@@ -38,12 +40,24 @@ class UnfreezeFinetuneParams(PhasesParams):
         "score (accuracy; F2 of many labels)"
     )
     stop_when_worse: bool = Field(
-        description="end a phase when a cycle ends worse than the best of its size: train until "
-        "over-fitting"
+        description="end a phase when a cycle ends worse than an earlier cycle of its size: train "
+        "until over-fitting"
     )
     keep: Literal["best", "last"] = Field(
         description="best: the weights of the best end of a cycle, the starting point included"
     )
+    n_snapshots: int = Field(
+        ge=0,
+        description="ends of cycles of the last phase, the last ones, that are kept beside for "
+        "tta_evaluate.snapshots; 0: none",
+    )
+
+
+class Finetuning(NamedTuple):
+    """The kept network, and the ensemble of the ends of cycles (without tensors where n is 0)."""
+
+    training: Training
+    snapshots: Checkpoint
 
 
 def unfreeze_finetune(
@@ -57,7 +71,7 @@ def unfreeze_finetune(
     sampling: SamplingParams,
     suggestion: Suggestion,
     report: Report,
-) -> Training:
+) -> Finetuning:
     """Train `backbone` and the head of `start` on live augmented pictures; epoch e shows view e.
 
     Args:
@@ -115,7 +129,9 @@ def unfreeze_finetune(
         )
         require_right_gradients(cosine, backbone.compute)
     rule = StopRule(params.monitor, params.stop_when_worse, params.keep)
-    result = trainer.fit(phases, rule, start=by_size[start.info.size_px])
+    result = trainer.fit(
+        phases, rule, start=by_size[start.info.size_px], n_snapshots=params.n_snapshots
+    )
     kept_px = start.info.size_px if result.kept_phase is None else sizes[result.kept_phase]
     info = start.info.model_copy(
         update={
@@ -132,9 +148,8 @@ def unfreeze_finetune(
             "history": (*start.info.history, "unfreeze-finetune"),
         }
     )
-    tensors = named_tensors("backbone", network.backbone.model.state_dict())
-    tensors |= named_tensors("head", network.head.state_dict())
-    return Training(
+    tensors = _network_tensors(network.state_dict())
+    training = Training(
         checkpoint=Checkpoint(info=info, tensors=tensors),
         epochs=result.table(),
         metrics={
@@ -146,3 +161,18 @@ def unfreeze_finetune(
             **result.metrics(labels.task),
         },
     )
+    members = [
+        {f"{number}.{name}": tensor for name, tensor in _network_tensors(state).items()}
+        for number, state in enumerate(result.snapshots)
+    ]
+    snapshots = Checkpoint(
+        info=info.model_copy(update={"kind": "ensemble", "size_px": sizes[-1]}),
+        tensors={name: tensor for member in members for name, tensor in member.items()},
+    )
+    return Finetuning(training, snapshots)
+
+
+def _network_tensors(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The state of a Network as the tensors of a checkpoint: `backbone.*` and `head.*`."""
+    plain = {name.replace("backbone.model.", "backbone.", 1): t for name, t in state.items()}
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in plain.items()}

@@ -23,7 +23,8 @@ class CheckpointInfo(BaseModel):
     """What a checkpoint says about itself.
 
     Attributes:
-        kind: head (its tensors belong on the frozen backbone named by `weights`), or network.
+        kind: head (its tensors belong on the frozen backbone named by `weights`), network, or
+            ensemble (of networks, whose tensors begin with their number: `0.backbone.*`).
         architecture: timm's name of the backbone.
         weights: digest of the backbone that the training started from.
         mean: per channel, of inputs in [0, 1].
@@ -44,7 +45,7 @@ class CheckpointInfo(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: int = FORMAT
-    kind: Literal["head", "network"]
+    kind: Literal["head", "network", "ensemble"]
     architecture: str
     weights: str
     mean: tuple[float, float, float]
@@ -73,6 +74,28 @@ class Checkpoint(BaseModel):
         """The tensors below `prefix`, without it."""
         start = f"{prefix}."
         return {k.removeprefix(start): v for k, v in self.tensors.items() if k.startswith(start)}
+
+    def members(self) -> list["Checkpoint"]:
+        """The networks of an ensemble, oldest first; of another kind itself alone."""
+        if self.info.kind != "ensemble":
+            return [self]
+        numbers = sorted({int(name.split(".")[0]) for name in self.tensors})
+        info = self.info.model_copy(update={"kind": "network"})
+        return [Checkpoint(info=info, tensors=self.part(str(number))) for number in numbers]
+
+    def states(self) -> list[dict[str, Tensor]]:
+        """The tensors of each of its members.
+
+        Raises:
+            CheckpointError: an ensemble has no members.
+        """
+        found = [member.tensors for member in self.members()]
+        if not found:
+            raise CheckpointError(
+                "the ensemble holds no network: tta_evaluate.snapshots is true, so set "
+                "unfreeze_finetune.n_snapshots to at least 1."
+            )
+        return found
 
     def with_thresholds(
         self, thresholds: Mapping[Literal["plain", "tta"], tuple[float, ...]]
