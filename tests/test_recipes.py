@@ -9,9 +9,12 @@ from click.testing import CliRunner
 
 from headstart.cli import main
 from headstart.learn import torchvision_ops  # noqa: F401  (must come before timm)
+from headstart.learn.backbone import BackboneParams
 from headstart.params import load_section, read_params
+from headstart.steps.find_lr_finetune import FindLrFinetuneParams
 from headstart.steps.precompute_views import PrecomputeViewsParams
 from headstart.steps.train_augmented import TrainAugmentedParams
+from headstart.steps.unfreeze_finetune import UnfreezeFinetuneParams
 
 ROOT = Path(__file__).parents[1]
 RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
@@ -73,7 +76,22 @@ def test_its_header_says_how_to_run_it(recipe: Path) -> None:
 def test_each_augmented_epoch_has_a_view_of_its_own(recipe: Path) -> None:
     views = load_section("precompute_views", PrecomputeViewsParams, recipe)
     augmented = load_section("train_augmented", TrainAugmentedParams, recipe)
-    assert views.n_views >= sum(phase.n_epochs() for phase in augmented.phases)
+    for size in {phase.size_px for phase in augmented.phases}:
+        of_size = [phase.n_epochs() for phase in augmented.phases if phase.size_px == size]
+        assert views.n_views >= sum(of_size)
+
+
+@recipes
+def test_each_size_that_is_trained_on_is_there(recipe: Path) -> None:
+    backbone = load_section("backbone", BackboneParams, recipe)
+    augmented = load_section("train_augmented", TrainAugmentedParams, recipe)
+    finetune = load_section("unfreeze_finetune", UnfreezeFinetuneParams, recipe)
+    assert {phase.size_px for phase in augmented.phases} <= set(backbone.cached_px)
+    assert augmented.phases[0].size_px == backbone.cached_px[0]
+    for phase in finetune.phases:
+        assert phase.size_px == "full" or phase.size_px < backbone.size_px
+    test = load_section("find_lr_finetune", FindLrFinetuneParams, recipe)
+    assert test.size_px == finetune.phases[0].size_px
 
 
 @recipes

@@ -152,7 +152,7 @@ def test_fewer_views_than_epochs_is_a_warning_that_names_both_keys(
     views: SizedActivations, plain: SizedActivations, labels: Labels, start: Checkpoint
 ) -> None:
     longer = TrainAugmentedParams.model_validate({"phases": [PHASE | {"cycles": 3}], "seed": 0})
-    keys = r"train_augmented\.phases have 3 epochs, but precompute_views\.n_views is 2"
+    keys = r"train_augmented\.phases have 3 epochs at 32 px, but precompute_views\.n_views is 2"
     with pytest.warns(UserWarning, match=keys):
         train_augmented(views, plain, labels, start, longer, SGD, AS_THEY_ARE, PLAIN_CPU, Silent())
 

@@ -74,14 +74,18 @@ def train_augmented(
         views.at(phase.size_px, key).manifest.size_px
         for phase, key in zip(params.phases, keys, strict=True)
     ]
-    n_views = len(views.first().features)
-    n_epochs = sum(phase.n_epochs() for phase in params.phases)
-    if n_views < n_epochs:
-        warnings.warn(
-            f"train_augmented.phases have {n_epochs} epochs, but precompute_views.n_views is "
-            f"{n_views}: epoch e reads view e modulo {n_views}, so views repeat.",
-            stacklevel=2,
+    for size in dict.fromkeys(sizes):
+        n_views = len(views.by_size[size].features)
+        n_epochs = sum(
+            phase.n_epochs() for phase, of in zip(params.phases, sizes, strict=True) if of == size
         )
+        if n_views < n_epochs:
+            warnings.warn(
+                f"train_augmented.phases have {n_epochs} epochs at {size} px, but "
+                f"precompute_views.n_views is {n_views}: epoch e reads view e modulo {n_views}, so "
+                "views repeat.",
+                stacklevel=2,
+            )
     train, valid = labels.labelled("train"), labels.labelled("valid")
     head = restore_head(start.part("head"), start.info.dropout)
     targets = labels.targets(train)
