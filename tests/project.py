@@ -35,6 +35,11 @@ QUICK = {
 QUICK_PHASE = {"lr": 0.001, "cycles": 1, "cycle_len": 1}
 
 
+def _quick_size(size: int | str) -> int | str:
+    """The full size stays, any smaller one becomes 32 px."""
+    return size if size == "full" else 32
+
+
 class Project:
     """A clone of the working tree with a folder of pictures beside it."""
 
@@ -110,9 +115,13 @@ class Project:
         """Edit params.yaml to what runs in seconds a stage, then by `values`; check and commit it."""
         self.edit(QUICK | values)
         params = read_params(self.root / "params.yaml")
+        quick = {"backbone.cached_px": [_quick_size(px) for px in params["backbone"]["cached_px"]]}
+        quick["find_lr_finetune.size_px"] = _quick_size(params["find_lr_finetune"]["size_px"])
         for section in ("train_augmented", "unfreeze_finetune"):
-            for i in range(len(params[section]["phases"])):
-                self.edit({f"{section}.phases.{i}.{k}": v for k, v in QUICK_PHASE.items()})
+            for i, phase in enumerate(params[section]["phases"]):
+                quick |= {f"{section}.phases.{i}.{k}": v for k, v in QUICK_PHASE.items()}
+                quick[f"{section}.phases.{i}.size_px"] = _quick_size(phase["size_px"])
+        self.edit(quick)
         self.headstart("check")
         self.commit()
 

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from headstart.params import read_params
 from headstart.store.checkpoints import read_checkpoint
 from headstart.store.index import read_labels
 from headstart.store.predictions import Predictions, read_predictions
@@ -115,7 +116,12 @@ CASES = [
             "planet-resnet34",
             make_planet,
             RANDOM
-            | {"write_submission.sample": "sample.csv", "tta_evaluate.thresholds": "per_label"},
+            | {
+                "write_submission.sample": "sample.csv",
+                "tta_evaluate.thresholds": "per_label",
+                "unfreeze_finetune.n_snapshots": 2,
+                "tta_evaluate.snapshots": True,
+            },
             n_test=4,
         ),
         id="many labels",
@@ -203,6 +209,27 @@ def test_the_model_carries_the_thresholds_and_predicts_alone(run: Run) -> None:
     assert header.split(",")[2:] == list(info.classes) and len(row.split(",")) == 2 + len(
         info.classes
     )
+
+
+def test_phases_of_growing_sizes_run_and_are_told(run: Run) -> None:
+    params = read_params(run.project.root / "params.yaml")
+    cached = [64 if size == "full" else size for size in params["backbone"]["cached_px"]]
+    assert sorted(
+        p.name for p in run.path("3_activations/plain").iterdir() if p.is_dir()
+    ) == sorted(map(str, cached))
+    with run.path("6_reports/unfreeze_finetune.csv").open(newline="") as file:
+        phases = [row["phase"] for row in csv.DictReader(file)]
+    assert phases == [str(i) for i in range(len(params["unfreeze_finetune"]["phases"]))]
+    head = read_checkpoint(run.path("4_checkpoints/head.safetensors")).info
+    assert head.size_px == cached[0]
+    final = read_checkpoint(run.path("4_checkpoints/model.safetensors"))
+    tuned = run.project.metrics()["unfreeze_finetune"]
+    assert final.info.size_px == tuned["kept_size_px"] or final.info.kind == "ensemble"
+    ensemble = params["tta_evaluate"]["snapshots"]
+    assert (final.info.kind == "ensemble") == ensemble
+    if ensemble:
+        assert len(final.members()) == 1  # the last phase has one cycle here
+        assert "snapshots" in run.project.metrics()["tta_evaluate"]["checkpoints"]
 
 
 def test_pictures_without_labels_are_in_the_submission(run: Run) -> None:
