@@ -1,4 +1,4 @@
-"""dataset.source → images: copy the pictures of a package or of a folder, and check them."""
+"""dataset.source → images: copy the pictures of a package, a folder or the net, and check them."""
 
 from pathlib import Path
 
@@ -6,9 +6,10 @@ import click
 
 from headstart.params import load_section
 from headstart.steps.fetch_images import fetch_images
+from headstart.store.image_sources import read_images_source
 from headstart.store.images import DatasetParams, list_tree, n_free_bytes, write_images
+from headstart.store.remote_images import open_images
 from headstart.store.reports import write_json
-from headstart.store.sources import locate, read_images_source
 from headstart.tracking import stage_run
 
 FILE = click.Path(path_type=Path)
@@ -23,8 +24,9 @@ def main(images: Path, metrics: Path, run_file: Path) -> None:
     params = load_section("dataset", DatasetParams)
     with stage_run("fetch-images", run_file, {"dataset": params}) as run:
         source = read_images_source(params.source)
-        tree = list_tree(locate(source))
-        write_images(images, fetch_images(tree, source, n_free_bytes(images), run))
+        with open_images(source, run) as folder:
+            tree = list_tree(folder)
+            write_images(images, fetch_images(tree, source, n_free_bytes(images), run))
         write_json(metrics, tree.counts())
         run.metrics(tree.counts())
 

@@ -115,7 +115,9 @@ class Project:
         """Edit params.yaml to what runs in seconds a stage, then by `values`; check and commit it."""
         self.edit(QUICK | values)
         params = read_params(self.root / "params.yaml")
-        quick = {"backbone.cached_px": [_quick_size(px) for px in params["backbone"]["cached_px"]]}
+        quick: dict[str, Any] = {
+            "backbone.cached_px": [_quick_size(px) for px in params["backbone"]["cached_px"]]
+        }
         quick["find_lr_finetune.size_px"] = _quick_size(params["find_lr_finetune"]["size_px"])
         for section in ("train_augmented", "unfreeze_finetune"):
             for i, phase in enumerate(params[section]["phases"]):

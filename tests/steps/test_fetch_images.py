@@ -1,12 +1,19 @@
 import hashlib
+import os
+import shutil
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from headstart.core.report import Silent
 from headstart.steps.fetch_images import fetch_images
+from headstart.store.image_sources import PackageImages, tree_digest
 from headstart.store.images import ImageFolder, list_tree, write_images
-from headstart.store.sources import PackageImages, SourceError, UserPath, tree_digest
+from headstart.store.sources import SourceError, UserPath
+from tests.project import Project
+from tests.server import Cut, serve
+from tests.store.test_archives import packed
 
 CONTENT = {"cats/1.jpg": b"one", "dogs/2.jpg": b"two!"}
 
@@ -59,3 +66,36 @@ def test_too_little_room_is_told_before_anything_is_copied(root: Path) -> None:
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="holds no files"):
         next(fetch_images(list_tree(tmp_path), UserPath(tmp_path), 6, Silent()))
+
+
+@pytest.mark.end_to_end
+def test_the_stage_goes_on_with_a_broken_off_download(
+    tmp_path: Path, repo_root: Path, empty_store: Path
+) -> None:
+    """Under DVC, which removes a stage's outs before it runs: what came must lie elsewhere."""
+    project = Project(tmp_path, repo_root)
+    shutil.copy(empty_store, project.root)
+    files = {f"set/{name}": data for name, data in CONTENT.items()} | {"notes.txt": b"no picture"}
+    files["set/cats/3.jpg"] = os.urandom(900_000)
+    data = packed(tmp_path / "pets.zip", files).read_bytes()
+    with serve() as site:
+        site.files["/pets.zip"] = data
+        archive = {"url": f"{site.url}/pets.zip", "n_bytes": len(data),
+                   "sha256": hashlib.sha256(data).hexdigest()}  # fmt: skip
+        described = {"kind": "archives", "archives": [archive], "root": "set"}
+        YAML().dump(described, project.root / "sources/pets.yaml")
+        project.edit({"dataset.source": "sources/pets.yaml"})
+        project.environment["NO_PROXY"] = "127.0.0.1"
+        site.plan = [Cut(500_000), 404]
+        with pytest.raises(AssertionError, match=r"pets\.zip: the server answered 404 Not Found"):
+            project.repro("fetch-images")
+        assert not (project.root / "data/0_source/images").exists()
+        assert project.repro("fetch-images") == {"fetch-images"}
+        assert project.repro("fetch-images") == set()
+        starts = [wanted for _, wanted in site.asked]
+    assert len(starts) == 3 and starts[0] is None
+    assert starts[1] == starts[2] and str(starts[1]) > "bytes=1"
+    images = ImageFolder(project.root / "data/0_source/images")
+    expected = {name[4:]: data for name, data in files.items() if name.startswith("set/")}
+    assert dict(images) == expected
+    assert project.metrics()["fetch_images"]["n_files"] == 3

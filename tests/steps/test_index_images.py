@@ -12,9 +12,10 @@ from pydantic import ValidationError
 
 from headstart.core.report import Silent
 from headstart.steps.index_images import IndexImagesError, IndexImagesParams, index_images
+from headstart.store.image_sources import PackageImages, read_images_source
 from headstart.store.images import DatasetParams, ImageFolder
 from headstart.store.index import Index, write_index
-from headstart.store.sources import locate, read_images_source
+from headstart.store.sources import locate
 
 Files = dict[str, bytes]
 
@@ -408,7 +409,9 @@ def test_a_corrected_label_changes_no_picture_and_no_train_id(tmp_path: Path) ->
 
 def test_real_pictures(repo_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(repo_root)
-    folder = ImageFolder(locate(read_images_source("sources/textile.yaml")))
+    source = read_images_source("sources/textile.yaml")
+    assert isinstance(source, PackageImages)
+    folder = ImageFolder(locate(source))
     files = {path: folder[path] for path in list(folder)[::100]}
     counts = index(files, split="stratified").counts()
     assert counts["splits"]["train"]["per_class"] == {"global": 3, "local": 3, "nominal": 6}

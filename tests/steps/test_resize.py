@@ -7,8 +7,9 @@ from PIL import Image
 
 from headstart.core.report import Silent
 from headstart.steps.resize import ResizeParams, resize
+from headstart.store.image_sources import PackageImages, read_images_source
 from headstart.store.images import ImageFolder
-from headstart.store.sources import locate, read_images_source
+from headstart.store.sources import locate
 
 
 def encoded(image: Image.Image, form: str = "PNG", **options: object) -> bytes:
@@ -111,7 +112,9 @@ def test_real_pictures_at_their_own_size_keep_their_bytes(
     monkeypatch: pytest.MonkeyPatch, repo_root: Path
 ) -> None:
     monkeypatch.chdir(repo_root)
-    files = ImageFolder(locate(read_images_source("sources/textile.yaml")))
+    source = read_images_source("sources/textile.yaml")
+    assert isinstance(source, PackageImages)
+    files = ImageFolder(locate(source))
     names = list(files)[:1000:100]
     for name, data in resize([(n, n) for n in names], files, params(250), Silent()):
         assert data == files[name]

@@ -5,17 +5,19 @@ from types import SimpleNamespace
 import pytest
 
 from headstart.store import sources
-from headstart.store.sources import (
+from headstart.store.image_sources import (
+    ArchiveImages,
     PackageImages,
+    read_images_source,
+)
+from headstart.store.sources import (
     PackageWeights,
     RandomWeights,
     SourceError,
     TimmWeights,
     UserPath,
     locate,
-    read_images_source,
     read_weights_source,
-    tree_digest,
 )
 
 
@@ -26,13 +28,17 @@ def _in_the_repo(monkeypatch: pytest.MonkeyPatch, repo_root: Path) -> None:
 
 def test_every_source_of_the_repo_is_read() -> None:
     assert isinstance(read_images_source("sources/textile.yaml"), PackageImages)
+    for name in ("dogscats", "planet_sample"):
+        assert isinstance(read_images_source(f"sources/{name}.yaml"), ArchiveImages)
     assert isinstance(read_weights_source("sources/efficientnet-lite0.yaml"), PackageWeights)
     assert read_weights_source("sources/timm-pretrained.yaml") == TimmWeights(kind="timm")
     assert read_weights_source("sources/random.yaml") == RandomWeights(kind="random", seed=0)
 
 
 def test_the_packages_are_installed() -> None:
-    assert locate(read_images_source("sources/textile.yaml")).is_dir()
+    pictures = read_images_source("sources/textile.yaml")
+    assert isinstance(pictures, PackageImages)
+    assert locate(pictures).is_dir()
     weights = read_weights_source("sources/efficientnet-lite0.yaml")
     assert isinstance(weights, PackageWeights)
     assert locate(weights).is_file()
@@ -71,8 +77,10 @@ def test_other_forms_are_refused_with_the_right_one(wrong: str) -> None:
 def test_the_reason_is_given() -> None:
     with pytest.raises(SourceError, match=f"not expanded: write {Path.home()}/p;"):
         read_images_source("~/p")
-    with pytest.raises(SourceError, match="a URL: download it first"):
+    with pytest.raises(SourceError, match="a URL: write it, with its size and checksum"):
         read_images_source("https://host/p.zip")
+    with pytest.raises(SourceError, match="a URL: download it first"):
+        read_weights_source("https://host/p.pth")
 
 
 def test_a_wrong_description_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,6 +109,7 @@ def test_a_package_must_be_there_in_its_version(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     textile = read_images_source("sources/textile.yaml")
+    assert isinstance(textile, PackageImages)
 
     def missing(name: str) -> SimpleNamespace:
         raise PackageNotFoundError(name)
@@ -117,9 +126,3 @@ def test_a_package_must_be_there_in_its_version(
     monkeypatch.setattr(sources, "distribution", lambda _: broken)
     with pytest.raises(SourceError, match="is missing: pip install --force-reinstall conformal"):
         locate(textile)
-
-
-def test_the_tree_digest_sees_names_and_contents() -> None:
-    digest = tree_digest({"a": "1", "b": "2"})
-    assert digest == tree_digest({"b": "2", "a": "1"})
-    assert len({digest, tree_digest({"a": "2", "b": "1"}), tree_digest({"a": "1"})}) == 3

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from headstart.core.report import Report
+from headstart.store.image_sources import ImagesSource, PackageImages, tree_digest
 from headstart.store.images import Tree
-from headstart.store.sources import ImagesSource, PackageImages, SourceError, tree_digest
+from headstart.store.sources import SourceError
 
 
 def fetch_images(

@@ -153,5 +153,6 @@ class ResizedPictures:
             rows = report.progress(in_order(smaller, self.ids), len(self), f"copies of {short} px")
             write_resized(folder, rows, about)
 
-        copies = kept("smaller", self.digest, short, PIL.__version__, pa.__version__, make=make)
+        versions = {"pillow": PIL.__version__, "pyarrow": pa.__version__}
+        copies = kept("smaller", about | versions, make)
         return ResizedPictures(copies).decode

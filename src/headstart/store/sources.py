@@ -1,6 +1,10 @@
-"""Where pictures and weights come from: files under sources/, or absolute paths of the user's."""
+"""Where weights come from, and what sources of all kinds share: files under sources/, and paths.
 
-import hashlib
+What is special to pictures is in image_sources: a stage that reads no pictures does not run again
+because of a new way to get them.
+"""
+
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -25,7 +29,7 @@ class SourceError(ValueError):
     """A source is not of a form that is allowed, is not there, or is not what it should be."""
 
 
-class _Package(Section):
+class Package(Section):
     """A file or folder of an installed Python package."""
 
     kind: Literal["package"]
@@ -35,14 +39,7 @@ class _Package(Section):
     sha256: Sha256
 
 
-class PackageImages(_Package):
-    """Pictures in an installed package; sha256 is tree_digest."""
-
-    n_files: int = Field(ge=1, description="files in all")
-    n_bytes: int = Field(ge=1, description="bytes in all")
-
-
-class PackageWeights(_Package):
+class PackageWeights(Package):
     """A weights file in an installed package."""
 
     architecture: str = Field(description="the timm model whose weights it holds")
@@ -73,23 +70,7 @@ class UserPath:
     path: Path
 
 
-ImagesSource = PackageImages | UserPath
 WeightsSource = PackageWeights | TimmWeights | RandomWeights | UserPath
-
-
-def read_images_source(value: str) -> ImagesSource:
-    """What `dataset.source` names.
-
-    Raises:
-        SourceError: it has no form that is allowed, or does not exist.
-    """
-    path = _checked("dataset.source", value, "a folder of pictures", "/home/me/pictures")
-    if path.is_absolute():
-        if not path.is_dir():
-            raise SourceError(f"dataset.source is {value!r}, which is not a folder.")
-        return UserPath(path)
-    source: PackageImages = _read(path, PackageImages)
-    return source
 
 
 def read_weights_source(value: str) -> WeightsSource:
@@ -98,17 +79,20 @@ def read_weights_source(value: str) -> WeightsSource:
     Raises:
         SourceError: it has no form that is allowed, or does not exist.
     """
-    path = _checked("backbone.weights", value, "a file of weights", "/home/me/resnet34.safetensors")
+    path = checked_path(
+        *("backbone.weights", value, "a file of weights", "/home/me/resnet34.safetensors"),
+        url_hint="a URL: download it first, then give its path,",
+    )
     if path.is_absolute():
         if not path.is_file():
             raise SourceError(f"backbone.weights is {value!r}, which is not a file.")
         return UserPath(path)
     one_of = Annotated[PackageWeights | TimmWeights | RandomWeights, Field(discriminator="kind")]
-    source: WeightsSource = _read(path, one_of)
+    source: WeightsSource = read_description(path, one_of)
     return source
 
 
-def locate(source: ImagesSource | PackageWeights) -> Path:
+def locate(source: Package | UserPath) -> Path:
     """Where the file or folder of a package or of the user's lies.
 
     Raises:
@@ -129,14 +113,19 @@ def locate(source: ImagesSource | PackageWeights) -> Path:
     return path
 
 
-def tree_digest(digests: dict[str, str]) -> str:
-    """sha256 (hex) of the lines "<sha256 of a file>  <its relative path>", sorted by path."""
-    lines = "".join(f"{digests[path]}  {path}\n" for path in sorted(digests))
-    return hashlib.sha256(lines.encode()).hexdigest()
+def checked_path(key: str, value: str, what: str, example: str, url_hint: str) -> Path:
+    """`value` as a path: absolute, or one file of the folder sources/.
 
+    Args:
+        key: dotted name of the param that holds `value`.
+        value: what it holds.
+        what: the thing that an absolute path must name, for the message.
+        example: such a path.
+        url_hint: what to do with a URL.
 
-def _checked(key: str, value: str, what: str, example: str) -> Path:
-    """`value` as a path: absolute, or one file of the folder sources/."""
+    Raises:
+        SourceError: it is of another form.
+    """
     path = Path(value)
     if path.is_absolute() and ".." not in path.parts:
         return path
@@ -145,7 +134,7 @@ def _checked(key: str, value: str, what: str, example: str) -> Path:
         return path
     reason = "which is neither"
     if "://" in value:
-        reason = "a URL: download it first, then give its path,"
+        reason = url_hint
     elif value.startswith("~"):
         reason = f"whose ~ is not expanded: write {Path(value).expanduser()}"
     raise SourceError(
@@ -154,17 +143,25 @@ def _checked(key: str, value: str, what: str, example: str) -> Path:
     )
 
 
-def _read(path: Path, model: Any) -> Any:
-    """Read a file under sources/ into `model`."""
+def read_description(path: Path, model: Any) -> Any:
+    """Read a file under sources/ into `model`, a Section or a union of some by their `kind`.
+
+    Raises:
+        SourceError: names the file and every key that is wrong.
+    """
     try:
         values = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
         return TypeAdapter(model).validate_python(values)
     except YAMLError as error:
         raise SourceError(f"{path} is not valid YAML: {error}") from None
     except ValidationError as error:
-        lines = [
-            f"{path}: {'.'.join(map(str, problem['loc'])) or 'the file'}: {problem['msg']} "
-            f"(found {problem['input']!r})"
-            for problem in error.errors()
-        ]
-        raise SourceError("\n".join(lines)) from None
+        raise SourceError("\n".join(_sentences(path, values, error))) from None
+
+
+def _sentences(path: Path, values: Any, error: ValidationError) -> Iterator[str]:
+    """One a problem. (A union puts the kind before every key; the file has no such level.)"""
+    kind = values.get("kind") if isinstance(values, dict) else None
+    for problem in error.errors():
+        keys = [str(part) for part in problem["loc"]]
+        place = ".".join(keys[1:] if keys and keys[0] == kind else keys) or "the file"
+        yield f"{path}: {place}: {problem['msg']} (found {problem['input']!r})"

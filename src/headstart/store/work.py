@@ -1,46 +1,48 @@
-"""Work that is kept between runs outside of all outs: deleting it changes nothing but time.
+"""The one folder that no stage declares: work that later runs, or a broken-off one, go on with.
 
-It lies in `.headstart/work` of the project, also for experiments that run in a copy of it.
+DVC removes a stage's outs before it runs, so what is to survive lies here. A folder's key holds all
+that shapes the bits in it: other inputs find another folder. Deleting all of it costs only time.
 """
 
 import hashlib
+import json
 import os
 import shutil
-import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+_FOLDER = ".headstart/work"
 
 
-def work_folder(kind: str, *key: object) -> Path:
-    """Where work of one kind lies; it need not exist.
+@contextmanager
+def work_folder(kind: str, key: Mapping[str, Any]) -> Iterator[Path]:
+    """The folder of `key` (JSON values) among those of `kind`, held by one process at a time.
 
-    Args:
-        kind: a word, the name of the folder above.
-        key: everything that shapes the bits of the work.
+    It lies in the project's own folder, so a queued experiment, whose copy is temporary, finds it
+    too. It keeps what is written in it, unless the caller removes it.
     """
-    root = Path(os.environ.get("DVC_ROOT", "."))
-    digest = hashlib.sha256("|".join(map(repr, key)).encode()).hexdigest()
-    return root / ".headstart" / "work" / kind / digest[:32]
+    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
+    folder = Path(os.environ.get("DVC_ROOT", "."), _FOLDER, kind, digest)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_name(f"{digest}.lock")):
+        folder.mkdir(exist_ok=True)
+        yield folder
 
 
-def kept(kind: str, *key: object, make: Callable[[Path], object]) -> Path:
+def kept(kind: str, key: Mapping[str, Any], make: Callable[[Path], object]) -> Path:
     """The folder that `make` filled for this key, now or in an earlier run.
 
-    It gets its name only when `make` has returned; of two processes that make it at the same time
-    one wins, as both make the same.
+    It gets its name only when `make` has returned.
     """
-    folder = work_folder(kind, *key)
-    if folder.is_dir():
-        return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", suffix=".partial", dir=folder.parent))
-    try:
-        make(partial)
-        if not folder.is_dir():
-            partial.rename(folder)
-    except OSError:
-        if not folder.is_dir():
-            raise
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    return folder
+    with work_folder(kind, key) as work:
+        done, partial = work / "done", work / "partial"
+        if not done.exists():
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir()
+            make(partial)
+            partial.rename(done)
+        return done
