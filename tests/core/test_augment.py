@@ -5,7 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headstart.core.augment import PLAIN, AugmentParams, Symmetry, affine_maps, crop_box, draw
+from headstart.core.augment import (
+    PLAIN,
+    AugmentParams,
+    Draw,
+    Symmetry,
+    affine_maps,
+    crop_box,
+    draw,
+)
 
 NOTHING = AugmentParams(
     symmetry="none",
@@ -37,6 +45,45 @@ def test_a_draw_depends_on_its_whole_key_and_on_nothing_else() -> None:
     assert draw(MUCH, *key) == draw(MUCH, *key)
     others = [(1, 3, "ab", 0), (0, 4, "ab", 0), (0, 3, "ac", 0), (0, 3, "ab", 1)]
     assert len({draw(MUCH, *other) for other in [key, *others]}) == 5
+
+
+def test_views_of_earlier_runs_stay_what_they_were() -> None:
+    """Pinned before there were more transforms: a new one must draw from numbers of its own."""
+    params = NOTHING.model_copy(
+        update={"symmetry": "half_turn", "random_crop": True, "brightness": 0.05, "contrast": 0.05}
+    )
+    assert draw(params, 7, 1, "ab", 3) == replace(
+        PLAIN,
+        crop_x=0.7627034643915781,
+        crop_y=0.37550490046794177,
+        quarter_turns=2,
+        brightness=0.018714377550759286,
+        contrast=1.0025295901797804,
+    )
+    assert draw(MUCH, 0, 2, "0f3e") == Draw(
+        zoom=1.1486073922324667,
+        crop_x=0.5310506084682125,
+        crop_y=0.09669378297413662,
+        shift_x=2,
+        shift_y=0,
+        angle_deg=-7.298922531782448,
+        quarter_turns=3,
+        mirrored=True,
+        brightness=0.02774021799386922,
+        contrast=1.003814604052312,
+    )
+    assert draw(MUCH, 0, 0, "ab") == Draw(
+        zoom=1.0,
+        crop_x=0.7869567746419917,
+        crop_y=0.46591810199153166,
+        shift_x=-5,
+        shift_y=-4,
+        angle_deg=-8.438871294543418,
+        quarter_turns=3,
+        mirrored=True,
+        brightness=0.03814611164608378,
+        contrast=0.9296756521422386,
+    )
 
 
 def test_draws_stay_in_their_bounds_and_reach_all_of_them() -> None:
