@@ -49,9 +49,7 @@ def main(
     with stage_run("find-lr-finetune", run_file, sections) as run:
         start, backbone = read_checkpoint(head), load_backbone(weights).on(prepare(runtime))
         decode, meaning = ResizedPictures(resized).decode, read_labels(labels)
-        pictures = Pictures(
-            decode, start.info.size_px, start.info.crop_frac, backbone.compute.device
-        )
+        pictures = Pictures(decode, start.info.size_px, start.info.frame, backbone.compute.device)
         found = find_lr_finetune(
             backbone, start, pictures, meaning, augment, params, optimizer, sampling, run
         )

@@ -31,9 +31,7 @@ def main(resized: Path, weights: Path, activations: Path, metrics: Path, run_fil
         "precompute-activations", run_file, {"backbone": params, "runtime": runtime}
     ) as run:
         stored, backbone = ResizedPictures(resized), load_backbone(weights).on(prepare(runtime))
-        pictures = Pictures(
-            stored.decode, params.size_px, params.crop_frac, backbone.compute.device
-        )
+        pictures = Pictures(stored.decode, params.size_px, params.frame(), backbone.compute.device)
         computation = precompute_activations(backbone, pictures, stored.ids, stored.digest, run)
         counts = write_activations(activations, computation)
         write_json(metrics, counts)

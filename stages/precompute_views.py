@@ -42,7 +42,7 @@ def main(
     }
     with stage_run("precompute-views", run_file, sections) as run:
         stored, backbone = ResizedPictures(resized), load_backbone(weights).on(prepare(runtime))
-        pictures = Pictures(stored.decode, body.size_px, body.crop_frac, backbone.compute.device)
+        pictures = Pictures(stored.decode, body.size_px, body.frame(), backbone.compute.device)
         ids = read_ids(train_ids)
         computation = precompute_views(backbone, pictures, ids, stored.digest, augment, params, run)
         counts = write_activations(activations, computation)

@@ -45,7 +45,7 @@ def main(
         backbone = load_backbone(weights).on(prepare(runtime))
         final = list(checkpoints.values())[-1]
         pictures = Pictures(
-            ResizedPictures(resized).decode, final.info.size_px, final.info.crop_frac,
+            ResizedPictures(resized).decode, final.info.size_px, final.info.frame,
             backbone.compute.device,
         )  # fmt: skip
         predict = Predictor(

@@ -51,9 +51,7 @@ def main(
         start, backbone = read_checkpoint(head), load_backbone(weights).on(prepare(runtime))
         decode, advice = ResizedPictures(resized).decode, Suggestion(**read_json(suggestion))
         meaning = read_labels(labels)
-        pictures = Pictures(
-            decode, start.info.size_px, start.info.crop_frac, backbone.compute.device
-        )
+        pictures = Pictures(decode, start.info.size_px, start.info.frame, backbone.compute.device)
         training = unfreeze_finetune(
             backbone, start, pictures, meaning, augment, params, optimizer, sampling, advice, run
         )

@@ -12,6 +12,7 @@ from pydantic import Field
 from safetensors import safe_open
 from torch import Tensor, nn
 
+from headstart.core.frame import Frame, PlainCrop
 from headstart.core.section import Section
 from headstart.learn import torchvision_ops  # noqa: F401  (must come before timm)
 from headstart.learn.device import PLAIN_CPU, Compute
@@ -25,9 +26,21 @@ class BackboneParams(Section):
         description="a file under sources/, or an absolute path of .safetensors or .pth"
     )
     size_px: int = Field(ge=32, description="side of the square network input, px, at least 32")
-    crop_frac: float = Field(
-        gt=0, le=1, description="part of the shorter side that the plain view shows, in (0, 1]"
+    crop: PlainCrop = Field(
+        description="of the plain view, and the geometry of all views. center: a square, its "
+        "proportions kept; squash: the whole picture scaled to the square, for things that reach "
+        "the border, where proportions tell little"
     )
+    crop_frac: float = Field(
+        gt=0,
+        le=1,
+        description="part that the plain view shows, in (0, 1]: of the shorter side by center, of "
+        "both by squash",
+    )
+
+    def frame(self) -> Frame:
+        """What the plain view shows."""
+        return Frame(self.crop, self.crop_frac)
 
 
 class UnsuitableBackboneError(ValueError):

@@ -85,7 +85,7 @@ def train_head(
         mean=manifest.mean,
         std=manifest.std,
         size_px=manifest.size_px,
-        crop_frac=manifest.crop_frac,
+        frame=manifest.frame,
         classes=labels.classes,
         task=labels.task,
         hidden_units=head_params.hidden_units,

@@ -11,6 +11,8 @@ from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from headstart.core.frame import Frame
+
 
 class Manifest(BaseModel):
     """What shaped the bits of a cache.
@@ -21,7 +23,7 @@ class Manifest(BaseModel):
         mean: per channel, of inputs in [0, 1].
         std: standard deviation per channel.
         size_px: side of the square input.
-        crop_frac: part of a picture's shorter side that it shows.
+        frame: what the plain view shows of a picture.
         pictures: digest of the stored pictures.
         transform: "plain", or the `augment` section behind the views.
         seed: of the views.
@@ -36,7 +38,7 @@ class Manifest(BaseModel):
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     size_px: int
-    crop_frac: float
+    frame: Frame
     pictures: str
     transform: str | dict[str, object]
     seed: int | None = None

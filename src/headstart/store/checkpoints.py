@@ -10,9 +10,10 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor
 
+from headstart.core.frame import Frame
 from headstart.store.tensors import NamedTensors, TensorsError, read_tensors, write_tensors
 
-FORMAT = 1
+FORMAT = 2
 
 
 class CheckpointError(ValueError):
@@ -29,7 +30,7 @@ class CheckpointInfo(BaseModel):
         mean: per channel, of inputs in [0, 1].
         std: standard deviation per channel.
         size_px: side of the square input.
-        crop_frac: part of a picture's shorter side that it shows.
+        frame: what the plain view shows of a picture.
         classes: in the order of the logits.
         task: what the labels are.
         hidden_units: of the head.
@@ -49,7 +50,7 @@ class CheckpointInfo(BaseModel):
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     size_px: int
-    crop_frac: float
+    frame: Frame
     classes: tuple[str, ...]
     task: Literal["single_label", "multi_label"]
     hidden_units: int
