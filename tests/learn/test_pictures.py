@@ -71,6 +71,17 @@ def test_a_view_of_which_all_is_off_is_the_plain_one() -> None:
     torch.testing.assert_close(plain.to(torch.float32), views, rtol=0, atol=1e-4)
 
 
+@pytest.mark.parametrize("frame", [SQUARE, Frame("squash", 0.9)])
+def test_views_of_googlenet_differ_from_one_another(frame: Frame) -> None:
+    augment = AUGMENT.model_copy(update=OFF | {"crop": "googlenet"})
+    pictures = small_pictures(frame=frame)
+    views = torch.stack(
+        [next(pictures.views([["3"]], augment, seed=0, view=view))[0] for view in range(20)]
+    )
+    assert views.shape == (20, 3, 32, 32)
+    assert len({tuple(view.flatten().tolist()) for view in views}) == 20
+
+
 def test_a_blur_keeps_the_mean_and_takes_the_edges() -> None:
     edge = np.zeros((40, 48, 3), np.uint8)
     edge[:, 24:] = 200

@@ -98,7 +98,7 @@ class AugmentParams(Section):
     def _googlenet_scales_by_itself(cls, value: float, info: ValidationInfo) -> float:
         none = 1 if info.field_name == "max_zoom" else 0
         if info.data.get("crop") == "googlenet" and value != none:
-            raise ValueError(f"it must be {none} by crop: googlenet, which draws scale and aspect")
+            raise ValueError(f"with crop: googlenet, which scales by itself, it must be {none}")
         return value
 
 
