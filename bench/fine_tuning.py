@@ -173,11 +173,11 @@ def main(seeds: int, n_train: int, n_again: int, out: Path | None) -> None:
     data, compute = Path("data"), prepare(RuntimeParams(precision="fp32", deterministic=True))
     start = read_checkpoint(data / "4_checkpoints/augmented.safetensors")
     stored = ResizedPictures(data / "2_resized")
-    size, crop = start.info.full_px, start.info.crop_frac
+    size, frame = start.info.full_px, start.info.frame
     setting = Setting(
         start,
         data / "0_source/backbone.safetensors",
-        Pictures(stored.decode, size, crop, compute.device, stored.decode_at),
+        Pictures(stored.decode, size, frame, compute.device, stored.decode_at),
         read_labels(data / "1_index/labels.parquet"),
         load_section("augment", AugmentParams),
         compute,

@@ -34,7 +34,7 @@ def main(resized: Path, weights: Path, activations: Path, metrics: Path, run_fil
     ) as run:
         stored, backbone = ResizedPictures(resized), load_backbone(weights).on(prepare(runtime))
         pictures = Pictures(
-            stored.decode, params.size_px, params.crop_frac, backbone.compute.device,
+            stored.decode, params.size_px, params.frame(), backbone.compute.device,
             stored.decode_at,
         )  # fmt: skip
         computations = (

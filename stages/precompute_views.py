@@ -45,7 +45,7 @@ def main(
     with stage_run("precompute-views", run_file, sections) as run:
         stored, backbone = ResizedPictures(resized), load_backbone(weights).on(prepare(runtime))
         pictures = Pictures(
-            stored.decode, body.size_px, body.crop_frac, backbone.compute.device, stored.decode_at
+            stored.decode, body.size_px, body.frame(), backbone.compute.device, stored.decode_at
         )
         ids = read_ids(train_ids)
         computations = (

@@ -48,7 +48,7 @@ def main(
         final = list(checkpoints.values())[-1]
         stored = ResizedPictures(resized)
         pictures = Pictures(
-            stored.decode, final.info.full_px, final.info.crop_frac, backbone.compute.device,
+            stored.decode, final.info.full_px, final.info.frame, backbone.compute.device,
             stored.decode_at,
         )  # fmt: skip
         predict = Predictor(

@@ -53,7 +53,7 @@ def main(
         stored, advice = ResizedPictures(resized), Suggestion(**read_json(suggestion))
         meaning = read_labels(labels)
         info, device = start.info, backbone.compute.device
-        pictures = Pictures(stored.decode, info.full_px, info.crop_frac, device, stored.decode_at)
+        pictures = Pictures(stored.decode, info.full_px, info.frame, device, stored.decode_at)
         training, ends = unfreeze_finetune(
             backbone, start, pictures, meaning, augment, params, optimizer, sampling, advice, run
         )

@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from headstart.cli import main
+from headstart.core.frame import Frame
 from headstart.store.checkpoints import Checkpoint, CheckpointInfo, named_tensors, write_checkpoint
 from headstart.store.predictions import Kind
 from tests.learn.conftest import picture, small_network
@@ -32,7 +33,7 @@ def files(tmp_path: Path, repo_root: Path, monkeypatch: pytest.MonkeyPatch) -> l
         std=network.backbone.normalisation.sd,
         size_px=32,
         full_px=32,
-        crop_frac=1.0,
+        frame=Frame("center", 1.0),
         classes=("cat", "dog", "eel"),
         task="single_label",
         hidden_units=16,
@@ -50,6 +51,8 @@ def files(tmp_path: Path, repo_root: Path, monkeypatch: pytest.MonkeyPatch) -> l
     write_checkpoint(tmp_path / "bare.safetensors", several)
     thresholds: Mapping[Kind, tuple[float, ...]] = {"plain": (0.0, 1.0, 0.5), "tta": (1.0,) * 3}
     write_checkpoint(tmp_path / "many.safetensors", several.with_thresholds(thresholds))
+    squashed = info.model_copy(update={"frame": Frame("squash", 1.0)})
+    write_checkpoint(tmp_path / "squashed.safetensors", Checkpoint(info=squashed, tensors=tensors))
     alone = info.model_copy(update={"kind": "head"})
     write_checkpoint(tmp_path / "head.safetensors", Checkpoint(info=alone, tensors=heads))
     for number in range(4):
@@ -72,6 +75,16 @@ def test_predict_prints_a_row_a_picture(files: list[str]) -> None:
         values = [float(p) for p in probabilities]
         assert sum(values) == pytest.approx(1, abs=2e-4)
         assert name == ("cat", "dog", "eel")[values.index(max(values))]
+
+
+def test_predict_shows_the_network_what_training_showed_it(files: list[str]) -> None:
+    small = Image.fromarray(picture(0)).resize((32, 32), Image.Resampling.BILINEAR)
+    small.save("small.png")
+    whole, cut, by_hand = (
+        headstart("predict", f"{name}.safetensors", file).output.splitlines()[1].split(",")[2:]
+        for name, file in (("squashed", "0.png"), ("net", "0.png"), ("net", "small.png"))
+    )
+    assert whole == by_hand != cut
 
 
 def test_an_ensemble_predicts_the_mean(files: list[str]) -> None:

@@ -135,5 +135,5 @@ def _open(checkpoint: Path, compute: "Compute") -> "tuple[list[Network], Checkpo
     def decode(path: str) -> "NDArray[np.uint8]":
         return np.asarray(decode_rgb(Path(path).read_bytes()))
 
-    pictures = Pictures(decode, info.size_px, info.crop_frac, compute.device)
+    pictures = Pictures(decode, info.size_px, info.frame, compute.device)
     return networks, info, pictures

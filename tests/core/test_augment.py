@@ -2,29 +2,36 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from pydantic import ValidationError
 
-from headstart.core.augment import PLAIN, AugmentParams, Symmetry, affine_maps, crop_box, draw
+from headstart.core.augment import AugmentParams, Symmetry, draw
+from headstart.core.draws import PLAIN, Draw
 
 NOTHING = AugmentParams(
     symmetry="none",
+    crop="center",
     max_zoom=1.0,
-    random_crop=False,
+    stretch=0.0,
     shift_px=0,
     rotate_deg=0.0,
     brightness=0.0,
     contrast=0.0,
+    blur_px=0.0,
+    cutout_frac=0.0,
 )
 MUCH = AugmentParams(
     symmetry="top_down",
+    crop="random",
     max_zoom=1.3,
-    random_crop=True,
+    stretch=0.2,
     shift_px=5,
     rotate_deg=10.0,
     brightness=0.05,
     contrast=0.2,
+    blur_px=2.0,
+    cutout_frac=0.25,
 )
+OLD = {"stretch": 0.0, "blur_px": 0.0, "cutout_frac": 0.0}  # magnitudes that came later, off
 MANY = [draw(MUCH, 0, view, f"{picture:x}") for view in range(10) for picture in range(200)]
 
 
@@ -39,6 +46,45 @@ def test_a_draw_depends_on_its_whole_key_and_on_nothing_else() -> None:
     assert len({draw(MUCH, *other) for other in [key, *others]}) == 5
 
 
+def test_views_of_earlier_runs_stay_what_they_were() -> None:
+    """Pinned before there were more transforms: a new one must draw from numbers of its own."""
+    params = NOTHING.model_copy(
+        update={"symmetry": "half_turn", "crop": "random", "brightness": 0.05, "contrast": 0.05}
+    )
+    assert draw(params, 7, 1, "ab", 3) == replace(
+        PLAIN,
+        crop_x=0.7627034643915781,
+        crop_y=0.37550490046794177,
+        quarter_turns=2,
+        brightness=0.018714377550759286,
+        contrast=1.0025295901797804,
+    )
+    assert draw(MUCH.model_copy(update=OLD), 0, 2, "0f3e") == Draw(
+        zoom=1.1486073922324667,
+        crop_x=0.5310506084682125,
+        crop_y=0.09669378297413662,
+        shift_x=2,
+        shift_y=0,
+        angle_deg=-7.298922531782448,
+        quarter_turns=3,
+        mirrored=True,
+        brightness=0.02774021799386922,
+        contrast=1.003814604052312,
+    )
+    assert draw(MUCH.model_copy(update=OLD), 0, 0, "ab") == Draw(
+        zoom=1.0,
+        crop_x=0.7869567746419917,
+        crop_y=0.46591810199153166,
+        shift_x=-5,
+        shift_y=-4,
+        angle_deg=-8.438871294543418,
+        quarter_turns=3,
+        mirrored=True,
+        brightness=0.03814611164608378,
+        contrast=0.9296756521422386,
+    )
+
+
 def test_draws_stay_in_their_bounds_and_reach_all_of_them() -> None:
     spans = {
         "zoom": (1.0, 1.3),
@@ -49,11 +95,16 @@ def test_draws_stay_in_their_bounds_and_reach_all_of_them() -> None:
         "angle_deg": (-10, 10),
         "brightness": (-0.05, 0.05),
         "contrast": (1 / 1.2, 1.2),
+        "stretch": (-0.2, 0.2),
+        "blur_px": (0, 2),
+        "hole_x": (0, 1),
+        "hole_y": (0, 1),
     }
     for name, (low, high) in spans.items():
         values = np.array([getattr(d, name) for d in MANY])
         assert low <= values.min() < low + 0.05 * (high - low), name
         assert high >= values.max() > high - 0.05 * (high - low), name
+    assert {d.hole_frac for d in MANY} == {0.25}
     assert {(d.quarter_turns, d.mirrored) for d in MANY} == {
         (turns, mirrored) for turns in range(4) for mirrored in (False, True)
     }
@@ -63,6 +114,7 @@ def test_probabilities() -> None:
     assert np.mean([d.zoom > 1 for d in MANY]) == pytest.approx(0.75, abs=0.04)
     assert np.mean([d.angle_deg != 0 for d in MANY]) == pytest.approx(0.75, abs=0.04)
     assert np.mean([d.mirrored for d in MANY]) == pytest.approx(0.5, abs=0.05)
+    assert np.mean([d.blur_px > 0 for d in MANY]) == pytest.approx(0.5, abs=0.05)
     assert np.mean([d.angle_deg for d in MANY]) == pytest.approx(0, abs=0.5)
 
 
@@ -80,33 +132,46 @@ def test_symmetries(symmetry: Symmetry, seen: set[tuple[int, bool]]) -> None:
     assert {(d.quarter_turns, d.mirrored) for d in draws} == seen
 
 
-@given(
-    width=st.integers(1, 2000),
-    height=st.integers(1, 2000),
-    crop_frac=st.floats(0.1, 1),
-    x=st.floats(0, 1),
-    y=st.floats(0, 1),
-    zoom=st.floats(1, 4),
+@pytest.mark.parametrize(
+    ("name", "value", "drawn"),
+    [
+        ("max_zoom", 1.3, {"zoom"}),
+        ("crop", "random", {"crop_x", "crop_y"}),
+        ("crop", "googlenet", {"crop_x", "crop_y", "candidates"}),
+        ("stretch", 0.2, {"stretch"}),
+        ("shift_px", 5, {"shift_x", "shift_y"}),
+        ("rotate_deg", 10.0, {"angle_deg"}),
+        ("brightness", 0.05, {"brightness"}),
+        ("contrast", 0.2, {"contrast"}),
+        ("blur_px", 2.0, {"blur_px"}),
+        ("cutout_frac", 0.25, {"hole_x", "hole_y"}),
+    ],
 )
-def test_crops_are_squares_inside_the_picture(
-    width: int, height: int, crop_frac: float, x: float, y: float, zoom: float
+def test_each_transform_varies_alone_and_draws_from_numbers_of_its_own(
+    name: str, value: object, drawn: set[str]
 ) -> None:
-    view = replace(PLAIN, crop_x=x, crop_y=y, zoom=zoom)
-    left, top, right, bottom = crop_box(width, height, crop_frac, view)
-    assert right - left == pytest.approx(bottom - top)
-    assert right - left == pytest.approx(min(width, height) * crop_frac / zoom)
-    assert left >= 0 and top >= 0
-    assert right <= width + 1e-9 and bottom <= height + 1e-9
+    alone = [draw(NOTHING.model_copy(update={name: value}), 0, 0, str(i)) for i in range(50)]
+    for field in vars(PLAIN):
+        n_values = len({getattr(d, field) for d in alone})
+        assert (n_values > 5) if field in drawn else (n_values == 1), field
+    among = [draw(MUCH.model_copy(update={name: value}), 0, 0, str(i)) for i in range(50)]
+    for field in drawn:
+        assert [getattr(d, field) for d in alone] == [getattr(d, field) for d in among], field
 
 
-def test_the_plain_crop_is_the_centre() -> None:
-    assert crop_box(300, 200, 1.0, PLAIN) == (50, 0, 250, 200)
-    assert crop_box(250, 250, 0.96, PLAIN) == (5, 5, 245, 245)
+def test_candidates_of_googlenet_stay_in_their_ranges() -> None:
+    params = NOTHING.model_copy(update={"crop": "googlenet"})
+    found = np.array([draw(params, 0, 0, str(i)).candidates for i in range(300)])
+    assert found.shape == (300, 10, 2)
+    areas, aspects = found[..., 0], found[..., 1]
+    assert 0.08 <= areas.min() < 0.09 and 0.99 < areas.max() <= 1
+    assert 0.75 <= aspects.min() < 0.76 and 1.32 < aspects.max() <= 4 / 3
+    assert np.mean(aspects > 1) == pytest.approx(0.5, abs=0.05)
 
 
-def test_maps_of_turns_are_exact() -> None:
-    draws = [replace(PLAIN, quarter_turns=turns) for turns in range(4)]
-    identity, quarter, half, _ = affine_maps(draws, 10)[:, :, :2].tolist()
-    assert identity == [[1, 0], [0, 1]]
-    assert quarter == [[0, -1], [1, 0]]
-    assert half == [[-1, 0], [0, -1]]
+@pytest.mark.parametrize(("name", "value"), [("max_zoom", 1.1), ("stretch", 0.1)])
+def test_what_googlenet_draws_by_itself_has_no_second_knob(name: str, value: float) -> None:
+    values = NOTHING.model_dump() | {"crop": "googlenet"}
+    AugmentParams.model_validate(values)
+    with pytest.raises(ValidationError, match="with crop: googlenet, which scales by itself"):
+        AugmentParams.model_validate(values | {name: value})

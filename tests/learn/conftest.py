@@ -5,6 +5,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from headstart.core.frame import Frame
 from headstart.learn.backbone import Backbone, tensors_digest
 from headstart.learn.head import HeadParams, create_head
 from headstart.learn.network import Network
@@ -12,6 +13,7 @@ from headstart.learn.pictures import Pictures
 from headstart.learn.seeding import torch_seed
 
 SIZE = 32
+SQUARE = Frame("center", 1.0)
 
 
 def small_backbone(name: str = "test_resnet") -> Backbone:
@@ -37,8 +39,8 @@ def picture(number: int) -> NDArray[np.uint8]:
     return ((np.stack(channels, axis=-1) + 1) * 127).astype(np.uint8)
 
 
-def small_pictures(size_px: int = SIZE) -> Pictures:
-    return Pictures(lambda i: picture(int(i)), size_px, 1.0, torch.device("cpu"))
+def small_pictures(size_px: int = SIZE, frame: Frame = SQUARE) -> Pictures:
+    return Pictures(lambda i: picture(int(i)), size_px, frame, torch.device("cpu"))
 
 
 @pytest.fixture

@@ -1,34 +1,128 @@
+import hashlib
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from headstart.core.augment import PLAIN, AugmentParams, Draw
+from headstart.core.augment import AugmentParams
+from headstart.core.draws import PLAIN, Draw
+from headstart.core.frame import Frame
 from headstart.learn.pictures import cropped, moved
-from tests.learn.conftest import picture, small_pictures
+from tests.learn.conftest import SQUARE, picture, small_pictures
 
 AUGMENT = AugmentParams(
     symmetry="top_down",
     max_zoom=1.2,
-    random_crop=True,
+    stretch=0.1,
+    crop="random",
     shift_px=3,
     rotate_deg=10.0,
     brightness=0.1,
     contrast=0.1,
+    blur_px=1.0,
+    cutout_frac=0.2,
 )
 IDS = [str(i) for i in range(11)]
+OFF: dict[str, object] = {
+    "symmetry": "none",
+    "max_zoom": 1.0,
+    "stretch": 0.0,
+    "shift_px": 0,
+    "rotate_deg": 0.0,
+    "brightness": 0.0,
+    "contrast": 0.0,
+    "blur_px": 0.0,
+    "cutout_frac": 0.0,
+}
 BATCH = torch.rand(4, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 255
 
 
 def test_an_unscaled_crop_copies_its_pixels() -> None:
-    assert np.array_equal(cropped(picture(1), 40, 1.0, PLAIN), picture(1)[:, 4:44])
+    assert np.array_equal(cropped(picture(1), 40, SQUARE, PLAIN), picture(1)[:, 4:44])
     corner = replace(PLAIN, crop_x=1.0, crop_y=0.0)
-    assert np.array_equal(cropped(picture(1), 30, 0.75, corner), picture(1)[:30, 18:])
+    assert np.array_equal(
+        cropped(picture(1), 30, Frame("center", 0.75), corner), picture(1)[:30, 18:]
+    )
 
 
 def test_a_smaller_picture_is_magnified() -> None:
-    assert cropped(picture(1), 96, 1.0, PLAIN).shape == (96, 96, 3)
+    assert cropped(picture(1), 96, SQUARE, PLAIN).shape == (96, 96, 3)
+
+
+def test_a_squash_shows_the_whole_picture_in_plain_and_augmented_views() -> None:
+    frame = Frame("squash", 1.0)
+    whole = np.asarray(Image.fromarray(picture(1)).resize((32, 32), Image.Resampling.BILINEAR))
+    assert np.array_equal(cropped(picture(1), 32, frame, PLAIN), whole)
+    pictures = small_pictures(frame=frame)
+    augment = AUGMENT.model_copy(update=OFF | {"crop": "random"})
+    [plain], [views] = pictures.plain([IDS]), pictures.views([IDS], augment, seed=0, view=0)
+    torch.testing.assert_close(plain.to(torch.float32), views, rtol=0, atol=1e-4)
+    assert np.array_equal(plain[1].permute(1, 2, 0).numpy(), whole)
+
+
+def test_a_view_of_which_all_is_off_is_the_plain_one() -> None:
+    augment = AUGMENT.model_copy(update=OFF | {"crop": "center"})
+    [plain], [views] = (
+        small_pictures().plain([IDS]),
+        small_pictures().views([IDS], augment, seed=0, view=0),
+    )
+    torch.testing.assert_close(plain.to(torch.float32), views, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("frame", [SQUARE, Frame("squash", 0.9)])
+def test_views_of_googlenet_differ_from_one_another(frame: Frame) -> None:
+    augment = AUGMENT.model_copy(update=OFF | {"crop": "googlenet"})
+    pictures = small_pictures(frame=frame)
+    views = torch.stack(
+        [next(pictures.views([["3"]], augment, seed=0, view=view))[0] for view in range(20)]
+    )
+    assert views.shape == (20, 3, 32, 32)
+    assert len({tuple(view.flatten().tolist()) for view in views}) == 20
+
+
+def test_a_blur_keeps_the_mean_and_takes_the_edges() -> None:
+    edge = np.zeros((40, 48, 3), np.uint8)
+    edge[:, 24:] = 200
+    sharp, soft = (cropped(edge, 40, SQUARE, replace(PLAIN, blur_px=b)) for b in (0.0, 2.0))
+    assert sharp.mean() == pytest.approx(soft.mean(), abs=1)
+    steepest = np.abs(np.diff(soft[20, :, 0].astype(float))).max()
+    # a Gaussian of 2 px rises by 1 / (2 sqrt(2 pi)) a pixel at most
+    assert steepest == pytest.approx(200 / (2 * np.sqrt(2 * np.pi)), rel=0.15)
+
+
+def test_a_stretch_magnifies_one_axis() -> None:
+    wide, high = (cropped(picture(1), 40, SQUARE, replace(PLAIN, stretch=s)) for s in (1.0, -1.0))
+    image = Image.fromarray(picture(1))
+    for found, box in ((wide, (14, 0, 34, 40)), (high, (4, 10, 44, 30))):
+        part = image.resize((40, 40), Image.Resampling.BILINEAR, box=box)
+        assert np.array_equal(found, np.asarray(part))
+
+
+def test_a_hole_shows_the_mean_colour_and_leaves_the_rest() -> None:
+    hole = replace(PLAIN, hole_frac=0.5, hole_x=0.5, hole_y=0.0)  # the upper half lies outside
+    found = moved(BATCH, [PLAIN, hole, PLAIN, replace(hole, hole_frac=2.0, hole_y=0.5)])
+    torch.testing.assert_close(found[[0, 2]], BATCH[[0, 2]])
+    inside = torch.zeros(16, 16, dtype=torch.bool)
+    inside[:4, 4:12] = True
+    torch.testing.assert_close(found[1][:, ~inside], BATCH[1][:, ~inside])
+    for view, pixels in ((1, inside), (3, torch.ones_like(inside))):
+        mean = BATCH[view].mean((1, 2))
+        torch.testing.assert_close(
+            found[view][:, pixels], mean[:, None].expand(3, int(pixels.sum()))
+        )
+
+
+def test_views_of_earlier_runs_keep_their_pixels() -> None:
+    """Pinned before there were more transforms."""
+    augment = AUGMENT.model_copy(update={"stretch": 0.0, "blur_px": 0.0, "cutout_frac": 0.0})
+    for view, total in ((0, 4383795.66883707), (1, 4293931.109302521)):
+        [found] = small_pictures().views([IDS], augment, seed=0, view=view)
+        assert found.double().sum().item() == pytest.approx(total, rel=1e-7)
+    [plain] = small_pictures().plain([IDS])
+    digest = hashlib.sha256(plain.contiguous().numpy().tobytes()).hexdigest()
+    assert digest == "b702cff1fb03213dfd2a0f1f45a17d055860c0a9cd0e87e0e8ca17c3914bd678"
 
 
 def test_plain_views_hold_no_matter_how_they_are_batched() -> None:
@@ -37,7 +131,7 @@ def test_plain_views_hold_no_matter_how_they_are_batched() -> None:
     parts = torch.cat(list(pictures.plain([IDS[:4], IDS[4:]])))
     assert whole.dtype == torch.uint8 and whole.shape == (11, 3, 32, 32)
     assert torch.equal(whole, parts)
-    wanted = cropped(picture(3), 32, 1.0, PLAIN).transpose(2, 0, 1)
+    wanted = cropped(picture(3), 32, SQUARE, PLAIN).transpose(2, 0, 1)
     assert np.array_equal(whole[3].numpy(), wanted)
 
 

@@ -18,11 +18,14 @@ CLASSES = ("a", "b", "c")
 AUGMENT = AugmentParams(
     symmetry="side_on",
     max_zoom=1.1,
-    random_crop=True,
+    stretch=0.0,
+    crop="random",
     shift_px=2,
     rotate_deg=5.0,
     brightness=0.05,
     contrast=0.05,
+    blur_px=0.0,
+    cutout_frac=0.0,
 )
 VIEWS = PrecomputeViewsParams(n_views=2, seed=7)
 

@@ -31,7 +31,7 @@ RESNET = "test_resnet"  # timm's own miniature networks: the structure of the re
 
 def params(name: str = RESNET, weights: str = "/home/me/w.pth") -> BackboneParams:
     return BackboneParams(
-        name=name, weights=weights, size_px=64, cached_px=("full",), crop_frac=1.0
+        name=name, weights=weights, size_px=64, cached_px=("full",), crop="center", crop_frac=1.0
     )
 
 
@@ -174,7 +174,9 @@ from headstart.store.tensors import read_source
 
 for name in sys.argv[1:]:
     weights = "sources/timm-pretrained.yaml"
-    params = BackboneParams(name=name, weights=weights, size_px=224, cached_px=("full",), crop_frac=1.0)
+    params = BackboneParams(
+        name=name, weights=weights, size_px=224, cached_px=("full",), crop="center", crop_frac=1.0
+    )
     source = read_weights_source(weights)
     found = fetch_weights(source, read_source(source), params)
     print(json.dumps([sorted(found.tensors), tensors_digest(found.tensors), found.metadata]))

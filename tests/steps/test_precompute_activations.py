@@ -1,13 +1,13 @@
 import numpy as np
 import torch
 
-from headstart.core.augment import PLAIN
+from headstart.core.draws import PLAIN
 from headstart.core.report import Silent
 from headstart.learn.backbone import Backbone
 from headstart.learn.pictures import cropped
 from headstart.steps.precompute_activations import precompute_activations
 from headstart.store.activations import SizedActivations
-from tests.learn.conftest import SIZE, picture, small_pictures
+from tests.learn.conftest import SIZE, SQUARE, picture, small_pictures
 from tests.steps.conftest import IDS, computed
 
 
@@ -15,7 +15,7 @@ def test_cached_equals_live(backbone: Backbone, plain: SizedActivations) -> None
     assert plain.first().features.shape == (1, len(IDS), backbone.n_features)
     with torch.inference_mode():
         for row in (0, 31, 32, 44):  # both ends of the full and of the padded batch
-            crop = cropped(picture(int(IDS[row])), SIZE, 1.0, PLAIN).transpose(2, 0, 1)
+            crop = cropped(picture(int(IDS[row])), SIZE, SQUARE, PLAIN).transpose(2, 0, 1)
             live = backbone(torch.from_numpy(crop[None].copy()))[0].numpy()
             np.testing.assert_allclose(plain.first().features[0, row], live, rtol=1e-4, atol=1e-5)
 
@@ -37,10 +37,10 @@ def test_the_backbone_is_left_as_it_was(backbone: Backbone, plain: SizedActivati
 
 def test_the_manifest_says_what_shaped_the_bits(plain: SizedActivations) -> None:
     manifest = plain.first().manifest
-    assert (manifest.architecture, manifest.size_px, manifest.crop_frac) == (
+    assert (manifest.architecture, manifest.size_px, manifest.frame) == (
         "test_resnet",
         SIZE,
-        1.0,
+        SQUARE,
     )
     assert (manifest.transform, manifest.pictures, manifest.precision) == (
         "plain",

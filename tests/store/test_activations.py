@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from headstart.core.frame import Frame
 from headstart.store.activations import (
     ActivationsError,
     Computation,
@@ -22,7 +23,7 @@ MANIFEST = Manifest(
     mean=(0, 0, 0),
     std=(1, 1, 1),
     size_px=32,
-    crop_frac=1.0,
+    frame=Frame("center", 1.0),
     pictures="p",
     transform={"max_zoom": 1.1},
     seed=0,

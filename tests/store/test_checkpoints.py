@@ -4,6 +4,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from headstart.core.frame import Frame
 from headstart.store.checkpoints import (
     Checkpoint,
     CheckpointError,
@@ -21,7 +22,7 @@ INFO = CheckpointInfo(
     std=(0.5, 0.5, 0.5),
     size_px=32,
     full_px=32,
-    crop_frac=1.0,
+    frame=Frame("center", 1.0),
     classes=("a", "ü"),
     task="single_label",
     hidden_units=4,

@@ -1,80 +1,115 @@
 """Augmentation: draw first, apply after.
 
 All that is random about a view of a picture is one `Draw`, a pure function of (seed, view, picture
-id, copy). What follows from a draw is geometry: a crop box in the stored picture, then one affine map
-of the crop with mirrored borders, then lighting.
+id, copy). What follows from it is no longer random: a crop box in the stored picture (`crops`), then
+one affine map of the crop with mirrored borders, lighting and a hole (`draws`).
 
 Order and magnitudes follow fastai 0.7 (scale, augment, crop), with one difference: a rotation turns
 the crop, not the picture before the crop, so its corners are mirrored.
 """
 
 import hashlib
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
+from headstart.core.draws import Draw
 from headstart.core.section import Section
 
 ZOOM_PROBABILITY = 0.75
 ROTATE_PROBABILITY = 0.75
+BLUR_PROBABILITY = 0.5
+# Of crop: googlenet; Szegedy et al., "Going deeper with convolutions", arXiv 1409.4842, section 6.
+N_CANDIDATES = 10
+AREA = (0.08, 1.0)
+ASPECT = (3 / 4, 4 / 3)
 
 Symmetry = Literal["none", "side_on", "top_down", "half_turn"]
+Crop = Literal["random", "center", "googlenet"]
 
 
 class AugmentParams(Section):
-    """Section `augment`: how the views of a training picture differ from the plain one."""
+    """Section `augment`: how the views of a training picture differ from the plain one.
+
+    What a crop keeps of a picture's proportions is not said here but by `backbone.crop`, because
+    the plain view must be cropped the same way.
+    """
 
     symmetry: Symmetry = Field(
-        description="none; side_on: mirrored left-right half of the time; top_down: one of the 8 "
-        "turns and mirrorings; half_turn: turned by 180 degrees half of the time"
+        description="none; side_on: mirrored left-right half of the time, for things seen from the "
+        "side; top_down: one of the 8 turns and mirrorings, for pictures taken from above; "
+        "half_turn: turned by 180 degrees half of the time, for what has a direction but no top"
+    )
+    crop: Crop = Field(
+        description="random: anywhere in the picture, only what exceeds the plain view can move; "
+        "center: for things that fill the picture; googlenet: 8 to 100 % of the area, sides 3:4 to "
+        "4:3, for long trainings on many pictures"
     )
     max_zoom: float = Field(
-        ge=1, le=4, description="3 of 4 views are magnified by up to this factor; 1: none"
+        ge=1,
+        le=4,
+        description="3 of 4 views are magnified by up to this factor, for things of "
+        "different size; 1: none",
     )
-    random_crop: bool = Field(
-        description="crop anywhere in the picture rather than in its centre; only what exceeds the "
-        "square network input can move"
+    stretch: float = Field(
+        ge=0,
+        le=1,
+        description="one axis is magnified by up to 1 + this, for things whose "
+        "proportions vary; 0: none",
     )
     shift_px: int = Field(
-        ge=0, description="whole px of the network input by which a view moves, borders mirrored"
+        ge=0,
+        description="whole px of the network input by which a view moves, borders mirrored, "
+        "for things that may lie anywhere; 0: none",
     )
     rotate_deg: float = Field(
-        ge=0, le=180, description="3 of 4 views turn by up to this angle, degrees, either way"
+        ge=0,
+        le=180,
+        description="3 of 4 views turn by up to this angle, degrees, either way, for "
+        "cameras held by hand; 0: none",
     )
-    brightness: float = Field(ge=0, le=1, description="added, up to this part of full scale")
+    brightness: float = Field(
+        ge=0,
+        le=1,
+        description="added, up to this part of full scale, for light that varies; 0: none",
+    )
     contrast: float = Field(
-        ge=0, le=1, description="distances from the mean are multiplied by up to 1 + this"
+        ge=0,
+        le=1,
+        description="distances from the mean are multiplied by up to 1 + this, or "
+        "divided, for haze and different cameras; 0: none",
+    )
+    blur_px: float = Field(
+        ge=0,
+        le=20,
+        description="half of the views are blurred, by a Gaussian of up to this "
+        "standard deviation, px of the network input, for focus that varies; 0: none",
+    )
+    cutout_frac: float = Field(
+        ge=0,
+        le=1,
+        description="side of a square hole, in parts of the network input's, anywhere "
+        "in each view, for networks that look at one detail alone; 0: none",
     )
 
-
-@dataclass(frozen=True)
-class Draw:
-    """The random choices behind one view of one picture."""
-
-    zoom: float  # at least 1
-    crop_x: float  # in [0, 1]: from the leftmost to the rightmost crop; 0.5 is the centre
-    crop_y: float
-    shift_x: int  # px of the network input
-    shift_y: int
-    angle_deg: float
-    quarter_turns: int  # 0 to 3
-    mirrored: bool  # left-right, after the turn
-    brightness: float  # added, in parts of full scale
-    contrast: float  # factor on the distance from the picture's mean
-
-
-PLAIN = Draw(1.0, 0.5, 0.5, 0, 0, 0.0, 0, False, 0.0, 1.0)
+    @field_validator("max_zoom", "stretch")
+    @classmethod
+    def _googlenet_scales_by_itself(cls, value: float, info: ValidationInfo) -> float:
+        none = 1 if info.field_name == "max_zoom" else 0
+        if info.data.get("crop") == "googlenet" and value != none:
+            raise ValueError(f"with crop: googlenet, which scales by itself, it must be {none}")
+        return value
 
 
 def draw(params: AugmentParams, seed: int, view: int, picture_id: str, copy: int = 0) -> Draw:
-    """The view number `view` of a picture, or of its `copy`-th copy. No hidden state."""
+    """The view number `view` of a picture, or of its `copy`-th copy. No hidden state.
+
+    Each choice has numbers of its own, so one parameter's edit leaves the other choices alone.
+    """
     key = f"{seed}|{view}|{picture_id}|{copy}".encode()
-    digest = hashlib.shake_128(key).digest(8 * 11)
+    # a longer digest begins with the shorter one: what is new takes its numbers from the end
+    digest = hashlib.shake_128(key).digest(8 * (15 + 3 * N_CANDIDATES))
     u = [int.from_bytes(digest[i : i + 8]) / 2**64 for i in range(0, len(digest), 8)]
 
     def spread(uniform: float, magnitude: float) -> float:
@@ -92,10 +127,11 @@ def draw(params: AugmentParams, seed: int, view: int, picture_id: str, copy: int
             pass
     contrast = spread(u[10], params.contrast)
     n_shifts = 2 * params.shift_px + 1
+    moves, has_hole = params.crop != "center", params.cutout_frac > 0
     return Draw(
         zoom=1 + u[3] * (params.max_zoom - 1) if u[2] < ZOOM_PROBABILITY else 1.0,
-        crop_x=u[4] if params.random_crop else 0.5,
-        crop_y=u[5] if params.random_crop else 0.5,
+        crop_x=u[4] if moves else 0.5,
+        crop_y=u[5] if moves else 0.5,
         shift_x=int(u[6] * n_shifts) - params.shift_px,
         shift_y=int(u[7] * n_shifts) - params.shift_px,
         # one number decides both whether and how far: the lowest quarter does not turn
@@ -106,42 +142,24 @@ def draw(params: AugmentParams, seed: int, view: int, picture_id: str, copy: int
         mirrored=mirrored,
         brightness=spread(u[9], params.brightness),
         contrast=1 + contrast if contrast >= 0 else 1 / (1 - contrast),
+        stretch=spread(u[11], params.stretch),
+        blur_px=max(1 - u[12] / BLUR_PROBABILITY, 0) * params.blur_px,
+        hole_frac=params.cutout_frac,
+        hole_x=u[13] if has_hole else 0.5,
+        hole_y=u[14] if has_hole else 0.5,
+        candidates=tuple(_candidates(u[15:])) if params.crop == "googlenet" else (),
     )
 
 
-def crop_box(
-    width: int, height: int, crop_frac: float, draw: Draw
-) -> tuple[float, float, float, float]:
-    """The square of a picture that a view shows: (left, top, right, bottom) in its pixels.
+def _candidates(uniforms: Sequence[float]) -> Iterator[tuple[float, float]]:
+    """(area, width / height) of each three numbers: area, aspect, whether the aspect is turned.
 
-    Its side is the shorter side times `crop_frac`, over the zoom. At zoom 1 its offsets are whole
-    pixels, so that nothing is interpolated without need.
+    Which of them fits depends on the picture's size, which a draw does not know; so all are drawn.
     """
-    side = min(width, height) * crop_frac / draw.zoom
-    left, top = draw.crop_x * (width - side), draw.crop_y * (height - side)
-    if draw.zoom == 1:
-        left, top = math.floor(left), math.floor(top)
-    return left, top, left + side, top + side
 
+    def between(uniform: float, low: float, high: float) -> float:
+        return low + uniform * (high - low)
 
-def affine_maps(draws: Sequence[Draw], size_px: int) -> NDArray[np.float32]:
-    """(N, 2, 3): for each view, the map from output to input coordinates, both in [-1, 1].
-
-    The convention is that of `torch.nn.functional.affine_grid` with align_corners=False.
-    """
-    maps = np.empty((len(draws), 2, 3), dtype=np.float32)
-    for i, d in enumerate(draws):
-        angle = math.radians(d.angle_deg + 90 * d.quarter_turns)
-        # whole quarter turns must hit pixel centres exactly
-        cos, sin = (round(v, 12) for v in (math.cos(angle), math.sin(angle)))
-        flip = -1 if d.mirrored else 1
-        maps[i] = [
-            [flip * cos, -sin, 2 * d.shift_x / size_px],
-            [flip * sin, cos, 2 * d.shift_y / size_px],
-        ]
-    return maps
-
-
-def lighting(draws: Sequence[Draw]) -> NDArray[np.float32]:
-    """(N, 2): for each view the brightness to add (parts of full scale) and the contrast factor."""
-    return np.array([[d.brightness, d.contrast] for d in draws], dtype=np.float32)
+    for area, aspect, turned in zip(uniforms[::3], uniforms[1::3], uniforms[2::3], strict=True):
+        ratio = between(aspect, *ASPECT)
+        yield between(area, *AREA), 1 / ratio if turned < 0.5 else ratio

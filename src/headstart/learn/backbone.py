@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from safetensors import safe_open
 from torch import Tensor, nn
 
+from headstart.core.frame import Frame, PlainCrop
 from headstart.core.section import Section
 from headstart.core.sizes import Size, px
 from headstart.learn import torchvision_ops  # noqa: F401  (must come before timm)
@@ -34,9 +35,21 @@ class BackboneParams(Section):
         description="input sizes whose activations are cached, in the order in which the head is "
         "trained on them; full: size_px",
     )
-    crop_frac: float = Field(
-        gt=0, le=1, description="part of the shorter side that the plain view shows, in (0, 1]"
+    crop: PlainCrop = Field(
+        description="of the plain view, and the geometry of all views. center: a square, its "
+        "proportions kept; squash: the whole picture scaled to the square, for things that reach "
+        "the border, where proportions tell little"
     )
+    crop_frac: float = Field(
+        gt=0,
+        le=1,
+        description="part that the plain view shows, in (0, 1]: of the shorter side by center, of "
+        "both by squash",
+    )
+
+    def frame(self) -> Frame:
+        """What the plain view shows."""
+        return Frame(self.crop, self.crop_frac)
 
     @model_validator(mode="after")
     def _each_size_once(self) -> Self:

@@ -6,11 +6,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageFilter
 from torch import Tensor
 from torch.nn import functional
 
-from headstart.core.augment import PLAIN, AugmentParams, Draw, affine_maps, crop_box, draw, lighting
+from headstart.core.augment import AugmentParams, draw
+from headstart.core.crops import crop_box
+from headstart.core.draws import PLAIN, Draw, affine_maps, lighting
+from headstart.core.frame import Frame
 from headstart.core.report import Report
 from headstart.core.workers import in_order
 
@@ -18,19 +21,28 @@ Decode = Callable[[str], NDArray[np.uint8]]
 
 
 def cropped(
-    picture: NDArray[np.uint8], size_px: int, crop_frac: float, view: Draw
+    picture: NDArray[np.uint8], size_px: int, frame: Frame, view: Draw
 ) -> NDArray[np.uint8]:
-    """The crop of (H, W, 3) that `view` shows, scaled to (size_px, size_px, 3) with antialiasing."""
+    """The crop of (H, W, 3) that `view` shows, scaled to (size_px, size_px, 3) with antialiasing.
+
+    It is blurred here where `view` is, each picture on its own thread: no neighbour in a batch, and
+    no device, can change a bit of it.
+    """
     height, width = picture.shape[:2]
-    box = crop_box(width, height, crop_frac, view)
+    box = crop_box(width, height, frame, view)
     image = Image.fromarray(picture)
-    return np.asarray(image.resize((size_px, size_px), Image.Resampling.BILINEAR, box=box))
+    crop = image.resize((size_px, size_px), Image.Resampling.BILINEAR, box=box)
+    if view.blur_px:
+        crop = crop.filter(ImageFilter.GaussianBlur(view.blur_px))
+    return np.asarray(crop)
 
 
 def moved(crops: Tensor, views: Sequence[Draw]) -> Tensor:
     """Turn, mirror, shift and light a batch (N, 3, S, S) of values in [0, 255]; float32, clipped.
 
-    One bilinear gather; where a view neither turns nor moves, its pixels stay as they are.
+    One bilinear gather; where a view neither turns nor moves, its pixels stay as they are. Where a
+    view has a hole, the hole shows the view's mean colour (Cutout; DeVries and Taylor, arXiv
+    1708.04552, whose zeros after normalisation are the mean of the data set).
     """
     x = crops.to(torch.float32)
     n, _, size, _ = x.shape
@@ -43,13 +55,25 @@ def moved(crops: Tensor, views: Sequence[Draw]) -> Tensor:
     light = torch.from_numpy(lighting(views)).to(x.device)
     brightness, contrast = (column.view(n, 1, 1, 1) for column in light.unbind(1))
     mean = x.mean((1, 2, 3), keepdim=True)
-    return ((x - mean) * contrast + mean + 255 * brightness).clamp_(0, 255)
+    lit = ((x - mean) * contrast + mean + 255 * brightness).clamp_(0, 255)
+    if any(view.hole_frac for view in views):
+        lit = torch.where(_holes(views, size).to(x.device), lit.mean((2, 3), keepdim=True), lit)
+    return lit
 
 
 def _moves(view: Draw) -> bool:
     return bool(
         view.angle_deg or view.quarter_turns or view.mirrored or view.shift_x or view.shift_y
     )
+
+
+def _holes(views: Sequence[Draw], size: int) -> Tensor:
+    """(N, 1, S, S): which pixels have their centre inside the hole of their view."""
+    holes = torch.tensor([[v.hole_x, v.hole_y, v.hole_frac] for v in views], dtype=torch.float64)
+    x, y, side = holes.unsqueeze(-1).unbind(1)  # each (N, 1)
+    centres = (torch.arange(size, dtype=torch.float64) + 0.5) / size  # (S)
+    columns, rows = ((centres - middle).abs() < side / 2 for middle in (x, y))  # each (N, S)
+    return (rows.unsqueeze(2) & columns.unsqueeze(1)).unsqueeze(1)
 
 
 @dataclass(frozen=True)
@@ -59,14 +83,14 @@ class Pictures:
     Attributes:
         decode: id -> (H, W, 3) uint8.
         size_px: side of the square input.
-        crop_frac: part of the shorter side that a crop at zoom 1 shows.
+        frame: what the plain view shows.
         device: where the batches go.
         decode_at: a smaller input size and who listens -> what decodes for it; without, `decode`.
     """
 
     decode: Decode
     size_px: int
-    crop_frac: float
+    frame: Frame
     device: torch.device
     decode_at: Callable[[int, Report], Decode] | None = None
 
@@ -78,7 +102,7 @@ class Pictures:
         return replace(self, decode=decode, size_px=size_px)
 
     def plain(self, batches: Iterable[Sequence[str]]) -> Iterator[Tensor]:
-        """For each batch of ids the centre crops (N, 3, S, S), uint8."""
+        """For each batch of ids the plain views (N, 3, S, S), uint8."""
         yield from self._crops([(i, PLAIN) for i in ids] for ids in batches)
 
     def views(
@@ -97,7 +121,7 @@ class Pictures:
 
         def crop(job: Sequence[tuple[str, Draw]]) -> NDArray[np.uint8]:
             return np.stack(
-                [cropped(self.decode(i), self.size_px, self.crop_frac, view) for i, view in job]
+                [cropped(self.decode(i), self.size_px, self.frame, view) for i, view in job]
             )
 
         for crops in in_order(crop, batches):

@@ -31,7 +31,7 @@ def precompute_activations(
         manifest=Manifest(
             **backbone.describe(),
             size_px=pictures.size_px,
-            crop_frac=pictures.crop_frac,
+            frame=pictures.frame,
             pictures=digest,
             transform="plain",
         ),

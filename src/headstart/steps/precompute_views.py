@@ -56,7 +56,7 @@ def precompute_views(
         manifest=Manifest(
             **backbone.describe(),
             size_px=pictures.size_px,
-            crop_frac=pictures.crop_frac,
+            frame=pictures.frame,
             pictures=digest,
             transform=augment.model_dump(mode="json"),
             seed=params.seed,

@@ -88,7 +88,7 @@ def train_head(
         std=manifest.std,
         size_px=manifest.size_px,
         full_px=activations.full_px,
-        crop_frac=manifest.crop_frac,
+        frame=manifest.frame,
         classes=labels.classes,
         task=labels.task,
         hidden_units=head_params.hidden_units,

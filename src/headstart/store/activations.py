@@ -15,6 +15,7 @@ from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from headstart.core.frame import Frame
 from headstart.core.sizes import Size, px
 
 SIZES = "sizes.json"
@@ -29,7 +30,7 @@ class Manifest(BaseModel):
         mean: per channel, of inputs in [0, 1].
         std: standard deviation per channel.
         size_px: side of the square input.
-        crop_frac: part of a picture's shorter side that it shows.
+        frame: what the plain view shows of a picture.
         pictures: digest of the stored pictures.
         transform: "plain", or the `augment` section behind the views.
         seed: of the views.
@@ -44,7 +45,7 @@ class Manifest(BaseModel):
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     size_px: int
-    crop_frac: float
+    frame: Frame
     pictures: str
     transform: str | dict[str, object]
     seed: int | None = None

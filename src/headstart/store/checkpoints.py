@@ -10,6 +10,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor
 
+from headstart.core.frame import Frame
 from headstart.store.tensors import NamedTensors, TensorsError, read_tensors, write_tensors
 
 FORMAT = 2
@@ -31,7 +32,7 @@ class CheckpointInfo(BaseModel):
         std: standard deviation per channel.
         size_px: side of the square input at which it was trained last, and predicts.
         full_px: the largest side of its phases, backbone.size_px.
-        crop_frac: part of a picture's shorter side that it shows.
+        frame: what the plain view shows of a picture.
         classes: in the order of the logits.
         task: what the labels are.
         hidden_units: of the head.
@@ -52,7 +53,7 @@ class CheckpointInfo(BaseModel):
     std: tuple[float, float, float]
     size_px: int
     full_px: int
-    crop_frac: float
+    frame: Frame
     classes: tuple[str, ...]
     task: Literal["single_label", "multi_label"]
     hidden_units: int
