@@ -142,10 +142,16 @@ def test_the_score_can_be_monitored() -> None:
     assert trainer(net).fit([phase(net, material=judged)], rule).kept_epoch == 1
 
 
-def test_a_phase_of_another_size_is_compared_with_its_own_beginning() -> None:
-    """Small: 1.0 -> 0.5; large begins at 0.9, and 0.8 is no reason to stop, nor is it kept."""
+@pytest.mark.parametrize(("begins", "kept_phase"), [(0.9, 0), (0.3, 1)])
+def test_a_phase_of_another_size_is_compared_with_its_own_cycles(
+    begins: float, kept_phase: int
+) -> None:
+    """Small: 1.0 -> 0.5. Large: 0.8 is no reason to stop, 0.85 is, and neither is kept.
+
+    The network as small left it may be the best there is when judged at the large size.
+    """
     net = model()
-    small, large = material(1.0, 0.5), material(0.9, 0.8, 0.85)
+    small, large = material(1.0, 0.5), material(begins, 0.8, 0.85)
     phases = [
         phase(net, cycles=[1], material=small),
         phase(net, cycles=[1, 1], material=large),
@@ -153,7 +159,7 @@ def test_a_phase_of_another_size_is_compared_with_its_own_beginning() -> None:
     rule = StopRule("log_loss", stop=True, keep="best")
     result = trainer(net).fit(phases, rule)
     assert (len(result.epochs), result.stopped) == (3, True)
-    assert (result.kept_epoch, result.kept_phase) == (1, 0)
+    assert (result.kept_epoch, result.kept_phase) == (1, kept_phase)
     again = model()
     trainer(again).fit([phase(again, cycles=[1])])
     assert torch.equal(net.state_dict()["2.weight"], again.state_dict()["2.weight"])

@@ -194,8 +194,8 @@ class Trainer:
         """Train through all phases; each starts with a fresh optimiser, as in fastai 0.7.
 
         "Worse" compares what was judged by the same material, so cycles of one size. What is kept is
-        the best of all ends of cycles and of the starting point, each at its own size. Without a
-        valid split nothing can be judged: the training runs to its end.
+        the best of all ends of cycles, of the starting point, and of what a phase of another size
+        began with, each at its own size. Without a valid split nothing can be judged: the training runs to its end.
 
         Args:
             phases: in order.
@@ -206,13 +206,13 @@ class Trainer:
         """
         result = FitResult()
         judged = start or phases[0].material
-        best = here = self._mark(judged, rule)
+        best = here = self._mark(judged, rule, 0, None)
         result.start = best.scores if best else None
         ended: Scores | None = None  # of the best cycle of this size
         for number, phase in enumerate(phases):
             if phase.material is not judged:
                 judged, ended = phase.material, None
-                here = self._mark(judged, rule)
+                here = self._mark(judged, rule, len(result.epochs), number)
             for row in self._epochs(number, phase, result.epochs):
                 result.epochs.append(row)
                 if not row.ends_cycle:
@@ -239,11 +239,13 @@ class Trainer:
             result.kept_epoch, result.kept_phase, result.kept = best.epoch, best.phase, best.scores
         return result
 
-    def _mark(self, judge: Material, rule: StopRule | None) -> _Mark | None:
-        """The model as it starts; None where nothing judges it."""
+    def _mark(
+        self, judge: Material, rule: StopRule | None, epoch: int, phase: int | None
+    ) -> _Mark | None:
+        """The model as it is before training at a size; None where nothing judges it."""
         if rule is None or judge.evaluate is None:
             return None
-        return _Mark(judge.evaluate(), 0, None, _copy_state(self.model))
+        return _Mark(judge.evaluate(), epoch, phase, _copy_state(self.model))
 
     def _epochs(self, number: int, phase: Phase, done: Sequence[Epoch]) -> Iterator[Epoch]:
         """Run one epoch of a phase after the other, as the caller asks for them."""
