@@ -195,7 +195,8 @@ class Trainer:
 
         "Worse" compares what was judged by the same material, so cycles of one size. What is kept is
         the best of all ends of cycles, of the starting point, and of what a phase of another size
-        began with, each at its own size. Without a valid split nothing can be judged: the training runs to its end.
+        began with, each at its own size. Without a valid split nothing can be judged: the training
+        runs to its end.
 
         Args:
             phases: in order.
