@@ -26,7 +26,7 @@ from torch import nn
 from headstart.core.augment import AugmentParams
 from headstart.core.report import Silent
 from headstart.core.sampling import SamplingParams
-from headstart.core.spread import Spread
+from headstart.core.spread import mean_and_sd
 from headstart.learn.backbone import load_backbone
 from headstart.learn.device import Compute, RuntimeParams, prepare
 from headstart.learn.fit import Material, Trainer
@@ -198,17 +198,12 @@ def main(seeds: int, n_train: int, n_again: int, out: Path | None) -> None:
     for name, runs in found.items():
         columns = [[run.plain[i] for run in runs] for i in range(4)]
         columns.append([run.again[2] for run in runs])
-        cells = [_cell(values) for values in columns]
+        cells = [mean_and_sd(values, digits=3) for values in columns]
         click.echo(f"| {name} | {' | '.join(cells)} |")
     click.echo("\n| cosine of gradients | none | backbone | all |\n|---|---|---|---|")
     for name, by_freeze in gradients.items():
         cells = [f"{cosine:.4f}" for cosine in by_freeze.values()]
         click.echo(f"| {name} | {' | '.join(cells)} |")
-
-
-def _cell(values: Sequence[float]) -> str:
-    spread = Spread("accuracy", tuple(values))
-    return f"{spread.mean:.3f} ({spread.sd:.3f})" if len(values) > 1 else f"{values[0]:.3f}"
 
 
 if __name__ == "__main__":

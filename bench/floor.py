@@ -29,7 +29,7 @@ from sklearn.preprocessing import StandardScaler
 
 from headstart.core.intervals import bootstrap_mean
 from headstart.core.multi_label import f_beta
-from headstart.core.spread import Spread
+from headstart.core.spread import mean_and_sd
 from headstart.core.thresholds import cross_fitted, decide, find_thresholds
 from headstart.steps.tta_evaluate import KINDS
 from headstart.store.activations import Activations, read_activations
@@ -186,12 +186,6 @@ def main(revs: tuple[str, ...], c: float | None) -> None:
             f"{difference.mean():+.4f} ({low:+.4f} to {high:+.4f})",
         )
         click.echo(f"| {' | '.join(cells)} |")
-
-
-def mean_and_sd(values: list[float]) -> str:
-    """As 0.9073 (0.0038); of one result without the standard deviation."""
-    spread = Spread("", tuple(values))
-    return f"{spread.mean:.4f}" + (f" ({spread.sd:.4f})" if len(values) > 1 else "")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headstart.core.spread import Spread, spread_csv, spread_table, spreads
+from headstart.core.spread import Spread, mean_and_sd, spread_csv, spread_table, spreads
 
 ACCURACY = Spread("a.accuracy", (0.5, None, 0.75, 1.0))
 
@@ -60,3 +60,8 @@ def test_the_csv_is_not_rounded() -> None:
     [head, row] = csv.reader(io.StringIO(spread_csv(["one", "two"], rows)))
     assert head == ["metric", "n", "mean", "sd", "lowest", "highest", "one", "two"]
     assert row == ["a.b", "1", repr(1 / 3), "", repr(1 / 3), repr(1 / 3), repr(1 / 3), ""]
+
+
+def test_mean_and_sd_as_a_table_shows_them() -> None:
+    assert mean_and_sd([0.5, 0.75, 1.0]) == "0.7500 (0.2500)"
+    assert mean_and_sd([0.5], digits=2) == "0.50"

@@ -53,6 +53,13 @@ def spreads(metrics: Sequence[str], results: Sequence[Mapping[str, float]]) -> l
     return [spread for spread in found if spread.known]
 
 
+def mean_and_sd(values: Sequence[float], digits: int = 4) -> str:
+    """As 0.9073 (0.0038); of one value without the standard deviation."""
+    spread = Spread("", tuple(values))
+    text = f"{spread.mean:.{digits}f}"
+    return f"{text} ({spread.sd:.{digits}f})" if len(values) > 1 else text
+
+
 def spread_table(labels: Sequence[str], rows: Sequence[Spread]) -> str:
     """A table for the terminal: a line a metric, numbers to 4 decimals, `-` where there is none.
 
