@@ -193,3 +193,28 @@ def test_sync_says_that_the_tracker_is_down(project: Path, monkeypatch: pytest.M
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     result = headstart("sync")
     assert result.exit_code == 1 and "MLflow does not answer" in result.output
+
+
+def test_check_holds_the_sizes_of_phases_against_the_backbone(
+    tmp_path: Path, repo_root: Path
+) -> None:
+    text = (repo_root / "params.yaml").read_text()
+    before, after = text.split("unfreeze_finetune:\n")
+    sizes = [
+        part.replace("      size_px: full", "      size_px: {}", 1) for part in (before, after)
+    ]
+    params = tmp_path / "params.yaml"
+    for augmented, finetuned, sentence in (
+        (
+            "128",
+            "128",
+            "train_augmented.phases.0.size_px is 128, which backbone.cached_px does not",
+        ),
+        ("full", "512", "unfreeze_finetune.phases.0.size_px is 512, which is larger than backbone"),
+    ):
+        wrong = [
+            part.replace("{}", to) for part, to in zip(sizes, (augmented, finetuned), strict=True)
+        ]
+        params.write_text("unfreeze_finetune:\n".join(wrong))
+        result = CliRunner().invoke(main, ["check", str(params)])
+        assert result.exit_code == 1 and sentence in result.output, result.output

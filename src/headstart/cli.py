@@ -4,6 +4,7 @@ import hashlib
 import importlib
 import json
 import shlex
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import click
 
 from headstart.core.section import Section
+from headstart.core.sizes import px
 from headstart.core.state import Row
 from headstart.experiment_commands import folds, seeds
 from headstart.network_commands import check_gradients, predict
@@ -75,14 +77,34 @@ def check(params: Path) -> None:
         for name in found
         if name not in SECTIONS
     ]
+    loaded: dict[str, Any] = {}
     for name, place in SECTIONS.items():
         try:
-            load_section(name, _model(place), params)
+            loaded[name] = load_section(name, _model(place), params)
         except ParamsError as error:
             problems.append(str(error))
+    if not problems:
+        problems = [f"{params}: {problem}" for problem in _size_problems(loaded)]
     if problems:
         raise click.ClickException("\n".join(problems))
     click.echo(f"{params}: all {len(SECTIONS)} sections are right.")
+
+
+def _size_problems(sections: Mapping[str, Any]) -> Iterator[str]:
+    """What no section knows alone: the sizes of phases against those of the backbone."""
+    body = sections["backbone"]
+    sizes = {"find_lr_finetune.size_px": sections["find_lr_finetune"].size_px}
+    for name in ("train_augmented", "unfreeze_finetune"):
+        for number, phase in enumerate(sections[name].phases):
+            sizes[f"{name}.phases.{number}.size_px"] = phase.size_px
+    for key, size in sizes.items():
+        try:
+            size_px = px(size, body.size_px, key)
+        except ValueError as error:
+            yield str(error)
+            continue
+        if key.startswith("train_augmented") and size_px not in body.cached_sizes():
+            yield f"{key} is {size}, which backbone.cached_px does not name."
 
 
 @main.command()
