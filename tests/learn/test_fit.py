@@ -10,9 +10,10 @@ from headstart.core.lr_curve import RangeTestParams
 from headstart.core.report import Silent
 from headstart.core.sampling import Rows, Sampler
 from headstart.core.schedules import Step, sgdr
-from headstart.learn.fit import Material, Phase, StopRule, Trainer
+from headstart.learn.fit import Material, Phase, Trainer
 from headstart.learn.loop import OptimizerParams, ParameterGroup
 from headstart.learn.objective import Objective, Scores
+from headstart.learn.outcome import StopRule
 from headstart.learn.sources import FeatureSource
 
 N, D, K = 50, 6, 3

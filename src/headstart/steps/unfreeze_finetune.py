@@ -13,12 +13,13 @@ from headstart.core.report import Report
 from headstart.core.sampling import SamplingParams
 from headstart.core.sizes import px
 from headstart.learn.backbone import Backbone
-from headstart.learn.fit import Material, StopRule, Trainer
+from headstart.learn.fit import Material, Trainer
 from headstart.learn.gradients import gradient_cosine, require_right_gradients
 from headstart.learn.inference import network_logits
 from headstart.learn.layer_groups import first_group
 from headstart.learn.network import join
 from headstart.learn.objective import Scores, balanced
+from headstart.learn.outcome import StopRule
 from headstart.learn.phases import (
     FinetuneOptimizerParams,
     PhasesParams,
