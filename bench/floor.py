@@ -3,8 +3,10 @@
 Run: python -m bench.floor              (the workspace's results)
      python -m bench.floor fold-0 fold-1 …  (experiments or commits, as `headstart folds` names them)
 
-It is fitted on the plain activations of train, standardised, and predicts the plain view of valid
-and test. Beside it stands the recipe's final TTA prediction of the very same pictures. The interval
+It is fitted on the plain activations of train, of the largest cached size, standardised, and predicts
+the plain view of valid and test. A recipe that caches a smaller size than it ends with is compared
+with the floor at its full size by `--activations`: the cache of any other state that has the same
+pictures. Beside it stands the recipe's final TTA prediction of the very same pictures. The interval
 of the difference is a paired bootstrap over pictures; a picture that several results predict (seeds)
 counts once, with the mean of its scores. Thresholds of many labels are found as the recipe finds
 them: on valid, cross-fitted where valid itself is scored.
@@ -124,20 +126,24 @@ def compared(
     return tables
 
 
-def load(rev: str | None) -> tuple[Activations, Labels, Predictions, str]:
-    """What a state of the project holds; `rev` is a commit or an experiment, None the workspace."""
+def load(rev: str | None, elsewhere: Path | None) -> tuple[Activations, Labels, Predictions, str]:
+    """What a state of the project holds; `rev` is a commit or an experiment, None the workspace.
+
+    Its plain activations come from the folder `elsewhere` where that is given.
+    """
     files = DVCFileSystem(rev=rev)
     params = YAML(typ="safe", pure=True).load(files.read_text("params.yaml"))
     with tempfile.TemporaryDirectory() as folder:
         paths = {}
-        for path in (
-            *("data/1_index/labels.parquet", "data/5_predictions/predictions.parquet"),
-            "data/3_activations/plain",
-        ):
+        wanted = ["data/1_index/labels.parquet", "data/5_predictions/predictions.parquet"]
+        if elsewhere is None:
+            wanted.append("data/3_activations/plain")
+        for path in wanted:
             paths[path] = Path(folder, Path(path).name)
             files.get(path, str(paths[path]), recursive=True)
-        labels, predictions, activations = paths.values()
-        cached = read_activations(activations).first()
+        labels, predictions, *own = paths.values()
+        sizes = read_activations(elsewhere or own[0]).by_size
+        cached = sizes[max(sizes)]
         in_memory = Activations(np.array(cached.features), cached.ids, cached.manifest)
         search = params["tta_evaluate"]["thresholds"]
         return in_memory, read_labels(labels), read_predictions(predictions), search
@@ -148,11 +154,16 @@ def load(rev: str | None) -> tuple[Activations, Labels, Predictions, str]:
 @click.option(
     "--c", type=float, help="inverse penalty; default: the best of five, on what is scored"
 )
-def main(revs: tuple[str, ...], c: float | None) -> None:
+@click.option(
+    "--activations",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="the folder data/3_activations/plain of another state, in place of each result's own",
+)
+def main(revs: tuple[str, ...], c: float | None, activations: Path | None) -> None:
     tables: dict[tuple[str, str], dict[float, list[pd.DataFrame]]] = {}
     memo: Memo = {}
     for rev in revs or (None,):
-        cached, labels, whole, search = load(rev)
+        cached, labels, whole, search = load(rev, activations)
         for penalty in (c,) if c else INVERSE_PENALTIES:
             by_floor = floor_of(cached, labels, penalty, memo)
             for key, table in compared(whole, by_floor, search).items():
