@@ -195,26 +195,20 @@ def test_sync_says_that_the_tracker_is_down(project: Path, monkeypatch: pytest.M
     assert result.exit_code == 1 and "MLflow does not answer" in result.output
 
 
+@pytest.mark.parametrize(
+    ("section", "size_px", "sentence"),
+    [
+        ("train_augmented", 128, "is 128, whose activations are not cached"),
+        ("unfreeze_finetune", 512, "is 512, which is larger than backbone.size_px (240)"),
+    ],
+)
 def test_check_holds_the_sizes_of_phases_against_the_backbone(
-    tmp_path: Path, repo_root: Path
+    tmp_path: Path, repo_root: Path, section: str, size_px: int, sentence: str
 ) -> None:
-    text = (repo_root / "params.yaml").read_text()
-    before, after = text.split("unfreeze_finetune:\n")
-    sizes = [
-        part.replace("      size_px: full", "      size_px: {}", 1) for part in (before, after)
-    ]
-    params = tmp_path / "params.yaml"
-    for augmented, finetuned, sentence in (
-        (
-            "128",
-            "128",
-            "train_augmented.phases.0.size_px is 128, which backbone.cached_px does not",
-        ),
-        ("full", "512", "unfreeze_finetune.phases.0.size_px is 512, which is larger than backbone"),
-    ):
-        wrong = [
-            part.replace("{}", to) for part, to in zip(sizes, (augmented, finetuned), strict=True)
-        ]
-        params.write_text("unfreeze_finetune:\n".join(wrong))
-        result = CliRunner().invoke(main, ["check", str(params)])
-        assert result.exit_code == 1 and sentence in result.output, result.output
+    yaml, path = YAML(), tmp_path / "params.yaml"
+    params = yaml.load(repo_root / "params.yaml")
+    params[section]["phases"][0]["size_px"] = size_px
+    yaml.dump(params, path)
+    result = headstart("check", str(path))
+    assert result.exit_code == 1
+    assert f"{path}: {section}.phases.0.size_px {sentence}" in result.output

@@ -104,7 +104,11 @@ def _size_problems(sections: Mapping[str, Any]) -> Iterator[str]:
             yield str(error)
             continue
         if key.startswith("train_augmented") and size_px not in body.cached_sizes():
-            yield f"{key} is {size}, which backbone.cached_px does not name."
+            cached = ", ".join(map(str, body.cached_sizes()))
+            yield (
+                f"{key} is {size}, whose activations are not cached: backbone.cached_px stands for "
+                f"{cached} px; name the size there too."
+            )
 
 
 @main.command()
