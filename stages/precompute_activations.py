@@ -6,10 +6,12 @@ import click
 
 from headstart.learn.backbone import BackboneParams, load_backbone
 from headstart.learn.device import RuntimeParams, prepare
+from headstart.learn.frozen import FrozenBackbone
 from headstart.learn.pictures import Pictures
 from headstart.params import load_section
 from headstart.steps.precompute_activations import precompute_activations
-from headstart.store.activations import write_activations
+from headstart.store.computed_activations import write_activations
+from headstart.store.records import rows_once
 from headstart.store.reports import write_json
 from headstart.store.resized import ResizedPictures
 from headstart.tracking import stage_run
@@ -37,10 +39,12 @@ def main(resized: Path, weights: Path, activations: Path, metrics: Path, run_fil
             stored.decode, params.size_px, params.frame(), backbone.compute.device,
             stored.decode_at,
         )  # fmt: skip
-        computations = (
-            precompute_activations(backbone, pictures.at(size, run), stored.ids, stored.digest, run)
+        once = rows_once(stored.form)
+        looks = (
+            FrozenBackbone(backbone, pictures.at(size, run), run, once)
             for size in params.cached_sizes()
         )
+        computations = (precompute_activations(look, stored.ids, stored.digest) for look in looks)
         counts = write_activations(activations, params.size_px, computations)
         write_json(metrics, counts)
         run.metrics(counts)

@@ -7,11 +7,13 @@ import click
 from headstart.core.augment import AugmentParams
 from headstart.learn.backbone import BackboneParams, load_backbone
 from headstart.learn.device import RuntimeParams, prepare
+from headstart.learn.frozen import FrozenBackbone
 from headstart.learn.pictures import Pictures
 from headstart.params import load_section
 from headstart.steps.precompute_views import PrecomputeViewsParams, precompute_views
-from headstart.store.activations import write_activations
+from headstart.store.computed_activations import write_activations
 from headstart.store.index import read_ids
+from headstart.store.records import rows_once
 from headstart.store.reports import write_json
 from headstart.store.resized import ResizedPictures
 from headstart.tracking import stage_run
@@ -47,12 +49,13 @@ def main(
         pictures = Pictures(
             stored.decode, body.size_px, body.frame(), backbone.compute.device, stored.decode_at
         )
-        ids = read_ids(train_ids)
-        computations = (
-            precompute_views(
-                backbone, pictures.at(size, run), ids, stored.digest, augment, params, run
-            )
+        ids, once = read_ids(train_ids), rows_once(stored.form)
+        looks = (
+            FrozenBackbone(backbone, pictures.at(size, run), run, once)
             for size in body.cached_sizes()
+        )
+        computations = (
+            precompute_views(look, ids, stored.digest, augment, params) for look in looks
         )
         counts = write_activations(activations, body.size_px, computations)
         write_json(metrics, counts)

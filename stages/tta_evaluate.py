@@ -15,6 +15,7 @@ from headstart.steps.tta_evaluate import TtaEvaluateParams, tta_evaluate
 from headstart.store.checkpoints import read_checkpoint, write_checkpoint
 from headstart.store.index import read_labels
 from headstart.store.predictions import write_predictions
+from headstart.store.records import rows_once
 from headstart.store.reports import write_json
 from headstart.store.resized import ResizedPictures
 from headstart.tracking import stage_run
@@ -54,6 +55,7 @@ def main(
         predict = Predictor(
             backbone, {name: Trained(c.states(), c.info.size_px) for name, c in checkpoints.items()},
             pictures, augment, params.n_views, params.seed, Objective(final.info.task), run,
+            rows_once(stored.form),
         )  # fmt: skip
         evaluation = tta_evaluate(read_labels(labels), predict, params)
         write_checkpoint(model, final.with_thresholds(evaluation.thresholds))

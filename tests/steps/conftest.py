@@ -7,9 +7,11 @@ import pytest
 from headstart.core.augment import AugmentParams
 from headstart.core.report import Silent
 from headstart.learn.backbone import Backbone
+from headstart.learn.frozen import FrozenBackbone
 from headstart.steps.precompute_activations import precompute_activations
 from headstart.steps.precompute_views import PrecomputeViewsParams, precompute_views
-from headstart.store.activations import Activations, Computation, SizedActivations
+from headstart.store.activations import Activations, SizedActivations
+from headstart.store.computed_activations import Computation
 from headstart.store.index import Labels
 from tests.learn.conftest import SIZE, small_backbone, small_pictures
 
@@ -40,9 +42,13 @@ def make_labels(valid: bool = True) -> Labels:
 def computed(computation: Computation) -> Activations:
     shape = (computation.n_views, len(computation.ids), computation.n_features)
     features = np.full(shape, np.nan, dtype=np.float32)
-    for view, row, values in computation.chunks:
-        features[view, row : row + len(values)] = values
+    for view in range(computation.n_views):
+        features[view] = np.stack(list(computation.rows(view)))
     return Activations(features, computation.ids, computation.manifest)
+
+
+def frozen(backbone: Backbone, size_px: int = SIZE) -> FrozenBackbone:
+    return FrozenBackbone(backbone, small_pictures(size_px), Silent())
 
 
 def sized(*caches: Activations) -> SizedActivations:
@@ -62,15 +68,10 @@ def labels() -> Labels:
 
 @pytest.fixture(scope="session")
 def plain(backbone: Backbone) -> SizedActivations:
-    return sized(
-        computed(precompute_activations(backbone, small_pictures(), IDS, "digest", Silent()))
-    )
+    return sized(computed(precompute_activations(frozen(backbone), IDS, "digest")))
 
 
 @pytest.fixture(scope="session")
 def views(backbone: Backbone, labels: Labels) -> SizedActivations:
     ids = labels.ids("train")
-    pictures = small_pictures()
-    return sized(
-        computed(precompute_views(backbone, pictures, ids, "digest", AUGMENT, VIEWS, Silent()))
-    )
+    return sized(computed(precompute_views(frozen(backbone), ids, "digest", AUGMENT, VIEWS)))

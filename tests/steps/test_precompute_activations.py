@@ -2,13 +2,12 @@ import numpy as np
 import torch
 
 from headstart.core.draws import PLAIN
-from headstart.core.report import Silent
 from headstart.learn.backbone import Backbone
 from headstart.learn.pictures import cropped
 from headstart.steps.precompute_activations import precompute_activations
 from headstart.store.activations import SizedActivations
-from tests.learn.conftest import SIZE, SQUARE, picture, small_pictures
-from tests.steps.conftest import IDS, computed
+from tests.learn.conftest import SIZE, SQUARE, picture
+from tests.steps.conftest import IDS, computed, frozen
 
 
 def test_cached_equals_live(backbone: Backbone, plain: SizedActivations) -> None:
@@ -24,7 +23,7 @@ def test_a_pictures_features_do_not_depend_on_its_company(
     backbone: Backbone, plain: SizedActivations
 ) -> None:
     few = IDS[40:43]
-    alone = computed(precompute_activations(backbone, small_pictures(), few, "d", Silent()))
+    alone = computed(precompute_activations(frozen(backbone), few, "d"))
     assert np.array_equal(alone.features[0], plain.first().of(few)[0])
 
 

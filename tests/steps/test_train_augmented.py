@@ -22,7 +22,7 @@ from headstart.store.activations import Activations, ActivationsError, SizedActi
 from headstart.store.checkpoints import Checkpoint, CheckpointError, named_tensors
 from headstart.store.index import Labels
 from tests.learn.conftest import SIZE, small_pictures
-from tests.steps.conftest import AUGMENT, IDS, VIEWS, computed, sized
+from tests.steps.conftest import AUGMENT, IDS, VIEWS, computed, frozen, sized
 from tests.steps.test_train_head import AS_THEY_ARE, HEAD, NONE, PARAMS, SGD
 
 PHASE = {
@@ -53,11 +53,11 @@ def with_large(
     cached: SizedActivations, backbone: Backbone, ids: list[str], of_views: bool
 ) -> SizedActivations:
     """The cache, with the full size of LARGE beside it."""
-    pictures = small_pictures(LARGE)
+    large = frozen(backbone, LARGE)
     computation = (
-        precompute_views(backbone, pictures, ids, "digest", AUGMENT, VIEWS, Silent())
+        precompute_views(large, ids, "digest", AUGMENT, VIEWS)
         if of_views
-        else precompute_activations(backbone, pictures, ids, "digest", Silent())
+        else precompute_activations(large, ids, "digest")
     )
     return SizedActivations(LARGE, {SIZE: cached.first(), LARGE: computed(computation)})
 

@@ -1,19 +1,12 @@
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from headstart.core.frame import Frame
-from headstart.store.activations import (
-    ActivationsError,
-    Computation,
-    Manifest,
-    read_activations,
-    write_activations,
-)
+from headstart.store.activations import ActivationsError, Manifest, read_activations
+from headstart.store.computed_activations import Computation, write_activations
 
 IDS = ["a", "b", "c", "d", "e"]
 VALUES = np.arange(2 * 5 * 3, dtype=np.float32).reshape(2, 5, 3)
@@ -32,18 +25,12 @@ MANIFEST = Manifest(
 )
 
 
-def chunks(n: int = 5) -> Iterator[tuple[int, int, NDArray[np.float32]]]:
-    for view in range(2):
-        yield view, 0, VALUES[view, :3]
-        yield view, 3, VALUES[view, 3:n]
+def computation() -> Computation:
+    return Computation(IDS, 2, 3, lambda view: VALUES[view], MANIFEST)
 
 
-def computation(n: int = 5) -> Computation:
-    return Computation(IDS, 2, 3, chunks(n), MANIFEST)
-
-
-def write(folder: Path, n: int = 5) -> dict[str, int]:
-    return write_activations(folder, 32, [computation(n)])
+def write(folder: Path, *computations: Computation) -> dict[str, int]:
+    return write_activations(folder, 32, computations or [computation()])
 
 
 def test_a_cache_reads_back_memory_mapped(tmp_path: Path) -> None:
@@ -68,14 +55,6 @@ def test_what_does_not_match_is_named_and_never_read(tmp_path: Path) -> None:
         read_activations(tmp_path / "views")
 
 
-def test_a_computation_that_breaks_off_leaves_the_old_cache(tmp_path: Path) -> None:
-    folder = tmp_path / "views"
-    write(folder)
-    with pytest.raises(ActivationsError, match="8 rows were computed, 2 x 5 are needed"):
-        write(folder, 4)
-    assert np.array_equal(read_activations(folder).first().features, VALUES)
-
-
 def test_the_same_values_give_the_same_bytes(tmp_path: Path) -> None:
     for name in ("one", "two"):
         write(tmp_path / name)
@@ -94,7 +73,7 @@ def test_unknown_pictures_are_counted(tmp_path: Path) -> None:
 
 def test_each_size_has_its_own_cache_in_the_order_of_training(tmp_path: Path) -> None:
     small = replace(computation(), manifest=MANIFEST.model_copy(update={"size_px": 16}))
-    larger = replace(computation(), chunks=[(0, 0, VALUES[0] + 1), (1, 0, VALUES[1] + 1)])
+    larger = replace(computation(), rows=lambda view: VALUES[view] + 1)
     counts = write_activations(tmp_path / "views", 64, [small, larger])
     assert counts["n_sizes"] == 2 and counts["n_bytes"] > 2 * VALUES.nbytes
     read = read_activations(tmp_path / "views")

@@ -6,11 +6,6 @@ import pytest
 from headstart.store.work import kept, work_folder
 
 
-@pytest.fixture(autouse=True)
-def _root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-
-
 def test_a_key_has_one_folder_that_keeps_its_content(tmp_path: Path) -> None:
     with work_folder("kind", {"a": 1, "b": ["x"]}) as folder:
         (folder / "half").touch()

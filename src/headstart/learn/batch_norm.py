@@ -36,7 +36,7 @@ def set_training_mode(
         first_trainable: number of the first group that trains.
         bn_freeze: see above.
         bn_momentum: weight of a batch in the running statistics of norms that are not frozen; "own"
-            leaves each norm its own (torch: 0.1; timm's `tf_*` networks: 0.01).
+            leaves each norm its own (0.1 by torch, and by timm for all its EfficientNets).
     """
     head = len(groups) - 1
     for number, group in enumerate(groups):

@@ -49,6 +49,17 @@ class Compute:
             "training_precision": str(self.training_dtype).removeprefix("torch."),
         }
 
+    def kernels(self) -> dict[str, str | int]:
+        """What may shape the last bits of a forward pass beside its inputs and precisions."""
+        on_gpu = self.device.type == "cuda"
+        chip = (
+            torch.cuda.get_device_name(self.device)
+            if on_gpu
+            else torch.backends.cpu.get_cpu_capability()
+        )
+        threads = torch.get_num_threads()
+        return {"torch": torch.__version__, "chip": str(chip), "threads": threads}
+
 
 PLAIN_CPU = Compute(torch.device("cpu"), torch.float32, torch.float32)
 

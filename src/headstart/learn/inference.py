@@ -7,7 +7,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from headstart.core.report import Report
 from headstart.learn.device import FORWARD_BATCH
 from headstart.learn.pictures import Pictures
 
@@ -32,36 +31,6 @@ def forward_passes(
             pictures = torch.cat([pictures, padding])
         with torch.inference_mode():
             yield forward(pictures)[:n].float().cpu().numpy()
-
-
-def frozen_features(
-    forward: Callable[[Tensor], Tensor],
-    show: Callable[[Sequence[Sequence[str]], int], Iterator[Tensor]],
-    ids: Sequence[str],
-    n_views: int,
-    report: Report,
-    label: str = "view",
-) -> Iterator[tuple[int, int, NDArray[np.float32]]]:
-    """One view of all pictures after the other.
-
-    Args:
-        forward: in evaluation mode.
-        show: (batches of ids, number of the view) -> batches of pictures.
-        ids: (N).
-        n_views: V.
-        report: shows a bar a view.
-        label: of the bar.
-
-    Yields:
-        (view, first row, (B, D or K)).
-    """
-    batches = id_batches(ids)
-    for view in range(n_views):
-        row = 0
-        passes = forward_passes(forward, show(batches, view))
-        for outputs in report.progress(passes, len(batches), f"{label} {view + 1}/{n_views}"):
-            yield view, row, outputs
-            row += len(outputs)
 
 
 def network_logits(network: nn.Module, pictures: Pictures, ids: Sequence[str]) -> Tensor:

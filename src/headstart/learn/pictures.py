@@ -40,21 +40,21 @@ def cropped(
 def moved(crops: Tensor, views: Sequence[Draw]) -> Tensor:
     """Turn, mirror, shift and light a batch (N, 3, S, S) of values in [0, 255]; float32, clipped.
 
-    One bilinear gather; where a view neither turns nor moves, its pixels stay as they are. Where a
-    view has a hole, the hole shows the view's mean colour (Cutout; DeVries and Taylor, arXiv
-    1708.04552, whose zeros after normalisation are the mean of the data set).
+    One bilinear gather of those that turn or move; a view that does neither keeps its pixels, whoever
+    else is in the batch. Where a view has a hole, the hole shows the view's mean colour (Cutout;
+    DeVries and Taylor, arXiv 1708.04552, whose zeros after normalisation are the mean of the data set).
     """
-    x = crops.to(torch.float32)
+    x = crops.to(torch.float32, copy=True)
     n, _, size, _ = x.shape
-    if any(_moves(view) for view in views):
-        maps = torch.from_numpy(affine_maps(views, size)).to(x.device)
-        grid = functional.affine_grid(maps, [n, 3, size, size], align_corners=False)
-        x = functional.grid_sample(
-            x, grid, mode="bilinear", padding_mode="reflection", align_corners=False
+    if moving := [i for i, view in enumerate(views) if _moves(view)]:
+        maps = torch.from_numpy(affine_maps([views[i] for i in moving], size)).to(x.device)
+        grid = functional.affine_grid(maps, [len(moving), 3, size, size], align_corners=False)
+        x[moving] = functional.grid_sample(
+            x[moving], grid, mode="bilinear", padding_mode="reflection", align_corners=False
         )
     light = torch.from_numpy(lighting(views)).to(x.device)
     brightness, contrast = (column.view(n, 1, 1, 1) for column in light.unbind(1))
-    mean = x.mean((1, 2, 3), keepdim=True)
+    mean = x.mean((2, 3), keepdim=True).mean(1, keepdim=True)
     lit = ((x - mean) * contrast + mean + 255 * brightness).clamp_(0, 255)
     if any(view.hole_frac for view in views):
         lit = torch.where(_holes(views, size).to(x.device), lit.mean((2, 3), keepdim=True), lit)

@@ -1,7 +1,7 @@
 """What several checkpoints say of the same pictures: plain and augmented views."""
 
 import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,8 +12,9 @@ from torch import Tensor
 from headstart.core.augment import AugmentParams
 from headstart.core.report import Report
 from headstart.learn.backbone import Backbone
+from headstart.learn.frozen import AugmentedView, FrozenBackbone, Once, Row, anew, view_outputs
 from headstart.learn.head import restore_head
-from headstart.learn.inference import frozen_features, head_logits
+from headstart.learn.inference import head_logits
 from headstart.learn.network import Network
 from headstart.learn.objective import Objective
 from headstart.learn.pictures import Pictures
@@ -47,6 +48,7 @@ class Predictor:
         seed: of the views.
         objective: whose probabilities the logits stand for.
         report: listens.
+        once: remembers what the frozen backbone said of a picture, or does not.
     """
 
     backbone: Backbone
@@ -57,6 +59,7 @@ class Predictor:
     seed: int
     objective: Objective
     report: Report
+    once: Once = anew
 
     def __call__(self, ids: Sequence[str]) -> dict[str, NDArray[np.float64]]:
         """Probabilities (1 + V, N, K) of each checkpoint, plain view first, rows as the ids.
@@ -88,32 +91,30 @@ class Predictor:
             backbone = copy.deepcopy(self.backbone)
             backbone.model.load_state_dict(body)
             network = Network(backbone, head).eval()
-            return torch.from_numpy(self._outputs(network, pictures, ids, name))
+            return torch.from_numpy(
+                self._all_views(
+                    lambda view, bar: view_outputs(
+                        network, pictures, view, ids, (self.report, f"{name} {bar}")
+                    )
+                )
+            )
         size = pictures.size_px
         if size not in features:
-            label = f"frozen backbone, {size} px"
-            features[size] = self._outputs(self.backbone, pictures, ids, label)
+            frozen = FrozenBackbone(self.backbone, pictures, self.report, self.once)
+            features[size] = self._all_views(
+                lambda view, bar: frozen.features(ids, view, f"frozen backbone, {size} px {bar}")
+            )
         return head_logits(head, features[size], pictures.device)
 
-    def _outputs(
-        self,
-        forward: Callable[[Tensor], Tensor],
-        pictures: Pictures,
-        ids: Sequence[str],
-        label: str,
+    def _all_views(
+        self, rows: Callable[[AugmentedView | None, str], Iterable[Row]]
     ) -> NDArray[np.float32]:
-        """(1 + V, N, D or K): the plain view, then the augmented ones."""
-
-        def show(batches: Sequence[Sequence[str]], view: int) -> Iterator[Tensor]:
-            if view == 0:
-                return pictures.plain(batches)
-            return pictures.views(batches, self.augment, self.seed, view)
-
-        n_views = 1 + self.n_views
-        parts: list[list[NDArray[np.float32]]] = [[] for _ in range(n_views)]
-        for view, _, outputs in frozen_features(forward, show, ids, n_views, self.report, label):
-            parts[view].append(outputs)
-        return np.stack([np.concatenate(part) for part in parts])
+        """(1 + V, N, D or K) of (view, its number as a bar shows it) -> rows; the plain view first."""
+        augmented = [AugmentedView(self.augment, self.seed, v) for v in range(1, 1 + self.n_views)]
+        views = [None, *augmented]
+        return np.stack(
+            [np.stack(list(rows(view, f"{n}/{len(views)}"))) for n, view in enumerate(views, 1)]
+        )
 
 
 def _part(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -2,36 +2,28 @@
 
 from collections.abc import Sequence
 
-from headstart.core.report import Report
-from headstart.learn.backbone import Backbone
-from headstart.learn.inference import frozen_features
-from headstart.learn.pictures import Pictures
-from headstart.store.activations import Computation, Manifest
+from headstart.learn.frozen import FrozenBackbone
+from headstart.store.activations import Manifest
+from headstart.store.computed_activations import Computation
 
 
-def precompute_activations(
-    backbone: Backbone, pictures: Pictures, ids: Sequence[str], digest: str, report: Report
-) -> Computation:
+def precompute_activations(frozen: FrozenBackbone, ids: Sequence[str], digest: str) -> Computation:
     """Centre crop, evaluation mode, concat-pooled (the maximum first, the average second).
 
     Args:
-        backbone: frozen, on its device.
-        pictures: decodes and crops.
+        frozen: looks at the pictures, at the size wanted.
         ids: (N) of all splits, sorted; labels play no part.
         digest: of the stored pictures, for the manifest.
-        report: listens.
     """
     return Computation(
         ids=ids,
         n_views=1,
-        n_features=backbone.n_features,
-        chunks=frozen_features(
-            backbone, lambda batches, view: pictures.plain(batches), ids, 1, report
-        ),
+        n_features=frozen.backbone.n_features,
+        rows=lambda _: frozen.features(ids, None, "plain view"),
         manifest=Manifest(
-            **backbone.describe(),
-            size_px=pictures.size_px,
-            frame=pictures.frame,
+            **frozen.backbone.describe(),
+            size_px=frozen.pictures.size_px,
+            frame=frozen.pictures.frame,
             pictures=digest,
             transform="plain",
         ),

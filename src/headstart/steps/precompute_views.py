@@ -5,12 +5,10 @@ from collections.abc import Sequence
 from pydantic import Field
 
 from headstart.core.augment import AugmentParams
-from headstart.core.report import Report
 from headstart.core.section import Section
-from headstart.learn.backbone import Backbone
-from headstart.learn.inference import frozen_features
-from headstart.learn.pictures import Pictures
-from headstart.store.activations import Computation, Manifest
+from headstart.learn.frozen import AugmentedView, FrozenBackbone
+from headstart.store.activations import Manifest
+from headstart.store.computed_activations import Computation
 
 
 class PrecomputeViewsParams(Section):
@@ -21,42 +19,34 @@ class PrecomputeViewsParams(Section):
 
 
 def precompute_views(
-    backbone: Backbone,
-    pictures: Pictures,
+    frozen: FrozenBackbone,
     ids: Sequence[str],
     digest: str,
     augment: AugmentParams,
     params: PrecomputeViewsParams,
-    report: Report,
 ) -> Computation:
     """With the backbone frozen, the features of a view are a function of picture, seed and view.
 
     Training a head on them is training it on live augmented pictures, at the cost of cached ones.
 
     Args:
-        backbone: frozen, on its device.
-        pictures: decodes, crops and moves.
+        frozen: looks at the pictures, at the size wanted.
         ids: (N) of train, sorted.
         digest: of the stored pictures, for the manifest.
         augment: how views differ from the plain one.
         params: number of views V, and their seed.
-        report: listens.
     """
     return Computation(
         ids=ids,
         n_views=params.n_views,
-        n_features=backbone.n_features,
-        chunks=frozen_features(
-            backbone,
-            lambda batches, view: pictures.views(batches, augment, params.seed, view),
-            ids,
-            params.n_views,
-            report,
+        n_features=frozen.backbone.n_features,
+        rows=lambda view: frozen.features(
+            ids, AugmentedView(augment, params.seed, view), f"view {view + 1}/{params.n_views}"
         ),
         manifest=Manifest(
-            **backbone.describe(),
-            size_px=pictures.size_px,
-            frame=pictures.frame,
+            **frozen.backbone.describe(),
+            size_px=frozen.pictures.size_px,
+            frame=frozen.pictures.frame,
             pictures=digest,
             transform=augment.model_dump(mode="json"),
             seed=params.seed,

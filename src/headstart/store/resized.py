@@ -82,6 +82,7 @@ class ResizedPictures:
         manifest: how the pictures were made.
         ids: sorted.
         digest: sha256 hex of the ids and the manifest, so of all that shapes the pictures.
+        form: what shapes each of them, whichever they are: the manifest without their number and ids.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -103,6 +104,9 @@ class ResizedPictures:
                 f"{folder}: pictures.arrow does not hold the ids of its manifest.json."
             )
         self.digest: str = hashlib.sha256((lines + text).encode()).hexdigest()
+        self.form = {
+            k: v for k, v in self.manifest.items() if k not in ("n_pictures", "ids_sha256")
+        }
         self._bytes = [chunk.field("bytes") for chunk in table["image"].chunks]
         self._place = {picture: place for place, picture in enumerate(self.ids)}
 

@@ -10,6 +10,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -46,3 +47,13 @@ def kept(kind: str, key: Mapping[str, Any], make: Callable[[Path], object]) -> P
             make(partial)
             partial.rename(done)
         return done
+
+
+@cache
+def code_digest() -> str:
+    """sha256 (hex) of all source files of this package: for keys of what its code shapes."""
+    package, digest = Path(__file__).parents[1], hashlib.sha256()
+    for file in sorted(package.rglob("*.py")):
+        digest.update(f"{file.relative_to(package).as_posix()}\n".encode())
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()

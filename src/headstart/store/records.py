@@ -1,0 +1,177 @@
+"""What was made for a picture once, so that no later run makes it again.
+
+The work folder of a key holds two files that only grow: the records, one behind the other, and a line
+a record: id, length, CRC-32. What a broken-off run left half is dropped when they are opened; a record
+that is not what was written is made again. So a run that breaks off goes on where it was, and the next
+makes only what is new: new pictures, another fold.
+"""
+
+import os
+import shutil
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+
+from headstart.store.work import code_digest, work_folder
+
+Row = NDArray[np.float32]
+ComputeRows = Callable[[Sequence[str]], Iterable[Row]]
+
+_FREE_FRAC = 0.25  # of the space that is free without any records
+
+
+def made_once(
+    key: Mapping[str, Any],
+    ids: Sequence[str],
+    make: Callable[[Sequence[str]], Iterable[bytes]],
+    environment: Mapping[str, str] = os.environ,
+) -> Iterator[bytes]:
+    """The record of each id, in their order: one of an earlier run, or made now and kept.
+
+    Those used least lately are removed when all keys together want more than HEADSTART_KEEP_GB
+    (from `environment`; by default a quarter of the free space; 0 keeps nothing).
+
+    Args:
+        key: JSON values; all that shapes a record beside the picture and the code of this package.
+        ids: each once.
+        make: ids without a record -> their records, in their order.
+
+    Raises:
+        ValueError: `make` gives another number of records than it was asked for, or HEADSTART_KEEP_GB
+            is no number of at least 0.
+    """
+    wanted_gb = _wanted_gb(environment)
+    if wanted_gb == 0:
+        yield from make(ids)
+        return
+    with (
+        work_folder("records", {**key, "code": code_digest()}) as folder,
+        Records(folder, wanted_gb) as records,
+    ):
+        new = [picture for picture in ids if picture not in records]
+        made = iter(make(new)) if new else iter(())
+        for picture in ids:
+            if picture in records:
+                yield records.get(picture) or _only(make([picture]))
+                continue
+            data = next(made, None)
+            if data is None:
+                raise ValueError(f"fewer records were made than the {len(new)} that are missing.")
+            records.add(picture, data)
+            yield data
+        if next(made, None) is not None:
+            raise ValueError(f"more records were made than the {len(new)} that are missing.")
+
+
+def _only(made: Iterable[bytes]) -> bytes:
+    (data,) = made
+    return data
+
+
+def rows_once(
+    form: Mapping[str, Any],
+) -> Callable[[Mapping[str, Any], Sequence[str], ComputeRows], Iterator[Row]]:
+    """`made_once` for rows of float32, of pictures whose stored form is `form`."""
+
+    def once(
+        shaped_by: Mapping[str, Any], ids: Sequence[str], compute: ComputeRows
+    ) -> Iterator[Row]:
+        key = {"of": "rows", "stored": dict(form), **shaped_by}
+        for data in made_once(key, ids, lambda new: (row.tobytes() for row in compute(new))):
+            yield np.frombuffer(data, np.float32)
+
+    return once
+
+
+class Records:
+    """Id -> bytes, in a folder that one process holds, among others that share a limit.
+
+    `picture in records` tells whether one was there when they were opened.
+    """
+
+    def __init__(self, folder: Path, wanted_gb: float | None) -> None:
+        os.utime(folder)  # the least lately used goes first
+        self._folder, self._wanted_gb = folder, wanted_gb
+        self._data = (folder / "records.bin").open("a+b")
+        self._lines = (folder / "records.txt").open("a+b")
+        self._place: dict[str, tuple[int, int, int]] = {}  # first byte, length, CRC-32
+        n_bytes = self._data.seek(0, os.SEEK_END)
+        self._end = n_line_bytes = 0
+        self._lines.seek(0)
+        for line in self._lines:
+            try:
+                picture, length, crc = line.decode().removesuffix("\n").split(" ")
+                place = (self._end, int(length), int(crc, 16))
+            except ValueError:
+                break
+            if not line.endswith(b"\n") or self._end + place[1] > n_bytes:
+                break
+            self._place[picture] = place
+            self._end += place[1]
+            n_line_bytes += len(line)
+        self._data.truncate(self._end)
+        self._lines.truncate(n_line_bytes)
+        self._room, self._full = _make_room(folder, self._end, wanted_gb), False
+
+    def __enter__(self) -> "Records":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._data.close()
+        self._lines.close()
+
+    def __contains__(self, picture: str) -> bool:
+        return picture in self._place
+
+    def get(self, picture: str) -> bytes | None:
+        """The record of a picture that is here; None where its bytes are not what was written."""
+        start, length, crc = self._place[picture]
+        data = os.pread(self._data.fileno(), length, start)
+        return data if zlib.crc32(data) == crc else None
+
+    def add(self, picture: str, data: bytes) -> None:
+        """Append a record for later runs, unless there is no room."""
+        end = self._end + len(data)
+        if end > self._room and not self._full:
+            self._room = _make_room(self._folder, end, self._wanted_gb)
+            self._full = end > self._room
+        if not self._full:
+            self._data.write(data)
+            self._lines.write(f"{picture} {len(data)} {zlib.crc32(data):08x}\n".encode())
+            self._end = end
+
+
+def _make_room(folder: Path, n_bytes: int, wanted_gb: float | None) -> int:
+    """Remove others than `folder` until it may have `n_bytes`; how many it may have then."""
+    others = [path for path in folder.parent.iterdir() if path.is_dir() and path != folder]
+    sizes = {path: sum(file.stat().st_size for file in path.iterdir()) for path in others}
+    free = shutil.disk_usage(folder).free + sum(sizes.values()) + n_bytes
+    limit = int(free * _FREE_FRAC if wanted_gb is None else wanted_gb * 1e9)
+    for path in sorted(others, key=lambda path: path.stat().st_mtime):
+        if sum(sizes.values()) + n_bytes <= limit:
+            break
+        try:
+            with FileLock(path.with_name(f"{path.name}.lock"), timeout=0):
+                shutil.rmtree(path)
+                del sizes[path]
+        except Timeout:  # another process works with it
+            continue
+    return limit - sum(sizes.values())
+
+
+def _wanted_gb(environment: Mapping[str, str]) -> float | None:
+    wanted = environment.get("HEADSTART_KEEP_GB")
+    if not wanted:
+        return None
+    try:
+        gb = float(wanted)
+    except ValueError:
+        gb = -1.0
+    if not 0 <= gb < float("inf"):
+        raise ValueError(f"HEADSTART_KEEP_GB is {wanted!r}; it must be a number of at least 0.")
+    return gb
