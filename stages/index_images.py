@@ -5,9 +5,10 @@ from pathlib import Path
 import click
 
 from headstart.params import load_section
-from headstart.steps.index_images import IndexImagesParams, index_images
+from headstart.steps.index_images import DECODED, IndexImagesParams, index_images
 from headstart.store.images import DatasetParams, ImageFolder
 from headstart.store.index import write_index
+from headstart.store.records import known_records
 from headstart.store.reports import write_csv, write_json
 from headstart.tracking import stage_run
 
@@ -27,8 +28,9 @@ def main(images: Path, pictures: Path, labels: Path, train_ids: Path, problems: 
     """Index the pictures."""
     dataset = load_section("dataset", DatasetParams)
     params = load_section("index_images", IndexImagesParams)
-    with stage_run("index-images", run_file, {"dataset": dataset, "index_images": params}) as run:
-        index = index_images(ImageFolder(images), dataset, params, run)
+    sections = {"dataset": dataset, "index_images": params}
+    with stage_run("index-images", run_file, sections) as run, known_records(DECODED) as known:
+        index = index_images(ImageFolder(images), dataset, params, run, known)
         write_index(index, pictures, labels, train_ids)
         write_csv(problems, index.problems)
         write_json(metrics, index.counts())

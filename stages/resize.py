@@ -8,6 +8,7 @@ from headstart.params import load_section
 from headstart.steps.resize import ResizeParams, resize
 from headstart.store.images import ImageFolder
 from headstart.store.index import first_paths, read_pictures
+from headstart.store.records import made_once
 from headstart.store.reports import write_json
 from headstart.store.resized import write_resized
 from headstart.tracking import stage_run
@@ -26,7 +27,7 @@ def main(images: Path, pictures: Path, resized: Path, metrics: Path, run_file: P
     params = load_section("resize", ResizeParams)
     with stage_run("resize", run_file, {"resize": params}) as run:
         rows = first_paths(read_pictures(pictures))
-        encoded = resize(rows, ImageFolder(images), params, run)
+        encoded = resize(rows, ImageFolder(images), params, run, made_once)
         counts = write_resized(resized, encoded, params.manifest())
         write_json(metrics, counts)
         run.metrics(counts)

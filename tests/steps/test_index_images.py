@@ -6,15 +6,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 from pydantic import ValidationError
 
+from headstart.core.once import Known
 from headstart.core.report import Silent
-from headstart.steps.index_images import IndexImagesError, IndexImagesParams, index_images
+from headstart.core.rgb import decode_rgb
+from headstart.steps.index_images import (
+    DECODED,
+    IndexImagesError,
+    IndexImagesParams,
+    index_images,
+)
 from headstart.store.image_sources import PackageImages, read_images_source
 from headstart.store.images import DatasetParams, ImageFolder
 from headstart.store.index import Index, write_index
+from headstart.store.records import known_records
 from headstart.store.sources import locate
 
 Files = dict[str, bytes]
@@ -34,14 +43,14 @@ def id_of(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:32]
 
 
-def index(files: Files, n_max: int = 0, **changed: Any) -> Index:
+def index(files: Files, n_max: int = 0, earlier: Known | None = None, **changed: Any) -> Index:
     values: dict[str, Any] = {
         "labels": "folders", "id_column": "id", "label_column": "label", "id_suffix": ".png",
         "csv_folder": "", "task": "single_label", "split": "given", "valid_frac": 0.2,
         "test_frac": 0.2, "n_folds": 0, "fold": 0, "seed": 0, "on_problem": "stop",
     }  # fmt: skip
     dataset = DatasetParams(source="/unused", n_max_per_class=n_max)
-    return index_images(files, dataset, IndexImagesParams(**(values | changed)), Silent())
+    return index_images(files, dataset, IndexImagesParams(**(values | changed)), Silent(), earlier)
 
 
 def table(**columns: list[str]) -> bytes:
@@ -457,3 +466,35 @@ def test_classes_that_a_split_lacks_are_named() -> None:
     assert counts["train"]["n_classes_absent"] == 0 and "classes_absent" not in counts["train"]
     for split in ("valid", "test"):
         assert (counts[split]["n_classes_absent"], counts[split]["classes_absent"]) == (1, "b")
+
+
+def test_a_content_is_decoded_once_and_its_problem_is_remembered_too(
+    given: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    decoded: list[bytes] = []
+
+    def decode(data: bytes) -> Image.Image:
+        decoded.append(data)
+        return decode_rgb(data)
+
+    monkeypatch.setattr("headstart.steps.index_images.decode_rgb", decode)
+    files = given | {
+        "train/cats/half.png": given["train/cats/0.png"][:-40],
+        "train/dogs/e.png": b"",
+    }
+    without = index(files, on_problem="set_aside")
+    with known_records(DECODED) as earlier:
+        first = index(files, on_problem="set_aside", earlier=earlier)
+    decoded.clear()
+    moved = {path.replace("cats/0", "dogs/moved"): data for path, data in files.items()}
+    new = picture(99)
+    with known_records(DECODED) as earlier:
+        again = index(files, on_problem="set_aside", earlier=earlier)
+        assert not decoded
+        index(moved | {"train/cats/new.png": new}, on_problem="set_aside", earlier=earlier)
+    assert decoded == [new]
+    for other in (first, again):
+        pd.testing.assert_frame_equal(other.pictures, without.pictures)
+        pd.testing.assert_frame_equal(other.problems, without.problems)
+    assert sorted(without.problems["problem"]) == ["damaged", "zero_bytes"]

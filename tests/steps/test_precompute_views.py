@@ -1,5 +1,5 @@
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,15 +10,18 @@ import torch
 from numpy.typing import NDArray
 
 from headstart.core.frame import Frame
+from headstart.core.once import Once, anew
 from headstart.core.report import Silent
 from headstart.learn.backbone import Backbone
-from headstart.learn.frozen import ComputeRows, FrozenBackbone, Once, Row, anew
+from headstart.learn.frozen import FrozenBackbone, Row
 from headstart.steps.precompute_views import precompute_views
 from headstart.store.activations import SizedActivations
 from headstart.store.index import Labels
 from headstart.store.records import rows_once
 from tests.learn.conftest import SIZE, SQUARE, small_backbone, small_pictures
 from tests.steps.conftest import AUGMENT, IDS, VIEWS, computed, frozen
+
+Compute = Callable[[Sequence[str]], Iterable[Row]]
 
 
 def test_cached_views_equal_live_ones(
@@ -51,14 +54,14 @@ def test_views_that_were_kept_equal_those_of_a_full_run_bit_for_bit(
     augment = AUGMENT.model_copy(update={"symmetry": "none", "cutout_frac": 0.2, "blur_px": 1.0})
     asked: list[int] = []
 
-    def counted(shaped_by: Mapping[str, Any], ids: Sequence[str], compute: ComputeRows) -> Any:
+    def counted(shaped_by: Mapping[str, Any], ids: Sequence[str], compute: Compute) -> Any:
         def count(new: Sequence[str]) -> Iterable[Row]:
             asked.append(len(new))
             return compute(new)
 
         return rows_once({"codec": "png"})(shaped_by, ids, count)
 
-    def views_of(ids: Sequence[str], once: Once) -> NDArray[np.float32]:
+    def views_of(ids: Sequence[str], once: Once[Row]) -> NDArray[np.float32]:
         remembering = replace(frozen(backbone), once=once)
         return computed(precompute_views(remembering, ids, "d", augment, VIEWS)).features
 
@@ -82,7 +85,7 @@ def test_views_that_were_kept_equal_those_of_a_full_run_bit_for_bit(
 def test_whatever_shapes_a_row_is_in_its_key(backbone: Backbone, changed: dict[str, Any]) -> None:
     keys = []
 
-    def note(shaped_by: Mapping[str, Any], ids: Sequence[str], compute: ComputeRows) -> Any:
+    def note(shaped_by: Mapping[str, Any], ids: Sequence[str], compute: Compute) -> Any:
         keys.append(json.dumps(shaped_by, sort_keys=True))
         return compute(ids)
 

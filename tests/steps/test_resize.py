@@ -9,6 +9,7 @@ from headstart.core.report import Silent
 from headstart.steps.resize import ResizeParams, resize
 from headstart.store.image_sources import PackageImages, read_images_source
 from headstart.store.images import ImageFolder
+from headstart.store.records import made_once
 from headstart.store.sources import locate
 
 
@@ -135,3 +136,19 @@ def test_the_manifest_tells_what_shapes_the_bytes() -> None:
 def test_params_out_of_range_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         ResizeParams.model_validate({"size_px": 32, "codec": "png", "quality": 90} | wrong)
+
+
+def test_a_picture_is_resized_once_for_all_that_shapes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    rows = [(f"id{n}", f"{n}.png") for n in range(4)]
+    files = {path: encoded(noise(40, 48, seed=n)) for n, (_, path) in enumerate(rows)}
+    kept = list(resize(rows[1:3], files, params(), Silent(), made_once))
+    all_of_them = list(resize(rows, files, params(), Silent()))
+    assert kept == all_of_them[1:3]
+    gone = {path: files[path] for path in ("0.png", "3.png")}  # what was resized is not read again
+    assert list(resize(rows, gone, params(), Silent(), made_once)) == all_of_them
+    for other in (params(size_px=30), params(codec="png"), params(quality=91)):
+        with pytest.raises(KeyError, match=r"1\.png"):
+            list(resize(rows, gone, other, Silent(), made_once))

@@ -8,9 +8,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from headstart.store import records
-from headstart.store.records import made_once, rows_once
-
-KEEP_1_MB = {"HEADSTART_KEEP_GB": "0.001"}
+from headstart.store.records import known_records, made_once, rows_once
 
 
 class Maker:
@@ -113,39 +111,58 @@ def test_a_wrong_number_of_records_is_an_error() -> None:
         list(made_once({}, ["a", "c"], lambda ids: [b"c", b"d"]))
 
 
+@pytest.fixture
+def _keep_1_mb(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEADSTART_KEEP_GB", "0.001")
+
+
+@pytest.mark.usefixtures("_keep_1_mb")
 def test_the_least_lately_used_gives_way(tmp_path: Path) -> None:
     for age, of in enumerate(("new", "old", "held")):
-        list(made_once({"of": of}, ["a"], Maker(n_bytes=300_000), KEEP_1_MB))
+        list(made_once({"of": of}, ["a"], Maker(n_bytes=300_000)))
         newest = max(folders(tmp_path), key=lambda path: path.stat().st_mtime_ns)
         os.utime(newest, (1000 - age, 1000 - age))
         if of == "held":
             held = FileLock(newest.with_name(f"{newest.name}.lock"))
     with held:  # another process works with the oldest
-        list(made_once({"of": "one more"}, ["b", "c"], Maker(n_bytes=300_000), KEEP_1_MB))
+        list(made_once({"of": "one more"}, ["b", "c"], Maker(n_bytes=300_000)))
     assert len(folders(tmp_path)) == 2
     found = Maker()
-    list(made_once({"of": "held"}, ["a"], found, KEEP_1_MB))
-    list(made_once({"of": "one more"}, ["b", "c"], found, KEEP_1_MB))
+    list(made_once({"of": "held"}, ["a"], found))
+    list(made_once({"of": "one more"}, ["b", "c"], found))
     assert not found.made
 
 
+@pytest.mark.usefixtures("_keep_1_mb")
 def test_what_has_no_room_is_not_kept(tmp_path: Path) -> None:
     big = Maker(n_bytes=600_000)
-    assert len(list(made_once({}, ["a", "b"], big, KEEP_1_MB))) == 2
+    assert len(list(made_once({}, ["a", "b"], big))) == 2
     again = Maker(n_bytes=600_000)
-    list(made_once({}, ["a", "b"], again, KEEP_1_MB))
+    list(made_once({}, ["a", "b"], again))
     assert again.made == ["b"]
     assert sum(file.stat().st_size for file in folders(tmp_path)[0].iterdir()) < 1_000_000
 
 
-def test_nothing_is_kept_where_that_is_wanted(tmp_path: Path) -> None:
-    list(made_once({}, ["a"], Maker(), {"HEADSTART_KEEP_GB": "0"}))
+def test_nothing_is_kept_where_that_is_wanted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEADSTART_KEEP_GB", "0")
+    assert list(made_once({}, ["a"], Maker())) == [record("a")]
     assert not (tmp_path / ".headstart").exists()
     for wrong in ("much", "-1", "nan", "inf"):
+        monkeypatch.setenv("HEADSTART_KEEP_GB", wrong)
         with pytest.raises(
             ValueError, match=f"HEADSTART_KEEP_GB is '{wrong}'; it must be a number"
         ):
-            list(made_once({}, ["a"], Maker(), {"HEADSTART_KEEP_GB": wrong}))
+            list(made_once({}, ["a"], Maker()))
+
+
+def test_who_learns_the_id_late_asks_and_adds() -> None:
+    with known_records({"of": "x"}) as known:
+        assert known.get("a") is None
+        known.add("a", b"1")
+    with known_records({"of": "x"}) as known:
+        assert known.get("a") == b"1" and "a" in known and "b" not in known
 
 
 def test_rows_of_numbers_come_back_bit_for_bit() -> None:

@@ -1,6 +1,6 @@
 """Outputs of networks in evaluation mode, view by view; of the frozen backbone only once a picture."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -9,23 +9,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from headstart.core.augment import AugmentParams
+from headstart.core.once import Once, anew
 from headstart.core.report import Report
 from headstart.learn.backbone import Backbone
 from headstart.learn.inference import forward_passes, id_batches
 from headstart.learn.pictures import Pictures
 
 Row = NDArray[np.float32]
-ComputeRows = Callable[[Sequence[str]], Iterable[Row]]
-"""Ids of N pictures -> a row of each, in the order of the ids."""
-
-Once = Callable[[Mapping[str, Any], Sequence[str], ComputeRows], Iterator[Row]]
-"""All that shapes a row beside the stored picture (JSON values), ids of N pictures, and what computes
-those that no earlier run has -> the row of each, in the order of the ids."""
-
-
-def anew(shaped_by: Mapping[str, Any], ids: Sequence[str], compute: ComputeRows) -> Iterator[Row]:
-    """Compute all of them."""
-    yield from compute(ids)
 
 
 @dataclass(frozen=True)
@@ -81,7 +71,7 @@ class FrozenBackbone:
     backbone: Backbone
     pictures: Pictures
     report: Report
-    once: Once = anew
+    once: Once[Row] = anew
 
     def features(self, ids: Sequence[str], view: AugmentedView | None, label: str) -> Iterator[Row]:
         """(D) of a view of each picture, in their order; of the plain one without `view`."""

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from headstart.core.augment import AugmentParams
+from headstart.core.once import Once, anew
 from headstart.core.report import Report
 from headstart.learn.backbone import Backbone
-from headstart.learn.frozen import AugmentedView, FrozenBackbone, Once, Row, anew, view_outputs
+from headstart.learn.frozen import AugmentedView, FrozenBackbone, Row, view_outputs
 from headstart.learn.head import restore_head
 from headstart.learn.inference import head_logits
 from headstart.learn.network import Network
@@ -59,7 +60,7 @@ class Predictor:
     seed: int
     objective: Objective
     report: Report
-    once: Once = anew
+    once: Once[Row] = anew
 
     def __call__(self, ids: Sequence[str]) -> dict[str, NDArray[np.float64]]:
         """Probabilities (1 + V, N, K) of each checkpoint, plain view first, rows as the ids.

@@ -1,17 +1,21 @@
 """Find out what each picture is and what it means, and what is wrong with any of them."""
 
 import hashlib
+import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Literal, NamedTuple, Self
 
 import pandas as pd
+import PIL
 from PIL import UnidentifiedImageError
 from pydantic import Field, model_validator
 
 from headstart.core.label_table import parse_table
 from headstart.core.labelling import Meanings, Problem, agreed, from_folders, from_table
+from headstart.core.once import Known, NothingKnown
 from headstart.core.report import Report
 from headstart.core.rgb import PICTURE_SUFFIXES, decode_rgb
 from headstart.core.section import Section
@@ -71,16 +75,27 @@ class IndexImagesError(ValueError):
     """The pictures or their labels cannot be used as they are."""
 
 
-class _Decoded(NamedTuple):
-    """What a file is."""
+DECODED = {"of": "decoded", "pillow": PIL.__version__}
+"""What shapes the results that `index_images` keeps, beside the file."""
+
+
+class _File(NamedTuple):
+    """What a file is, and whether that was known before."""
 
     id: str
-    width: int
-    height: int
+    is_new: bool
+    width: int = 0
+    height: int = 0
+    problem: str = ""
+    detail: str = ""
 
 
 def index_images(
-    files: Mapping[str, bytes], dataset: DatasetParams, params: IndexImagesParams, report: Report
+    files: Mapping[str, bytes],
+    dataset: DatasetParams,
+    params: IndexImagesParams,
+    report: Report,
+    earlier: Known | None = None,
 ) -> Index:
     """Decode every picture once, join it with its label, split, and name what is wrong.
 
@@ -89,6 +104,7 @@ def index_images(
         dataset: how many pictures a class.
         params: where labels and splits come from.
         report: shown while decoding.
+        earlier: what earlier runs found out about a content (DECODED is its key).
 
     Raises:
         IndexImagesError: there are problems and `on_problem` is stop (all in one message), nothing
@@ -97,19 +113,18 @@ def index_images(
     """
     paths = [path for path in sorted(files) if _suffix(path) in PICTURE_SUFFIXES]
     meanings, problems = _meanings(files, paths, params)
-    decoded = list(
-        report.progress(
-            in_order(lambda path: _decode(path, files[path]), paths), len(paths), "decode"
-        )
-    )
+    earlier = earlier or NothingKnown()
+    decoded = in_order(partial(_look, files, earlier), paths)
     copies: defaultdict[str, list[str]] = defaultdict(list)  # id -> its paths, sorted
     sizes = {}
-    for path, result in zip(paths, decoded, strict=True):
-        if isinstance(result, Problem):
-            problems.append(result)
+    for path, file in zip(paths, report.progress(decoded, len(paths), "decode"), strict=True):
+        if file.is_new:
+            earlier.add(file.id, json.dumps(file[2:]).encode())
+        if file.problem:
+            problems.append(Problem(path, file.problem, file.detail))
         elif path in meanings:
-            copies[result.id].append(path)
-            sizes[result.id] = (result.width, result.height)
+            copies[file.id].append(path)
+            sizes[file.id] = (file.width, file.height)
 
     known, conflicts = agreed(copies, meanings)
     rule = SplitRule(params.valid_frac, params.test_frac, params.seed, params.n_folds, params.fold)
@@ -180,17 +195,21 @@ def _meanings(
     return from_table(paths, by_path, given, may_be_empty=several)
 
 
-def _decode(path: str, data: bytes) -> _Decoded | Problem:
-    """Decode a file in full: what it is, or what is wrong with it."""
+def _look(files: Mapping[str, bytes], earlier: Known, path: str) -> _File:
+    """Read a file, and decode it in full unless that was done before."""
+    data = files[path]
+    picture = hashlib.sha256(data).hexdigest()[:32]
+    if found := earlier.get(picture):
+        return _File(picture, False, *json.loads(found))
     if not data:
-        return Problem(path, "zero_bytes", "the file is empty")
+        return _File(picture, True, problem="zero_bytes", detail="the file is empty")
     try:
-        width, height = decode_rgb(data).size
+        return _File(picture, True, *decode_rgb(data).size)
     except UnidentifiedImageError:
-        return Problem(path, "unreadable", "its bytes are no picture that Pillow knows")
+        detail = "its bytes are no picture that Pillow knows"
+        return _File(picture, True, problem="unreadable", detail=detail)
     except Exception as error:  # each of Pillow's decoders has its own ways to fail
-        return Problem(path, "damaged", str(error) or type(error).__name__)
-    return _Decoded(hashlib.sha256(data).hexdigest()[:32], width, height)
+        return _File(picture, True, problem="damaged", detail=str(error) or type(error).__name__)
 
 
 def _all_in_one(problems: Sequence[Problem]) -> str:

@@ -6,6 +6,7 @@ import PIL
 import pyarrow as pa
 from pydantic import Field
 
+from headstart.core.once import Once, anew
 from headstart.core.report import Report
 from headstart.core.rgb import Codec, shrunk
 from headstart.core.section import Section
@@ -34,6 +35,7 @@ def resize(
     files: Mapping[str, bytes],
     params: ResizeParams,
     report: Report,
+    once: Once[bytes] = anew,
 ) -> Iterator[tuple[str, bytes]]:
     """Yield (id, encoded picture) in the order of `rows`, a few in memory at a time.
 
@@ -47,10 +49,16 @@ def resize(
         files: contents by path.
         params: how to store.
         report: shown while resizing.
+        once: remembers pictures that were resized before, or does not.
     """
+    paths = dict(rows)
 
-    def stored(row: tuple[str, str]) -> tuple[str, bytes]:
-        picture, path = row
-        return picture, shrunk(files[path], params.size_px, params.codec, params.quality)
+    def stored(picture: str) -> bytes:
+        return shrunk(files[paths[picture]], params.size_px, params.codec, params.quality)
 
-    yield from report.progress(in_order(stored, rows), len(rows), "resize")
+    def make(new: Sequence[str]) -> Iterator[bytes]:
+        return report.progress(in_order(stored, new), len(new), "resize")
+
+    yield from zip(
+        paths, once({"of": "resized", **params.manifest()}, list(paths), make), strict=True
+    )

@@ -10,6 +10,7 @@ import os
 import shutil
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,42 +18,28 @@ import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
+from headstart.core.once import Known, NothingKnown, Once
 from headstart.store.work import code_digest, work_folder
 
 Row = NDArray[np.float32]
-ComputeRows = Callable[[Sequence[str]], Iterable[Row]]
 
 _FREE_FRAC = 0.25  # of the space that is free without any records
 
 
 def made_once(
-    key: Mapping[str, Any],
+    shaped_by: Mapping[str, Any],
     ids: Sequence[str],
     make: Callable[[Sequence[str]], Iterable[bytes]],
-    environment: Mapping[str, str] = os.environ,
 ) -> Iterator[bytes]:
     """The record of each id, in their order: one of an earlier run, or made now and kept.
 
-    Those used least lately are removed when all keys together want more than HEADSTART_KEEP_GB
-    (from `environment`; by default a quarter of the free space; 0 keeps nothing).
-
-    Args:
-        key: JSON values; all that shapes a record beside the picture and the code of this package.
-        ids: each once.
-        make: ids without a record -> their records, in their order.
+    A `core.once.Once` of bytes.
 
     Raises:
-        ValueError: `make` gives another number of records than it was asked for, or HEADSTART_KEEP_GB
-            is no number of at least 0.
+        ValueError: `make` gives another number of records than it was asked for, or as
+            `known_records`.
     """
-    wanted_gb = _wanted_gb(environment)
-    if wanted_gb == 0:
-        yield from make(ids)
-        return
-    with (
-        work_folder("records", {**key, "code": code_digest()}) as folder,
-        Records(folder, wanted_gb) as records,
-    ):
+    with known_records(shaped_by) as records:
         new = [picture for picture in ids if picture not in records]
         made = iter(make(new)) if new else iter(())
         for picture in ids:
@@ -73,19 +60,47 @@ def _only(made: Iterable[bytes]) -> bytes:
     return data
 
 
-def rows_once(
-    form: Mapping[str, Any],
-) -> Callable[[Mapping[str, Any], Sequence[str], ComputeRows], Iterator[Row]]:
+def rows_once(form: Mapping[str, Any]) -> Once[Row]:
     """`made_once` for rows of float32, of pictures whose stored form is `form`."""
 
     def once(
-        shaped_by: Mapping[str, Any], ids: Sequence[str], compute: ComputeRows
+        shaped_by: Mapping[str, Any],
+        ids: Sequence[str],
+        make: Callable[[Sequence[str]], Iterable[Row]],
+        /,
     ) -> Iterator[Row]:
         key = {"of": "rows", "stored": dict(form), **shaped_by}
-        for data in made_once(key, ids, lambda new: (row.tobytes() for row in compute(new))):
+        for data in made_once(key, ids, lambda new: (row.tobytes() for row in make(new))):
             yield np.frombuffer(data, np.float32)
 
     return once
+
+
+@contextmanager
+def known_records(
+    shaped_by: Mapping[str, Any], environment: Mapping[str, str] = os.environ
+) -> Iterator[Known]:
+    """The records of a key, held by one process at a time.
+
+    Those used least lately are removed when all keys together want more than HEADSTART_KEEP_GB
+    (from `environment`; by default a quarter of the free space; 0 keeps nothing).
+
+    Args:
+        shaped_by: JSON values; all that shapes a record beside the picture and our code.
+        environment: of the process.
+
+    Raises:
+        ValueError: HEADSTART_KEEP_GB is no number of at least 0.
+    """
+    wanted_gb = _wanted_gb(environment)
+    if wanted_gb == 0:
+        yield NothingKnown()
+        return
+    with (
+        work_folder("records", {**shaped_by, "code": code_digest()}) as folder,
+        Records(folder, wanted_gb) as records,
+    ):
+        yield records
 
 
 class Records:
@@ -129,7 +144,9 @@ class Records:
         return picture in self._place
 
     def get(self, picture: str) -> bytes | None:
-        """The record of a picture that is here; None where its bytes are not what was written."""
+        """The record of a picture; None where there is none, or its bytes are not those written."""
+        if picture not in self._place:
+            return None
         start, length, crc = self._place[picture]
         data = os.pread(self._data.fileno(), length, start)
         return data if zlib.crc32(data) == crc else None

@@ -1,0 +1,156 @@
+"""What new pictures cost: index, resize and both precompute steps, the first time and with 1 % more.
+
+Run: python -m bench.new_pictures [--n 20000]
+
+Generated JPEGs of photo size (smooth shapes and noise, 500 x 375 px, about 50 kB) in four classes. The
+steps run in one process as the stages run them, so start-up is apart. A third run, which remembers
+nothing, has to give the same bytes; so does one after half of the memory was deleted.
+"""
+
+import filecmp
+import io
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+import numpy as np
+from PIL import Image
+
+from headstart.core.augment import AugmentParams
+from headstart.core.report import Silent
+from headstart.core.workers import in_order
+from headstart.learn.backbone import BackboneParams, load_backbone
+from headstart.learn.device import RuntimeParams, prepare
+from headstart.learn.frozen import FrozenBackbone
+from headstart.learn.pictures import Pictures
+from headstart.params import load_section
+from headstart.steps.index_images import DECODED, IndexImagesParams, index_images
+from headstart.steps.precompute_activations import precompute_activations
+from headstart.steps.precompute_views import PrecomputeViewsParams, precompute_views
+from headstart.steps.resize import ResizeParams, resize
+from headstart.store.computed_activations import write_activations
+from headstart.store.images import DatasetParams, ImageFolder
+from headstart.store.index import first_paths, write_index
+from headstart.store.records import known_records, made_once, rows_once
+from headstart.store.resized import ResizedPictures, write_resized
+
+OUTS = ("index", "resized", "plain", "views")
+
+
+def generated(number: int) -> bytes:
+    """A JPEG like no other number's."""
+    rng = np.random.default_rng(number)
+    coarse = Image.fromarray(rng.integers(0, 256, (12, 16, 3), dtype=np.uint8))
+    smooth = np.asarray(coarse.resize((500, 375), Image.Resampling.BICUBIC), np.int16)
+    noise = rng.integers(-12, 13, smooth.shape, dtype=np.int16)
+    buffer = io.BytesIO()
+    Image.fromarray((smooth + noise).clip(0, 255).astype(np.uint8)).save(buffer, "JPEG", quality=85)
+    return buffer.getvalue()
+
+
+def add_pictures(folder: Path, numbers: range) -> None:
+    for k in range(4):
+        (folder / f"class-{k}").mkdir(parents=True, exist_ok=True)
+    for number, data in zip(numbers, in_order(generated, numbers), strict=True):
+        (folder / f"class-{number % 4}" / f"{number:06}.jpg").write_bytes(data)
+
+
+@contextmanager
+def timed(seconds: dict[str, float], step: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    seconds[step] = time.perf_counter() - start
+
+
+def four_steps(images: Path, out: Path, weights: Path, n_views: int) -> dict[str, float]:
+    """Seconds of each step; its results lie in `out`."""
+    shutil.rmtree(out, ignore_errors=True)
+    (out / "index").mkdir(parents=True)
+    body = load_section("backbone", BackboneParams)
+    augment, stored_as = (
+        load_section("augment", AugmentParams),
+        load_section("resize", ResizeParams),
+    )
+    rule = load_section("index_images", IndexImagesParams)
+    rule = rule.model_copy(update={"labels": "folders", "split": "stratified"})
+    backbone = load_backbone(weights).on(prepare(load_section("runtime", RuntimeParams)))
+    files, seconds = ImageFolder(images), dict[str, float]()
+    with timed(seconds, "index"), known_records(DECODED) as earlier:
+        dataset = DatasetParams(source=str(images), n_max_per_class=0)
+        index = index_images(files, dataset, rule, Silent(), earlier)
+        write_index(
+            index, *(out / "index" / f"{name}.parquet" for name in ("pictures", "labels", "ids"))
+        )
+    with timed(seconds, "resized"):
+        rows = first_paths(index.pictures)
+        write_resized(
+            out / "resized",
+            resize(rows, files, stored_as, Silent(), made_once),
+            stored_as.manifest(),
+        )
+    stored = ResizedPictures(out / "resized")
+    pictures = Pictures(stored.decode, body.size_px, body.frame(), backbone.compute.device)
+    look = FrozenBackbone(backbone, pictures, Silent(), rows_once(stored.form))
+    with timed(seconds, "plain"):
+        plain = precompute_activations(look, stored.ids, stored.digest)
+        write_activations(out / "plain", body.size_px, [plain])
+    with timed(seconds, "views"):
+        params = PrecomputeViewsParams(n_views=n_views, seed=0)
+        views = precompute_views(look, index.labels.ids("train"), stored.digest, augment, params)
+        write_activations(out / "views", body.size_px, [views])
+    return seconds
+
+
+def differing(one: Path, two: Path) -> list[str]:
+    files = [str(path.relative_to(one)) for path in one.rglob("*") if path.is_file()]
+    _, different, missing = filecmp.cmpfiles(one, two, files, shallow=False)
+    return different + missing
+
+
+@click.command(help=__doc__)
+@click.option("--n", default=2000, show_default=True, help="pictures at first")
+@click.option("--n-views", default=3, show_default=True, help="augmented views of each of train")
+@click.option("--weights", default="data/0_source/backbone.safetensors", show_default=True)
+def main(n: int, n_views: int, weights: str) -> None:
+    """Run the four steps on n pictures, then on 1 % more."""
+    with tempfile.TemporaryDirectory(dir=".") as folder:
+        root = Path(folder).resolve()
+        os.environ["DVC_ROOT"] = str(root)
+
+        def run(name: str) -> dict[str, float]:
+            return four_steps(root / "images", root / name, Path(weights).resolve(), n_views)
+
+        add_pictures(root / "images", range(n))
+        first = run("first")
+        shutil.rmtree(root / "first")
+        add_pictures(root / "images", range(n, n + n // 100))
+        more = run("more")
+        for place in sorted((root / ".headstart/work/records").glob("*/"))[::2]:
+            shutil.rmtree(place)
+        run("half")
+        os.environ["HEADSTART_KEEP_GB"] = "0"
+        full = run("full")
+        click.echo("| step | first, s | 1 % more, s | ratio | 1 % more without memory, s |")
+        click.echo("|---|---|---|---|---|")
+        rows = {step: [seconds[step] for seconds in (first, more, full)] for step in OUTS}
+        rows["all"] = [sum(column) for column in zip(*rows.values(), strict=True)]
+        for step, (at_first, then, anew) in rows.items():
+            click.echo(
+                f"| {step} | {at_first:.1f} | {then:.1f} | {then / at_first:.3f} | {anew:.1f} |"
+            )
+        kept = sum(file.stat().st_size for file in (root / ".headstart").rglob("*.bin"))
+        click.echo(
+            f"\n{n} pictures, then {n + n // 100}; {n_views} views; {kept / 1e6:.0f} MB kept"
+        )
+        for name in ("more", "half"):
+            different = differing(root / "full", root / name)
+            click.echo(f"{name} against full: {different or 'the same bytes'}")
+
+
+if __name__ == "__main__":
+    main()
