@@ -1,0 +1,273 @@
+"""headstart and its peers in turn: the same machine, pictures, split, weights, sizes, epochs.
+
+Run: pip install -e '.[bench]' && python -m bench.compare
+     python -m bench.compare --pictures /your/folder     (train and valid, each with a folder a class)
+
+Whole recipe: one round a seed. headstart runs `dvc repro` in a fresh clone, the start-up of all stages
+included; fastai does the same epochs in one process, as its documentation advises. Then two rates of
+the head are changed and both do it again, up to the augmented head. A fine-tuning epoch: three
+interleaved rounds, torchvision's reference loop beside. fastai runs at the best of {NCHW,
+channels_last} and {0, 1, 2} workers, found by a frozen epoch each.
+"""
+
+import importlib.metadata
+import importlib.util
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from bench.tables import RESULTS, compare_table
+from ruamel.yaml import YAML
+
+from headstart.store.image_sources import PackageImages, read_images_source
+from headstart.store.images import list_tree
+from headstart.store.sources import locate
+
+ROOT = Path(__file__).parents[1]
+CYCLES, HEAD_EPOCHS, AUGMENTED_EPOCHS, N_ITER = 3, 3, 3, 40  # cycles of 1, 2 and 4 epochs
+SPARE = 1.15
+PACKAGES = ("torch", "timm", "torchvision", "dvc", "mlflow", "fastai", "pillow")
+
+
+def choose(pictures: Path, folder: Path, counts: Mapping[str, int]) -> None:
+    """Copy `counts` pictures a split into train and valid below `folder`, each class in proportion."""
+    names = [name for name in list_tree(pictures).sizes if name.lower().endswith((".jpg", ".png"))]
+    given = all(name.split("/")[0] in ("train", "valid", "test") for name in names)
+    shuffled = np.random.default_rng(0).permutation(sorted(names)).tolist()
+    by_class: dict[tuple[str, str], list[str]] = {}
+    for name in shuffled:
+        parts = name.split("/")
+        by_class.setdefault((parts[0] if given else "", parts[-2]), []).append(name)
+    for split, wanted in counts.items():
+        pool = {k: v for k, v in by_class.items() if k[0] in ("", split)}
+        frac = wanted / sum(len(v) for k, v in pool.items())
+        for (_, label), of_class in pool.items():
+            target = folder / split / label
+            target.mkdir(parents=True)
+            for name in [of_class.pop() for _ in range(round(frac * len(of_class)))]:
+                shutil.copy(pictures / name, target / Path(name).name)
+
+
+def in_process(module: str, *arguments: str) -> Any:
+    """The JSON that a module prints last."""
+    done = subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True,
+    )  # fmt: skip
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+class Clone:
+    """A fresh clone of the last commit, whose params.yaml has the recipe that is compared."""
+
+    def __init__(self, folder: Path, changes: Mapping[str, Any]) -> None:
+        self.root = folder
+        subprocess.run(["git", "clone", "-q", str(ROOT), str(folder)], check=True)
+        self.edit(changes)
+        self.environment = {k: v for k, v in os.environ.items() if not k.startswith("DVC_")}
+        self.environment |= {"DVC_NO_ANALYTICS": "1", "DVC_SITE_CACHE_DIR": str(folder / ".site")}
+        self.environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
+    def edit(self, changes: Mapping[str, Any]) -> None:
+        yaml = YAML()
+        params = yaml.load(self.root / "params.yaml")
+        for key, value in changes.items():
+            *path, last = key.split(".")
+            section = params
+            for part in path:
+                section = section[int(part) if part.isdigit() else part]
+            section[last] = value
+        yaml.dump(params, self.root / "params.yaml")
+
+    def repro(self, target: str) -> float:
+        """Seconds of `dvc repro`, as a person waits for it."""
+        start = time.perf_counter()
+        done = subprocess.run(
+            ["dvc", "repro", "-q", target], cwd=self.root, env=self.environment,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+        if done.returncode:
+            raise click.ClickException(f"dvc repro {target} failed:\n{done.stdout[-3000:]}")
+        return time.perf_counter() - start
+
+    def metrics(self, stage: str) -> Any:
+        return json.loads((self.root / f"metrics/{stage}.json").read_text())
+
+
+def recipe_of(pictures: Path, size_px: int, seed: int) -> dict[str, Any]:
+    """What is changed in params.yaml: the folder, the size, and the epochs that all do."""
+    phase = "unfreeze_finetune.phases.0"
+    return {
+        "dataset.source": str(pictures),
+        "index_images.split": "given",
+        "resize.size_px": round(SPARE * size_px),
+        "backbone.size_px": size_px,
+        "find_lr_head.n_iter": N_ITER,
+        "find_lr_finetune.n_iter": N_ITER,
+        "train_head.n_epochs": HEAD_EPOCHS,
+        "train_augmented.phases.0.cycles": AUGMENTED_EPOCHS,
+        f"{phase}.cycles": CYCLES,
+        "unfreeze_finetune.stop_when_worse": False,
+        "train_head.seed": seed,
+        "train_augmented.seed": seed,
+        "unfreeze_finetune.seed": seed,
+    }
+
+
+def headstart_recipe(folder: Path, pictures: Path, size_px: int, seed: int) -> dict[str, float]:
+    clone = Clone(folder, recipe_of(pictures, size_px, seed))
+    seconds = clone.repro("tta-evaluate")
+    valid = clone.metrics("tta_evaluate")["valid"]
+    clone.edit({"train_head.lr": 0.008, "train_augmented.phases.0.lr": 0.008})
+    again = clone.repro("train-augmented")
+    nothing = clone.repro("train-augmented")
+    return {
+        "seconds": seconds, "again": again, "nothing": nothing,
+        "accuracy": valid["plain"]["accuracy"], "tta": valid["tta"]["accuracy"],
+    }  # fmt: skip
+
+
+def fastai_recipe(setting: Mapping[str, Any], seed: int) -> dict[str, float]:
+    start = time.perf_counter()
+    found = in_process(
+        "bench.peer_fastai", "recipe", "--setting", json.dumps(setting), "--seed", str(seed)
+    )
+    seconds = time.perf_counter() - start
+    again = found["seconds"]["head"] + found["seconds"]["augmented"]
+    accuracies = {key: found[key] for key in ("accuracy", "tta")}
+    return {"seconds": seconds, "again": again, **accuracies}
+
+
+def best_of_fastai(setting: Mapping[str, Any], workers: tuple[int, ...]) -> dict[str, Any]:
+    """The faster memory format and number of workers, by one frozen epoch each."""
+    tried = []
+    for last in (False, True):
+        for n_workers in workers:
+            learner = {**setting["learner"], "last": last, "n_workers": n_workers}
+            trial = {**setting, "learner": learner}
+            found = in_process("bench.peer_fastai", "frozen", "--setting", json.dumps(trial))
+            tried.append((found["seconds"], trial))
+    return dict(min(tried, key=lambda pair: pair[0])[1])
+
+
+def machine() -> dict[str, Any]:
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if sys.platform == "linux" else []
+    chip = next(
+        (line.split(": ")[1] for line in lines if "model name" in line), platform.processor()
+    )
+    versions = {name: _version(name) for name in PACKAGES}
+    return {"chip": chip, "cores": os.cpu_count(), "python": platform.python_version(), **versions}
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+@click.command(help=__doc__)
+@click.option(
+    "--pictures",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="a folder of train and valid, or of a folder a class; default: the simulated textile",
+)
+@click.option("--name", default="textile", show_default=True, help="of the file in bench/results")
+@click.option("--n-train", default=600, show_default=True)
+@click.option("--n-valid", default=200, show_default=True)
+@click.option("--size-px", default=128, show_default=True, help="of the whole recipe")
+@click.option("--epoch-px", default=224, show_default=True, help="of the fine-tuning epoch")
+@click.option("--seeds", default=3, show_default=True, help="rounds of the whole recipe")
+@click.option("--rounds", default=3, show_default=True, help="of the epoch")
+@click.option("--batch", default=64, show_default=True, help="of fastai and of the epoch")
+@click.option("--threads", default=0, help="of torch; 0: as many as it takes by itself")
+@click.option("--workers", default="0,1,2", show_default=True, help="that fastai tries")
+@click.option("--results", default=RESULTS, type=click.Path(path_type=Path), help="where to")
+def main(
+    pictures: Path | None, name: str, n_train: int, n_valid: int, size_px: int, epoch_px: int,
+    seeds: int, rounds: int, batch: int, threads: int, workers: str, results: Path,
+) -> None:  # fmt: skip
+    has_fastai = importlib.util.find_spec("fastai") is not None
+    if not has_fastai:
+        click.echo(
+            "fastai is not installed (pip install -e '.[bench]'): its rows stay empty.", err=True
+        )
+    if threads:
+        os.environ |= {"HEADSTART_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)}
+    with tempfile.TemporaryDirectory(prefix="compare-") as temporary:
+        work = Path(temporary).resolve()
+        source = pictures or _textile()
+        choose(source, work / "pictures", {"train": n_train, "valid": n_valid})
+        first = Clone(work / "weights", recipe_of(work / "pictures", size_px, 0))
+        first.repro("fetch-weights")
+        weights = first.root / "data/0_source/backbone.safetensors"
+        given = {"pictures": str(work / "pictures"), "weights": str(weights)}
+        learner = {**given, "size_px": size_px, "batch": batch, "last": False, "n_workers": 0}
+        fastai: dict[str, Any] = {
+            "learner": learner, "n_iter": N_ITER, "head_epochs": HEAD_EPOCHS,
+            "augmented_epochs": AUGMENTED_EPOCHS, "cycles": CYCLES, "threads": threads,
+        }  # fmt: skip
+        if has_fastai:
+            fastai = best_of_fastai(fastai, tuple(map(int, workers.split(","))))
+        found: dict[str, Any] = {
+            "name": name, "when": datetime.now(UTC).date().isoformat(), "machine": machine(),
+            "command": "python -m bench.compare " + " ".join(sys.argv[1:]),
+            "n_train": n_train, "n_valid": n_valid, "size_px": size_px, "epoch_px": epoch_px,
+            "batch": batch, "threads": threads,
+            "fastai": {key: fastai["learner"][key] for key in ("last", "n_workers")},
+            "recipe": {"headstart": [], "fastai": []},
+            "epoch": {"headstart": [], "fastai": [], "torchvision": []},
+        }  # fmt: skip
+
+        def keep(kind: str, who: str, result: Mapping[str, float]) -> None:
+            found[kind][who].append(result)
+            click.echo(f"{kind}, {who}: {json.dumps(result)}", err=True)
+            results.mkdir(parents=True, exist_ok=True)
+            (results / f"{name}.json").write_text(json.dumps(found, indent=1) + "\n")
+
+        epoch = {**given, "size_px": epoch_px, "batch": batch, "threads": threads}
+        epoch["n_workers"] = fastai["learner"]["n_workers"]
+        for _ in range(rounds):
+            setting = json.dumps(epoch)
+            keep("epoch", "headstart", in_process("bench.epoch", "ours", "--setting", setting))
+            keep(
+                "epoch", "torchvision", in_process("bench.epoch", "reference", "--setting", setting)
+            )
+            if has_fastai:
+                at_size = {**fastai, "learner": {**fastai["learner"], "size_px": epoch_px}}
+                setting = json.dumps(at_size)
+                keep(
+                    "epoch", "fastai", in_process("bench.peer_fastai", "all", "--setting", setting)
+                )
+        for seed in range(seeds):
+            folder = work / f"seed-{seed}"
+            keep(
+                "recipe", "headstart",
+                headstart_recipe(folder, work / "pictures", size_px, seed),
+            )  # fmt: skip
+            shutil.rmtree(folder)
+            if has_fastai:
+                keep("recipe", "fastai", fastai_recipe(fastai, seed))
+    click.echo(compare_table(found))
+
+
+def _textile() -> Path:
+    source = read_images_source(str(ROOT / "sources/textile.yaml"))
+    if not isinstance(source, PackageImages):
+        raise click.ClickException("sources/textile.yaml names no package.")
+    return locate(source)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,167 @@
+"""One epoch of fine-tuning, by us and by the loop of torchvision's reference scripts; prints JSON.
+
+Run by bench.compare, a process a run: python -m bench.epoch ours --setting '{…}'
+
+`reference` does what those scripts do: a random resized crop, a flip and a normalisation of each
+picture in the workers of a DataLoader, then forward, loss, backward and a step of SGD. Both train all
+layers in fp32 from the same backbone and the same fresh head, and score valid at the end of each
+epoch. The second of two epochs is timed; the first warms up. `ours` tells the cosine of its gradients
+with float64, too.
+"""
+
+import json
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+import torch
+from torch import Tensor, nn
+
+from headstart.core.augment import AugmentParams
+from headstart.core.report import Silent
+from headstart.core.sampling import SamplingParams
+from headstart.learn.backbone import BackboneParams, load_backbone
+from headstart.learn.device import RuntimeParams, prepare
+from headstart.learn.fit import Material, Trainer
+from headstart.learn.gradients import gradient_cosine
+from headstart.learn.head import HeadParams, create_head
+from headstart.learn.inference import network_logits
+from headstart.learn.network import Network
+from headstart.learn.objective import Scores, balanced
+from headstart.learn.phases import FinetuneOptimizerParams, PhaseParams, network_phase, set_mode
+from headstart.learn.pictures import Pictures
+from headstart.learn.sources import PictureSource
+from headstart.params import load_section
+from headstart.steps.index_images import IndexImagesParams, index_images
+from headstart.steps.resize import ResizeParams, resize
+from headstart.store.images import DatasetParams, ImageFolder
+from headstart.store.index import Labels, first_paths
+from headstart.store.resized import ResizedPictures, write_resized
+
+LR = 1e-4
+SPARE = 1.15  # stored or resized pictures are so much larger than the input
+AS_THEY_ARE = SamplingParams(balance="none", strength=1.0, max_factor=10.0)
+PHASE = {"trainable": "all", "size_px": "full", "lr": LR, "cycles": 1, "cycle_len": 2}
+PHASE |= {"cycle_mult": 1, "schedule": "sgdr", "warmup_frac": 0.05}
+
+
+def stored_set(pictures: Path, size_px: int, folder: Path) -> tuple[ResizedPictures, Labels]:
+    """Index and resize a folder of train and valid."""
+    files = ImageFolder(pictures)
+    rule = load_section("index_images", IndexImagesParams)
+    rule = rule.model_copy(update={"labels": "folders", "split": "given"})
+    index = index_images(files, DatasetParams(source="/", n_max_per_class=0), rule, Silent())
+    stored_as = load_section("resize", ResizeParams)
+    stored_as = stored_as.model_copy(update={"size_px": round(SPARE * size_px)})
+    rows = resize(first_paths(index.pictures), files, stored_as, Silent())
+    write_resized(folder, rows, stored_as.manifest())
+    return ResizedPictures(folder), index.labels
+
+
+def fresh_network(weights: Path, n_classes: int, threads: int) -> Network:
+    compute = prepare(RuntimeParams(precision="fp32", deterministic=True))
+    if threads:
+        torch.set_num_threads(threads)
+    backbone = load_backbone(weights).on(compute)
+    torch.manual_seed(0)
+    head = create_head(backbone.n_features, n_classes, load_section("head", HeadParams))
+    return Network(backbone, head)
+
+
+def ours(setting: dict[str, Any], folder: Path) -> dict[str, float]:
+    stored, labels = stored_set(Path(setting["pictures"]), setting["size_px"], folder)
+    network = fresh_network(Path(setting["weights"]), len(labels.classes), setting["threads"])
+    frame = load_section("backbone", BackboneParams).frame()
+    pictures = Pictures(stored.decode, setting["size_px"], frame, torch.device("cpu"))
+    train, valid = labels.labelled("train"), labels.labelled("valid")
+    targets = labels.targets(train)
+    sampler, objective = balanced(labels.task, targets, len(labels.classes), AS_THEY_ARE)
+    optimizer = load_section("optimizer_finetune", FinetuneOptimizerParams)
+    optimizer = optimizer.model_copy(update={"batch_size": setting["batch"]})
+    ends: list[tuple[float, float]] = []  # of each epoch: when, and the accuracy
+
+    def evaluate() -> Scores:
+        scores = objective.scores(network_logits(network, pictures, valid), labels.targets(valid))
+        ends.append((time.perf_counter(), scores.score))
+        return scores
+
+    source = PictureSource(pictures, train, targets, load_section("augment", AugmentParams), 0)
+    trainer = Trainer(network, sampler, optimizer, objective, 0, Silent())
+    cosine = gradient_cosine(
+        network, lambda twin: set_mode(twin, 0, optimizer), next(trainer.batches(source, 0)),
+        objective.loss, network.backbone.compute,
+    )  # fmt: skip
+    phase = PhaseParams.model_validate(PHASE)
+    trainer.fit([network_phase(network, phase, optimizer, LR, Material(source, evaluate))])
+    (first, _), (second, accuracy) = ends
+    return {"seconds": second - first, "accuracy": accuracy, "cosine": cosine}
+
+
+def reference(setting: dict[str, Any]) -> dict[str, float]:
+    from torch.utils.data import DataLoader
+    from torchvision.datasets import ImageFolder as Pictures
+    from torchvision.transforms import v2
+
+    size = setting["size_px"]
+    as_input = [
+        v2.ToImage(),
+        v2.ToDtype(torch.float32, scale=True),
+        v2.Normalize([0.5] * 3, [0.5] * 3),
+    ]
+    views = {
+        "train": v2.Compose([v2.RandomResizedCrop(size), v2.RandomHorizontalFlip(), *as_input]),
+        "valid": v2.Compose([v2.Resize(round(SPARE * size)), v2.CenterCrop(size), *as_input]),
+    }
+    loaders: dict[str, Any] = {
+        split: DataLoader(
+            Pictures(str(Path(setting["pictures"], split)), transform),
+            batch_size=setting["batch"], shuffle=split == "train", num_workers=setting["n_workers"],
+        )
+        for split, transform in views.items()
+    }  # fmt: skip
+    classes = loaders["train"].dataset.classes
+    network = fresh_network(Path(setting["weights"]), len(classes), setting["threads"])
+    body: Any = network.backbone.model.requires_grad_(True)
+    body, head = body.to(memory_format=torch.contiguous_format), network.head
+
+    def logits(pictures: Tensor) -> Tensor:
+        maps = body.forward_features(pictures)
+        found: Tensor = head(torch.cat([maps.amax((2, 3)), maps.mean((2, 3))], dim=1))
+        return found
+
+    optimizer = torch.optim.SGD([*body.parameters(), *head.parameters()], LR, momentum=0.9)
+    seconds, accuracy = 0.0, 0.0
+    for _ in range(2):
+        start = time.perf_counter()
+        body.train()
+        head.train()
+        for pictures, targets in loaders["train"]:
+            loss = nn.functional.cross_entropy(logits(pictures), targets)
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+        body.eval()
+        head.eval()
+        with torch.inference_mode():
+            right = [(logits(x).argmax(1) == y).float() for x, y in loaders["valid"]]
+        accuracy = float(torch.cat(right).mean())
+        seconds = time.perf_counter() - start
+    return {"seconds": seconds, "accuracy": accuracy}
+
+
+@click.command(help=__doc__)
+@click.argument("who", type=click.Choice(["ours", "reference"]))
+@click.option("--setting", required=True, help="JSON: pictures, weights, size_px, batch, …")
+def main(who: str, setting: str) -> None:
+    found = json.loads(setting)
+    if who == "reference":
+        click.echo(json.dumps(reference(found)))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        click.echo(json.dumps(ours(found, Path(folder))))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""fastai 2, as its documentation advises, on the pictures and weights of `bench.compare`; prints JSON.
+
+Run by bench.compare, a process a run: python -m bench.peer_fastai recipe --pictures FOLDER …
+
+Presizing (the book's chapter 5: a larger `Resize` a picture, then `aug_transforms` a batch),
+`vision_learner` on timm's body, rates by `lr_find`'s valley, `fit_sgdr`, `tta`. The weights are those
+of the file that fetch-weights wrote; fastai's own download is not needed.
+"""
+
+import json
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import click
+import torch
+from safetensors.torch import load_file
+
+from headstart.learn import torchvision_ops  # noqa: F401  (must come before fastai)
+
+warnings.filterwarnings("ignore")
+
+PRESIZE = 1.15  # the book's 460 px for 224 px is twice; stored pictures here are hardly larger
+
+
+def learner(
+    pictures: Path, weights: Path, size_px: int, batch: int, n_workers: int, last: bool, aug: bool
+) -> Any:
+    """A frozen vision_learner with the weights of the file."""
+    from fastai.callback.channelslast import ChannelsLast
+    from fastai.vision import all as fv
+
+    tensors = load_file(weights)
+    stats = ([0.5] * 3, [0.5] * 3)
+    batch_tfms = fv.aug_transforms(size=size_px) if aug else []
+    data = fv.ImageDataLoaders.from_folder(
+        pictures, train="train", valid="valid", bs=batch, num_workers=n_workers,
+        item_tfms=fv.Resize(round(PRESIZE * size_px) if aug else size_px),
+        batch_tfms=[*batch_tfms, fv.Normalize.from_stats(*stats, cuda=False)],
+        device=torch.device("cpu"),
+    )  # fmt: skip
+    made = fv.vision_learner(
+        data, "tf_efficientnet_lite0", pretrained=False, normalize=False, metrics=fv.accuracy,
+        cbs=[ChannelsLast()] if last else None, path=pictures, model_dir=pictures / "models",
+    )  # fmt: skip
+    body = made.model[0].model
+    missing, unexpected = body.load_state_dict(tensors, strict=False)
+    if unexpected or any(not name.startswith("classifier") for name in missing):
+        raise click.ClickException(f"the weights do not fit fastai's body: {missing} {unexpected}")
+    made.freeze()
+    return made
+
+
+def quiet(made: Any) -> Any:
+    """Without progress bars."""
+    made.remove_cb(next(cb for cb in made.cbs if type(cb).__name__ == "ProgressCallback"))
+    return made
+
+
+class Clock:
+    """Seconds of each part."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._since = time.perf_counter()
+
+    def lap(self, part: str) -> None:
+        now = time.perf_counter()
+        self.seconds[part] = now - self._since
+        self._since = now
+
+
+def recipe(setting: dict[str, Any], seed: int) -> dict[str, Any]:
+    from fastai.vision import all as fv
+
+    clock = Clock()
+    fv.set_seed(seed, reproducible=True)
+    n_iter = setting["n_iter"]
+    plain = quiet(learner(**setting["learner"], aug=False))
+    lr = plain.lr_find(num_it=n_iter, show_plot=False).valley
+    clock.lap("head: range test")
+    plain.fit(setting["head_epochs"], lr)
+    clock.lap("head")
+    plain.dls = learner(**setting["learner"], aug=True).dls
+    plain.fit_one_cycle(setting["augmented_epochs"], lr)
+    clock.lap("augmented")
+    plain.unfreeze()
+    lr = plain.lr_find(num_it=n_iter, show_plot=False).valley
+    clock.lap("fine-tuning: range test")
+    plain.fit_sgdr(setting["cycles"], 1, lr_max=slice(lr / 10, lr), cycle_mult=2)
+    clock.lap("fine-tuning")
+    accuracy = float(plain.validate()[1])
+    probabilities, targets = plain.tta()
+    clock.lap("TTA")
+    found = float((probabilities.argmax(1) == targets).float().mean())
+    return {"seconds": clock.seconds, "accuracy": accuracy, "tta": found}
+
+
+def epoch(setting: dict[str, Any], what: str) -> dict[str, Any]:
+    """Seconds of the second of two epochs, all layers or the head alone; the first warms up."""
+    made = quiet(learner(**setting["learner"], aug=True))
+    if what == "all":
+        made.unfreeze()
+    made.fit(1, 1e-4)
+    start = time.perf_counter()
+    made.fit(1, 1e-4)
+    return {"seconds": time.perf_counter() - start, "accuracy": float(made.recorder.values[-1][-1])}
+
+
+@click.command(help=__doc__)
+@click.argument("what", type=click.Choice(["recipe", "frozen", "all"]))
+@click.option("--setting", required=True, help="JSON")
+@click.option("--seed", default=0)
+def main(what: str, setting: str, seed: int) -> None:
+    made = json.loads(setting)
+    for key in ("pictures", "weights"):
+        made["learner"][key] = Path(made["learner"][key])
+    if threads := made.pop("threads"):
+        torch.set_num_threads(threads)
+    result = recipe(made, seed) if what == "recipe" else epoch(made, what)
+    click.echo(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""What bench.compare and bench.limits found, as tables, and into the README.
+
+Run: python -m bench.tables     (fills the README from bench/results)
+"""
+
+import json
+import re
+import statistics
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from headstart.core.spread import mean_and_sd
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "bench/results"
+
+
+def compare_table(found: Mapping[str, Any]) -> str:
+    """The rows in Markdown: medians, and their ratios to ours."""
+    recipe, epoch = found["recipe"], found["epoch"]
+    lines = [
+        "| what | headstart | fastai | ratio | torchvision's loop | ratio |",
+        "|---|---|---|---|---|---|",
+    ]
+
+    def row(what: str, ours: list[float], *others: list[float]) -> None:
+        middle = statistics.median(ours)
+        cells = [f"{middle:.1f} s"]
+        for other in others:
+            if other:
+                theirs = statistics.median(other)
+                cells += [f"{theirs:.1f} s", f"{theirs / middle:.1f}"]
+            else:
+                cells += ["", ""]
+        lines.append(f"| {what} | {' | '.join(cells)} |")
+
+    def seconds(kind: Mapping[str, Any], who: str, key: str = "seconds") -> list[float]:
+        return [result[key] for result in kind[who]]
+
+    if recipe["headstart"]:
+        size = f"{found['size_px']} px"
+        for what, key in (
+            ("whole recipe, first time", "seconds"),
+            ("next two rates of the head", "again"),
+        ):
+            ours, theirs = (seconds(recipe, who, key) for who in ("headstart", "fastai"))
+            row(f"{what}, {size}", ours, theirs, [])
+        for what in ("accuracy", "tta"):
+            cells = [
+                mean_and_sd([result[what] for result in recipe[who]]) if recipe[who] else ""
+                for who in ("headstart", "fastai")
+            ]
+            label = {"accuracy": "accuracy of valid", "tta": "with TTA"}[what]
+            lines.append(f"| {label}, mean (sd) | {' | '.join(cells)} | | | |")
+        nothing = statistics.median(seconds(recipe, "headstart", "nothing"))
+        lines.append(f"| `dvc repro` with nothing to do | {nothing:.1f} s | | | | |")
+    if epoch["headstart"]:
+        whose = [seconds(epoch, who) for who in ("headstart", "fastai", "torchvision")]
+        row(f"a fine-tuning epoch, {found['epoch_px']} px, batches of {found['batch']}", *whose)
+        cosine = min(result["cosine"] for result in epoch["headstart"])
+        lines.append(f"| cosine of its gradients with float64 | {cosine:.4f} | | | | |")
+    how, versions = found["fastai"], found["machine"]
+    layout = "channels_last" if how["last"] else "NCHW"
+    packages = ", ".join(f"{name} {versions[name]}" for name in ("torch", "fastai", "timm"))
+    threads = f", {found['threads']} thread a process" if found["threads"] else ""
+    lines += [
+        "",
+        f"{found['name']}: {found['n_train']} pictures of train and {found['n_valid']} of valid, "
+        f"{len(recipe['headstart'])} seeds, {len(epoch['headstart'])} rounds; fastai in {layout} with "
+        f"{how['n_workers']} workers. {found['when']}, {versions['cores']} cores of "
+        f"{versions['chip']}{threads}, {packages}. `{found['command']}`",
+    ]
+    return "\n".join(lines)
+
+
+def filled(text: str, results: Path) -> str:
+    """The text with a table between each pair of `<!-- bench: NAME -->` and `<!-- /bench -->`.
+
+    Raises:
+        ValueError: no result has that name.
+    """
+
+    def table(match: re.Match[str]) -> str:
+        file = results / f"{match[1]}.json"
+        if not file.is_file():
+            raise ValueError(f"the README wants the table {match[1]!r}, but there is no {file}.")
+        found = json.loads(file.read_text())
+        return f"<!-- bench: {match[1]} -->\n{compare_table(found)}\n<!-- /bench -->"
+
+    return re.sub(r"<!-- bench: (\S+) -->.*?<!-- /bench -->", table, text, flags=re.S)
+
+
+@click.command(help=__doc__)
+def main() -> None:
+    readme = ROOT / "README.md"
+    readme.write_text(filled(readme.read_text(), RESULTS))
+
+
+if __name__ == "__main__":
+    main()
