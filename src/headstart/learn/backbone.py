@@ -17,6 +17,7 @@ from headstart.core.section import Section
 from headstart.core.sizes import Size, px
 from headstart.learn import torchvision_ops  # noqa: F401  (must come before timm)
 from headstart.learn.device import PLAIN_CPU, Compute
+from headstart.learn.folded import fold_frozen_norms
 
 
 class BackboneParams(Section):
@@ -154,6 +155,9 @@ class Backbone(nn.Module):
                 f"backbone.name is {name!r}, whose features have the shape {tuple(shape)}; "
                 "a backbone must give a 4-D map (resnets, EfficientNets, ConvNeXts, Swins do)."
             )
+        # a small picture proves the fold as well, where the network takes one
+        fixed = config.get("fixed_input_size", False)
+        fold_frozen_norms(model, config["input_size"][1] if fixed else 64)
         normalisation = Normalisation(tuple(config["mean"]), tuple(config["std"]))
         return cls(name, model.to(memory_format=torch.channels_last), normalisation)
 

@@ -1,0 +1,116 @@
+"""Batch norms that keep their statistics, folded into the convolutions before them.
+
+With frozen statistics, norm(conv(x)) is a convolution with other weights and a bias. Computed as such,
+a pass over the activations is saved forward and two backward, and no input of a norm is kept. It is
+folded anew in each forward pass, from the parameters as they are, so scale, shift and weights train as
+before: their gradients come through the folded weights. A norm that trains is left to itself.
+
+Parameters, buffers and their names stay as they were.
+"""
+
+from types import MethodType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.modules.batchnorm import _BatchNorm
+
+TOLERANCE = 1e-4  # of the largest feature of a trial picture, in float32
+
+Pair = tuple[nn.Conv2d, _BatchNorm]
+
+
+def fold_frozen_norms(model: nn.Module, trial_px: int) -> int:
+    """Let each convolution take over the batch norm that follows it, whenever that is frozen.
+
+    Which norm follows which convolution is read off the order of the modules and proved by a trial
+    with statistics unlike any others: where the features differ, nothing is folded.
+
+    Args:
+        model: timm's, in evaluation mode, with `forward_features`; changed in place.
+        trial_px: side of the trial picture.
+
+    Returns:
+        how many norms are folded.
+    """
+    pairs = _pairs(model)
+    if not pairs:
+        return 0
+    kept = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    trial = torch.linspace(-1, 1, 3 * trial_px**2).reshape(1, 3, trial_px, trial_px)
+    for number, (_, norm) in enumerate(pairs):
+        _make_unlike_others(norm, number)
+    plain = _features(model, trial)
+    for conv, norm in pairs:
+        object.__setattr__(conv, "norm", norm)  # no child of the convolution's: its name stays
+        conv.forward = MethodType(_conv, conv)  # type: ignore[method-assign]
+        norm.forward = MethodType(_norm, norm)  # type: ignore[method-assign]
+    folded = _features(model, trial)
+    model.load_state_dict(kept)
+    if (folded - plain).abs().max() <= TOLERANCE * plain.abs().max():
+        return len(pairs)
+    for conv, norm in pairs:
+        del conv.__dict__["norm"], conv.__dict__["forward"], norm.__dict__["forward"]
+    return 0
+
+
+def _pairs(model: nn.Module) -> list[Pair]:
+    """Each convolution with the norm that comes next among the layers, if it fits."""
+    pairs: list[Pair] = []
+    last: nn.Conv2d | None = None
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            last = module
+        elif isinstance(module, _BatchNorm):
+            fits = last is not None and last.out_channels == module.num_features
+            if last is not None and fits and module.affine and module.track_running_stats:
+                pairs.append((last, module))
+            last = None
+    return pairs
+
+
+def _make_unlike_others(norm: Any, number: int) -> None:
+    wave = torch.sin(torch.arange(norm.num_features) * 0.7 + number)  # in [-1, 1]
+    with torch.no_grad():
+        norm.weight.copy_(1 + 0.3 * wave)
+        norm.bias.copy_(0.2 * wave.flip(0))
+        norm.running_mean.copy_(0.1 * wave.roll(1))
+        norm.running_var.copy_(1 + 0.5 * wave.roll(2))
+
+
+def _features(model: Any, trial: Tensor) -> Tensor:
+    with torch.inference_mode():
+        found: Tensor = model.forward_features(trial)
+    return found
+
+
+def _conv(conv: Any, x: Tensor) -> Tensor:
+    """The convolution, with its norm where that is frozen."""
+    norm = conv.norm
+    if norm.training:
+        alone: Tensor = type(conv).forward(conv, x)
+        return alone
+    scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
+    shift = norm.bias - norm.running_mean * scale
+    if conv.bias is not None:
+        shift = shift + conv.bias * scale
+    weight = conv.weight * scale.view(-1, 1, 1, 1)  # (C_out) -> (C_out, 1, 1, 1)
+    if type(conv) is not nn.Conv2d:  # timm's Conv2dSame, which pads as TensorFlow does
+        from timm.layers.padding import pad_same  # late: importing timm costs seconds
+
+        x = pad_same(x, conv.kernel_size, conv.stride, conv.dilation)
+    return functional.conv2d(
+        x, weight, shift, conv.stride, conv.padding, conv.dilation, conv.groups
+    )
+
+
+def _norm(norm: Any, x: Tensor) -> Tensor:
+    """What is left of a norm that its convolution took over: the activation, where it has one."""
+    if norm.training:
+        alone: Tensor = type(norm).forward(norm, x)
+        return alone
+    if not hasattr(norm, "act"):  # torch's own
+        return x
+    active: Tensor = norm.act(norm.drop(x))
+    return active
