@@ -76,6 +76,30 @@ def compare_table(found: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def limits_table(found: Mapping[str, Any]) -> str:
+    """What the machine can do, then what each part makes of it, in Markdown."""
+
+    def number(value: float) -> str:
+        return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+    lines = ["| the machine | |", "|---|---|"]
+    lines += [f"| {key} | {number(value)} |" for key, value in found["limits"].items()]
+    lines += [f"| resize: {key} | {number(value)} |" for key, value in found["resize"].items()]
+    networks = found["networks"]
+    lines += ["", f"| at {found['size_px']} px | {' | '.join(networks)} |"]
+    lines += ["|---" * (1 + len(networks)) + "|"]
+    for key in next(iter(networks.values())):
+        cells = [number(of_net[key]) for of_net in networks.values()]
+        lines.append(f"| {key} | {' | '.join(cells)} |")
+    about = found["machine"]
+    lines += [
+        "",
+        f"{found['when']}, {about['cores']} cores of {about['chip']}, {found['threads']} threads, "
+        f"torch {about['torch']}. `{found['command']}`",
+    ]
+    return "\n".join(lines)
+
+
 def filled(text: str, results: Path) -> str:
     """The text with a table between each pair of `<!-- bench: NAME -->` and `<!-- /bench -->`.
 
@@ -88,7 +112,8 @@ def filled(text: str, results: Path) -> str:
         if not file.is_file():
             raise ValueError(f"the README wants the table {match[1]!r}, but there is no {file}.")
         found = json.loads(file.read_text())
-        return f"<!-- bench: {match[1]} -->\n{compare_table(found)}\n<!-- /bench -->"
+        made = limits_table(found) if "limits" in found else compare_table(found)
+        return f"<!-- bench: {match[1]} -->\n{made}\n<!-- /bench -->"
 
     return re.sub(r"<!-- bench: (\S+) -->.*?<!-- /bench -->", table, text, flags=re.S)
 

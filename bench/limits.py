@@ -1,0 +1,156 @@
+"""What the machine can do, and how much of that each stage uses.
+
+Run: python -m bench.limits        (about three minutes on 2 cores; --quick for a few seconds)
+
+Measured first: the best matrix product in fp32 and bf16, the memory bandwidth of a copy, JPEGs decoded
+by all workers. Then our parts, each as the fraction of what that allows: a forward pass by its
+floating-point operations (a multiply and an add are two) at the speed of the matrix product in the
+same precision, a training step by three times as many, resizing by the decoder alone; augmentation as a
+part of a training step.
+"""
+
+import io
+import json
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import torch
+from bench.compare import machine
+from bench.new_pictures import generated
+from bench.tables import RESULTS, limits_table
+from PIL import Image
+from torch.utils.flop_counter import FlopCounterMode
+
+from headstart.core.augment import AugmentParams, draw
+from headstart.core.rgb import decode_rgb, shrunk
+from headstart.core.workers import in_order, n_workers
+from headstart.learn.backbone import Backbone, BackboneParams
+from headstart.learn.device import FORWARD_BATCH, RuntimeParams, prepare
+from headstart.learn.inference import forward_passes
+from headstart.learn.pictures import Pictures, moved
+from headstart.params import load_section
+from headstart.steps.resize import ResizeParams
+
+NETWORKS = ("tf_efficientnet_lite0", "resnet34")
+
+
+def best(run: Callable[[], object], rounds: int) -> float:
+    """Seconds of the fastest of some rounds, after one that warms up."""
+    run()
+    times = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def product_flops(dtype: torch.dtype, side: int, rounds: int) -> float:
+    """Operations a second of a square matrix product."""
+    a, b = (torch.rand(side, side).to(dtype) for _ in range(2))
+    return 2 * side**3 / best(lambda: a @ b, rounds)
+
+
+def bytes_a_second(n_bytes: int, rounds: int) -> float:
+    """Read and written by a copy that fits no cache."""
+    source = torch.rand(n_bytes // 4)
+    target = torch.empty_like(source)
+    return 2 * n_bytes / best(lambda: target.copy_(source), rounds)
+
+
+def operations(run: Callable[[], object]) -> int:
+    with FlopCounterMode(display=False) as counter:
+        run()
+    return int(counter.get_total_flops())
+
+
+def parts(name: str, size_px: int, n: int, rounds: int, limits: dict[str, float]) -> dict[str, Any]:
+    """Pictures a second of the parts of one network, and the fraction of the limit of each."""
+    backbone = Backbone.create(name).eval().requires_grad_(False)
+    backbone.on(prepare(RuntimeParams(precision="auto", deterministic=True)))
+    stored_as = load_section("resize", ResizeParams)
+    files = [generated(number) for number in range(n)]
+    stored = {
+        str(i): shrunk(data, round(1.15 * size_px), stored_as.codec, stored_as.quality)
+        for i, data in enumerate(files)
+    }
+    ids = sorted(stored, key=int)
+
+    def decode(picture: str) -> np.ndarray[Any, np.dtype[np.uint8]]:
+        return np.array(Image.open(io.BytesIO(stored[picture])).convert("RGB"))
+
+    frame = load_section("backbone", BackboneParams).frame()
+    pictures = Pictures(decode, size_px, frame, torch.device("cpu"))
+    batches = [ids[i : i + FORWARD_BATCH] for i in range(0, n, FORWARD_BATCH)]
+    shown = [crops.clone() for crops in pictures.plain(batches)]
+    augment = load_section("augment", AugmentParams)
+    views = [draw(augment, 0, 0, picture) for picture in batches[0]]
+
+    def training_step() -> None:
+        backbone.requires_grad_(True).zero_grad()
+        backbone(shown[0]).square().mean().backward()
+        backbone.requires_grad_(False)
+
+    n_first = len(batches[0])
+    bf16 = backbone.compute.inference_dtype == torch.bfloat16
+    product = limits["bf16 product, GFLOP/s" if bf16 else "fp32 product, GFLOP/s"] * 1e9
+    with torch.inference_mode():
+        forward_flops = operations(lambda: backbone(shown[0])) / n_first
+    frozen = n / best(lambda: list(forward_passes(backbone, pictures.plain(batches))), rounds)
+    network = n / best(lambda: list(forward_passes(backbone, shown)), rounds)
+    step = best(training_step, rounds)
+    augmented = best(lambda: moved(shown[0], views), rounds)
+    return {
+        "GFLOP a picture, forward": forward_flops / 1e9,
+        "frozen, from stored pictures: pictures/s": frozen,
+        "frozen, from stored pictures: of the product": frozen * forward_flops / product,
+        "frozen, the network alone: of the product": network * forward_flops / product,
+        "training step: pictures/s": n_first / step,
+        "training step: of the fp32 product": n_first / step * 3 * forward_flops
+        / (limits["fp32 product, GFLOP/s"] * 1e9),
+        "augmentation: of a training step": augmented / (augmented + step),
+    }  # fmt: skip
+
+
+@click.command(help=__doc__)
+@click.option("--quick", is_flag=True, help="small products and pictures: does it run?")
+@click.option("--size-px", default=224, show_default=True)
+@click.option("--name", default="limits", show_default=True, help="of the file in bench/results")
+@click.option("--results", default=RESULTS, type=click.Path(path_type=Path), help="where to")
+def main(quick: bool, size_px: int, name: str, results: Path) -> None:
+    prepare(RuntimeParams(precision="auto", deterministic=True))
+    side, n, rounds = (256, 32, 1) if quick else (3072, 128, 3)
+    files = [generated(number) for number in range(n)]
+    stored_as = load_section("resize", ResizeParams)
+    limits = {
+        "fp32 product, GFLOP/s": product_flops(torch.float32, side, rounds) / 1e9,
+        "bf16 product, GFLOP/s": product_flops(torch.bfloat16, side, rounds) / 1e9,
+        "copy, GB/s": bytes_a_second(2**22 if quick else 2**28, rounds) / 1e9,
+        f"JPEG decoding, {n_workers()} workers, pictures/s": n
+        / best(lambda: list(in_order(decode_rgb, files)), rounds),
+    }
+
+    def resized(data: bytes) -> bytes:
+        return shrunk(data, stored_as.size_px, stored_as.codec, stored_as.quality)
+
+    decoding = list(limits.values())[-1]
+    resizing = n / best(lambda: list(in_order(resized, files)), rounds)
+    found = {
+        "name": name, "when": datetime.now(UTC).date().isoformat(), "machine": machine(),
+        "command": "python -m bench.limits", "size_px": size_px, "threads": torch.get_num_threads(),
+        "limits": limits,
+        "resize": {"pictures/s": resizing, "of decoding alone": resizing / decoding},
+        "networks": {net: parts(net, size_px, n, rounds, limits) for net in NETWORKS},
+    }  # fmt: skip
+    results.mkdir(parents=True, exist_ok=True)
+    (results / f"{name}.json").write_text(json.dumps(found, indent=1) + "\n")
+    click.echo(limits_table(found))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""Small versions of the benchmarks: that they run, and print every row."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from bench.compare import choose
+from bench.new_pictures import add_pictures
+from bench.tables import compare_table, filled, limits_table
+
+from headstart.learn.backbone import Backbone
+from headstart.store.tensors import NamedTensors, write_tensors
+
+
+def run(repo_root: Path, module: str, *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        cwd=repo_root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def test_limits_prints_the_machine_and_each_part(repo_root: Path, tmp_path: Path) -> None:
+    out = run(repo_root, "bench.limits", "--quick", "--size-px", "64", "--results", str(tmp_path))
+    for row in ("fp32 product", "bf16 product", "copy, GB/s", "JPEG decoding", "resize: of decoding",
+                "frozen, from stored pictures: of the product", "training step: pictures/s",
+                "augmentation: of a training step"):  # fmt: skip
+        assert f"| {row}" in out
+    found = json.loads((tmp_path / "limits.json").read_text())
+    assert limits_table(found) in out
+    for of_net in found["networks"].values():
+        assert all(value > 0 for value in of_net.values())
+
+
+@pytest.mark.end_to_end
+def test_compare_runs_both_recipes_and_prints_every_row(repo_root: Path, tmp_path: Path) -> None:
+    add_pictures(tmp_path / "pictures", range(60))
+    out = run(
+        repo_root, "bench.compare", "--pictures", str(tmp_path / "pictures"), "--name", "small",
+        "--n-train", "32", "--n-valid", "16", "--size-px", "64", "--epoch-px", "64", "--seeds", "1",
+        "--rounds", "1", "--batch", "16", "--workers", "0", "--results", str(tmp_path),
+    )  # fmt: skip
+    found = json.loads((tmp_path / "small.json").read_text())
+    assert compare_table(found) in out
+    rows = (
+        "whole recipe, first time, 64 px", "next two rates of the head", "accuracy of valid",
+        "with TTA", "`dvc repro` with nothing", "a fine-tuning epoch, 64 px", "cosine of its gradients",
+    )  # fmt: skip
+    for row in rows:
+        assert f"| {row}" in out
+    assert found["epoch"]["headstart"][0]["cosine"] > 0.99
+    assert found["recipe"]["headstart"][0]["again"] < found["recipe"]["headstart"][0]["seconds"]
+
+
+def test_new_pictures_cost_little_and_change_no_byte(repo_root: Path, tmp_path: Path) -> None:
+    backbone = Backbone.create("test_resnet")
+    metadata = {"architecture": "test_resnet", "mean": "[0.5, 0.5, 0.5]", "std": "[0.5, 0.5, 0.5]"}
+    weights = tmp_path / "backbone.safetensors"
+    write_tensors(weights, NamedTensors(backbone.model.state_dict(), metadata))
+    out = run(
+        repo_root, "bench.new_pictures", "--n", "100", "--n-views", "1", "--weights", str(weights)
+    )
+    assert "more against full: the same bytes" in out and "half against full: the same bytes" in out
+
+
+def test_pictures_are_chosen_by_class_and_never_twice(tmp_path: Path) -> None:
+    add_pictures(tmp_path / "all", range(40))
+    choose(tmp_path / "all", tmp_path / "some", {"train": 20, "valid": 8})
+    names = {
+        split: sorted(path.name for path in (tmp_path / "some" / split).rglob("*.jpg"))
+        for split in ("train", "valid")
+    }
+    assert [len(of_split) for of_split in names.values()] == [20, 8]
+    assert not set(names["train"]) & set(names["valid"])
+    assert len(list((tmp_path / "some/train").iterdir())) == 4
+
+
+def test_the_readme_is_filled_from_results(tmp_path: Path) -> None:
+    text = "a\n<!-- bench: none -->\nold\n<!-- /bench -->\nb"
+    with pytest.raises(ValueError, match="the README wants the table 'none', but there is no"):
+        filled(text, tmp_path)
+
+
+def test_no_number_of_the_readme_was_typed_by_hand(repo_root: Path) -> None:
+    text = (repo_root / "README.md").read_text()
+    assert filled(text, repo_root / "bench/results") == text
