@@ -118,7 +118,7 @@ def differing(one: Path, two: Path) -> list[str]:
 @click.option("--weights", default="data/0_source/backbone.safetensors", show_default=True)
 def main(n: int, n_views: int, weights: str) -> None:
     """Run the four steps on n pictures, then on 1 % more."""
-    with tempfile.TemporaryDirectory(dir=".") as folder:
+    with tempfile.TemporaryDirectory(prefix="new-pictures-") as folder:
         root = Path(folder).resolve()
         os.environ["DVC_ROOT"] = str(root)
 

@@ -1,5 +1,6 @@
 """Recipes: each is a whole params.yaml, in step with the one of the project."""
 
+from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -72,13 +73,18 @@ def test_its_header_says_how_to_run_it(recipe: Path) -> None:
     assert any("dvc repro" in line for line in header)
 
 
+# Forty epochs over ten views were measured; forty views would cost four times the forward passes.
+VIEWS_REPEAT = {"dogbreeds-lite0"}
+
+
 @recipes
 def test_each_augmented_epoch_has_a_view_of_its_own(recipe: Path) -> None:
     views = load_section("precompute_views", PrecomputeViewsParams, recipe)
     augmented = load_section("train_augmented", TrainAugmentedParams, recipe)
-    for size in {phase.size_px for phase in augmented.phases}:
-        of_size = [phase.n_epochs() for phase in augmented.phases if phase.size_px == size]
-        assert views.n_views >= sum(of_size)
+    n_epochs: dict[object, int] = defaultdict(int)
+    for phase in augmented.phases:
+        n_epochs[phase.size_px] += phase.n_epochs()
+    assert (max(n_epochs.values()) > views.n_views) == (recipe.stem in VIEWS_REPEAT)
 
 
 @recipes
