@@ -78,12 +78,17 @@ def test_pictures_are_chosen_by_class_and_never_twice(tmp_path: Path) -> None:
     assert len(list((tmp_path / "some/train").iterdir())) == 4
 
 
-def test_the_readme_is_filled_from_results(tmp_path: Path) -> None:
-    text = "a\n<!-- bench: none -->\nold\n<!-- /bench -->\nb"
-    with pytest.raises(ValueError, match="the README wants the table 'none', but there is no"):
+def test_a_table_in_the_readme_is_what_the_result_says(tmp_path: Path) -> None:
+    text = "a\n<!-- bench: limits -->\nold, by hand\n<!-- /bench -->\nb"
+    with pytest.raises(ValueError, match="the README wants the table 'limits', but there is no"):
         filled(text, tmp_path)
-
-
-def test_no_number_of_the_readme_was_typed_by_hand(repo_root: Path) -> None:
-    text = (repo_root / "README.md").read_text()
-    assert filled(text, repo_root / "bench/results") == text
+    machine = {"cores": 2, "chip": "a chip", "torch": "2"}
+    found = {
+        "when": "today", "command": "c", "size_px": 64, "threads": 1, "machine": machine,
+        "limits": {"copy, GB/s": 15.94}, "resize": {"pictures/s": 138.2},
+        "networks": {"net": {"x": 0.5}},
+    }  # fmt: skip
+    (tmp_path / "limits.json").write_text(json.dumps(found))
+    made = filled(text, tmp_path)
+    assert "old" not in made and "| copy, GB/s | 15.9 |" in made and limits_table(found) in made
+    assert made.startswith("a\n") and made.endswith("\nb") and filled(made, tmp_path) == made
