@@ -4,10 +4,12 @@ Run: pip install -e '.[bench]' && python -m bench.compare
      python -m bench.compare --pictures /your/folder     (train and valid, each with a folder a class)
 
 Whole recipe: one round a seed. headstart runs `dvc repro` in a fresh clone, the start-up of all stages
-included; fastai does the same epochs in one process, as its documentation advises. Then two rates of
-the head are changed and both do it again, up to the augmented head. A fine-tuning epoch: three
-interleaved rounds, torchvision's reference loop beside. fastai runs at the best of {NCHW,
-channels_last} and {0, 1, 2} workers, found by a frozen epoch each.
+included; fastai does the same epochs in one process, as its documentation advises. In interleaved
+rounds: a fine-tuning epoch, torchvision's reference loop beside; the next experiment on the head (one
+rate of `train_head` and of `train_augmented` is changed, all is done up to the augmented head, by
+`dvc repro` here and in a process that has begun there); what a stage costs that does nothing, and
+`dvc repro` of all stages when nothing changed. fastai runs at the best of {NCHW, channels_last} and
+{0, 1, 2} workers, found by a frozen epoch each.
 """
 
 import importlib.metadata
@@ -27,6 +29,8 @@ from typing import Any
 
 import click
 import numpy as np
+from bench.pictures import add_pictures
+from bench.start_up import start_up
 from bench.tables import RESULTS, compare_table
 from ruamel.yaml import YAML
 
@@ -37,6 +41,13 @@ from headstart.store.sources import locate
 ROOT = Path(__file__).parents[1]
 CYCLES, HEAD_EPOCHS, AUGMENTED_EPOCHS, N_ITER = 3, 3, 3, 40  # cycles of 1, 2 and 4 epochs
 SPARE = 1.15
+# All stages, quickly, where only what follows is measured.
+IDLE_PX, IDLE = (80, 60), {
+    "index_images.labels": "folders", "index_images.split": "stratified",
+    "resize.size_px": 56, "backbone.size_px": 48, "precompute_views.n_views": 1,
+    "find_lr_head.n_iter": 10, "find_lr_finetune.n_iter": 10, "train_head.n_epochs": 1,
+    "train_augmented.phases.0.cycles": 1, "unfreeze_finetune.phases.0.cycles": 1,
+}  # fmt: skip
 PACKAGES = ("torch", "timm", "torchvision", "dvc", "mlflow", "fastai", "pillow")
 
 
@@ -91,10 +102,10 @@ class Clone:
         yaml.dump(params, self.root / "params.yaml")
 
     def repro(self, target: str) -> float:
-        """Seconds of `dvc repro`, as a person waits for it."""
+        """Seconds of `dvc repro TARGET`, or of all stages, as a person waits for it."""
         start = time.perf_counter()
         done = subprocess.run(
-            ["dvc", "repro", "-q", target], cwd=self.root, env=self.environment,
+            ["dvc", "repro", "-q", *target.split()], cwd=self.root, env=self.environment,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
         if done.returncode:
@@ -129,13 +140,29 @@ def headstart_recipe(folder: Path, pictures: Path, size_px: int, seed: int) -> d
     clone = Clone(folder, recipe_of(pictures, size_px, seed))
     seconds = clone.repro("tta-evaluate")
     valid = clone.metrics("tta_evaluate")["valid"]
-    clone.edit({"train_head.lr": 0.008, "train_augmented.phases.0.lr": 0.008})
-    again = clone.repro("train-augmented")
-    nothing = clone.repro("train-augmented")
-    return {
-        "seconds": seconds, "again": again, "nothing": nothing,
-        "accuracy": valid["plain"]["accuracy"], "tta": valid["tta"]["accuracy"],
-    }  # fmt: skip
+    accuracies = {"accuracy": valid["plain"]["accuracy"], "tta": valid["tta"]["accuracy"]}
+    return {"seconds": seconds, **accuracies}
+
+
+def headstart_head(clone: Clone, number: int) -> dict[str, float]:
+    """The next experiment on the head in a clone that has its activations."""
+    lr = 0.008 + 0.001 * number
+    clone.edit({"train_head.lr": lr, "train_augmented.phases.0.lr": lr})
+    seconds = clone.repro("train-augmented")
+    return {"seconds": seconds, "accuracy": clone.metrics("train_augmented")["valid"]["accuracy"]}
+
+
+def idle_project(folder: Path, pictures: Path, n: int) -> Clone:
+    """A clone in which all stages have run on n small pictures."""
+    add_pictures(pictures, range(n), IDLE_PX)
+    clone = Clone(folder, IDLE | {"dataset.source": str(pictures)})
+    clone.repro("")
+    return clone
+
+
+def idle_round(clone: Clone) -> dict[str, float]:
+    nothing = clone.repro("")
+    return {"`dvc repro`, nothing to do": nothing, **start_up(clone.root, clone.environment)}
 
 
 def fastai_recipe(setting: Mapping[str, Any], seed: int) -> dict[str, float]:
@@ -144,9 +171,7 @@ def fastai_recipe(setting: Mapping[str, Any], seed: int) -> dict[str, float]:
         "bench.peer_fastai", "recipe", "--setting", json.dumps(setting), "--seed", str(seed)
     )
     seconds = time.perf_counter() - start
-    again = found["seconds"]["head"] + found["seconds"]["augmented"]
-    accuracies = {key: found[key] for key in ("accuracy", "tta")}
-    return {"seconds": seconds, "again": again, **accuracies}
+    return {"seconds": seconds, "accuracy": found["accuracy"], "tta": found["tta"]}
 
 
 def best_of_fastai(setting: Mapping[str, Any], workers: tuple[int, ...]) -> dict[str, Any]:
@@ -187,16 +212,17 @@ def _version(package: str) -> str:
 @click.option("--n-train", default=600, show_default=True)
 @click.option("--n-valid", default=200, show_default=True)
 @click.option("--size-px", default=128, show_default=True, help="of the whole recipe")
-@click.option("--epoch-px", default=224, show_default=True, help="of the fine-tuning epoch")
+@click.option("--epoch-px", default=224, show_default=True, help="of epochs and the next head")
+@click.option("--n-idle", default=2000, show_default=True, help="pictures where nothing is to do")
 @click.option("--seeds", default=3, show_default=True, help="rounds of the whole recipe")
-@click.option("--rounds", default=3, show_default=True, help="of the epoch")
+@click.option("--rounds", default=3, show_default=True, help="of all other rows")
 @click.option("--batch", default=64, show_default=True, help="of fastai and of the epoch")
 @click.option("--threads", default=0, help="of torch; 0: as many as it takes by itself")
 @click.option("--workers", default="0,1,2", show_default=True, help="that fastai tries")
 @click.option("--results", default=RESULTS, type=click.Path(path_type=Path), help="where to")
 def main(
     pictures: Path | None, name: str, n_train: int, n_valid: int, size_px: int, epoch_px: int,
-    seeds: int, rounds: int, batch: int, threads: int, workers: str, results: Path,
+    n_idle: int, seeds: int, rounds: int, batch: int, threads: int, workers: str, results: Path,
 ) -> None:  # fmt: skip
     has_fastai = importlib.util.find_spec("fastai") is not None
     if not has_fastai:
@@ -224,10 +250,11 @@ def main(
             "name": name, "when": datetime.now(UTC).date().isoformat(), "machine": machine(),
             "command": "python -m bench.compare " + " ".join(sys.argv[1:]),
             "n_train": n_train, "n_valid": n_valid, "size_px": size_px, "epoch_px": epoch_px,
-            "batch": batch, "threads": threads,
+            "n_idle": n_idle, "batch": batch, "threads": threads,
             "fastai": {key: fastai["learner"][key] for key in ("last", "n_workers")},
             "recipe": {"headstart": [], "fastai": []},
             "epoch": {"headstart": [], "fastai": [], "torchvision": []},
+            "head": {"headstart": [], "fastai": []}, "idle": {"headstart": []},
         }  # fmt: skip
 
         def keep(kind: str, who: str, result: Mapping[str, float]) -> None:
@@ -237,19 +264,19 @@ def main(
             (results / f"{name}.json").write_text(json.dumps(found, indent=1) + "\n")
 
         epoch = {**given, "size_px": epoch_px, "batch": batch, "threads": threads}
-        epoch["n_workers"] = fastai["learner"]["n_workers"]
-        for _ in range(rounds):
-            setting = json.dumps(epoch)
-            keep("epoch", "headstart", in_process("bench.epoch", "ours", "--setting", setting))
-            keep(
-                "epoch", "torchvision", in_process("bench.epoch", "reference", "--setting", setting)
-            )
-            if has_fastai:
-                at_size = {**fastai, "learner": {**fastai["learner"], "size_px": epoch_px}}
-                setting = json.dumps(at_size)
-                keep(
-                    "epoch", "fastai", in_process("bench.peer_fastai", "all", "--setting", setting)
-                )
+        ours = json.dumps(epoch | {"n_workers": fastai["learner"]["n_workers"]})
+        theirs = json.dumps({**fastai, "learner": {**fastai["learner"], "size_px": epoch_px}})
+        idle = idle_project(work / "idle", work / "idle-pictures", n_idle)
+        head = Clone(work / "head", recipe_of(work / "pictures", epoch_px, 0))
+        head.repro("train-augmented")
+        for number in range(rounds):
+            keep("idle", "headstart", idle_round(idle))
+            keep("head", "headstart", headstart_head(head, number))
+            keep("epoch", "headstart", in_process("bench.epoch", "ours", "--setting", ours))
+            reference = in_process("bench.epoch", "reference", "--setting", ours)
+            keep("epoch", "torchvision", reference)
+            for kind, what in (("head", "head"), ("epoch", "all")) if has_fastai else ():
+                keep(kind, "fastai", in_process("bench.peer_fastai", what, "--setting", theirs))
         for seed in range(seeds):
             folder = work / f"seed-{seed}"
             keep(
@@ -263,7 +290,7 @@ def main(
 
 
 def _textile() -> Path:
-    source = read_images_source(str(ROOT / "sources/textile.yaml"))
+    source = read_images_source("sources/textile.yaml")  # of the folder that holds bench, too
     if not isinstance(source, PackageImages):
         raise click.ClickException("sources/textile.yaml names no package.")
     return locate(source)

@@ -17,6 +17,7 @@ from typing import Any
 
 import click
 import torch
+from bench.pictures import indexed, stored
 from torch import Tensor, nn
 
 from headstart.core.augment import AugmentParams
@@ -34,30 +35,12 @@ from headstart.learn.phases import FinetuneOptimizerParams, PhaseParams, network
 from headstart.learn.pictures import Pictures
 from headstart.learn.sources import PictureSource
 from headstart.params import load_section
-from headstart.steps.index_images import IndexImagesParams, index_images
-from headstart.steps.resize import ResizeParams, resize
-from headstart.store.images import DatasetParams, ImageFolder
-from headstart.store.index import Labels, first_paths
-from headstart.store.resized import ResizedPictures, write_resized
 
 LR = 1e-4
 SPARE = 1.15  # stored or resized pictures are so much larger than the input
 AS_THEY_ARE = SamplingParams(balance="none", strength=1.0, max_factor=10.0)
 PHASE = {"trainable": "all", "size_px": "full", "lr": LR, "cycles": 1, "cycle_len": 2}
 PHASE |= {"cycle_mult": 1, "schedule": "sgdr", "warmup_frac": 0.05}
-
-
-def stored_set(pictures: Path, size_px: int, folder: Path) -> tuple[ResizedPictures, Labels]:
-    """Index and resize a folder of train and valid."""
-    files = ImageFolder(pictures)
-    rule = load_section("index_images", IndexImagesParams)
-    rule = rule.model_copy(update={"labels": "folders", "split": "given"})
-    index = index_images(files, DatasetParams(source="/", n_max_per_class=0), rule, Silent())
-    stored_as = load_section("resize", ResizeParams)
-    stored_as = stored_as.model_copy(update={"size_px": round(SPARE * size_px)})
-    rows = resize(first_paths(index.pictures), files, stored_as, Silent())
-    write_resized(folder, rows, stored_as.manifest())
-    return ResizedPictures(folder), index.labels
 
 
 def fresh_network(weights: Path, n_classes: int, threads: int) -> Network:
@@ -71,10 +54,13 @@ def fresh_network(weights: Path, n_classes: int, threads: int) -> Network:
 
 
 def ours(setting: dict[str, Any], folder: Path) -> dict[str, float]:
-    stored, labels = stored_set(Path(setting["pictures"]), setting["size_px"], folder)
+    source = Path(setting["pictures"])
+    index = indexed(source, "given")
+    labels = index.labels
+    resized = stored(source, index, folder, round(SPARE * setting["size_px"]))
     network = fresh_network(Path(setting["weights"]), len(labels.classes), setting["threads"])
     frame = load_section("backbone", BackboneParams).frame()
-    pictures = Pictures(stored.decode, setting["size_px"], frame, torch.device("cpu"))
+    pictures = Pictures(resized.decode, setting["size_px"], frame, torch.device("cpu"))
     train, valid = labels.labelled("train"), labels.labelled("valid")
     targets = labels.targets(train)
     sampler, objective = balanced(labels.task, targets, len(labels.classes), AS_THEY_ARE)
@@ -87,14 +73,14 @@ def ours(setting: dict[str, Any], folder: Path) -> dict[str, float]:
         ends.append((time.perf_counter(), scores.score))
         return scores
 
-    source = PictureSource(pictures, train, targets, load_section("augment", AugmentParams), 0)
+    views = PictureSource(pictures, train, targets, load_section("augment", AugmentParams), 0)
     trainer = Trainer(network, sampler, optimizer, objective, 0, Silent())
     cosine = gradient_cosine(
-        network, lambda twin: set_mode(twin, 0, optimizer), next(trainer.batches(source, 0)),
+        network, lambda twin: set_mode(twin, 0, optimizer), next(trainer.batches(views, 0)),
         objective.loss, network.backbone.compute,
     )  # fmt: skip
     phase = PhaseParams.model_validate(PHASE)
-    trainer.fit([network_phase(network, phase, optimizer, LR, Material(source, evaluate))])
+    trainer.fit([network_phase(network, phase, optimizer, LR, Material(views, evaluate))])
     (first, _), (second, accuracy) = ends
     return {"seconds": second - first, "accuracy": accuracy, "cosine": cosine}
 

@@ -21,7 +21,7 @@ import click
 import numpy as np
 import torch
 from bench.compare import machine
-from bench.new_pictures import generated
+from bench.pictures import generated
 from bench.tables import RESULTS, limits_table
 from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode

@@ -8,7 +8,6 @@ nothing, has to give the same bytes; so does one after half of the memory was de
 """
 
 import filecmp
-import io
 import os
 import shutil
 import tempfile
@@ -18,46 +17,23 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import click
-import numpy as np
-from PIL import Image
+from bench.pictures import add_pictures, indexed, stored
 
 from headstart.core.augment import AugmentParams
 from headstart.core.report import Silent
-from headstart.core.workers import in_order
 from headstart.learn.backbone import BackboneParams, load_backbone
 from headstart.learn.device import RuntimeParams, prepare
 from headstart.learn.frozen import FrozenBackbone
 from headstart.learn.pictures import Pictures
 from headstart.params import load_section
-from headstart.steps.index_images import DECODED, IndexImagesParams, index_images
+from headstart.steps.index_images import DECODED
 from headstart.steps.precompute_activations import precompute_activations
 from headstart.steps.precompute_views import PrecomputeViewsParams, precompute_views
-from headstart.steps.resize import ResizeParams, resize
 from headstart.store.computed_activations import write_activations
-from headstart.store.images import DatasetParams, ImageFolder
-from headstart.store.index import first_paths, write_index
+from headstart.store.index import write_index
 from headstart.store.records import known_records, made_once, rows_once
-from headstart.store.resized import ResizedPictures, write_resized
 
 OUTS = ("index", "resized", "plain", "views")
-
-
-def generated(number: int) -> bytes:
-    """A JPEG like no other number's."""
-    rng = np.random.default_rng(number)
-    coarse = Image.fromarray(rng.integers(0, 256, (12, 16, 3), dtype=np.uint8))
-    smooth = np.asarray(coarse.resize((500, 375), Image.Resampling.BICUBIC), np.int16)
-    noise = rng.integers(-12, 13, smooth.shape, dtype=np.int16)
-    buffer = io.BytesIO()
-    Image.fromarray((smooth + noise).clip(0, 255).astype(np.uint8)).save(buffer, "JPEG", quality=85)
-    return buffer.getvalue()
-
-
-def add_pictures(folder: Path, numbers: range) -> None:
-    for k in range(4):
-        (folder / f"class-{k}").mkdir(parents=True, exist_ok=True)
-    for number, data in zip(numbers, in_order(generated, numbers), strict=True):
-        (folder / f"class-{number % 4}" / f"{number:06}.jpg").write_bytes(data)
 
 
 @contextmanager
@@ -67,42 +43,32 @@ def timed(seconds: dict[str, float], step: str) -> Iterator[None]:
     seconds[step] = time.perf_counter() - start
 
 
-def four_steps(images: Path, out: Path, weights: Path, n_views: int) -> dict[str, float]:
+def four_steps(
+    images: Path, out: Path, weights: Path, n_views: int, size_px: int
+) -> dict[str, float]:
     """Seconds of each step; its results lie in `out`."""
     shutil.rmtree(out, ignore_errors=True)
     (out / "index").mkdir(parents=True)
     body = load_section("backbone", BackboneParams)
-    augment, stored_as = (
-        load_section("augment", AugmentParams),
-        load_section("resize", ResizeParams),
-    )
-    rule = load_section("index_images", IndexImagesParams)
-    rule = rule.model_copy(update={"labels": "folders", "split": "stratified"})
+    augment = load_section("augment", AugmentParams)
     backbone = load_backbone(weights).on(prepare(load_section("runtime", RuntimeParams)))
-    files, seconds = ImageFolder(images), dict[str, float]()
+    seconds = dict[str, float]()
     with timed(seconds, "index"), known_records(DECODED) as earlier:
-        dataset = DatasetParams(source=str(images), n_max_per_class=0)
-        index = index_images(files, dataset, rule, Silent(), earlier)
+        index = indexed(images, "stratified", earlier)
         write_index(
             index, *(out / "index" / f"{name}.parquet" for name in ("pictures", "labels", "ids"))
         )
     with timed(seconds, "resized"):
-        rows = first_paths(index.pictures)
-        write_resized(
-            out / "resized",
-            resize(rows, files, stored_as, Silent(), made_once),
-            stored_as.manifest(),
-        )
-    stored = ResizedPictures(out / "resized")
-    pictures = Pictures(stored.decode, body.size_px, body.frame(), backbone.compute.device)
-    look = FrozenBackbone(backbone, pictures, Silent(), rows_once(stored.form))
+        resized = stored(images, index, out / "resized", round(1.15 * size_px), made_once)
+    pictures = Pictures(resized.decode, size_px, body.frame(), backbone.compute.device)
+    look = FrozenBackbone(backbone, pictures, Silent(), rows_once(resized.form))
     with timed(seconds, "plain"):
-        plain = precompute_activations(look, stored.ids, stored.digest)
-        write_activations(out / "plain", body.size_px, [plain])
+        plain = precompute_activations(look, resized.ids, resized.digest)
+        write_activations(out / "plain", size_px, [plain])
     with timed(seconds, "views"):
         params = PrecomputeViewsParams(n_views=n_views, seed=0)
-        views = precompute_views(look, index.labels.ids("train"), stored.digest, augment, params)
-        write_activations(out / "views", body.size_px, [views])
+        views = precompute_views(look, index.labels.ids("train"), resized.digest, augment, params)
+        write_activations(out / "views", size_px, [views])
     return seconds
 
 
@@ -115,15 +81,18 @@ def differing(one: Path, two: Path) -> list[str]:
 @click.command(help=__doc__)
 @click.option("--n", default=2000, show_default=True, help="pictures at first")
 @click.option("--n-views", default=3, show_default=True, help="augmented views of each of train")
+@click.option("--size-px", default=224, show_default=True, help="of the network's input")
 @click.option("--weights", default="data/0_source/backbone.safetensors", show_default=True)
-def main(n: int, n_views: int, weights: str) -> None:
+def main(n: int, n_views: int, size_px: int, weights: str) -> None:
     """Run the four steps on n pictures, then on 1 % more."""
     with tempfile.TemporaryDirectory(prefix="new-pictures-") as folder:
         root = Path(folder).resolve()
         os.environ["DVC_ROOT"] = str(root)
 
         def run(name: str) -> dict[str, float]:
-            return four_steps(root / "images", root / name, Path(weights).resolve(), n_views)
+            return four_steps(
+                root / "images", root / name, Path(weights).resolve(), n_views, size_px
+            )
 
         add_pictures(root / "images", range(n))
         first = run("first")

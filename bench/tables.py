@@ -1,4 +1,4 @@
-"""What bench.compare and bench.limits found, as tables, and into the README.
+"""What bench.compare, bench.limits and bench.scale found, as tables, and into the README.
 
 Run: python -m bench.tables     (fills the README from bench/results)
 """
@@ -41,27 +41,35 @@ def compare_table(found: Mapping[str, Any]) -> str:
         return [result[key] for result in kind[who]]
 
     if recipe["headstart"]:
-        size = f"{found['size_px']} px"
-        for what, key in (
-            ("whole recipe, first time", "seconds"),
-            ("next two rates of the head", "again"),
-        ):
-            ours, theirs = (seconds(recipe, who, key) for who in ("headstart", "fastai"))
-            row(f"{what}, {size}", ours, theirs, [])
+        whose = [seconds(recipe, who) for who in ("headstart", "fastai")]
+        row(f"whole recipe, first time, {found['size_px']} px", *whose, [])
         for what in ("accuracy", "tta"):
             cells = [
-                mean_and_sd([result[what] for result in recipe[who]]) if recipe[who] else ""
+                mean_and_sd(seconds(recipe, who, what)) if recipe[who] else ""
                 for who in ("headstart", "fastai")
             ]
-            label = {"accuracy": "accuracy of valid", "tta": "with TTA"}[what]
+            label = {"accuracy": "its accuracy of valid", "tta": "with TTA"}[what]
             lines.append(f"| {label}, mean (sd) | {' | '.join(cells)} | | | |")
-        nothing = statistics.median(seconds(recipe, "headstart", "nothing"))
-        lines.append(f"| `dvc repro` with nothing to do | {nothing:.1f} s | | | | |")
+    if found["head"]["headstart"]:
+        whose = [seconds(found["head"], who) for who in ("headstart", "fastai")]
+        row(f"next experiment on the head, {found['epoch_px']} px", *whose, [])
     if epoch["headstart"]:
         whose = [seconds(epoch, who) for who in ("headstart", "fastai", "torchvision")]
         row(f"a fine-tuning epoch, {found['epoch_px']} px, batches of {found['batch']}", *whose)
         cosine = min(result["cosine"] for result in epoch["headstart"])
         lines.append(f"| cosine of its gradients with float64 | {cosine:.4f} | | | | |")
+        cells = [
+            mean_and_sd(seconds(epoch, who, "accuracy")) if epoch[who] else ""
+            for who in ("headstart", "fastai", "torchvision")
+        ]
+        lines.append(
+            f"| accuracy after two, mean (sd) | {cells[0]} | {cells[1]} | | {cells[2]} | |"
+        )
+    idle = found["idle"]["headstart"]
+    for what in idle[0] if idle else ():
+        is_repro = what.startswith("`dvc repro`")
+        label = f"{what}, {found['n_idle']} pictures" if is_repro else f"start-up, {what}"
+        row(label, [result[what] for result in idle], [], [])
     how, versions = found["fastai"], found["machine"]
     layout = "channels_last" if how["last"] else "NCHW"
     packages = ", ".join(f"{name} {versions[name]}" for name in ("torch", "fastai", "timm"))
@@ -100,6 +108,28 @@ def limits_table(found: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def scale_table(found: Mapping[str, Any]) -> str:
+    """Memory and milliseconds a picture at growing numbers, in Markdown."""
+    rows = found["scale"]
+    steps = list(rows[0]["ms"])
+    lines = [
+        f"| pictures | most memory, MB | with mapped files | ms a picture: {' | '.join(steps)} | all |",
+        "|---" * (len(steps) + 4) + "|",
+    ]
+    for row in rows:
+        times = [*row["ms"].values(), sum(row["ms"].values())]
+        cells = [f"{row['n']:,}", f"{row['MB']:.0f}", f"{row['MB with mapped files']:.0f}"]
+        lines.append(f"| {' | '.join([*cells, *(f'{ms:.2f}' for ms in times)])} |")
+    width, height = found["generated_px"]
+    about = found["machine"]
+    lines += [
+        "",
+        f"Generated JPEGs of {width} x {height} px, input {found['size_px']} px. {found['when']}, "
+        f"{about['cores']} cores of {about['chip']}, torch {about['torch']}. `{found['command']}`",
+    ]
+    return "\n".join(lines)
+
+
 def filled(text: str, results: Path) -> str:
     """The text with a table between each pair of `<!-- bench: NAME -->` and `<!-- /bench -->`.
 
@@ -112,7 +142,8 @@ def filled(text: str, results: Path) -> str:
         if not file.is_file():
             raise ValueError(f"the README wants the table {match[1]!r}, but there is no {file}.")
         found = json.loads(file.read_text())
-        made = limits_table(found) if "limits" in found else compare_table(found)
+        kinds = {"limits": limits_table, "scale": scale_table, "recipe": compare_table}
+        made = next(table_of for kind, table_of in kinds.items() if kind in found)(found)
         return f"<!-- bench: {match[1]} -->\n{made}\n<!-- /bench -->"
 
     return re.sub(r"<!-- bench: (\S+) -->.*?<!-- /bench -->", table, text, flags=re.S)

@@ -10,7 +10,7 @@ from headstart.core.lr_curve import suggest
 from headstart.core.sampling import SamplingParams
 from headstart.learn.device import RuntimeParams, prepare
 from headstart.learn.head import HeadParams
-from headstart.learn.loop import OptimizerParams
+from headstart.learn.optimizer import OptimizerParams
 from headstart.params import load_section
 from headstart.steps.find_lr_head import FindLrHeadParams, find_lr_head
 from headstart.store.activations import read_activations

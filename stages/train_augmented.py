@@ -8,7 +8,7 @@ from headstart.core.figures import epoch_curves_figure
 from headstart.core.sampling import SamplingParams
 from headstart.core.task import SCORE
 from headstart.learn.device import RuntimeParams, prepare
-from headstart.learn.loop import OptimizerParams
+from headstart.learn.optimizer import OptimizerParams
 from headstart.params import load_section
 from headstart.steps.train_augmented import TrainAugmentedParams, train_augmented
 from headstart.store.activations import read_activations

@@ -10,7 +10,7 @@ from headstart.core.sampling import SamplingParams
 from headstart.core.task import SCORE
 from headstart.learn.device import RuntimeParams, prepare
 from headstart.learn.head import HeadParams
-from headstart.learn.loop import OptimizerParams
+from headstart.learn.optimizer import OptimizerParams
 from headstart.params import load_section
 from headstart.steps.train_head import TrainHeadParams, train_head
 from headstart.store.activations import read_activations

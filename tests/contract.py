@@ -15,6 +15,8 @@ MAX_SCRIPT_LINES = 45  # below the imports
 NO_SECTION = {"fetch-images", "fetch-weights", "precompute-activations", "publish-run"}
 # The two paths that live in params.yaml, because the user changes them: deps, never arguments.
 FROM_PARAMS = {"fetch-images": "${dataset.source}", "fetch-weights": "${backbone.weights}"}
+# What a process does at its start and end, which no output's bytes depend on.
+START = ("src/headstart/__init__.py", {"atexit", "gc"})
 WORK_FOLDER = (".headstart", "src/headstart/store/work.py")
 
 
@@ -208,7 +210,13 @@ def _text_problems(text: str, place: str) -> tuple[str, ...]:
 def _problems_of_one_file(tree: ast.Module, place: str) -> Iterator[str]:
     prose = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     code = [node for node in tree.body if getattr(node, "value", None) not in prose]
-    if place.endswith("/__init__.py") and code:
+    if place == START[0]:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) or (
+                isinstance(node, ast.Import) and {a.name for a in node.names} - START[1]
+            ):
+                yield f"{place} may import {sorted(START[1])} alone: it must be empty of the rest."
+    elif place.endswith("/__init__.py") and code:
         yield f"{place} must be empty: a re-export ties every stage to every module."
     for node in ast.walk(tree):
         if node not in prose and isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -249,7 +257,8 @@ def closure(root: Path, script: str) -> set[str]:
     """Return every module of the package that `script` imports, directly or not, as paths.
 
     Imports inside functions count. The tracker is apart: it cannot change an output's bytes, so
-    neither it nor what only it imports is listed. __init__ files are empty, which is checked.
+    neither it nor what only it imports is listed. __init__ files are empty (the package's own sets
+    garbage collection alone), which is checked.
     """
     seen: set[str] = set()
     todo = [script]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from bench.compare import choose
-from bench.new_pictures import add_pictures
-from bench.tables import compare_table, filled, limits_table
+from bench.pictures import add_pictures
+from bench.tables import compare_table, filled, limits_table, scale_table
 
 from headstart.learn.backbone import Backbone
 from headstart.store.tensors import NamedTensors, write_tensors
@@ -41,25 +41,48 @@ def test_compare_runs_both_recipes_and_prints_every_row(repo_root: Path, tmp_pat
     out = run(
         repo_root, "bench.compare", "--pictures", str(tmp_path / "pictures"), "--name", "small",
         "--n-train", "32", "--n-valid", "16", "--size-px", "64", "--epoch-px", "64", "--seeds", "1",
-        "--rounds", "1", "--batch", "16", "--workers", "0", "--results", str(tmp_path),
+        "--rounds", "1", "--batch", "16", "--n-idle", "40", "--workers", "0",
+        "--results", str(tmp_path),
     )  # fmt: skip
     found = json.loads((tmp_path / "small.json").read_text())
     assert compare_table(found) in out
     rows = (
-        "whole recipe, first time, 64 px", "next two rates of the head", "accuracy of valid",
-        "with TTA", "`dvc repro` with nothing", "a fine-tuning epoch, 64 px", "cosine of its gradients",
+        "whole recipe, first time, 64 px", "its accuracy of valid", "with TTA",
+        "next experiment on the head, 64 px", "a fine-tuning epoch, 64 px",
+        "cosine of its gradients", "accuracy after two", "`dvc repro`, nothing to do, 40 pictures",
+        "start-up, without torch", "start-up, with torch", "start-up, bare script",
     )  # fmt: skip
     for row in rows:
         assert f"| {row}" in out
     assert found["epoch"]["headstart"][0]["cosine"] > 0.99
-    assert found["recipe"]["headstart"][0]["again"] < found["recipe"]["headstart"][0]["seconds"]
+    again, first = (found[kind]["headstart"][0]["seconds"] for kind in ("head", "recipe"))
+    assert again < first
 
 
-def test_new_pictures_cost_little_and_change_no_byte(repo_root: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    """Of a small network, random."""
     backbone = Backbone.create("test_resnet")
     metadata = {"architecture": "test_resnet", "mean": "[0.5, 0.5, 0.5]", "std": "[0.5, 0.5, 0.5]"}
-    weights = tmp_path / "backbone.safetensors"
-    write_tensors(weights, NamedTensors(backbone.model.state_dict(), metadata))
+    path = tmp_path / "backbone.safetensors"
+    write_tensors(path, NamedTensors(backbone.model.state_dict(), metadata))
+    return path
+
+
+def test_scale_prints_memory_and_time_of_each_number(
+    repo_root: Path, tmp_path: Path, weights: Path
+) -> None:
+    out = run(
+        repo_root, "bench.scale", "--n", "40", "--n", "80", "--weights", str(weights),
+        "--results", str(tmp_path),
+    )  # fmt: skip
+    found = json.loads((tmp_path / "scale.json").read_text())
+    assert scale_table(found) in out
+    assert [row["n"] for row in found["scale"]] == [40, 80]
+    assert all(row["MB"] > 50 and min(row["ms"].values()) > 0 for row in found["scale"])
+
+
+def test_new_pictures_cost_little_and_change_no_byte(repo_root: Path, weights: Path) -> None:
     out = run(
         repo_root, "bench.new_pictures", "--n", "100", "--n-views", "1", "--weights", str(weights)
     )

@@ -303,8 +303,9 @@ def test_a_hidden_path_or_import_in_the_package_is_found(
     assert any(sentence in problem for problem in problems(copy))
 
 
-def test_a_re_export_is_found(copy: Path) -> None:
-    add(copy / "src/headstart/core/__init__.py", "from headstart.core.section import Section\n")
+@pytest.mark.parametrize("package", ["headstart", "headstart/core"])
+def test_a_re_export_is_found(copy: Path, package: str) -> None:
+    add(copy / f"src/{package}/__init__.py", "from headstart.core.section import Section\n")
     assert any("must be empty" in problem for problem in problems(copy))
 
 

@@ -26,7 +26,7 @@ SHARED = {
     "head": "headstart.learn.head.HeadParams",
     "augment": "headstart.core.augment.AugmentParams",
     "sampling": "headstart.core.sampling.SamplingParams",
-    "optimizer_head": "headstart.learn.loop.OptimizerParams",
+    "optimizer_head": "headstart.learn.optimizer.OptimizerParams",
     "optimizer_finetune": "headstart.learn.phases.FinetuneOptimizerParams",
     "runtime": "headstart.learn.device.RuntimeParams",
 }

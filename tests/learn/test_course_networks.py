@@ -15,8 +15,8 @@ from headstart.learn.backbone import Backbone, Normalisation
 from headstart.learn.fit import Material
 from headstart.learn.head import HeadParams, create_head
 from headstart.learn.layer_groups import parameter_groups
-from headstart.learn.loop import create_optimizer
 from headstart.learn.network import Network
+from headstart.learn.optimizer import Optimizer
 from headstart.learn.phases import FinetuneOptimizerParams, PhaseParams, network_phase
 from headstart.learn.seeding import torch_seed
 from headstart.learn.sources import FeatureSource
@@ -161,8 +161,8 @@ def test_a_step_of_the_last_stage_moves_what_is_trainable_at_its_rate(
     source = FeatureSource(*nothing, torch.device("cpu"))
     material = Material(source, evaluate=None)  # not looked at
     phase = network_phase(network, phase_params, optimizer_params, 0.01, material)
-    optimizer = create_optimizer(phase.groups, optimizer_params)
-    assert [group["lr"] for group in optimizer.param_groups] == pytest.approx(rates)
+    optimizer = Optimizer(phase.groups, optimizer_params)
+    assert optimizer.lrs() == pytest.approx(rates)
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     generator = torch.Generator().manual_seed(0)
     pictures = torch.rand(4, 3, 64, 64, generator=generator) * 255

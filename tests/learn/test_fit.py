@@ -11,8 +11,8 @@ from headstart.core.report import Silent
 from headstart.core.sampling import Rows, Sampler
 from headstart.core.schedules import Step, sgdr
 from headstart.learn.fit import Material, Phase, Trainer
-from headstart.learn.loop import OptimizerParams, ParameterGroup
 from headstart.learn.objective import Objective, Scores
+from headstart.learn.optimizer import OptimizerParams, ParameterGroup
 from headstart.learn.outcome import StopRule
 from headstart.learn.sources import FeatureSource
 

@@ -4,7 +4,7 @@ from headstart.core.report import Silent
 from headstart.core.sampling import SamplingParams
 from headstart.learn.device import PLAIN_CPU
 from headstart.learn.head import HeadParams
-from headstart.learn.loop import OptimizerParams
+from headstart.learn.optimizer import OptimizerParams
 from headstart.steps.find_lr_head import FindLrHeadParams, find_lr_head
 from headstart.store.activations import SizedActivations
 from headstart.store.index import Labels

@@ -11,7 +11,7 @@ from headstart.core.report import Silent
 from headstart.core.sampling import SamplingParams
 from headstart.learn.backbone import Backbone, tensors_digest
 from headstart.learn.device import PLAIN_CPU
-from headstart.learn.loop import OptimizerParams
+from headstart.learn.optimizer import OptimizerParams
 from headstart.learn.phases import FinetuneOptimizerParams
 from headstart.steps.precompute_activations import precompute_activations
 from headstart.steps.precompute_views import precompute_views

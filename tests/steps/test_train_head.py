@@ -9,7 +9,7 @@ from headstart.core.report import Silent
 from headstart.core.sampling import Balance, SamplingParams
 from headstart.learn.device import PLAIN_CPU
 from headstart.learn.head import HeadParams
-from headstart.learn.loop import OptimizerParams
+from headstart.learn.optimizer import OptimizerParams
 from headstart.steps.train_head import TrainHeadParams, train_head
 from headstart.store.activations import Activations, ActivationsError, SizedActivations
 from headstart.store.checkpoints import Training

@@ -110,9 +110,11 @@ def test_a_small_input_reads_copies_that_are_made_once(
 
     class Told(Silent):
         labels: ClassVar[list[str]] = []
+        sizes: ClassVar[list[int]] = []
 
         def progress(self, items: Iterable[T], n: int, label: str) -> Iterator[T]:
             self.labels.append(label)
+            self.sizes.append(n)
             yield from items
 
     small = resized.decode_at(64, Told())("1")
@@ -122,10 +124,14 @@ def test_a_small_input_reads_copies_that_are_made_once(
     again = ResizedPictures(tmp_path / "resized").decode_at(64, Told())("1")
     assert np.array_equal(small, again)
     assert Told.labels == ["copies of 84 px"]
-    # other pictures under the same ids have copies of their own
+    # one more picture: the copies of the others are not made again
+    more = stored(tmp_path / "more", size_px=256, n=4)
+    assert np.array_equal(small, more.decode_at(64, Told())("1"))
+    assert (Told.labels, Told.sizes) == (["copies of 84 px"] * 2, [3, 1])
+    # pictures that are stored otherwise have copies of their own
     other = stored(tmp_path / "other", size_px=260)
     other.decode_at(64, Told())
-    assert Told.labels == ["copies of 84 px"] * 2
+    assert Told.sizes == [3, 1, 3]
     shutil.rmtree(tmp_path / ".headstart")
     assert np.array_equal(small, resized.decode_at(64, Told())("1"))
 

@@ -11,8 +11,8 @@ from headstart.core.report import Report
 from headstart.core.sampling import Sampler
 from headstart.learn.fit import Material, Trainer
 from headstart.learn.inference import head_logits
-from headstart.learn.loop import OptimizerParams
 from headstart.learn.objective import Objective, Scores, multi_hot
+from headstart.learn.optimizer import OptimizerParams
 from headstart.learn.sources import FeatureSource
 
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Literal
 
 import torch
@@ -57,8 +58,12 @@ class Compute:
             if on_gpu
             else torch.backends.cpu.get_cpu_capability()
         )
-        threads = torch.get_num_threads()
-        return {"torch": torch.__version__, "chip": str(chip), "threads": threads}
+        return {
+            "torch": torch.__version__,
+            "timm": version("timm"),  # whose layers they are; asking imports nothing
+            "chip": str(chip),
+            "threads": torch.get_num_threads(),
+        }
 
 
 PLAIN_CPU = Compute(torch.device("cpu"), torch.float32, torch.float32)
@@ -76,7 +81,9 @@ def prepare(runtime: RuntimeParams, environment: Mapping[str, str] = os.environ)
     device = _device(environment.get("HEADSTART_DEVICE", "auto"))
     if runtime.deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        torch.use_deterministic_algorithms(True)
+        # use_deterministic_algorithms(True) does the same for what is not compiled, and imports the
+        # compiler to tell it, too: a second a stage.
+        torch.set_deterministic_debug_mode("error")
         torch.backends.cudnn.benchmark = False
     fast = torch.bfloat16 if _multiplies_bf16(device) else torch.float32
     match runtime.precision:

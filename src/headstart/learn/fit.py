@@ -5,24 +5,15 @@ from dataclasses import dataclass
 from itertools import chain, count
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from headstart.core.lr_curve import LrCurve, RangeTestParams, diverged, smooth
 from headstart.core.report import Report
 from headstart.core.sampling import Sampler
 from headstart.core.schedules import Step, constant
-from headstart.learn.loop import (
-    OptimizerParams,
-    ParameterGroup,
-    Source,
-    batch_rows,
-    create_optimizer,
-    mean_loss,
-    n_batches,
-    train_steps,
-)
+from headstart.learn.loop import Source, batch_rows, mean_loss, n_batches, train_steps
 from headstart.learn.objective import Objective, Scores
+from headstart.learn.optimizer import Optimizer, OptimizerParams, ParameterGroup
 from headstart.learn.outcome import Epoch, FitResult, StopRule
 from headstart.learn.seeding import key_seed, permutation, torch_seed
 
@@ -157,7 +148,7 @@ class Trainer:
         """Run one epoch of a phase after the other, as the caller asks for them."""
         n_steps = n_batches(self.sampler.n, self.optimizer.batch_size)
         epoch, cycle = len(done), done[-1].cycle + 1 if done else 0
-        optimizer = create_optimizer(phase.groups, self.optimizer)
+        optimizer = Optimizer(phase.groups, self.optimizer)
         schedule = phase.schedule(n_steps)
         for cycle_epochs in phase.cycles:
             for i in range(cycle_epochs):
@@ -174,7 +165,7 @@ class Trainer:
             cycle += 1
 
     def _train(
-        self, epoch: int, source: Source, optimizer: torch.optim.Optimizer, schedule: Sequence[Step]
+        self, epoch: int, source: Source, optimizer: Optimizer, schedule: Sequence[Step]
     ) -> float:
         """One epoch; the mean loss over its pictures."""
         batches = self.batches(source, epoch)
@@ -185,12 +176,10 @@ class Trainer:
     def _steps(
         self,
         batches: Iterator[tuple[Tensor, Tensor]],
-        optimizer: torch.optim.Optimizer,
+        optimizer: Optimizer,
         schedule: Sequence[Step],
     ) -> Iterator[tuple[float, int]]:
-        return train_steps(
-            self.model, batches, optimizer, schedule, self.objective.loss, self.optimizer.clip_norm
-        )
+        return train_steps(self.model, batches, optimizer, schedule, self.objective.loss)
 
     def batches(self, source: Source, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         """The batches of an epoch, in an order that (seed, epoch) alone decides."""
@@ -210,7 +199,7 @@ class Trainer:
             params: the rates to try; with no steps the curve is empty.
         """
         state = _copy_state(self.model)
-        optimizer = create_optimizer(phase.groups, self.optimizer)
+        optimizer = Optimizer(phase.groups, self.optimizer)
         source = phase.material.source
         endless = chain.from_iterable(self.batches(source, epoch) for epoch in count())
         curve = LrCurve([], [], [], params.smoothing)

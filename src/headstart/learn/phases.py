@@ -15,8 +15,8 @@ from headstart.learn.batch_norm import BnFreeze, BnMomentum, set_training_mode
 from headstart.learn.fit import Material, Phase
 from headstart.learn.head import Probability
 from headstart.learn.layer_groups import first_group, group_rates, module_groups, parameter_groups
-from headstart.learn.loop import OptimizerParams, ParameterGroup
 from headstart.learn.network import Network
+from headstart.learn.optimizer import OptimizerParams, ParameterGroup
 
 Rate = float | Literal["auto"]
 

@@ -6,8 +6,8 @@ from headstart.core.sampling import SamplingParams
 from headstart.learn.cached_head import cached_material, head_trainer
 from headstart.learn.device import Compute
 from headstart.learn.head import HeadParams, create_head
-from headstart.learn.loop import OptimizerParams
 from headstart.learn.objective import balanced
+from headstart.learn.optimizer import OptimizerParams
 from headstart.learn.phases import head_phase
 from headstart.learn.seeding import torch_seed
 from headstart.learn.sources import FeatureSource

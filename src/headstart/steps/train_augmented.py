@@ -10,8 +10,8 @@ from headstart.core.sampling import SamplingParams
 from headstart.learn.cached_head import cached_material, head_trainer
 from headstart.learn.device import Compute
 from headstart.learn.head import restore_head
-from headstart.learn.loop import OptimizerParams
 from headstart.learn.objective import balanced
+from headstart.learn.optimizer import OptimizerParams
 from headstart.learn.phases import PhasesParams, head_phase, scheduled
 from headstart.learn.sources import FeatureSource
 from headstart.store.activations import SizedActivations

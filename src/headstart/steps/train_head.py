@@ -13,8 +13,8 @@ from headstart.core.section import Section
 from headstart.learn.cached_head import balance_effect, cached_material, head_trainer
 from headstart.learn.device import Compute
 from headstart.learn.head import HeadParams, create_head
-from headstart.learn.loop import OptimizerParams
 from headstart.learn.objective import Objective, balanced
+from headstart.learn.optimizer import OptimizerParams
 from headstart.learn.outcome import FitResult
 from headstart.learn.phases import Rate, head_phase, rate
 from headstart.learn.seeding import torch_seed

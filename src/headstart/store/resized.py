@@ -4,7 +4,7 @@ import hashlib
 import io
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from PIL import Image
 from headstart.core.report import Report
 from headstart.core.rgb import Codec, shrunk
 from headstart.core.workers import in_order
+from headstart.store.records import made_once
 from headstart.store.work import kept
 
 N_ROWS_A_BATCH = 64  # rows held in memory while writing
@@ -140,23 +141,27 @@ class ResizedPictures:
     def decode_at(self, size_px: int, report: Report) -> Callable[[str], NDArray[np.uint8]]:
         """What decodes pictures for an input of `size_px`, from smaller copies where that pays.
 
-        The copies have a shorter side of SPARE times the input, in the codec of the pictures. They
-        are made once and kept (see `store/work.py`), not once an epoch.
+        The copies have a shorter side of SPARE times the input, in the codec of the pictures. Each is
+        made once and kept (see `store/records.py`), not once an epoch.
         """
         short, codec = math.ceil(SPARE * size_px), self.manifest["codec"]
         if PAYS_FROM * short > int(self.manifest["size_px"]):
             return self.decode
         quality = int(self.manifest.get("quality", 95))
         about = {"size_px": short, "codec": codec, "quality": quality, "source": self.digest}
+        versions = {"pillow": PIL.__version__, "pyarrow": pa.__version__}
+        shaped_by = {"of": "copies", "size_px": short, "stored": self.form, **versions}
 
-        def smaller(picture: str) -> tuple[str, bytes]:
+        def smaller(picture: str) -> bytes:
             png_or_jpeg: Codec = "png" if codec == "png" else "jpeg"
-            return picture, shrunk(self.encoded(picture), short, png_or_jpeg, quality)
+            return shrunk(self.encoded(picture), short, png_or_jpeg, quality)
+
+        def copied(new: Sequence[str]) -> Iterator[bytes]:
+            return report.progress(in_order(smaller, new), len(new), f"copies of {short} px")
 
         def make(folder: Path) -> None:
-            rows = report.progress(in_order(smaller, self.ids), len(self), f"copies of {short} px")
+            rows = zip(self.ids, made_once(shaped_by, self.ids, copied), strict=True)
             write_resized(folder, rows, about)
 
-        versions = {"pillow": PIL.__version__, "pyarrow": pa.__version__}
         copies = kept("smaller", about | versions, make)
         return ResizedPictures(copies).decode

@@ -8,13 +8,14 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 _FOLDER = ".headstart/work"
 
@@ -29,9 +30,17 @@ def work_folder(kind: str, key: Mapping[str, Any]) -> Iterator[Path]:
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
     folder = Path(os.environ.get("DVC_ROOT", "."), _FOLDER, kind, digest)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_name(f"{digest}.lock")):
+    lock = FileLock(folder.with_name(f"{digest}.lock"))
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        print(f"Waiting for another run, which is making the same ({folder}) …", file=sys.stderr)
+        lock.acquire()
+    try:
         folder.mkdir(exist_ok=True)
         yield folder
+    finally:
+        lock.release()
 
 
 def kept(kind: str, key: Mapping[str, Any], make: Callable[[Path], object]) -> Path:

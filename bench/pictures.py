@@ -1,0 +1,60 @@
+"""Pictures for the benchmarks: generated ones, and a folder of pictures indexed and resized."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from headstart.core.once import Known, Once, anew
+from headstart.core.report import Silent
+from headstart.core.workers import in_order
+from headstart.params import load_section
+from headstart.steps.index_images import IndexImagesParams, index_images
+from headstart.steps.resize import ResizeParams, resize
+from headstart.store.images import DatasetParams, ImageFolder
+from headstart.store.index import Index, first_paths
+from headstart.store.resized import ResizedPictures, write_resized
+
+PHOTO_PX = (500, 375)  # width and height; about 50 kB
+
+
+def generated(number: int, size_px: tuple[int, int] = PHOTO_PX) -> bytes:
+    """A JPEG like no other number's: smooth shapes and noise, `size_px` wide and high."""
+    rng = np.random.default_rng(number)
+    coarse = Image.fromarray(rng.integers(0, 256, (12, 16, 3), dtype=np.uint8))
+    smooth = np.asarray(coarse.resize(size_px, Image.Resampling.BICUBIC), np.int16)
+    noise = rng.integers(-12, 13, smooth.shape, dtype=np.int16)
+    buffer = io.BytesIO()
+    Image.fromarray((smooth + noise).clip(0, 255).astype(np.uint8)).save(buffer, "JPEG", quality=85)
+    return buffer.getvalue()
+
+
+def add_pictures(folder: Path, numbers: range, size_px: tuple[int, int] = PHOTO_PX) -> None:
+    """One JPEG a number, in four classes, each with a folder."""
+
+    def made(number: int) -> bytes:
+        return generated(number, size_px)
+
+    for k in range(4):
+        (folder / f"class-{k}").mkdir(parents=True, exist_ok=True)
+    for number, data in zip(numbers, in_order(made, numbers), strict=True):
+        (folder / f"class-{number % 4}" / f"{number:06}.jpg").write_bytes(data)
+
+
+def indexed(pictures: Path, split: str, earlier: Known | None = None) -> Index:
+    """The index of a folder with a folder a class, split as `index_images.split` says."""
+    rule = load_section("index_images", IndexImagesParams)
+    rule = rule.model_copy(update={"labels": "folders", "split": split})
+    dataset = DatasetParams(source=str(pictures.resolve()), n_max_per_class=0)
+    return index_images(ImageFolder(pictures), dataset, rule, Silent(), earlier)
+
+
+def stored(
+    pictures: Path, index: Index, folder: Path, size_px: int, once: Once[bytes] = anew
+) -> ResizedPictures:
+    """The pictures of the index, their shorter side brought to `size_px`, in `folder`."""
+    params = load_section("resize", ResizeParams).model_copy(update={"size_px": size_px})
+    rows = resize(first_paths(index.pictures), ImageFolder(pictures), params, Silent(), once)
+    write_resized(folder, rows, params.manifest())
+    return ResizedPictures(folder)

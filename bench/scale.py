@@ -1,0 +1,99 @@
+"""Memory and time per picture of index, resize and both precompute steps, at growing numbers.
+
+Run: python -m bench.scale [--n 1000 --n 10000 --n 100000]      (about 25 minutes on 2 cores)
+
+Generated JPEGs (200 x 150 px), a network's input of 64 px, one view of each picture of train. Each
+number has a process of its own, whose memory is the most that was resident during a step.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+import psutil
+from bench.compare import machine
+from bench.new_pictures import OUTS, four_steps
+from bench.pictures import add_pictures
+from bench.tables import RESULTS, scale_table
+
+ROOT = Path(__file__).parents[1]
+GENERATED_PX, INPUT_PX = (200, 150), 64
+
+
+@contextmanager
+def most_resident(found: dict[str, float]) -> Iterator[None]:
+    """The most MB that this process had resident meanwhile, without pages of mapped files."""
+    process, done = psutil.Process(), threading.Event()
+    found["MB"] = 0.0
+
+    def watch() -> None:
+        while not done.wait(0.05):
+            now = process.memory_info()
+            found["MB"] = max(found["MB"], (now.rss - now.shared) / 1e6)
+            found["MB with mapped files"] = max(
+                found.get("MB with mapped files", 0.0), now.rss / 1e6
+            )
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watcher.join()
+
+
+def at(n: int, weights: Path) -> dict[str, Any]:
+    """Milliseconds a picture of each step, and memory."""
+    with tempfile.TemporaryDirectory(prefix="scale-") as folder:
+        root = Path(folder).resolve()
+        os.environ["DVC_ROOT"] = str(root)
+        add_pictures(root / "images", range(n), GENERATED_PX)
+        memory: dict[str, float] = {}
+        with most_resident(memory):
+            seconds = four_steps(root / "images", root / "out", weights, 1, INPUT_PX)
+    return {"n": n, **memory, "ms": {step: 1e3 * seconds[step] / n for step in OUTS}}
+
+
+@click.command(help=__doc__)
+@click.option("--n", multiple=True, default=(1_000, 10_000, 100_000), show_default=True)
+@click.option("--weights", default="data/0_source/backbone.safetensors", show_default=True)
+@click.option("--name", default="scale", show_default=True, help="of the file in bench/results")
+@click.option("--results", default=RESULTS, type=click.Path(path_type=Path), help="where to")
+@click.option("--one", default=0, hidden=True, help="this number, in this process")
+def main(n: tuple[int, ...], weights: str, name: str, results: Path, one: int) -> None:
+    file = Path(weights).resolve()
+    if one:
+        click.echo(json.dumps(at(one, file)))
+        return
+    rows = []
+    for number in n:
+        start = time.perf_counter()
+        command = [sys.executable, "-m", "bench.scale", "--one", str(number)]
+        command += ["--weights", str(file)]
+        done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+        rows.append(json.loads(done.stdout.strip().splitlines()[-1]))
+        took = time.perf_counter() - start
+        click.echo(f"{number} pictures: {json.dumps(rows[-1])}, {took:.0f} s", err=True)
+    found = {
+        "name": name, "when": datetime.now(UTC).date().isoformat(), "machine": machine(),
+        "command": "python -m bench.scale", "generated_px": GENERATED_PX, "size_px": INPUT_PX,
+        "scale": rows,
+    }  # fmt: skip
+    results.mkdir(parents=True, exist_ok=True)
+    (results / f"{name}.json").write_text(json.dumps(found, indent=1) + "\n")
+    click.echo(scale_table(found))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""What a stage costs before it does anything: a process that begins, opens its run, and ends.
+
+Measured by bench.compare.
+
+`bare` is a script that imports torch, timm and mlflow and opens the store, by hand.
+"""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+# The imports of a stage's script, then its run; with the network, what it needs to load it.
+STAGE = """
+import importlib.util
+from pathlib import Path
+spec = importlib.util.spec_from_file_location("stage", "stages/{script}.py")
+stage = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(stage)
+{prepare}
+with stage.stage_run("{script}", Path("{run}"), {{}}):
+    pass
+"""
+PREPARED = 'stage.prepare(stage.load_section("runtime", stage.RuntimeParams))'
+BARE = """
+import mlflow
+import timm
+import torch
+mlflow.MlflowClient("sqlite:///{store}").search_experiments()
+"""
+KINDS = {
+    "without torch (index-images)": ("index_images", ""),
+    "with torch (train-head)": ("train_head", PREPARED),
+    "with torch and timm (unfreeze-finetune)": ("unfreeze_finetune", PREPARED + "\nimport timm"),
+}
+BARE_NAME = "bare script: torch, timm, mlflow"
+
+
+def start_up(root: Path, environment: dict[str, str]) -> dict[str, float]:
+    """Seconds of each kind of stage, and of the bare script, in the project at `root`."""
+    run = root / ".start_up.json"
+    scripts = {
+        name: STAGE.format(script=script, prepare=prepare, run=run)
+        for name, (script, prepare) in KINDS.items()
+    }
+    scripts[BARE_NAME] = BARE.format(store=root / "mlflow.db")
+    seconds = {}
+    for name, script in scripts.items():
+        start = time.perf_counter()
+        subprocess.run(
+            [sys.executable, "-c", script],
+            cwd=root, env=environment | {"PYTHONPATH": "src"}, check=True,
+        )  # fmt: skip
+        seconds[name] = time.perf_counter() - start
+    return seconds
