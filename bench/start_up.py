@@ -22,16 +22,17 @@ with stage.stage_run("{script}", Path("{run}"), {{}}):
     pass
 """
 PREPARED = 'stage.prepare(stage.load_section("runtime", stage.RuntimeParams))'
-BARE = """
+TIMM = "from headstart.learn import torchvision_ops  # where torchvision comes without its own\nimport timm"
+BARE = f"""
 import mlflow
-import timm
 import torch
-mlflow.MlflowClient("sqlite:///{store}").search_experiments()
+{TIMM}
+mlflow.MlflowClient("sqlite:///{{store}}").search_experiments()
 """
 KINDS = {
     "without torch (index-images)": ("index_images", ""),
     "with torch (train-head)": ("train_head", PREPARED),
-    "with torch and timm (unfreeze-finetune)": ("unfreeze_finetune", PREPARED + "\nimport timm"),
+    "with torch and timm (unfreeze-finetune)": ("unfreeze_finetune", f"{PREPARED}\n{TIMM}"),
 }
 BARE_NAME = "bare script: torch, timm, mlflow"
 
