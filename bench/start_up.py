@@ -22,7 +22,8 @@ with stage.stage_run("{script}", Path("{run}"), {{}}):
     pass
 """
 PREPARED = 'stage.prepare(stage.load_section("runtime", stage.RuntimeParams))'
-TIMM = "from headstart.learn import torchvision_ops  # where torchvision comes without its own\nimport timm"
+# torchvision, which timm imports, may come without its operators.
+TIMM = "from headstart.learn import torchvision_ops\nimport timm"
 BARE = f"""
 import mlflow
 import torch
