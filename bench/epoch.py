@@ -60,7 +60,7 @@ def ours(setting: dict[str, Any], folder: Path) -> dict[str, float]:
     resized = stored(source, index, folder, round(SPARE * setting["size_px"]))
     network = fresh_network(Path(setting["weights"]), len(labels.classes), setting["threads"])
     frame = load_section("backbone", BackboneParams).frame()
-    pictures = Pictures(resized.decode, setting["size_px"], frame, torch.device("cpu"))
+    pictures = Pictures(resized.decode, setting["size_px"], frame, torch.device("cpu")).remembered()
     train, valid = labels.labelled("train"), labels.labelled("valid")
     targets = labels.targets(train)
     sampler, objective = balanced(labels.task, targets, len(labels.classes), AS_THEY_ARE)

@@ -51,6 +51,7 @@ def main(
         stored, meaning = ResizedPictures(resized), read_labels(labels)
         info, device = start.info, backbone.compute.device
         pictures = Pictures(stored.decode, info.full_px, info.frame, device, stored.decode_at)
+        pictures = pictures.remembered()
         found = find_lr_finetune(
             backbone, start, pictures, meaning, augment, params, optimizer, sampling, run
         )

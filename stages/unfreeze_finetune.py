@@ -54,6 +54,7 @@ def main(
         meaning = read_labels(labels)
         info, device = start.info, backbone.compute.device
         pictures = Pictures(stored.decode, info.full_px, info.frame, device, stored.decode_at)
+        pictures = pictures.remembered()
         training, ends = unfreeze_finetune(
             backbone, start, pictures, meaning, augment, params, optimizer, sampling, advice, run
         )

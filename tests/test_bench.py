@@ -27,6 +27,7 @@ def test_limits_prints_the_machine_and_each_part(repo_root: Path, tmp_path: Path
     out = run(repo_root, "bench.limits", "--quick", "--size-px", "64", "--results", str(tmp_path))
     for row in ("fp32 product", "bf16 product", "copy, GB/s", "JPEG decoding", "resize: of decoding",
                 "frozen, from stored pictures: of the product", "training step: pictures/s",
+                "training step, share of: backward of convolutions",
                 "augmentation: of a training step"):  # fmt: skip
         assert f"| {row}" in out
     found = json.loads((tmp_path / "limits.json").read_text())

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 import torch
 
@@ -20,6 +22,8 @@ def test_auto_never_trains_in_a_reduced_precision() -> None:
     fast = torch.cpu._is_avx512_bf16_supported()
     assert compute.inference_dtype == (torch.bfloat16 if fast else torch.float32)
     assert torch.are_deterministic_algorithms_enabled()
+    deterministic: Any = torch.utils.deterministic
+    assert not deterministic.fill_uninitialized_memory  # a tenth of a training step
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 
 from headstart.core.augment import AugmentParams
 from headstart.core.draws import PLAIN, Draw
 from headstart.core.frame import Frame
-from headstart.learn.pictures import cropped, moved
+from headstart.core.report import Report, Silent
+from headstart.learn.pictures import Decode, cropped, moved
 from tests.learn.conftest import SQUARE, picture, small_pictures
 
 AUGMENT = AugmentParams(
@@ -187,3 +189,29 @@ def test_a_rotation_turns_about_the_centre_and_mirrors_the_border() -> None:
     slope = (found[0, 0, 12, 8] - found[0, 0, 4, 8]) / 8
     assert abs(slope) == pytest.approx(10 * np.sin(np.radians(10)), rel=1e-3)
     assert found.min() >= 0 and found.max() <= 150
+
+
+def test_remembered_pictures_are_decoded_once_while_there_is_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    decoded: list[str] = []
+
+    def decode(number: str) -> NDArray[np.uint8]:
+        decoded.append(number)
+        return picture(int(number))
+
+    def decode_at(size_px: int, _: Report) -> Decode:
+        return lambda number: decode(f"{size_px}")
+
+    monkeypatch.setattr("headstart.learn.pictures.KEPT_BYTES", 2 * picture(0).nbytes)
+    pictures = replace(small_pictures(), decode=decode, decode_at=decode_at).remembered()
+    ids = ["0", "1", "2"]
+    [first], [second] = (list(pictures.plain([ids])) for _ in range(2))
+    [wanted] = small_pictures().plain([ids])
+    assert torch.equal(first, wanted) and torch.equal(second, wanted)
+    assert sorted(decoded) == ["0", "1", "2", "2"]  # the third found no room
+    decoded.clear()
+    smaller = pictures.at(16, Silent())
+    for _ in range(2):
+        list(smaller.plain([["0"]]))
+    assert decoded == ["16"]

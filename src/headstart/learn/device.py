@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from pydantic import Field
@@ -84,6 +84,10 @@ def prepare(runtime: RuntimeParams, environment: Mapping[str, str] = os.environ)
         # use_deterministic_algorithms(True) does the same for what is not compiled, and imports the
         # compiler to tell it, too: a second a stage.
         torch.set_deterministic_debug_mode("error")
+        # It also fills every tensor that an operation is about to write: a tenth of a training step,
+        # against operations that read what nobody wrote.
+        deterministic: Any = torch.utils.deterministic  # which torch has not typed
+        deterministic.fill_uninitialized_memory = False
         torch.backends.cudnn.benchmark = False
     fast = torch.bfloat16 if _multiplies_bf16(device) else torch.float32
     match runtime.precision:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import psutil
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
@@ -18,6 +19,9 @@ from headstart.core.report import Report
 from headstart.core.workers import in_order
 
 Decode = Callable[[str], NDArray[np.uint8]]
+
+# Decoded pictures that may stay in memory: of what is free, and at most.
+KEPT_FRAC, KEPT_BYTES = 1 / 8, 4e9
 
 
 def cropped(
@@ -76,6 +80,24 @@ def _holes(views: Sequence[Draw], size: int) -> Tensor:
     return (rows.unsqueeze(2) & columns.unsqueeze(1)).unsqueeze(1)
 
 
+class _Remembered:
+    """Decodes each picture once, while what is kept stays below a part of the free memory."""
+
+    def __init__(self, decode: Decode) -> None:
+        self._decode, self._kept = decode, dict[str, NDArray[np.uint8]]()
+        self._room = min(KEPT_FRAC * psutil.virtual_memory().available, KEPT_BYTES)
+
+    def __call__(self, picture: str) -> NDArray[np.uint8]:
+        """May be called from several threads."""
+        pixels = self._kept.get(picture)
+        if pixels is None:
+            pixels = self._decode(picture)
+            if pixels.nbytes <= self._room:
+                self._room -= pixels.nbytes
+                self._kept[picture] = pixels
+        return pixels
+
+
 @dataclass(frozen=True)
 class Pictures:
     """Batches of a set of stored pictures, at the size of the network's input.
@@ -100,6 +122,20 @@ class Pictures:
             return self
         decode = self.decode_at(size_px, report) if self.decode_at else self.decode
         return replace(self, decode=decode, size_px=size_px)
+
+    def remembered(self) -> "Pictures":
+        """The same pictures, whose decoded pixels stay in memory while a part of it holds them.
+
+        For who looks at them more than once: epochs after the first decode nothing, or less.
+        """
+        decode_at = self.decode_at
+        if decode_at is None:
+            return replace(self, decode=_Remembered(self.decode))
+
+        def remembered_at(size_px: int, report: Report) -> Decode:
+            return _Remembered(decode_at(size_px, report))
+
+        return replace(self, decode=_Remembered(self.decode), decode_at=remembered_at)
 
     def plain(self, batches: Iterable[Sequence[str]]) -> Iterator[Tensor]:
         """For each batch of ids the plain views (N, 3, S, S), uint8."""

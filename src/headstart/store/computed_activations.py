@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.lib.format import open_memmap
+from numpy.lib.format import write_array_header_1_0
 from numpy.typing import NDArray
 
 from headstart.store.activations import SIZES, Manifest
@@ -49,7 +49,7 @@ def write_activations(
         n_pictures, n_views, n_sizes, and n_bytes of all sizes, for metrics.
 
     Raises:
-        ValueError: a computation gives another number of rows than it has pictures.
+        ValueError: a computation gives another number of rows than it has pictures, or of features.
     """
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -70,12 +70,15 @@ def _write_size(folder: Path, computation: Computation) -> dict[str, int]:
     folder.mkdir()
     ids, n_views = computation.ids, computation.n_views
     shape = (n_views, len(ids), computation.n_features)
-    features = open_memmap(folder / "features.npy", mode="w+", dtype=np.float32, shape=shape)
-    for view in range(n_views):
-        for row, (_, values) in enumerate(zip(ids, computation.rows(view), strict=True)):
-            features[view, row] = values
-    features.flush()
-    del features
+    header = {"descr": np.dtype(np.float32).str, "fortran_order": False, "shape": shape}
+    # Not a memory map: its pages would count as this process's memory until the kernel wants them.
+    with (folder / "features.npy").open("wb", buffering=2**20) as file:
+        write_array_header_1_0(file, header)
+        for view in range(n_views):
+            for _, values in zip(ids, computation.rows(view), strict=True):
+                if values.shape != shape[2:]:
+                    raise ValueError(f"a row of shape {values.shape} is none of {shape[2:]}.")
+                file.write(values.astype(np.float32, copy=False).tobytes())
     pd.DataFrame({"id": list(ids)}).to_parquet(folder / "rows.parquet", index=False)
     text = computation.manifest.model_dump_json(indent=2)
     (folder / "manifest.json").write_text(text + "\n", encoding="utf-8")
