@@ -19,7 +19,7 @@ def test_a_wrong_number_of_rows_leaves_the_old_cache(tmp_path: Path, n: int, sai
 
 
 def test_features_of_another_width_are_never_written(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="broadcast"):
+    with pytest.raises(ValueError, match=r"a row of features has \(4,\); it must be \(3,\)"):
         wide = replace(computation(), rows=lambda view: np.ones((5, 4), np.float32))
         write_activations(tmp_path / "views", 32, [wide])
     assert not (tmp_path / "views").exists()

@@ -77,7 +77,9 @@ def _write_size(folder: Path, computation: Computation) -> dict[str, int]:
         for view in range(n_views):
             for _, values in zip(ids, computation.rows(view), strict=True):
                 if values.shape != shape[2:]:
-                    raise ValueError(f"a row of shape {values.shape} is none of {shape[2:]}.")
+                    raise ValueError(
+                        f"a row of features has {values.shape}; it must be {shape[2:]}."
+                    )
                 file.write(values.astype(np.float32, copy=False).tobytes())
     pd.DataFrame({"id": list(ids)}).to_parquet(folder / "rows.parquet", index=False)
     text = computation.manifest.model_dump_json(indent=2)
