@@ -2,6 +2,7 @@
 
 Run: pip install -e '.[bench]' && python -m bench.compare
      python -m bench.compare --pictures /your/folder     (train and valid, each with a folder a class)
+     python -m bench.compare --generated 25000 --n-train 20000 --n-valid 5000 --name gpu   (with a GPU)
 
 Whole recipe: one round a seed. headstart runs `dvc repro` in a fresh clone, the start-up of all stages
 included; fastai does the same epochs in one process, as its documentation advises. In interleaved
@@ -29,6 +30,7 @@ from typing import Any
 
 import click
 import numpy as np
+import torch
 from bench.pictures import add_pictures
 from bench.start_up import start_up
 from bench.tables import RESULTS, compare_table
@@ -191,6 +193,8 @@ def machine() -> dict[str, Any]:
     chip = next(
         (line.split(": ")[1] for line in lines if "model name" in line), platform.processor()
     )
+    if torch.cuda.is_available():
+        chip = f"{chip}, {torch.cuda.get_device_name()}"
     versions = {name: _version(name) for name in PACKAGES}
     return {"chip": chip, "cores": os.cpu_count(), "python": platform.python_version(), **versions}
 
@@ -208,9 +212,12 @@ def _version(package: str) -> str:
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="a folder of train and valid, or of a folder a class; default: the simulated textile",
 )
+@click.option("--generated", default=0, help="instead: so many generated JPEGs of photo size")
 @click.option("--name", default="textile", show_default=True, help="of the file in bench/results")
 @click.option("--n-train", default=600, show_default=True)
 @click.option("--n-valid", default=200, show_default=True)
+@click.option("--head-train", default=1200, show_default=True, help="of the next head")
+@click.option("--head-valid", default=400, show_default=True, help="of the next head")
 @click.option("--size-px", default=128, show_default=True, help="of the whole recipe")
 @click.option("--epoch-px", default=224, show_default=True, help="of epochs and the next head")
 @click.option("--n-idle", default=2000, show_default=True, help="pictures where nothing is to do")
@@ -221,8 +228,9 @@ def _version(package: str) -> str:
 @click.option("--workers", default="0,1,2", show_default=True, help="that fastai tries")
 @click.option("--results", default=RESULTS, type=click.Path(path_type=Path), help="where to")
 def main(
-    pictures: Path | None, name: str, n_train: int, n_valid: int, size_px: int, epoch_px: int,
-    n_idle: int, seeds: int, rounds: int, batch: int, threads: int, workers: str, results: Path,
+    pictures: Path | None, generated: int, head_train: int, head_valid: int, name: str,
+    n_train: int, n_valid: int, size_px: int, epoch_px: int, n_idle: int, seeds: int, rounds: int,
+    batch: int, threads: int, workers: str, results: Path,
 ) -> None:  # fmt: skip
     has_fastai = importlib.util.find_spec("fastai") is not None
     if not has_fastai:
@@ -233,8 +241,12 @@ def main(
         os.environ |= {"HEADSTART_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)}
     with tempfile.TemporaryDirectory(prefix="compare-") as temporary:
         work = Path(temporary).resolve()
+        if generated:
+            pictures = work / "generated"
+            add_pictures(pictures, range(generated))
         source = pictures or _textile()
         choose(source, work / "pictures", {"train": n_train, "valid": n_valid})
+        choose(source, work / "more", {"train": head_train, "valid": head_valid})
         first = Clone(work / "weights", recipe_of(work / "pictures", size_px, 0))
         first.repro("fetch-weights")
         weights = first.root / "data/0_source/backbone.safetensors"
@@ -249,8 +261,9 @@ def main(
         found: dict[str, Any] = {
             "name": name, "when": datetime.now(UTC).date().isoformat(), "machine": machine(),
             "command": "python -m bench.compare " + " ".join(sys.argv[1:]),
-            "n_train": n_train, "n_valid": n_valid, "size_px": size_px, "epoch_px": epoch_px,
-            "n_idle": n_idle, "batch": batch, "threads": threads,
+            "n_train": n_train, "n_valid": n_valid, "n_head": head_train + head_valid,
+            "size_px": size_px, "epoch_px": epoch_px, "n_idle": n_idle,
+            "batch": batch, "threads": threads,
             "fastai": {key: fastai["learner"][key] for key in ("last", "n_workers")},
             "recipe": {"headstart": [], "fastai": []},
             "epoch": {"headstart": [], "fastai": [], "torchvision": []},
@@ -265,9 +278,13 @@ def main(
 
         epoch = {**given, "size_px": epoch_px, "batch": batch, "threads": threads}
         ours = json.dumps(epoch | {"n_workers": fastai["learner"]["n_workers"]})
-        theirs = json.dumps({**fastai, "learner": {**fastai["learner"], "size_px": epoch_px}})
+        at_size = {**fastai["learner"], "size_px": epoch_px}
+        theirs = {
+            "epoch": json.dumps({**fastai, "learner": at_size}),
+            "head": json.dumps({**fastai, "learner": {**at_size, "pictures": str(work / "more")}}),
+        }
         idle = idle_project(work / "idle", work / "idle-pictures", n_idle)
-        head = Clone(work / "head", recipe_of(work / "pictures", epoch_px, 0))
+        head = Clone(work / "head", recipe_of(work / "more", epoch_px, 0))
         head.repro("train-augmented")
         for number in range(rounds):
             keep("idle", "headstart", idle_round(idle))
@@ -276,7 +293,9 @@ def main(
             reference = in_process("bench.epoch", "reference", "--setting", ours)
             keep("epoch", "torchvision", reference)
             for kind, what in (("head", "head"), ("epoch", "all")) if has_fastai else ():
-                keep(kind, "fastai", in_process("bench.peer_fastai", what, "--setting", theirs))
+                keep(
+                    kind, "fastai", in_process("bench.peer_fastai", what, "--setting", theirs[kind])
+                )
         for seed in range(seeds):
             folder = work / f"seed-{seed}"
             keep(

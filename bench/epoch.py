@@ -50,7 +50,7 @@ def fresh_network(weights: Path, n_classes: int, threads: int) -> Network:
     backbone = load_backbone(weights).on(compute)
     torch.manual_seed(0)
     head = create_head(backbone.n_features, n_classes, load_section("head", HeadParams))
-    return Network(backbone, head)
+    return Network(backbone, head).to(compute.device)
 
 
 def ours(setting: dict[str, Any], folder: Path) -> dict[str, float]:
@@ -60,7 +60,8 @@ def ours(setting: dict[str, Any], folder: Path) -> dict[str, float]:
     resized = stored(source, index, folder, round(SPARE * setting["size_px"]))
     network = fresh_network(Path(setting["weights"]), len(labels.classes), setting["threads"])
     frame = load_section("backbone", BackboneParams).frame()
-    pictures = Pictures(resized.decode, setting["size_px"], frame, torch.device("cpu")).remembered()
+    device = network.backbone.compute.device
+    pictures = Pictures(resized.decode, setting["size_px"], frame, device).remembered()
     train, valid = labels.labelled("train"), labels.labelled("valid")
     targets = labels.targets(train)
     sampler, objective = balanced(labels.task, targets, len(labels.classes), AS_THEY_ARE)
@@ -111,6 +112,7 @@ def reference(setting: dict[str, Any]) -> dict[str, float]:
     network = fresh_network(Path(setting["weights"]), len(classes), setting["threads"])
     body: Any = network.backbone.model.requires_grad_(True)
     body, head = body.to(memory_format=torch.contiguous_format), network.head
+    device = network.backbone.compute.device
 
     def logits(pictures: Tensor) -> Tensor:
         maps = body.forward_features(pictures)
@@ -124,14 +126,16 @@ def reference(setting: dict[str, Any]) -> dict[str, float]:
         body.train()
         head.train()
         for pictures, targets in loaders["train"]:
-            loss = nn.functional.cross_entropy(logits(pictures), targets)
+            loss = nn.functional.cross_entropy(logits(pictures.to(device)), targets.to(device))
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
         body.eval()
         head.eval()
         with torch.inference_mode():
-            right = [(logits(x).argmax(1) == y).float() for x, y in loaders["valid"]]
+            right = [
+                (logits(x.to(device)).argmax(1).cpu() == y).float() for x, y in loaders["valid"]
+            ]
         accuracy = float(torch.cat(right).mean())
         seconds = time.perf_counter() - start
     return {"seconds": seconds, "accuracy": accuracy}

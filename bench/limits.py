@@ -38,26 +38,30 @@ from headstart.learn.pictures import Pictures, moved
 from headstart.params import load_section
 from headstart.steps.resize import ResizeParams
 
+RUNTIME = RuntimeParams(precision="auto", deterministic=True)
 NETWORKS = ("tf_efficientnet_lite0", "resnet34")
 
 
 def best(run: Callable[[], object], rounds: int) -> float:
     """Seconds of the fastest of some rounds, after one that warms up."""
-    run()
-    times = []
-    for _ in range(rounds):
+
+    def seconds() -> float:
         start = time.perf_counter()
         run()
-        times.append(time.perf_counter() - start)
-    return min(times)
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        return time.perf_counter() - start
+
+    seconds()
+    return min(seconds() for _ in range(rounds))
 
 
-def product_flops(dtype: torch.dtype, side: int, rounds: int) -> float:
+def product_flops(dtype: torch.dtype, side: int, rounds: int, device: torch.device) -> float:
     """Operations a second of a square matrix product, by the fastest of torch's ways to it.
 
     A product may go to another library than a linear layer or a 1x1 convolution, which are the same.
     """
-    a, b = (torch.rand(side, side).to(dtype) for _ in range(2))
+    a, b = (torch.rand(side, side, device=device).to(dtype) for _ in range(2))
     points = a.T.reshape(1, side, side // 32, 32).contiguous(memory_format=torch.channels_last)
     filters = b.T[:, :, None, None].contiguous()
     ways = (
@@ -69,9 +73,9 @@ def product_flops(dtype: torch.dtype, side: int, rounds: int) -> float:
         return 2 * side**3 / min(best(way, rounds) for way in ways)
 
 
-def bytes_a_second(n_bytes: int, rounds: int) -> float:
+def bytes_a_second(n_bytes: int, rounds: int, device: torch.device) -> float:
     """Read and written by a copy that fits no cache."""
-    source = torch.rand(n_bytes // 4)
+    source = torch.rand(n_bytes // 4, device=device)
     target = torch.empty_like(source)
     return 2 * n_bytes / best(lambda: target.copy_(source), rounds)
 
@@ -84,12 +88,17 @@ def operations(run: Callable[[], object]) -> int:
 
 def shares(run: Callable[[], object]) -> dict[str, float]:
     """Of the time of a training step: convolutions, backward and forward, and all else."""
-    with profile(activities=[ProfilerActivity.CPU]) as profiler:
+    on_gpu = torch.cuda.is_available()
+    kinds = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_gpu else [])]
+    with profile(activities=kinds) as profiler:
         run()
-    times = {event.key: event.self_cpu_time_total for event in profiler.key_averages()}
+    times = {
+        event.key: event.self_device_time_total if on_gpu else event.self_cpu_time_total
+        for event in profiler.key_averages()
+    }
     of_convolutions = {
         "backward of convolutions": ("aten::convolution_backward",),
-        "their forward": ("aten::mkldnn_convolution", "aten::_slow_conv2d_forward"),
+        "their forward": ("aten::mkldnn_convolution", "aten::cudnn_convolution"),
     }
     found = {
         kind: sum(times.get(name, 0.0) for name in names) / sum(times.values())
@@ -101,7 +110,7 @@ def shares(run: Callable[[], object]) -> dict[str, float]:
 def parts(name: str, size_px: int, n: int, rounds: int, limits: dict[str, float]) -> dict[str, Any]:
     """Pictures a second of the parts of one network, and the fraction of the limit of each."""
     backbone = Backbone.create(name).eval().requires_grad_(False)
-    backbone.on(prepare(RuntimeParams(precision="auto", deterministic=True)))
+    device = backbone.on(prepare(RUNTIME)).compute.device
     stored_as = load_section("resize", ResizeParams)
     files = [generated(number) for number in range(n)]
     stored = {
@@ -114,7 +123,7 @@ def parts(name: str, size_px: int, n: int, rounds: int, limits: dict[str, float]
         return np.array(Image.open(io.BytesIO(stored[picture])).convert("RGB"))
 
     frame = load_section("backbone", BackboneParams).frame()
-    pictures = Pictures(decode, size_px, frame, torch.device("cpu"))
+    pictures = Pictures(decode, size_px, frame, device)
     batches = [ids[i : i + FORWARD_BATCH] for i in range(0, n, FORWARD_BATCH)]
     shown = [crops.clone() for crops in pictures.plain(batches)]
     augment = load_section("augment", AugmentParams)
@@ -153,14 +162,14 @@ def parts(name: str, size_px: int, n: int, rounds: int, limits: dict[str, float]
 @click.option("--name", default="limits", show_default=True, help="of the file in bench/results")
 @click.option("--results", default=RESULTS, type=click.Path(path_type=Path), help="where to")
 def main(quick: bool, size_px: int, name: str, results: Path) -> None:
-    prepare(RuntimeParams(precision="auto", deterministic=True))
+    device = prepare(RUNTIME).device
     side, n, rounds = (256, 32, 1) if quick else (3072, 128, 3)
     files = [generated(number) for number in range(n)]
     stored_as = load_section("resize", ResizeParams)
     limits = {
-        "fp32 product, GFLOP/s": product_flops(torch.float32, side, 3 * rounds) / 1e9,
-        "bf16 product, GFLOP/s": product_flops(torch.bfloat16, side, 3 * rounds) / 1e9,
-        "copy, GB/s": bytes_a_second(2**22 if quick else 2**28, rounds) / 1e9,
+        "fp32 product, GFLOP/s": product_flops(torch.float32, side, 3 * rounds, device) / 1e9,
+        "bf16 product, GFLOP/s": product_flops(torch.bfloat16, side, 3 * rounds, device) / 1e9,
+        "copy, GB/s": bytes_a_second(2**22 if quick else 2**28, rounds, device) / 1e9,
         f"JPEG decoding, {n_workers()} workers, pictures/s": n
         / best(lambda: list(in_order(decode_rgb, files)), rounds),
     }

@@ -32,14 +32,15 @@ def learner(
     from fastai.callback.channelslast import ChannelsLast
     from fastai.vision import all as fv
 
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     tensors = load_file(weights)
     stats = ([0.5] * 3, [0.5] * 3)
     batch_tfms = fv.aug_transforms(size=size_px) if aug else []
     data = fv.ImageDataLoaders.from_folder(
         pictures, train="train", valid="valid", bs=batch, num_workers=n_workers,
         item_tfms=fv.Resize(round(PRESIZE * size_px) if aug else size_px),
-        batch_tfms=[*batch_tfms, fv.Normalize.from_stats(*stats, cuda=False)],
-        device=torch.device("cpu"),
+        batch_tfms=[*batch_tfms, fv.Normalize.from_stats(*stats, cuda=device.type == "cuda")],
+        device=device,
     )  # fmt: skip
     made = fv.vision_learner(
         data, "tf_efficientnet_lite0", pretrained=False, normalize=False, metrics=fv.accuracy,

@@ -52,7 +52,9 @@ def compare_table(found: Mapping[str, Any]) -> str:
             lines.append(f"| {label}, mean (sd) | {' | '.join(cells)} | | | |")
     if found["head"]["headstart"]:
         whose = [seconds(found["head"], who) for who in ("headstart", "fastai")]
-        row(f"next experiment on the head, {found['epoch_px']} px", *whose, [])
+        n_head = found.get("n_head", found["n_train"] + found["n_valid"])
+        about = f"{n_head} pictures, {found['epoch_px']} px"
+        row(f"next experiment on the head, {about}", *whose, [])
     if epoch["headstart"]:
         whose = [seconds(epoch, who) for who in ("headstart", "fastai", "torchvision")]
         row(f"a fine-tuning epoch, {found['epoch_px']} px, batches of {found['batch']}", *whose)

@@ -41,7 +41,8 @@ def test_compare_runs_both_recipes_and_prints_every_row(repo_root: Path, tmp_pat
     add_pictures(tmp_path / "pictures", range(60))
     out = run(
         repo_root, "bench.compare", "--pictures", str(tmp_path / "pictures"), "--name", "small",
-        "--n-train", "32", "--n-valid", "16", "--size-px", "64", "--epoch-px", "64", "--seeds", "1",
+        "--n-train", "32", "--n-valid", "16", "--head-train", "32",
+        "--head-valid", "16", "--size-px", "64", "--epoch-px", "64", "--seeds", "1",
         "--rounds", "1", "--batch", "16", "--n-idle", "40", "--workers", "0",
         "--results", str(tmp_path),
     )  # fmt: skip
@@ -49,7 +50,7 @@ def test_compare_runs_both_recipes_and_prints_every_row(repo_root: Path, tmp_pat
     assert compare_table(found) in out
     rows = (
         "whole recipe, first time, 64 px", "its accuracy of valid", "with TTA",
-        "next experiment on the head, 64 px", "a fine-tuning epoch, 64 px",
+        "next experiment on the head, 48 pictures, 64 px", "a fine-tuning epoch, 64 px",
         "cosine of its gradients", "accuracy after two", "`dvc repro`, nothing to do, 40 pictures",
         "start-up, without torch", "start-up, with torch", "start-up, bare script",
     )  # fmt: skip
