@@ -199,6 +199,17 @@ def machine() -> dict[str, Any]:
     return {"chip": chip, "cores": os.cpu_count(), "python": platform.python_version(), **versions}
 
 
+def shown(arguments: list[str]) -> str:
+    """The command as others may type it: without where its results go, folders by their last name."""
+    pairs = list(zip(arguments[::2], arguments[1::2], strict=True))
+    words = [
+        f"{option} {Path(value).name if option == '--pictures' else value}"
+        for option, value in pairs
+        if option != "--results"
+    ]
+    return " ".join(["python -m bench.compare", *words])
+
+
 def _version(package: str) -> str:
     try:
         return importlib.metadata.version(package)
@@ -260,7 +271,7 @@ def main(
             fastai = best_of_fastai(fastai, tuple(map(int, workers.split(","))))
         found: dict[str, Any] = {
             "name": name, "when": datetime.now(UTC).date().isoformat(), "machine": machine(),
-            "command": "python -m bench.compare " + " ".join(sys.argv[1:]),
+            "command": shown(sys.argv[1:]),
             "n_train": n_train, "n_valid": n_valid, "n_head": head_train + head_valid,
             "size_px": size_px, "epoch_px": epoch_px, "n_idle": n_idle,
             "batch": batch, "threads": threads,

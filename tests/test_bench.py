@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from bench.compare import choose
+from bench.compare import choose, shown
 from bench.pictures import add_pictures
 from bench.tables import compare_table, filled, limits_table, scale_table
 
@@ -101,6 +101,11 @@ def test_pictures_are_chosen_by_class_and_never_twice(tmp_path: Path) -> None:
     assert [len(of_split) for of_split in names.values()] == [20, 8]
     assert not set(names["train"]) & set(names["valid"])
     assert len(list((tmp_path / "some/train").iterdir())) == 4
+
+
+def test_a_command_is_shown_without_the_folders_of_one_machine() -> None:
+    arguments = ["--pictures", "/a/b/dogs", "--seeds", "1", "--results", "/tmp/x"]
+    assert shown(arguments) == "python -m bench.compare --pictures dogs --seeds 1"
 
 
 def test_a_table_in_the_readme_is_what_the_result_says(tmp_path: Path) -> None:
