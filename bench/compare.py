@@ -23,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,7 @@ from headstart.store.sources import locate
 ROOT = Path(__file__).parents[1]
 CYCLES, HEAD_EPOCHS, AUGMENTED_EPOCHS, N_ITER = 3, 3, 3, 40  # cycles of 1, 2 and 4 epochs
 SPARE = 1.15
+Keep = Callable[[str, str, Mapping[str, float]], None]  # kind of row, who, and what was found
 # All stages, quickly, where only what follows is measured.
 IDLE_PX, IDLE = (80, 60), {
     "index_images.labels": "folders", "index_images.split": "stratified",
@@ -118,14 +119,16 @@ class Clone:
         return json.loads((self.root / f"metrics/{stage}.json").read_text())
 
 
-def recipe_of(pictures: Path, size_px: int, seed: int) -> dict[str, Any]:
-    """What is changed in params.yaml: the folder, the size, and the epochs that all do."""
+def recipe_of(pictures: Path, size_px: int, seed: int, batch: int) -> dict[str, Any]:
+    """What is changed in params.yaml: the folder, the size, batches, and the epochs that all do."""
     phase = "unfreeze_finetune.phases.0"
     return {
         "dataset.source": str(pictures),
         "index_images.split": "given",
         "resize.size_px": round(SPARE * size_px),
         "backbone.size_px": size_px,
+        "optimizer_head.batch_size": batch,
+        "optimizer_finetune.batch_size": batch,
         "find_lr_head.n_iter": N_ITER,
         "find_lr_finetune.n_iter": N_ITER,
         "train_head.n_epochs": HEAD_EPOCHS,
@@ -138,8 +141,8 @@ def recipe_of(pictures: Path, size_px: int, seed: int) -> dict[str, Any]:
     }
 
 
-def headstart_recipe(folder: Path, pictures: Path, size_px: int, seed: int) -> dict[str, float]:
-    clone = Clone(folder, recipe_of(pictures, size_px, seed))
+def headstart_recipe(folder: Path, changes: Mapping[str, Any]) -> dict[str, float]:
+    clone = Clone(folder, changes)
     seconds = clone.repro("tta-evaluate")
     valid = clone.metrics("tta_evaluate")["valid"]
     accuracies = {"accuracy": valid["plain"]["accuracy"], "tta": valid["tta"]["accuracy"]}
@@ -217,6 +220,89 @@ def _version(package: str) -> str:
         return "not installed"
 
 
+class Comparison:
+    """The rows of the table, on pictures that are chosen once.
+
+    Args:
+        work: an empty folder.
+        source: of the pictures.
+        options: those of the command.
+        has_fastai: whether it is installed.
+    """
+
+    def __init__(
+        self, work: Path, source: Path, options: Mapping[str, Any], has_fastai: bool
+    ) -> None:
+        self._work, self._options, self._has_fastai = work, options, has_fastai
+        self._pictures, self._more = work / "pictures", work / "more"
+        choose(source, self._pictures, {k: options[f"n_{k}"] for k in ("train", "valid")})
+        choose(source, self._more, {k: options[f"head_{k}"] for k in ("train", "valid")})
+        first = Clone(work / "weights", self._recipe(self._pictures, options["size_px"], 0))
+        first.repro("fetch-weights")
+        self._weights = str(first.root / "data/0_source/backbone.safetensors")
+        self._learner = {
+            "pictures": str(self._pictures), "weights": self._weights, "size_px": options["size_px"],
+            "batch": options["batch"], "last": False, "n_workers": 0,
+        }  # fmt: skip
+        if has_fastai:
+            workers = tuple(map(int, options["workers"].split(",")))
+            self._learner = best_of_fastai(self._fastai(), workers)["learner"]
+
+    def about(self) -> dict[str, Any]:
+        """What shapes the rows, and no rows yet."""
+        kept = ("n_train", "n_valid", "size_px", "epoch_px", "n_idle", "batch", "threads")
+        return {
+            **{key: self._options[key] for key in kept},
+            "n_head": self._options["head_train"] + self._options["head_valid"],
+            "fastai": {key: self._learner[key] for key in ("last", "n_workers")},
+            "recipe": {}, "epoch": {}, "head": {}, "idle": {},
+        }  # fmt: skip
+
+    def rounds(self, keep: Keep) -> None:
+        """All rows but the whole recipe, in turn."""
+        size_px, options = self._options["epoch_px"], self._options
+        epoch = {
+            "pictures": str(self._pictures), "weights": self._weights, "size_px": size_px,
+            "batch": options["batch"], "threads": options["threads"],
+            "n_workers": self._learner["n_workers"],
+        }  # fmt: skip
+        theirs = {
+            "epoch": ("all", self._fastai(size_px=size_px)),
+            "head": ("head", self._fastai(size_px=size_px, pictures=str(self._more))),
+        }
+        idle = idle_project(self._work / "idle", self._work / "idle-pictures", options["n_idle"])
+        head = Clone(self._work / "head", self._recipe(self._more, size_px, 0))
+        head.repro("train-augmented")
+        for number in range(options["rounds"]):
+            keep("idle", "headstart", idle_round(idle))
+            keep("head", "headstart", headstart_head(head, number))
+            for who, what in (("headstart", "ours"), ("torchvision", "reference")):
+                keep("epoch", who, in_process("bench.epoch", what, "--setting", json.dumps(epoch)))
+            for kind, (what, setting) in theirs.items() if self._has_fastai else ():
+                found = in_process("bench.peer_fastai", what, "--setting", json.dumps(setting))
+                keep(kind, "fastai", found)
+
+    def recipes(self, keep: Keep) -> None:
+        """The whole recipe, a seed a round."""
+        for seed in range(self._options["seeds"]):
+            folder = self._work / f"seed-{seed}"
+            changes = self._recipe(self._pictures, self._options["size_px"], seed)
+            keep("recipe", "headstart", headstart_recipe(folder, changes))
+            shutil.rmtree(folder)
+            if self._has_fastai:
+                keep("recipe", "fastai", fastai_recipe(self._fastai(), seed))
+
+    def _recipe(self, pictures: Path, size_px: int, seed: int) -> dict[str, Any]:
+        return recipe_of(pictures, size_px, seed, self._options["batch"])
+
+    def _fastai(self, **changed: Any) -> dict[str, Any]:
+        return {
+            "learner": {**self._learner, **changed}, "n_iter": N_ITER,
+            "head_epochs": HEAD_EPOCHS, "augmented_epochs": AUGMENTED_EPOCHS, "cycles": CYCLES,
+            "threads": self._options["threads"],
+        }  # fmt: skip
+
+
 @click.command(help=__doc__)
 @click.option(
     "--pictures",
@@ -238,84 +324,32 @@ def _version(package: str) -> str:
 @click.option("--threads", default=0, help="of torch; 0: as many as it takes by itself")
 @click.option("--workers", default="0,1,2", show_default=True, help="that fastai tries")
 @click.option("--results", default=RESULTS, type=click.Path(path_type=Path), help="where to")
-def main(
-    pictures: Path | None, generated: int, head_train: int, head_valid: int, name: str,
-    n_train: int, n_valid: int, size_px: int, epoch_px: int, n_idle: int, seeds: int, rounds: int,
-    batch: int, threads: int, workers: str, results: Path,
-) -> None:  # fmt: skip
+def main(pictures: Path | None, generated: int, name: str, results: Path, **options: Any) -> None:
     has_fastai = importlib.util.find_spec("fastai") is not None
     if not has_fastai:
         click.echo(
             "fastai is not installed (pip install -e '.[bench]'): its rows stay empty.", err=True
         )
-    if threads:
+    if threads := options["threads"]:
         os.environ |= {"HEADSTART_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)}
     with tempfile.TemporaryDirectory(prefix="compare-") as temporary:
         work = Path(temporary).resolve()
         if generated:
             pictures = work / "generated"
             add_pictures(pictures, range(generated))
-        source = pictures or _textile()
-        choose(source, work / "pictures", {"train": n_train, "valid": n_valid})
-        choose(source, work / "more", {"train": head_train, "valid": head_valid})
-        first = Clone(work / "weights", recipe_of(work / "pictures", size_px, 0))
-        first.repro("fetch-weights")
-        weights = first.root / "data/0_source/backbone.safetensors"
-        given = {"pictures": str(work / "pictures"), "weights": str(weights)}
-        learner = {**given, "size_px": size_px, "batch": batch, "last": False, "n_workers": 0}
-        fastai: dict[str, Any] = {
-            "learner": learner, "n_iter": N_ITER, "head_epochs": HEAD_EPOCHS,
-            "augmented_epochs": AUGMENTED_EPOCHS, "cycles": CYCLES, "threads": threads,
-        }  # fmt: skip
-        if has_fastai:
-            fastai = best_of_fastai(fastai, tuple(map(int, workers.split(","))))
-        found: dict[str, Any] = {
-            "name": name, "when": datetime.now(UTC).date().isoformat(), "machine": machine(),
-            "command": shown(sys.argv[1:]),
-            "n_train": n_train, "n_valid": n_valid, "n_head": head_train + head_valid,
-            "size_px": size_px, "epoch_px": epoch_px, "n_idle": n_idle,
-            "batch": batch, "threads": threads,
-            "fastai": {key: fastai["learner"][key] for key in ("last", "n_workers")},
-            "recipe": {"headstart": [], "fastai": []},
-            "epoch": {"headstart": [], "fastai": [], "torchvision": []},
-            "head": {"headstart": [], "fastai": []}, "idle": {"headstart": []},
-        }  # fmt: skip
+        comparison = Comparison(work, pictures or _textile(), options, has_fastai)
+        about = {"name": name, "when": datetime.now(UTC).date().isoformat(), "machine": machine()}
+        found = {**about, "command": shown(sys.argv[1:]), **comparison.about()}
 
         def keep(kind: str, who: str, result: Mapping[str, float]) -> None:
-            found[kind][who].append(result)
+            found[kind].setdefault(who, []).append(result)
             click.echo(f"{kind}, {who}: {json.dumps(result)}", err=True)
             results.mkdir(parents=True, exist_ok=True)
             (results / f"{name}.json").write_text(json.dumps(found, indent=1) + "\n")
 
-        epoch = {**given, "size_px": epoch_px, "batch": batch, "threads": threads}
-        ours = json.dumps(epoch | {"n_workers": fastai["learner"]["n_workers"]})
-        at_size = {**fastai["learner"], "size_px": epoch_px}
-        theirs = {
-            "epoch": json.dumps({**fastai, "learner": at_size}),
-            "head": json.dumps({**fastai, "learner": {**at_size, "pictures": str(work / "more")}}),
-        }
-        idle = idle_project(work / "idle", work / "idle-pictures", n_idle)
-        head = Clone(work / "head", recipe_of(work / "more", epoch_px, 0))
-        head.repro("train-augmented")
-        for number in range(rounds):
-            keep("idle", "headstart", idle_round(idle))
-            keep("head", "headstart", headstart_head(head, number))
-            keep("epoch", "headstart", in_process("bench.epoch", "ours", "--setting", ours))
-            reference = in_process("bench.epoch", "reference", "--setting", ours)
-            keep("epoch", "torchvision", reference)
-            for kind, what in (("head", "head"), ("epoch", "all")) if has_fastai else ():
-                keep(
-                    kind, "fastai", in_process("bench.peer_fastai", what, "--setting", theirs[kind])
-                )
-        for seed in range(seeds):
-            folder = work / f"seed-{seed}"
-            keep(
-                "recipe", "headstart",
-                headstart_recipe(folder, work / "pictures", size_px, seed),
-            )  # fmt: skip
-            shutil.rmtree(folder)
-            if has_fastai:
-                keep("recipe", "fastai", fastai_recipe(fastai, seed))
+        if options["rounds"]:
+            comparison.rounds(keep)
+        comparison.recipes(keep)
     click.echo(compare_table(found))
 
 

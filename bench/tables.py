@@ -38,36 +38,31 @@ def compare_table(found: Mapping[str, Any]) -> str:
         lines.append(f"| {what} | {' | '.join(cells)} |")
 
     def seconds(kind: Mapping[str, Any], who: str, key: str = "seconds") -> list[float]:
-        return [result[key] for result in kind[who]]
+        return [result[key] for result in kind.get(who, [])]
 
-    if recipe["headstart"]:
+    def spread(kind: Mapping[str, Any], who: str, key: str) -> str:
+        return mean_and_sd(seconds(kind, who, key)) if kind.get(who) else ""
+
+    if recipe:
         whose = [seconds(recipe, who) for who in ("headstart", "fastai")]
         row(f"whole recipe, first time, {found['size_px']} px", *whose, [])
-        for what in ("accuracy", "tta"):
-            cells = [
-                mean_and_sd(seconds(recipe, who, what)) if recipe[who] else ""
-                for who in ("headstart", "fastai")
-            ]
-            label = {"accuracy": "its accuracy of valid", "tta": "with TTA"}[what]
+        for what, label in (("accuracy", "its accuracy of valid"), ("tta", "with TTA")):
+            cells = [spread(recipe, who, what) for who in ("headstart", "fastai")]
             lines.append(f"| {label}, mean (sd) | {' | '.join(cells)} | | | |")
-    if found["head"]["headstart"]:
-        whose = [seconds(found["head"], who) for who in ("headstart", "fastai")]
-        n_head = found.get("n_head", found["n_train"] + found["n_valid"])
-        about = f"{n_head} pictures, {found['epoch_px']} px"
+    if head := found["head"]:
+        about = f"{found['n_head']} pictures, {found['epoch_px']} px"
+        whose = [seconds(head, who) for who in ("headstart", "fastai")]
         row(f"next experiment on the head, {about}", *whose, [])
-    if epoch["headstart"]:
+    if epoch:
         whose = [seconds(epoch, who) for who in ("headstart", "fastai", "torchvision")]
         row(f"a fine-tuning epoch, {found['epoch_px']} px, batches of {found['batch']}", *whose)
-        cosine = min(result["cosine"] for result in epoch["headstart"])
+        cosine = min(seconds(epoch, "headstart", "cosine"))
         lines.append(f"| cosine of its gradients with float64 | {cosine:.4f} | | | | |")
-        cells = [
-            mean_and_sd(seconds(epoch, who, "accuracy")) if epoch[who] else ""
-            for who in ("headstart", "fastai", "torchvision")
-        ]
-        lines.append(
-            f"| accuracy after two, mean (sd) | {cells[0]} | {cells[1]} | | {cells[2]} | |"
+        ours, theirs, loop = (
+            spread(epoch, who, "accuracy") for who in ("headstart", "fastai", "torchvision")
         )
-    idle = found["idle"]["headstart"]
+        lines.append(f"| accuracy after two, mean (sd) | {ours} | {theirs} | | {loop} | |")
+    idle = found["idle"].get("headstart", [])
     for what in idle[0] if idle else ():
         is_repro = what.startswith("`dvc repro`")
         label = f"{what}, {found['n_idle']} pictures" if is_repro else f"start-up, {what}"
@@ -79,7 +74,7 @@ def compare_table(found: Mapping[str, Any]) -> str:
     lines += [
         "",
         f"{found['name']}: {found['n_train']} pictures of train and {found['n_valid']} of valid, "
-        f"{len(recipe['headstart'])} seeds, {len(epoch['headstart'])} rounds; fastai in {layout} with "
+        f"{len(recipe.get('headstart', []))} seeds, {len(idle)} rounds; fastai in {layout} with "
         f"{how['n_workers']} workers. {found['when']}, {versions['cores']} cores of "
         f"{versions['chip']}{threads}, {packages}. `{found['command']}`",
     ]
