@@ -4,13 +4,13 @@ from pathlib import Path
 
 import click
 
+from headstart import tracking
 from headstart.params import load_section
 from headstart.steps.fetch_images import fetch_images
 from headstart.store.image_sources import read_images_source
 from headstart.store.images import DatasetParams, list_tree, n_free_bytes, write_images
 from headstart.store.remote_images import open_images
 from headstart.store.reports import write_json
-from headstart.tracking import stage_run
 
 FILE = click.Path(path_type=Path)
 
@@ -22,7 +22,7 @@ FILE = click.Path(path_type=Path)
 def main(images: Path, metrics: Path, run_file: Path) -> None:
     """Copy the pictures."""
     params = load_section("dataset", DatasetParams)
-    with stage_run("fetch-images", run_file, {"dataset": params}) as run:
+    with tracking.stage_run("fetch-images", run_file, {"dataset": params}) as run:
         source = read_images_source(params.source)
         with open_images(source, run) as folder:
             tree = list_tree(folder)

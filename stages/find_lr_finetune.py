@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from headstart import tracking
 from headstart.core.augment import AugmentParams
 from headstart.core.figures import lr_curve_figure
 from headstart.core.lr_curve import suggest
@@ -19,7 +20,6 @@ from headstart.store.checkpoints import read_checkpoint
 from headstart.store.index import read_labels
 from headstart.store.reports import write_csv, write_figure, write_json
 from headstart.store.resized import ResizedPictures
-from headstart.tracking import stage_run
 
 FILE = click.Path(path_type=Path)
 
@@ -46,7 +46,7 @@ def main(
     runtime = load_section("runtime", RuntimeParams)
     sections = {"find_lr_finetune": params, "optimizer_finetune": optimizer, "augment": augment}
     sections |= {"sampling": sampling, "runtime": runtime}
-    with stage_run("find-lr-finetune", run_file, sections) as run:
+    with tracking.stage_run("find-lr-finetune", run_file, sections) as run:
         start, backbone = read_checkpoint(head), load_backbone(weights).on(prepare(runtime))
         stored, meaning = ResizedPictures(resized), read_labels(labels)
         info, device = start.info, backbone.compute.device

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from headstart import tracking
 from headstart.core.figures import lr_curve_figure
 from headstart.core.lr_curve import suggest
 from headstart.core.sampling import SamplingParams
@@ -16,7 +17,6 @@ from headstart.steps.find_lr_head import FindLrHeadParams, find_lr_head
 from headstart.store.activations import read_activations
 from headstart.store.index import read_labels
 from headstart.store.reports import write_csv, write_figure, write_json
-from headstart.tracking import stage_run
 
 FILE = click.Path(path_type=Path)
 
@@ -41,7 +41,7 @@ def main(
     runtime = load_section("runtime", RuntimeParams)
     sections = {"find_lr_head": params, "head": head, "optimizer_head": optimizer}
     sections |= {"sampling": sampling, "runtime": runtime}
-    with stage_run("find-lr-head", run_file, sections) as run:
+    with tracking.stage_run("find-lr-head", run_file, sections) as run:
         cached, meaning, compute = (
             read_activations(activations).first(),
             read_labels(labels),

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import click
 
+from headstart import tracking
 from headstart.params import load_section
 from headstart.steps.index_images import DECODED, IndexImagesParams, index_images
 from headstart.store.images import DatasetParams, ImageFolder
 from headstart.store.index import write_index
 from headstart.store.records import known_records
 from headstart.store.reports import write_csv, write_json
-from headstart.tracking import stage_run
 
 FILE = click.Path(path_type=Path)
 
@@ -29,7 +29,10 @@ def main(images: Path, pictures: Path, labels: Path, train_ids: Path, problems: 
     dataset = load_section("dataset", DatasetParams)
     params = load_section("index_images", IndexImagesParams)
     sections = {"dataset": dataset, "index_images": params}
-    with stage_run("index-images", run_file, sections) as run, known_records(DECODED) as known:
+    with (
+        tracking.stage_run("index-images", run_file, sections) as run,
+        known_records(DECODED) as known,
+    ):
         index = index_images(ImageFolder(images), dataset, params, run, known)
         write_index(index, pictures, labels, train_ids)
         write_csv(problems, index.problems)

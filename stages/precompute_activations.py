@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from headstart import tracking
 from headstart.learn.backbone import BackboneParams, load_backbone
 from headstart.learn.device import RuntimeParams, prepare
 from headstart.learn.frozen import FrozenBackbone
@@ -14,7 +15,6 @@ from headstart.store.computed_activations import write_activations
 from headstart.store.records import rows_once
 from headstart.store.reports import write_json
 from headstart.store.resized import ResizedPictures
-from headstart.tracking import stage_run
 
 FILE = click.Path(path_type=Path)
 
@@ -31,7 +31,7 @@ def main(resized: Path, weights: Path, activations: Path, metrics: Path, run_fil
     """Compute the plain activations."""
     params = load_section("backbone", BackboneParams)
     runtime = load_section("runtime", RuntimeParams)
-    with stage_run(
+    with tracking.stage_run(
         "precompute-activations", run_file, {"backbone": params, "runtime": runtime}
     ) as run:
         stored, backbone = ResizedPictures(resized), load_backbone(weights).on(prepare(runtime))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from headstart import tracking
 from headstart.core.augment import AugmentParams
 from headstart.learn.backbone import BackboneParams, load_backbone
 from headstart.learn.device import RuntimeParams, prepare
@@ -16,7 +17,6 @@ from headstart.store.index import read_ids
 from headstart.store.records import rows_once
 from headstart.store.reports import write_json
 from headstart.store.resized import ResizedPictures
-from headstart.tracking import stage_run
 
 FILE = click.Path(path_type=Path)
 
@@ -44,7 +44,7 @@ def main(
         "precompute_views": params,
         "runtime": runtime,
     }
-    with stage_run("precompute-views", run_file, sections) as run:
+    with tracking.stage_run("precompute-views", run_file, sections) as run:
         stored, backbone = ResizedPictures(resized), load_backbone(weights).on(prepare(runtime))
         pictures = Pictures(
             stored.decode, body.size_px, body.frame(), backbone.compute.device, stored.decode_at

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from headstart import tracking
 from headstart.core.figures import epoch_curves_figure
 from headstart.core.sampling import SamplingParams
 from headstart.core.task import SCORE
@@ -15,7 +16,6 @@ from headstart.store.activations import read_activations
 from headstart.store.checkpoints import read_checkpoint, write_checkpoint
 from headstart.store.index import read_labels
 from headstart.store.reports import write_csv, write_figure, write_json
-from headstart.tracking import stage_run
 
 FILE = click.Path(path_type=Path)
 
@@ -41,7 +41,7 @@ def main(
     runtime = load_section("runtime", RuntimeParams)
     sections = {"train_augmented": params, "optimizer_head": optimizer}
     sections |= {"sampling": sampling, "runtime": runtime}
-    with stage_run("train-augmented", run_file, sections) as run:
+    with tracking.stage_run("train-augmented", run_file, sections) as run:
         augmented = read_activations(views)
         plain = read_activations(activations, weights=augmented.first().manifest.weights)
         start, meaning = read_checkpoint(head), read_labels(labels)

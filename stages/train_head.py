@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from headstart import tracking
 from headstart.core.figures import epoch_curves_figure
 from headstart.core.lr_curve import Suggestion
 from headstart.core.sampling import SamplingParams
@@ -17,7 +18,6 @@ from headstart.store.activations import read_activations
 from headstart.store.checkpoints import write_checkpoint
 from headstart.store.index import read_labels
 from headstart.store.reports import read_json, write_csv, write_figure, write_json
-from headstart.tracking import stage_run
 
 FILE = click.Path(path_type=Path)
 
@@ -43,7 +43,7 @@ def main(
     runtime = load_section("runtime", RuntimeParams)
     sections = {"train_head": params, "head": head, "optimizer_head": optimizer}
     sections |= {"sampling": sampling, "runtime": runtime}
-    with stage_run("train-head", run_file, sections) as run:
+    with tracking.stage_run("train-head", run_file, sections) as run:
         advice = Suggestion(**read_json(suggestion))
         cached, meaning = read_activations(activations), read_labels(labels)
         training = train_head(

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from headstart import tracking
 from headstart.core.augment import AugmentParams
 from headstart.learn.backbone import load_backbone
 from headstart.learn.device import RuntimeParams, prepare
@@ -18,7 +19,6 @@ from headstart.store.predictions import write_predictions
 from headstart.store.records import rows_once
 from headstart.store.reports import write_json
 from headstart.store.resized import ResizedPictures
-from headstart.tracking import stage_run
 
 FILE = click.Path(path_type=Path)
 
@@ -42,7 +42,7 @@ def main(
     augment = load_section("augment", AugmentParams)
     runtime = load_section("runtime", RuntimeParams)
     sections = {"tta_evaluate": params, "augment": augment, "runtime": runtime}
-    with stage_run("tta-evaluate", run_file, sections) as run:
+    with tracking.stage_run("tta-evaluate", run_file, sections) as run:
         files += (snapshots,) if params.snapshots else ()
         checkpoints = {path.stem: read_checkpoint(path) for path in files}
         backbone = load_backbone(weights).on(prepare(runtime))

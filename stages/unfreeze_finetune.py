@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from headstart import tracking
 from headstart.core.augment import AugmentParams
 from headstart.core.figures import epoch_curves_figure
 from headstart.core.lr_curve import Suggestion
@@ -19,7 +20,6 @@ from headstart.store.checkpoints import read_checkpoint, write_checkpoint
 from headstart.store.index import read_labels
 from headstart.store.reports import read_json, write_csv, write_figure, write_json
 from headstart.store.resized import ResizedPictures
-from headstart.tracking import stage_run
 
 FILE = click.Path(path_type=Path)
 
@@ -48,7 +48,7 @@ def main(
     runtime = load_section("runtime", RuntimeParams)
     sections = {"unfreeze_finetune": params, "optimizer_finetune": optimizer, "augment": augment}
     sections |= {"sampling": sampling, "runtime": runtime}
-    with stage_run("unfreeze-finetune", run_file, sections) as run:
+    with tracking.stage_run("unfreeze-finetune", run_file, sections) as run:
         start, backbone = read_checkpoint(head), load_backbone(weights).on(prepare(runtime))
         stored, advice = ResizedPictures(resized), Suggestion(**read_json(suggestion))
         meaning = read_labels(labels)

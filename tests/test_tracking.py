@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,8 @@ import pytest
 
 from headstart.core.section import Section
 from headstart.core.state import Row, flatten, numbers, state_of
-from headstart.store.runs import Point, RunRecord, read_run
-from headstart.tracking import Tracker, publish, stage_run
+from headstart.store.runs import RunRecord, read_run
+from headstart.tracking import Tracker, publish, stage_run, tell
 
 SRC = Path(__file__).parents[1] / "src"
 
@@ -92,26 +91,62 @@ def test_live_metrics_arrive_while_the_stage_runs(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("headstart.tracking.FLUSH_EVERY_S", 0.0)
     with stage_run("train-head", Path("run.json"), {}) as run:
         run.log({"loss": 2.0}, 0)
-        [live] = all_runs()
-        assert (live.info.status, live.data.metrics) == ("RUNNING", {"loss": 2.0})
+        until = time.monotonic() + 60
+        while not (live := [r for r in all_runs() if r.data.metrics]):
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        assert (live[0].info.status, live[0].data.metrics) == ("RUNNING", {"loss": 2.0})
 
 
-def test_points_are_sent_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    sent: list[int] = []
-    real = Tracker.log_points
+def start(stage: str = "train-head") -> dict[str, Any]:
+    """The first message of a stage to the process that tells MLflow."""
+    tags = {"headstart.stage": stage, "headstart.record": "key"}
+    return {"start": {"name": stage, "params": {"lr": "0.1"}, "tags": tags, "started_ms": 1}}
 
-    def count(tracker: Tracker, run_id: str, points: Sequence[Point]) -> None:
-        sent.append(len(points))
-        real(tracker, run_id, points)
 
-    monkeypatch.setattr(Tracker, "log_points", count)
-    monkeypatch.setattr("headstart.tracking.FLUSH_EVERY_S", 600.0)
-    with stage_run("find-lr-head", Path("run.json"), {}) as run:
-        for step in range(2500):
-            run.log({"loss": float(step)}, step)
-    assert sent == [2500]
-    [stored] = all_runs()
-    assert len(Tracker().client.get_metric_history(stored.info.run_id, "loss")) == 2500
+def points(*values: float) -> dict[str, Any]:
+    return {"points": [["loss", value, step, 2] for step, value in enumerate(values)]}
+
+
+END = {"end": {"status": "FINISHED", "ended_ms": 3, "artifacts": []}}
+
+
+def test_more_points_than_mlflow_takes_at_once_are_all_told() -> None:
+    run_id = tell([start(), points(*map(float, range(2500))), END])
+    assert len(Tracker().client.get_metric_history(run_id, "loss")) == 2500
+
+
+def test_a_stage_that_is_killed_leaves_a_killed_run() -> None:
+    run_id = tell([start(), points(1.0)])
+    [run] = all_runs()
+    assert (run.info.run_id, run.info.status) == (run_id, "KILLED")
+    assert run.data.metrics == {"loss": 1.0}
+
+
+def test_a_process_that_has_nothing_to_tell_opens_no_store(project: Path) -> None:
+    (project / "mlflow.db").unlink()
+    assert tell([]) is None
+    assert not (project / "mlflow.db").exists()
+
+
+STAGE = """
+import os
+from pathlib import Path
+from headstart import tracking
+begun = [teller._process.pid for teller in tracking._begun]
+with tracking.stage_run("train-head", Path("run.json"), {}) as run:
+    assert begun == [run._teller._process.pid] and tracking._begun == []
+    run.log({"loss": 1.0}, 0)
+"""
+
+
+def test_under_dvc_mlflow_begins_with_the_first_import() -> None:
+    environment = os.environ | {"PYTHONPATH": str(SRC), "DVC_STAGE": "train-head"}
+    done = subprocess.run(
+        [sys.executable, "-c", STAGE], env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert [run.info.run_id for run in all_runs()] == [read_run(Path("run.json")).run_id]
 
 
 def test_a_diverged_loss_is_kept_as_it_is() -> None:
@@ -196,13 +231,13 @@ def test_a_row_that_broke_halfway_is_not_complete(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("broken", ["http://127.0.0.1:9", "sqlite:////proc/no/such/folder/x.db"])
 def test_a_tracker_that_is_down_costs_one_sentence_and_nothing_else(
-    broken: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    broken: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", broken)
     started = time.monotonic()
     record = run_stage()
     assert time.monotonic() - started < 30
-    err = capsys.readouterr().err
+    err = capfd.readouterr().err
     assert err.count("headstart sync") == 1 and broken in err and "Traceback" not in err
     assert record.run_id is None and len(record.points) == 8
 
@@ -216,29 +251,40 @@ def test_a_tracker_that_is_down_costs_one_sentence_and_nothing_else(
 
 
 def test_a_tracker_that_goes_down_halfway_is_completed_later(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    record = run_stage()
     with monkeypatch.context() as patch:
-        patch.setattr("headstart.tracking.FLUSH_EVERY_S", 0.0)
-        with stage_run("train-head", Path("run.json"), {"train_head": PARAMS}) as run:
-            run.log({"loss": 1.0}, 0)
+
+        def fail(*_: object) -> None:
             patch.setattr(Tracker, "log_points", lambda *_: pytest.fail("asked again"))
-            patch.setattr(Tracker, "end", lambda *_: pytest.fail("asked again"))
+            raise OSError("gone")
 
-            def fail(*_: object) -> None:
-                patch.setattr(Tracker, "log_points", lambda *_: pytest.fail("asked again"))
-                raise OSError("gone")
-
-            patch.setattr(Tracker, "log_points", fail)
-            run.log({"loss": 0.5}, 1)
-            run.log({"loss": 0.25}, 2)
-    record = read_run(Path("run.json"))
-    assert record.run_id is None
-    publish(row(), [record])
-    [stage] = [run for run in all_runs() if "headstart.stage" in run.data.tags]
+        patch.setattr(Tracker, "log_points", fail)
+        patch.setattr(Tracker, "end", lambda *_: pytest.fail("asked again"))
+        messages = iter([start("train-augmented"), points(1.0), points(0.5), END])
+        assert tell(messages) is None
+        assert next(messages, None) is None  # all was read: no stage waits for who has gone
+    assert capsys.readouterr().err.count("headstart sync") == 1
+    halfway = record.model_copy(update={"stage": "train-augmented", "key": "key", "run_id": None})
+    publish(row(), [halfway])
+    [stage] = [r for r in all_runs() if r.data.tags.get("headstart.stage") == "train-augmented"]
     assert stage.info.status == "FINISHED"
-    history = Tracker().client.get_metric_history(stage.info.run_id, "loss")
-    assert [p.value for p in history] == [1.0, 0.5, 0.25]
+    history = Tracker().client.get_metric_history(stage.info.run_id, "valid_loss")
+    assert [p.value for p in history] == [1.0, 0.5, 1 / 3]
+
+
+def test_a_teller_that_was_killed_costs_one_sentence_and_nothing_else(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with stage_run("train-head", Path("run.json"), {}) as run:
+        run._teller._process.kill()
+        run._teller._process.wait()
+        for step in range(3):
+            run.log({"loss": 1.0}, step)
+    record = read_run(Path("run.json"))
+    assert record.run_id is None and len(record.points) == 3
+    assert capsys.readouterr().err.count("headstart sync") == 1
 
 
 RACER = """

@@ -4,6 +4,7 @@ A tracker that is down costs no result: the run's file keeps all that was told, 
 `publish-run` or `headstart sync` logs it.
 """
 
+import json
 import os
 import re
 import subprocess
@@ -11,8 +12,8 @@ import sys
 import time
 import uuid
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,6 +25,7 @@ T = TypeVar("T")
 
 FLUSH_EVERY_S = 1.0
 LOCK_TIMEOUT_S = 60.0
+RUN_BY_DVC = "DVC_STAGE"  # DVC sets it for the commands of its stages
 # MLflow asks an unreachable server for minutes, reports its use, and tells of every table it makes.
 MLFLOW_DEFAULTS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
@@ -56,12 +58,11 @@ class Tracker:
         """Open the store; make it and the experiment, once, where they do not exist."""
         from filelock import FileLock
 
-        for name, value in MLFLOW_DEFAULTS.items():
-            os.environ.setdefault(name, value)
+        _import_mlflow()
         uri, root = tracking_uri(), project_root()
         # Two processes that migrate one fresh database break each other.
         with FileLock(root / "mlflow.db.lock", timeout=LOCK_TIMEOUT_S), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # MLflow's use of its own dependencies is not ours
+            warnings.simplefilter("ignore")
             from mlflow import MlflowClient
 
             self.client: Any = MlflowClient(tracking_uri=uri)
@@ -152,7 +153,7 @@ class StageRun:
     """One run of a stage, told to MLflow while it goes and to its record in any case."""
 
     def __init__(self, stage: str, params: Mapping[str, Any]) -> None:
-        """Open the tracker, if it can be reached, and start the run."""
+        """Start the run."""
         key = uuid.uuid4().hex
         self.record = RunRecord(
             key=key,
@@ -161,11 +162,12 @@ class StageRun:
             params={name: str(value) for name, value in params.items()},
             tags=_tags() | {"headstart.stage": stage, "headstart.record": key},
         )
-        self._tracker: Tracker | None = None
-        self._down = False
+        self._teller = _begun.pop() if _begun else _Teller()
         self._n_flushed = 0
         self._flushed_at = time.monotonic()
-        self._try(self._start)
+        kept = ("params", "tags", "started_ms")
+        start = {"name": stage, **{name: getattr(self.record, name) for name in kept}}
+        self._teller.send("start", start)
 
     def progress(self, items: Iterable[T], n: int, label: str) -> Iterator[T]:
         """Yield `items` with a bar of `n` steps on stderr; no bar where stderr is no terminal."""
@@ -178,7 +180,7 @@ class StageRun:
         now = _now_ms()
         self.record.points += [Point(k, float(v), step, now) for k, v in values.items()]
         if time.monotonic() - self._flushed_at > FLUSH_EVERY_S:
-            self._try(self._flush)
+            self._flush()
 
     def metrics(self, values: Mapping[str, Any]) -> None:
         """Tell the final metrics, nested as in the stage's metrics file."""
@@ -190,35 +192,83 @@ class StageRun:
 
     def close(self, status: str) -> None:
         """End the run as FINISHED, FAILED or KILLED."""
-        self.record.ended_ms = _now_ms()
-        self._try(self._flush)
-        self._try(lambda: self._end(status))
-
-    def _start(self) -> None:
-        self._tracker, record = Tracker(), self.record
-        record.run_id = self._tracker.start(
-            record.stage, record.params, record.tags, record.started_ms
-        )
+        record = self.record
+        record.ended_ms = _now_ms()
+        self._flush()
+        end = {"status": status, "ended_ms": record.ended_ms, "artifacts": record.artifacts}
+        self._teller.send("end", end)
+        record.run_id = self._teller.answer()
 
     def _flush(self) -> None:
-        assert self._tracker is not None and self.record.run_id is not None
-        self._tracker.log_points(self.record.run_id, self.record.points[self._n_flushed :])
+        if points := self.record.points[self._n_flushed :]:
+            self._teller.send("points", points)
         self._n_flushed = len(self.record.points)
         self._flushed_at = time.monotonic()
 
-    def _end(self, status: str) -> None:
-        assert self._tracker is not None and self.record.run_id is not None
-        self._tracker.end(self.record.run_id, status, self.record.ended_ms, self.record.artifacts)
 
-    def _try(self, tell: Callable[[], None]) -> None:
-        """Tell the tracker unless it is down; where it fails, say so once and do without it."""
-        if self._down:
-            return
-        try:
-            tell()
-        except Exception as error:
-            self._down, self.record.run_id = True, None
-            _warn(error)
+class _Teller:
+    """A process of its own that tells MLflow of one run, so that no stage waits for its imports.
+
+    It ends with its stage, however that ends; a signal to the stage's group does not reach it.
+    """
+
+    def __init__(self) -> None:
+        paths = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
+        environment.pop(RUN_BY_DVC, None)
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "headstart.tracking"],
+            env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            text=True, encoding="utf-8", process_group=0,
+        )  # fmt: skip
+
+    def send(self, kind: str, content: Any) -> None:
+        """Send a message, unless the process has gone: then `answer` says so."""
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):
+            self._process.stdin.write(json.dumps({kind: content}) + "\n")
+            self._process.stdin.flush()
+
+    def answer(self) -> str | None:
+        """Wait until all is told; the run's id, or None where MLflow does not answer."""
+        out, _ = self._process.communicate()
+        if self._process.returncode:
+            _warn(ChildProcessError("the process that tells it has gone"))
+        return out.strip() or None
+
+
+def tell(messages: Iterable[Mapping[str, Any]]) -> str | None:
+    """Tell MLflow of one run as its messages come.
+
+    Args:
+        messages: {"start": ...}, any number of {"points": ...}, {"end": ...}. Where they stop before
+            the last, the stage was killed.
+
+    Returns:
+        the run's id; None where nothing started or MLflow does not answer, which is said once.
+    """
+    messages = iter(messages)
+    try:
+        first = next(messages, None)
+        if first is None:
+            return None
+        tracker, ended = Tracker(), False
+        run_id = tracker.start(**first["start"])
+        for message in messages:
+            match message:
+                case {"points": points}:
+                    tracker.log_points(run_id, [Point(*point) for point in points])
+                case {"end": end}:
+                    tracker.end(run_id, **end)
+                    ended = True
+        if not ended:
+            tracker.end(run_id, "KILLED", _now_ms())
+        return run_id
+    except Exception as error:
+        _warn(error)
+        for _ in messages:  # the stage does not wait for who does not read
+            pass
+        return None
 
 
 @contextmanager
@@ -273,3 +323,31 @@ def _name(key: str) -> str:
 
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
+
+
+def _main() -> None:
+    """What a `_Teller` runs: MLflow is imported before there is anything to tell."""
+    with redirect_stdout(sys.stderr):
+        with suppress(ImportError):
+            _import_mlflow()
+        run_id = tell(map(json.loads, sys.stdin))
+    with suppress(BrokenPipeError):  # the stage was killed
+        os.write(1, (run_id or "").encode())
+
+
+def _import_mlflow() -> None:
+    """What `Tracker` needs of it, and nothing opened yet."""
+    for name, value in MLFLOW_DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # MLflow's use of its own dependencies is not ours
+
+        if not tracking_uri().startswith("http"):
+            pass
+
+
+# In a stage that DVC runs, MLflow is imported beside torch, from the first import on.
+_begun = [_Teller()] if RUN_BY_DVC in os.environ else []
+
+if __name__ == "__main__":
+    _main()
