@@ -314,8 +314,16 @@ def test_processes_that_open_a_fresh_store_at_once_lose_no_run(project: Path) ->
     assert errors == ["", "", ""]
 
 
-def test_nothing_of_mlflow_is_imported_before_it_is_needed() -> None:
-    code = "import headstart.tracking, headstart.cli, sys; assert 'mlflow' not in sys.modules"
+@pytest.mark.parametrize(
+    ("code", "imported"),
+    [
+        ("import headstart.tracking, headstart.cli", False),
+        ("from headstart import tracking; tracking._import_mlflow()", True),
+    ],
+)
+def test_mlflow_is_imported_by_who_tells_it_alone(code: str, imported: bool) -> None:
+    module = "mlflow.store.tracking.sqlalchemy_store"
+    code += f"; import sys; assert ('{module}' in sys.modules) is {imported}"
     environment = os.environ | {"PYTHONPATH": str(SRC)}
     subprocess.run([sys.executable, "-c", code], check=True, env=environment)
 

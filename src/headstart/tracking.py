@@ -341,9 +341,10 @@ def _import_mlflow() -> None:
         os.environ.setdefault(name, value)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # MLflow's use of its own dependencies is not ours
+        import mlflow  # noqa: F401
 
         if not tracking_uri().startswith("http"):
-            pass
+            from mlflow.store.tracking import sqlalchemy_store  # noqa: F401
 
 
 # In a stage that DVC runs, MLflow is imported beside torch, from the first import on.
