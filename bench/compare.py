@@ -31,9 +31,9 @@ from typing import Any
 import click
 import numpy as np
 import torch
-from bench.pictures import add_pictures
+from bench.pictures import SPARE, add_pictures
 from bench.start_up import start_up
-from bench.tables import RESULTS, compare_table
+from bench.tables import RESULTS, compare_table, write_result
 from ruamel.yaml import YAML
 
 from headstart.store.image_sources import PackageImages, read_images_source
@@ -42,7 +42,6 @@ from headstart.store.sources import locate
 
 ROOT = Path(__file__).parents[1]
 CYCLES, HEAD_EPOCHS, AUGMENTED_EPOCHS, N_ITER = 3, 3, 3, 40  # cycles of 1, 2 and 4 epochs
-SPARE = 1.15
 Keep = Callable[[str, str, Mapping[str, float]], None]  # kind of row, who, and what was found
 # All stages, quickly, where only what follows is measured.
 IDLE_PX, IDLE = (80, 60), {
@@ -344,8 +343,7 @@ def main(pictures: Path | None, generated: int, name: str, results: Path, **opti
         def keep(kind: str, who: str, result: Mapping[str, float]) -> None:
             found[kind].setdefault(who, []).append(result)
             click.echo(f"{kind}, {who}: {json.dumps(result)}", err=True)
-            results.mkdir(parents=True, exist_ok=True)
-            (results / f"{name}.json").write_text(json.dumps(found, indent=1) + "\n")
+            write_result(results, found)
 
         if options["rounds"]:
             comparison.rounds(keep)

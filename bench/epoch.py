@@ -17,7 +17,7 @@ from typing import Any
 
 import click
 import torch
-from bench.pictures import indexed, stored
+from bench.pictures import SPARE, indexed, stored
 from torch import Tensor, nn
 
 from headstart.core.augment import AugmentParams
@@ -37,7 +37,6 @@ from headstart.learn.sources import PictureSource
 from headstart.params import load_section
 
 LR = 1e-4
-SPARE = 1.15  # stored or resized pictures are so much larger than the input
 AS_THEY_ARE = SamplingParams(balance="none", strength=1.0, max_factor=10.0)
 PHASE = {"trainable": "all", "size_px": "full", "lr": LR, "cycles": 1, "cycle_len": 2}
 PHASE |= {"cycle_mult": 1, "schedule": "sgdr", "warmup_frac": 0.05}

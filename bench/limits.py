@@ -10,7 +10,6 @@ part of a training step.
 """
 
 import io
-import json
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -21,8 +20,8 @@ import click
 import numpy as np
 import torch
 from bench.compare import machine
-from bench.pictures import generated
-from bench.tables import RESULTS, limits_table
+from bench.pictures import SPARE, generated
+from bench.tables import RESULTS, limits_table, write_result
 from PIL import Image
 from torch.nn import functional
 from torch.profiler import ProfilerActivity, profile
@@ -114,7 +113,7 @@ def parts(name: str, size_px: int, n: int, rounds: int, limits: dict[str, float]
     stored_as = load_section("resize", ResizeParams)
     files = [generated(number) for number in range(n)]
     stored = {
-        str(i): shrunk(data, round(1.15 * size_px), stored_as.codec, stored_as.quality)
+        str(i): shrunk(data, round(SPARE * size_px), stored_as.codec, stored_as.quality)
         for i, data in enumerate(files)
     }
     ids = sorted(stored, key=int)
@@ -186,8 +185,7 @@ def main(quick: bool, size_px: int, name: str, results: Path) -> None:
         "resize": {"pictures/s": resizing, "of decoding alone": resizing / decoding},
         "networks": {net: parts(net, size_px, n, rounds, limits) for net in NETWORKS},
     }  # fmt: skip
-    results.mkdir(parents=True, exist_ok=True)
-    (results / f"{name}.json").write_text(json.dumps(found, indent=1) + "\n")
+    write_result(results, found)
     click.echo(limits_table(found))
 
 

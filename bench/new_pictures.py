@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import click
-from bench.pictures import add_pictures, indexed, stored
+from bench.pictures import SPARE, add_pictures, indexed, stored
 
 from headstart.core.augment import AugmentParams
 from headstart.core.report import Silent
@@ -59,7 +59,7 @@ def four_steps(
             index, *(out / "index" / f"{name}.parquet" for name in ("pictures", "labels", "ids"))
         )
     with timed(seconds, "resized"):
-        resized = stored(images, index, out / "resized", round(1.15 * size_px), made_once)
+        resized = stored(images, index, out / "resized", round(SPARE * size_px), made_once)
     pictures = Pictures(resized.decode, size_px, body.frame(), backbone.compute.device)
     look = FrozenBackbone(backbone, pictures, Silent(), rows_once(resized.form))
     with timed(seconds, "plain"):

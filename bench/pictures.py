@@ -17,6 +17,7 @@ from headstart.store.index import Index, first_paths
 from headstart.store.resized import ResizedPictures, write_resized
 
 PHOTO_PX = (500, 375)  # width and height; about 50 kB
+SPARE = 1.15  # stored or resized pictures are so much larger than the input
 
 
 def generated(number: int, size_px: tuple[int, int] = PHOTO_PX) -> bytes:

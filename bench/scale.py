@@ -1,6 +1,6 @@
 """Memory and time per picture of index, resize and both precompute steps, at growing numbers.
 
-Run: python -m bench.scale [--n 1000 --n 10000 --n 100000]      (about 25 minutes on 2 cores)
+Run: python -m bench.scale [--n 1000 --n 10000 --n 100000]      (about five minutes on 2 cores)
 
 Generated JPEGs (200 x 150 px), a network's input of 64 px, one view of each picture of train. Each
 number has a process of its own, whose memory is the most that was resident during a step.
@@ -24,7 +24,7 @@ import psutil
 from bench.compare import machine
 from bench.new_pictures import OUTS, four_steps
 from bench.pictures import add_pictures
-from bench.tables import RESULTS, scale_table
+from bench.tables import RESULTS, scale_table, write_result
 
 ROOT = Path(__file__).parents[1]
 GENERATED_PX, INPUT_PX = (200, 150), 64
@@ -90,8 +90,7 @@ def main(n: tuple[int, ...], weights: str, name: str, results: Path, one: int) -
         "command": "python -m bench.scale", "generated_px": GENERATED_PX, "size_px": INPUT_PX,
         "scale": rows,
     }  # fmt: skip
-    results.mkdir(parents=True, exist_ok=True)
-    (results / f"{name}.json").write_text(json.dumps(found, indent=1) + "\n")
+    write_result(results, found)
     click.echo(scale_table(found))
 
 

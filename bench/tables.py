@@ -18,6 +18,12 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "bench/results"
 
 
+def write_result(results: Path, found: Mapping[str, Any]) -> None:
+    """What a benchmark found, as NAME.json in `results`."""
+    results.mkdir(parents=True, exist_ok=True)
+    (results / f"{found['name']}.json").write_text(json.dumps(found, indent=1) + "\n")
+
+
 def compare_table(found: Mapping[str, Any]) -> str:
     """The rows in Markdown: medians, and their ratios to ours."""
     recipe, epoch = found["recipe"], found["epoch"]
