@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from headstart import tracking
+from headstart import live
 from headstart.params import load_section
 from headstart.steps.confusion_report import ConfusionReportParams, confusion_report
 from headstart.store.index import first_paths, read_pictures
@@ -26,7 +26,7 @@ def main(predictions: Path, scores: Path, fine_tuning: Path, pictures: Path, res
          reports: tuple[Path, ...], metrics: Path, run_file: Path) -> None:  # fmt: skip
     """Report on the errors."""
     params = load_section("confusion_report", ConfusionReportParams)
-    with tracking.stage_run("confusion-report", run_file, {"confusion_report": params}) as run:
+    with live.stage_run("confusion-report", run_file, {"confusion_report": params}) as run:
         paths, decode = dict(first_paths(read_pictures(pictures))), ResizedPictures(resized).decode
         table, values = read_predictions(predictions), read_json(scores)
         tuning = read_json(fine_tuning)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from headstart import tracking
+from headstart import live
 from headstart.params import load_section
 from headstart.steps.fetch_images import fetch_images
 from headstart.store.image_sources import read_images_source
@@ -22,7 +22,7 @@ FILE = click.Path(path_type=Path)
 def main(images: Path, metrics: Path, run_file: Path) -> None:
     """Copy the pictures."""
     params = load_section("dataset", DatasetParams)
-    with tracking.stage_run("fetch-images", run_file, {"dataset": params}) as run:
+    with live.stage_run("fetch-images", run_file, {"dataset": params}) as run:
         source = read_images_source(params.source)
         with open_images(source, run) as folder:
             tree = list_tree(folder)

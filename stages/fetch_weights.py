@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from headstart import tracking
+from headstart import live
 from headstart.learn.backbone import BackboneParams
 from headstart.params import load_section
 from headstart.steps.fetch_weights import fetch_weights
@@ -22,7 +22,7 @@ FILE = click.Path(path_type=Path)
 def main(backbone: Path, metrics: Path, run_file: Path) -> None:
     """Fetch the weights."""
     params = load_section("backbone", BackboneParams)
-    with tracking.stage_run("fetch-weights", run_file, {"backbone": params}) as run:
+    with live.stage_run("fetch-weights", run_file, {"backbone": params}) as run:
         source = read_weights_source(params.weights)
         weights = fetch_weights(source, read_source(source), params)
         write_tensors(backbone, weights)

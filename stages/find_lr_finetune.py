@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from headstart import tracking
+from headstart import live
 from headstart.core.augment import AugmentParams
 from headstart.core.figures import lr_curve_figure
 from headstart.core.lr_curve import suggest
@@ -46,7 +46,7 @@ def main(
     runtime = load_section("runtime", RuntimeParams)
     sections = {"find_lr_finetune": params, "optimizer_finetune": optimizer, "augment": augment}
     sections |= {"sampling": sampling, "runtime": runtime}
-    with tracking.stage_run("find-lr-finetune", run_file, sections) as run:
+    with live.stage_run("find-lr-finetune", run_file, sections) as run:
         start, backbone = read_checkpoint(head), load_backbone(weights).on(prepare(runtime))
         stored, meaning = ResizedPictures(resized), read_labels(labels)
         info, device = start.info, backbone.compute.device

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from headstart import tracking
+from headstart import live
 from headstart.core.figures import lr_curve_figure
 from headstart.core.lr_curve import suggest
 from headstart.core.sampling import SamplingParams
@@ -41,7 +41,7 @@ def main(
     runtime = load_section("runtime", RuntimeParams)
     sections = {"find_lr_head": params, "head": head, "optimizer_head": optimizer}
     sections |= {"sampling": sampling, "runtime": runtime}
-    with tracking.stage_run("find-lr-head", run_file, sections) as run:
+    with live.stage_run("find-lr-head", run_file, sections) as run:
         cached, meaning, compute = (
             read_activations(activations).first(),
             read_labels(labels),

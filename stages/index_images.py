@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from headstart import tracking
+from headstart import live
 from headstart.params import load_section
 from headstart.steps.index_images import DECODED, IndexImagesParams, index_images
 from headstart.store.images import DatasetParams, ImageFolder
@@ -30,7 +30,7 @@ def main(images: Path, pictures: Path, labels: Path, train_ids: Path, problems: 
     params = load_section("index_images", IndexImagesParams)
     sections = {"dataset": dataset, "index_images": params}
     with (
-        tracking.stage_run("index-images", run_file, sections) as run,
+        live.stage_run("index-images", run_file, sections) as run,
         known_records(DECODED) as known,
     ):
         index = index_images(ImageFolder(images), dataset, params, run, known)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from headstart import tracking
+from headstart import live
 from headstart.learn.backbone import BackboneParams, load_backbone
 from headstart.learn.device import RuntimeParams, prepare
 from headstart.learn.frozen import FrozenBackbone
@@ -31,7 +31,7 @@ def main(resized: Path, weights: Path, activations: Path, metrics: Path, run_fil
     """Compute the plain activations."""
     params = load_section("backbone", BackboneParams)
     runtime = load_section("runtime", RuntimeParams)
-    with tracking.stage_run(
+    with live.stage_run(
         "precompute-activations", run_file, {"backbone": params, "runtime": runtime}
     ) as run:
         stored, backbone = ResizedPictures(resized), load_backbone(weights).on(prepare(runtime))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from headstart import tracking
+from headstart import live
 from headstart.core.augment import AugmentParams
 from headstart.learn.backbone import BackboneParams, load_backbone
 from headstart.learn.device import RuntimeParams, prepare
@@ -44,7 +44,7 @@ def main(
         "precompute_views": params,
         "runtime": runtime,
     }
-    with tracking.stage_run("precompute-views", run_file, sections) as run:
+    with live.stage_run("precompute-views", run_file, sections) as run:
         stored, backbone = ResizedPictures(resized), load_backbone(weights).on(prepare(runtime))
         pictures = Pictures(
             stored.decode, body.size_px, body.frame(), backbone.compute.device, stored.decode_at

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from headstart import tracking
+from headstart import live
 from headstart.params import load_section
 from headstart.steps.resize import ResizeParams, resize
 from headstart.store.images import ImageFolder
@@ -25,7 +25,7 @@ FILE = click.Path(path_type=Path)
 def main(images: Path, pictures: Path, resized: Path, metrics: Path, run_file: Path) -> None:
     """Resize the pictures."""
     params = load_section("resize", ResizeParams)
-    with tracking.stage_run("resize", run_file, {"resize": params}) as run:
+    with live.stage_run("resize", run_file, {"resize": params}) as run:
         rows = first_paths(read_pictures(pictures))
         encoded = resize(rows, ImageFolder(images), params, run, made_once)
         counts = write_resized(resized, encoded, params.manifest())

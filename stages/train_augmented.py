@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from headstart import tracking
+from headstart import live
 from headstart.core.figures import epoch_curves_figure
 from headstart.core.sampling import SamplingParams
 from headstart.core.task import SCORE
@@ -41,7 +41,7 @@ def main(
     runtime = load_section("runtime", RuntimeParams)
     sections = {"train_augmented": params, "optimizer_head": optimizer}
     sections |= {"sampling": sampling, "runtime": runtime}
-    with tracking.stage_run("train-augmented", run_file, sections) as run:
+    with live.stage_run("train-augmented", run_file, sections) as run:
         augmented = read_activations(views)
         plain = read_activations(activations, weights=augmented.first().manifest.weights)
         start, meaning = read_checkpoint(head), read_labels(labels)

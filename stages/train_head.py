@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from headstart import tracking
+from headstart import live
 from headstart.core.figures import epoch_curves_figure
 from headstart.core.lr_curve import Suggestion
 from headstart.core.sampling import SamplingParams
@@ -43,7 +43,7 @@ def main(
     runtime = load_section("runtime", RuntimeParams)
     sections = {"train_head": params, "head": head, "optimizer_head": optimizer}
     sections |= {"sampling": sampling, "runtime": runtime}
-    with tracking.stage_run("train-head", run_file, sections) as run:
+    with live.stage_run("train-head", run_file, sections) as run:
         advice = Suggestion(**read_json(suggestion))
         cached, meaning = read_activations(activations), read_labels(labels)
         training = train_head(

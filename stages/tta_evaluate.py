@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from headstart import tracking
+from headstart import live
 from headstart.core.augment import AugmentParams
 from headstart.learn.backbone import load_backbone
 from headstart.learn.device import RuntimeParams, prepare
@@ -42,7 +42,7 @@ def main(
     augment = load_section("augment", AugmentParams)
     runtime = load_section("runtime", RuntimeParams)
     sections = {"tta_evaluate": params, "augment": augment, "runtime": runtime}
-    with tracking.stage_run("tta-evaluate", run_file, sections) as run:
+    with live.stage_run("tta-evaluate", run_file, sections) as run:
         files += (snapshots,) if params.snapshots else ()
         checkpoints = {path.stem: read_checkpoint(path) for path in files}
         backbone = load_backbone(weights).on(prepare(runtime))

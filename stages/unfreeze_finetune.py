@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from headstart import tracking
+from headstart import live
 from headstart.core.augment import AugmentParams
 from headstart.core.figures import epoch_curves_figure
 from headstart.core.lr_curve import Suggestion
@@ -48,7 +48,7 @@ def main(
     runtime = load_section("runtime", RuntimeParams)
     sections = {"unfreeze_finetune": params, "optimizer_finetune": optimizer, "augment": augment}
     sections |= {"sampling": sampling, "runtime": runtime}
-    with tracking.stage_run("unfreeze-finetune", run_file, sections) as run:
+    with live.stage_run("unfreeze-finetune", run_file, sections) as run:
         start, backbone = read_checkpoint(head), load_backbone(weights).on(prepare(runtime))
         stored, advice = ResizedPictures(resized), Suggestion(**read_json(suggestion))
         meaning = read_labels(labels)

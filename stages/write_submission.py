@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from headstart import tracking
+from headstart import live
 from headstart.params import load_section
 from headstart.steps.write_submission import WriteSubmissionParams, write_submission
 from headstart.store.images import ImageFolder
@@ -26,7 +26,7 @@ def main(predictions: Path, pictures: Path, images: Path, submission: Path,
          metrics: Path, run_file: Path) -> None:  # fmt: skip
     """Write the submission."""
     params = load_section("write_submission", WriteSubmissionParams)
-    with tracking.stage_run("write-submission", run_file, {"write_submission": params}) as run:
+    with live.stage_run("write-submission", run_file, {"write_submission": params}) as run:
         name, folder = params.sample, ImageFolder(images)
         sample = folder[name].decode("utf-8-sig") if name else None
         table = read_predictions(predictions)

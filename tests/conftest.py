@@ -1,6 +1,7 @@
 """What all tests share: no tracker, experiment or thread setting of the user's reaches a test."""
 
 import os
+import shutil
 
 # The workers of a test run share the cores: torch's own threads would only wait for each other.
 os.environ["OMP_NUM_THREADS"] = "1"
@@ -39,3 +40,15 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setenv("DVC_ROOT", str(root))
         Tracker()
     return root / "mlflow.db"
+
+
+@pytest.fixture
+def tracked_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_store: Path) -> Path:
+    """A project with an empty store, seen from a temporary copy of it."""
+    root, copy = tmp_path / "a project", tmp_path / "copy"
+    root.mkdir()
+    copy.mkdir()
+    shutil.copy(empty_store, root)
+    monkeypatch.setenv("DVC_ROOT", str(root))
+    monkeypatch.chdir(copy)
+    return root

@@ -17,6 +17,7 @@ NO_SECTION = {"fetch-images", "fetch-weights", "precompute-activations", "publis
 FROM_PARAMS = {"fetch-images": "${dataset.source}", "fetch-weights": "${backbone.weights}"}
 # What a process does at its start and end, which no output's bytes depend on.
 START = ("src/headstart/__init__.py", {"atexit", "gc"})
+TRACKER = ("src/headstart/live.py", "src/headstart/tracking.py")
 WORK_FOLDER = (".headstart", "src/headstart/store/work.py")
 
 
@@ -257,14 +258,14 @@ def closure(root: Path, script: str) -> set[str]:
     """Return every module of the package that `script` imports, directly or not, as paths.
 
     Imports inside functions count. The tracker is apart: it cannot change an output's bytes, so
-    neither it nor what only it imports is listed. __init__ files are empty (the package's own sets
-    garbage collection alone), which is checked.
+    neither its modules nor what only they import is listed. __init__ files are empty (the package's
+    own sets garbage collection alone), which is checked.
     """
     seen: set[str] = set()
     todo = [script]
     while todo:
         for module in _imports(root, todo.pop()):
-            if module not in seen and module != "src/headstart/tracking.py":
+            if module not in seen and module not in TRACKER:
                 seen.add(module)
                 todo.append(module)
     return {module for module in seen if not module.endswith("__init__.py")}

@@ -160,9 +160,10 @@ def test_an_import_of_an_import_is_found(copy: Path) -> None:
     assert any("src/headstart/core/unused2.py" in problem for problem in problems(copy))
 
 
-def test_the_tracker_is_apart_but_not_what_others_import_too(copy: Path) -> None:
+@pytest.mark.parametrize("module", ["live", "tracking"])
+def test_the_tracker_is_apart_but_not_what_others_import_too(copy: Path, module: str) -> None:
     (copy / "src/headstart/core/unused.py").write_text("")
-    add(copy / "src/headstart/tracking.py", f"\nimport {UNUSED}\n")
+    add(copy / f"src/headstart/{module}.py", f"\nimport {UNUSED}\n")
     assert problems(copy) == []
     add(copy / STEP, f"\nimport {UNUSED}\n")
     assert "src/headstart/core/unused.py" in closure(copy, SCRIPT)

@@ -1,31 +1,24 @@
-"""The only module that knows MLflow: a live run a stage, and one complete row a state.
+"""The only module that knows MLflow: its store, the runs of stages and one complete row a state.
 
-A tracker that is down costs no result: the run's file keeps all that was told, and the next
+A tracker that is down costs no result: a run's file keeps all that was told, and the next
 `publish-run` or `headstart sync` logs it.
 """
 
-import json
 import os
 import re
 import subprocess
 import sys
 import time
-import uuid
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stdout, suppress
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from headstart.core.section import Section
-from headstart.core.state import Row, flatten, numbers
-from headstart.store.runs import Point, RunRecord, write_run
+from headstart.core.state import Row
+from headstart.store.runs import Point, RunRecord
 
-T = TypeVar("T")
-
-FLUSH_EVERY_S = 1.0
 LOCK_TIMEOUT_S = 60.0
-RUN_BY_DVC = "DVC_STAGE"  # DVC sets it for the commands of its stages
 # MLflow asks an unreachable server for minutes, reports its use, and tells of every table it makes.
 MLFLOW_DEFAULTS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
@@ -58,7 +51,7 @@ class Tracker:
         """Open the store; make it and the experiment, once, where they do not exist."""
         from filelock import FileLock
 
-        _import_mlflow()
+        import_mlflow()
         uri, root = tracking_uri(), project_root()
         # Two processes that migrate one fresh database break each other.
         with FileLock(root / "mlflow.db.lock", timeout=LOCK_TIMEOUT_S), warnings.catch_warnings():
@@ -136,156 +129,17 @@ class Tracker:
     def add_row(self, row: Row, records: Iterable[RunRecord], artifacts: Iterable[str] = ()) -> str:
         """Write one complete row, nest the stage runs that no row has used yet; return its id."""
         runs = {record.stage: self.ensure(record) for record in records}
-        tags = _tags() | {"headstart.state": row.state}
+        tags = origin() | {"headstart.state": row.state}
         tags |= {f"headstart.run.{stage}": run_id for stage, run_id in runs.items()}
-        name, now = os.environ.get("DVC_EXP_NAME", row.state[:8]), _now_ms()
+        name, now = os.environ.get("DVC_EXP_NAME", row.state[:8]), now_ms()
         row_id = self.start(name, row.params, tags, now)
         self.log_points(row_id, [Point(key, value, 0, now) for key, value in row.metrics.items()])
         for run_id in runs.values():
             if "mlflow.parentRunId" not in self.client.get_run(run_id).data.tags:
                 self.client.set_tag(run_id, "mlflow.parentRunId", row_id)
         self.client.set_tag(row_id, "headstart.complete", "true")
-        self.end(row_id, "FINISHED", _now_ms(), artifacts)
+        self.end(row_id, "FINISHED", now_ms(), artifacts)
         return row_id
-
-
-class StageRun:
-    """One run of a stage, told to MLflow while it goes and to its record in any case."""
-
-    def __init__(self, stage: str, params: Mapping[str, Any]) -> None:
-        """Start the run."""
-        key = uuid.uuid4().hex
-        self.record = RunRecord(
-            key=key,
-            stage=stage,
-            started_ms=_now_ms(),
-            params={name: str(value) for name, value in params.items()},
-            tags=_tags() | {"headstart.stage": stage, "headstart.record": key},
-        )
-        self._teller = _begun.pop() if _begun else _Teller()
-        self._n_flushed = 0
-        self._flushed_at = time.monotonic()
-        kept = ("params", "tags", "started_ms")
-        start = {"name": stage, **{name: getattr(self.record, name) for name in kept}}
-        self._teller.send("start", start)
-
-    def progress(self, items: Iterable[T], n: int, label: str) -> Iterator[T]:
-        """Yield `items` with a bar of `n` steps on stderr; no bar where stderr is no terminal."""
-        from tqdm import tqdm
-
-        yield from tqdm(items, total=n, desc=label, file=sys.stderr, disable=None)
-
-    def log(self, values: Mapping[str, float], step: int) -> None:
-        """Tell the metrics of one step (an epoch or an iteration, counted from 0)."""
-        now = _now_ms()
-        self.record.points += [Point(k, float(v), step, now) for k, v in values.items()]
-        if time.monotonic() - self._flushed_at > FLUSH_EVERY_S:
-            self._flush()
-
-    def metrics(self, values: Mapping[str, Any]) -> None:
-        """Tell the final metrics, nested as in the stage's metrics file."""
-        self.log(numbers(values), step=0)
-
-    def artifact(self, path: Path) -> None:
-        """Show a small file (a picture, a CSV) with the run, as it is when the stage ends."""
-        self.record.artifacts.append(str(path))
-
-    def close(self, status: str) -> None:
-        """End the run as FINISHED, FAILED or KILLED."""
-        record = self.record
-        record.ended_ms = _now_ms()
-        self._flush()
-        end = {"status": status, "ended_ms": record.ended_ms, "artifacts": record.artifacts}
-        self._teller.send("end", end)
-        record.run_id = self._teller.answer()
-
-    def _flush(self) -> None:
-        if points := self.record.points[self._n_flushed :]:
-            self._teller.send("points", points)
-        self._n_flushed = len(self.record.points)
-        self._flushed_at = time.monotonic()
-
-
-class _Teller:
-    """A process of its own that tells MLflow of one run, so that no stage waits for its imports.
-
-    It ends with its stage, however that ends; a signal to the stage's group does not reach it.
-    """
-
-    def __init__(self) -> None:
-        paths = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
-        environment.pop(RUN_BY_DVC, None)
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "headstart.tracking"],
-            env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            text=True, encoding="utf-8", process_group=0,
-        )  # fmt: skip
-
-    def send(self, kind: str, content: Any) -> None:
-        """Send a message, unless the process has gone: then `answer` says so."""
-        assert self._process.stdin is not None
-        with suppress(BrokenPipeError):
-            self._process.stdin.write(json.dumps({kind: content}) + "\n")
-            self._process.stdin.flush()
-
-    def answer(self) -> str | None:
-        """Wait until all is told; the run's id, or None where MLflow does not answer."""
-        out, _ = self._process.communicate()
-        if self._process.returncode:
-            _warn(ChildProcessError("the process that tells it has gone"))
-        return out.strip() or None
-
-
-def tell(messages: Iterable[Mapping[str, Any]]) -> str | None:
-    """Tell MLflow of one run as its messages come.
-
-    Args:
-        messages: {"start": ...}, any number of {"points": ...}, {"end": ...}. Where they stop before
-            the last, the stage was killed.
-
-    Returns:
-        the run's id; None where nothing started or MLflow does not answer, which is said once.
-    """
-    messages = iter(messages)
-    try:
-        first = next(messages, None)
-        if first is None:
-            return None
-        tracker, ended = Tracker(), False
-        run_id = tracker.start(**first["start"])
-        for message in messages:
-            match message:
-                case {"points": points}:
-                    tracker.log_points(run_id, [Point(*point) for point in points])
-                case {"end": end}:
-                    tracker.end(run_id, **end)
-                    ended = True
-        if not ended:
-            tracker.end(run_id, "KILLED", _now_ms())
-        return run_id
-    except Exception as error:
-        _warn(error)
-        for _ in messages:  # the stage does not wait for who does not read
-            pass
-        return None
-
-
-@contextmanager
-def stage_run(stage: str, run_file: Path, sections: Mapping[str, Section]) -> Iterator[StageRun]:
-    """Track one run of `stage` with the params `sections`; write its record to `run_file`.
-
-    A stage that raises leaves a failed run and no record, and its exception goes on.
-    """
-    params = {name: section.model_dump(mode="json") for name, section in sections.items()}
-    run = StageRun(stage, flatten(params))
-    try:
-        yield run
-    except BaseException as error:
-        run.close("FAILED" if isinstance(error, Exception) else "KILLED")
-        raise
-    run.close("FINISHED")
-    write_run(run_file, run.record)
 
 
 def publish(row: Row, records: Iterable[RunRecord], artifacts: Iterable[Path] = ()) -> str | None:
@@ -293,11 +147,12 @@ def publish(row: Row, records: Iterable[RunRecord], artifacts: Iterable[Path] = 
     try:
         return Tracker().add_row(row, records, map(str, artifacts))
     except Exception as error:
-        _warn(error)
+        say_down(error)
         return None
 
 
-def _warn(error: Exception) -> None:
+def say_down(error: Exception) -> None:
+    """Say on stderr, in a sentence, that MLflow does not answer and that nothing is lost."""
     reason = str(error).strip().splitlines() or [type(error).__name__]
     print(
         f"MLflow at {tracking_uri()} does not answer ({reason[0]}). The result is kept; "
@@ -306,7 +161,7 @@ def _warn(error: Exception) -> None:
     )
 
 
-def _tags() -> dict[str, str]:
+def origin() -> dict[str, str]:
     """Where this run comes from: the commit and the name of the experiment, where there are any."""
     tags = {"headstart.experiment": os.environ.get("DVC_EXP_NAME", "")}
     command = ["git", "rev-parse", "HEAD"]
@@ -316,27 +171,13 @@ def _tags() -> dict[str, str]:
     return {name: value for name, value in tags.items() if value}
 
 
-def _name(key: str) -> str:
-    """`key` with what MLflow takes in a name; class names may hold anything."""
-    return re.sub(r"[^\w.\- ]", "_", key)[:250]
-
-
-def _now_ms() -> int:
+def now_ms() -> int:
+    """Milliseconds since 1970, as MLflow counts."""
     return time.time_ns() // 1_000_000
 
 
-def _main() -> None:
-    """What a `_Teller` runs: MLflow is imported before there is anything to tell."""
-    with redirect_stdout(sys.stderr):
-        with suppress(ImportError):
-            _import_mlflow()
-        run_id = tell(map(json.loads, sys.stdin))
-    with suppress(BrokenPipeError):  # the stage was killed
-        os.write(1, (run_id or "").encode())
-
-
-def _import_mlflow() -> None:
-    """What `Tracker` needs of it, and nothing opened yet."""
+def import_mlflow() -> None:
+    """Import what `Tracker` needs, and open nothing yet."""
     for name, value in MLFLOW_DEFAULTS.items():
         os.environ.setdefault(name, value)
     with warnings.catch_warnings():
@@ -347,8 +188,6 @@ def _import_mlflow() -> None:
             from mlflow.store.tracking import sqlalchemy_store  # noqa: F401
 
 
-# In a stage that DVC runs, MLflow is imported beside torch, from the first import on.
-_begun = [_Teller()] if RUN_BY_DVC in os.environ else []
-
-if __name__ == "__main__":
-    _main()
+def _name(key: str) -> str:
+    """`key` with what MLflow takes in a name; class names may hold anything."""
+    return re.sub(r"[^\w.\- ]", "_", key)[:250]

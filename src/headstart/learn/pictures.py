@@ -19,6 +19,7 @@ from headstart.core.report import Report
 from headstart.core.workers import in_order
 
 Decode = Callable[[str], NDArray[np.uint8]]
+DecodeAt = Callable[[int, Report], Decode]  # of an input size, for who listens
 
 # Decoded pictures that may stay in memory: of what is free, and at most.
 KEPT_FRAC, KEPT_BYTES = 1 / 8, 4e9
@@ -98,6 +99,10 @@ class _Remembered:
         return pixels
 
 
+def _remembered_at(decode_at: DecodeAt) -> DecodeAt:
+    return lambda size_px, report: _Remembered(decode_at(size_px, report))
+
+
 @dataclass(frozen=True)
 class Pictures:
     """Batches of a set of stored pictures, at the size of the network's input.
@@ -114,7 +119,7 @@ class Pictures:
     size_px: int
     frame: Frame
     device: torch.device
-    decode_at: Callable[[int, Report], Decode] | None = None
+    decode_at: DecodeAt | None = None
 
     def at(self, size_px: int, report: Report) -> "Pictures":
         """The same pictures at another, smaller input size."""
@@ -128,14 +133,8 @@ class Pictures:
 
         For who looks at them more than once: epochs after the first decode nothing, or less.
         """
-        decode_at = self.decode_at
-        if decode_at is None:
-            return replace(self, decode=_Remembered(self.decode))
-
-        def remembered_at(size_px: int, report: Report) -> Decode:
-            return _Remembered(decode_at(size_px, report))
-
-        return replace(self, decode=_Remembered(self.decode), decode_at=remembered_at)
+        decode_at = self.decode_at and _remembered_at(self.decode_at)
+        return replace(self, decode=_Remembered(self.decode), decode_at=decode_at)
 
     def plain(self, batches: Iterable[Sequence[str]]) -> Iterator[Tensor]:
         """For each batch of ids the plain views (N, 3, S, S), uint8."""

@@ -1,0 +1,43 @@
+"""A stage that is tracked, a row, and what the store then holds: for the tests of both."""
+
+from pathlib import Path
+from typing import Any
+
+from headstart.core.section import Section
+from headstart.core.state import Row, flatten, numbers, state_of
+from headstart.live import stage_run
+from headstart.store.runs import RunRecord, read_run
+from headstart.tracking import Tracker
+
+
+class Phase(Section):
+    lr: float
+    train: str
+
+
+class TrainParams(Section):
+    n_epochs: int
+    phases: tuple[Phase, ...]
+
+
+PARAMS = TrainParams(n_epochs=2, phases=(Phase(lr=0.1, train="head"), Phase(lr=1e-5, train="all")))
+
+
+def run_stage(path: Path = Path("run.json"), stage: str = "train-head") -> RunRecord:
+    with stage_run(stage, path, {"train_head": PARAMS}) as run:
+        for step in run.progress(range(3), 3, "epochs"):
+            run.log({"valid_loss": 1.0 / (step + 1), "lr": 0.1}, step)
+        Path("curve.csv").write_text("lr,loss\n")
+        run.artifact(Path("curve.csv"))
+        run.metrics({"valid": {"accuracy": 0.9, "rule": "steepest", "recall": {"a/b": 1}}})
+    return read_run(path)
+
+
+def all_runs() -> list[Any]:
+    tracker = Tracker()
+    return list(tracker.client.search_runs([tracker.experiment_id]))
+
+
+def row(**metrics: float) -> Row:
+    params = {"train_head": {"lr": 0.1}, "phases": [{"lr": 1}]}
+    return Row(state_of(params, metrics), flatten(params), numbers(metrics))
