@@ -18,7 +18,7 @@ spec = importlib.util.spec_from_file_location("stage", "stages/{script}.py")
 stage = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(stage)
 {prepare}
-with stage.tracking.stage_run("{script}", Path("{run}"), {{}}):
+with stage.live.stage_run("{script}", Path("{run}"), {{}}):
     pass
 """
 PREPARED = 'stage.prepare(stage.load_section("runtime", stage.RuntimeParams))'
