@@ -31,25 +31,15 @@ from typing import Any
 import click
 import numpy as np
 import torch
-from bench.pictures import SPARE, add_pictures
-from bench.start_up import start_up
+from bench import ours
+from bench.pictures import add_pictures
 from bench.tables import RESULTS, compare_table, write_result
-from ruamel.yaml import YAML
 
 from headstart.store.image_sources import PackageImages, read_images_source
 from headstart.store.images import list_tree
 from headstart.store.sources import locate
 
-ROOT = Path(__file__).parents[1]
-CYCLES, HEAD_EPOCHS, AUGMENTED_EPOCHS, N_ITER = 3, 3, 3, 40  # cycles of 1, 2 and 4 epochs
 Keep = Callable[[str, str, Mapping[str, float]], None]  # kind of row, who, and what was found
-# All stages, quickly, where only what follows is measured.
-IDLE_PX, IDLE = (80, 60), {
-    "index_images.labels": "folders", "index_images.split": "stratified",
-    "resize.size_px": 56, "backbone.size_px": 48, "precompute_views.n_views": 1,
-    "find_lr_head.n_iter": 10, "find_lr_finetune.n_iter": 10, "train_head.n_epochs": 1,
-    "train_augmented.phases.0.cycles": 1, "unfreeze_finetune.phases.0.cycles": 1,
-}  # fmt: skip
 PACKAGES = ("torch", "timm", "torchvision", "dvc", "mlflow", "fastai", "pillow")
 
 
@@ -76,97 +66,9 @@ def in_process(module: str, *arguments: str) -> Any:
     """The JSON that a module prints last."""
     done = subprocess.run(
         [sys.executable, "-m", module, *arguments],
-        cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True,
+        cwd=ours.ROOT, stdout=subprocess.PIPE, text=True, check=True,
     )  # fmt: skip
     return json.loads(done.stdout.strip().splitlines()[-1])
-
-
-class Clone:
-    """A fresh clone of the last commit, whose params.yaml has the recipe that is compared."""
-
-    def __init__(self, folder: Path, changes: Mapping[str, Any]) -> None:
-        self.root = folder
-        subprocess.run(["git", "clone", "-q", str(ROOT), str(folder)], check=True)
-        self.edit(changes)
-        self.environment = {k: v for k, v in os.environ.items() if not k.startswith("DVC_")}
-        self.environment |= {"DVC_NO_ANALYTICS": "1", "DVC_SITE_CACHE_DIR": str(folder / ".site")}
-        self.environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-
-    def edit(self, changes: Mapping[str, Any]) -> None:
-        yaml = YAML()
-        params = yaml.load(self.root / "params.yaml")
-        for key, value in changes.items():
-            *path, last = key.split(".")
-            section = params
-            for part in path:
-                section = section[int(part) if part.isdigit() else part]
-            section[last] = value
-        yaml.dump(params, self.root / "params.yaml")
-
-    def repro(self, target: str) -> float:
-        """Seconds of `dvc repro TARGET`, or of all stages, as a person waits for it."""
-        start = time.perf_counter()
-        done = subprocess.run(
-            ["dvc", "repro", "-q", *target.split()], cwd=self.root, env=self.environment,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        )  # fmt: skip
-        if done.returncode:
-            raise click.ClickException(f"dvc repro {target} failed:\n{done.stdout[-3000:]}")
-        return time.perf_counter() - start
-
-    def metrics(self, stage: str) -> Any:
-        return json.loads((self.root / f"metrics/{stage}.json").read_text())
-
-
-def recipe_of(pictures: Path, size_px: int, seed: int, batch: int) -> dict[str, Any]:
-    """What is changed in params.yaml: the folder, the size, batches, and the epochs that all do."""
-    phase = "unfreeze_finetune.phases.0"
-    return {
-        "dataset.source": str(pictures),
-        "index_images.split": "given",
-        "resize.size_px": round(SPARE * size_px),
-        "backbone.size_px": size_px,
-        "optimizer_head.batch_size": batch,
-        "optimizer_finetune.batch_size": batch,
-        "find_lr_head.n_iter": N_ITER,
-        "find_lr_finetune.n_iter": N_ITER,
-        "train_head.n_epochs": HEAD_EPOCHS,
-        "train_augmented.phases.0.cycles": AUGMENTED_EPOCHS,
-        f"{phase}.cycles": CYCLES,
-        "unfreeze_finetune.stop_when_worse": False,
-        "train_head.seed": seed,
-        "train_augmented.seed": seed,
-        "unfreeze_finetune.seed": seed,
-    }
-
-
-def headstart_recipe(folder: Path, changes: Mapping[str, Any]) -> dict[str, float]:
-    clone = Clone(folder, changes)
-    seconds = clone.repro("tta-evaluate")
-    valid = clone.metrics("tta_evaluate")["valid"]
-    accuracies = {"accuracy": valid["plain"]["accuracy"], "tta": valid["tta"]["accuracy"]}
-    return {"seconds": seconds, **accuracies}
-
-
-def headstart_head(clone: Clone, number: int) -> dict[str, float]:
-    """The next experiment on the head in a clone that has its activations."""
-    lr = 0.008 + 0.001 * number
-    clone.edit({"train_head.lr": lr, "train_augmented.phases.0.lr": lr})
-    seconds = clone.repro("train-augmented")
-    return {"seconds": seconds, "accuracy": clone.metrics("train_augmented")["valid"]["accuracy"]}
-
-
-def idle_project(folder: Path, pictures: Path, n: int) -> Clone:
-    """A clone in which all stages have run on n small pictures."""
-    add_pictures(pictures, range(n), IDLE_PX)
-    clone = Clone(folder, IDLE | {"dataset.source": str(pictures)})
-    clone.repro("")
-    return clone
-
-
-def idle_round(clone: Clone) -> dict[str, float]:
-    nothing = clone.repro("")
-    return {"`dvc repro`, nothing to do": nothing, **start_up(clone.root, clone.environment)}
 
 
 def fastai_recipe(setting: Mapping[str, Any], seed: int) -> dict[str, float]:
@@ -236,7 +138,7 @@ class Comparison:
         self._pictures, self._more = work / "pictures", work / "more"
         choose(source, self._pictures, {k: options[f"n_{k}"] for k in ("train", "valid")})
         choose(source, self._more, {k: options[f"head_{k}"] for k in ("train", "valid")})
-        first = Clone(work / "weights", self._recipe(self._pictures, options["size_px"], 0))
+        first = ours.Clone(work / "weights", self._recipe(self._pictures, options["size_px"], 0))
         first.repro("fetch-weights")
         self._weights = str(first.root / "data/0_source/backbone.safetensors")
         self._learner = {
@@ -269,12 +171,14 @@ class Comparison:
             "epoch": ("all", self._fastai(size_px=size_px)),
             "head": ("head", self._fastai(size_px=size_px, pictures=str(self._more))),
         }
-        idle = idle_project(self._work / "idle", self._work / "idle-pictures", options["n_idle"])
-        head = Clone(self._work / "head", self._recipe(self._more, size_px, 0))
+        idle = ours.idle_project(
+            self._work / "idle", self._work / "idle-pictures", options["n_idle"]
+        )
+        head = ours.Clone(self._work / "head", self._recipe(self._more, size_px, 0))
         head.repro("train-augmented")
         for number in range(options["rounds"]):
-            keep("idle", "headstart", idle_round(idle))
-            keep("head", "headstart", headstart_head(head, number))
+            keep("idle", "headstart", ours.idle_round(idle))
+            keep("head", "headstart", ours.next_head(head, number))
             for who, what in (("headstart", "ours"), ("torchvision", "reference")):
                 keep("epoch", who, in_process("bench.epoch", what, "--setting", json.dumps(epoch)))
             for kind, (what, setting) in theirs.items() if self._has_fastai else ():
@@ -286,19 +190,19 @@ class Comparison:
         for seed in range(self._options["seeds"]):
             folder = self._work / f"seed-{seed}"
             changes = self._recipe(self._pictures, self._options["size_px"], seed)
-            keep("recipe", "headstart", headstart_recipe(folder, changes))
+            keep("recipe", "headstart", ours.recipe(folder, changes))
             shutil.rmtree(folder)
             if self._has_fastai:
                 keep("recipe", "fastai", fastai_recipe(self._fastai(), seed))
 
     def _recipe(self, pictures: Path, size_px: int, seed: int) -> dict[str, Any]:
-        return recipe_of(pictures, size_px, seed, self._options["batch"])
+        return ours.recipe_of(pictures, size_px, seed, self._options["batch"])
 
     def _fastai(self, **changed: Any) -> dict[str, Any]:
         return {
-            "learner": {**self._learner, **changed}, "n_iter": N_ITER,
-            "head_epochs": HEAD_EPOCHS, "augmented_epochs": AUGMENTED_EPOCHS, "cycles": CYCLES,
-            "threads": self._options["threads"],
+            "learner": {**self._learner, **changed}, "n_iter": ours.N_ITER,
+            "head_epochs": ours.HEAD_EPOCHS, "augmented_epochs": ours.AUGMENTED_EPOCHS,
+            "cycles": ours.CYCLES, "threads": self._options["threads"],
         }  # fmt: skip
 
 

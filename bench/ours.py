@@ -1,0 +1,114 @@
+"""headstart's own side of bench.compare: fresh clones of the last commit, and what they take."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+from bench.pictures import SPARE, add_pictures
+from bench.start_up import start_up
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parents[1]
+CYCLES, HEAD_EPOCHS, AUGMENTED_EPOCHS, N_ITER = 3, 3, 3, 40  # cycles of 1, 2 and 4 epochs
+# All stages, quickly, where only what follows is measured.
+IDLE_PX, IDLE = (80, 60), {
+    "index_images.labels": "folders", "index_images.split": "stratified",
+    "resize.size_px": 56, "backbone.size_px": 48, "precompute_views.n_views": 1,
+    "find_lr_head.n_iter": 10, "find_lr_finetune.n_iter": 10, "train_head.n_epochs": 1,
+    "train_augmented.phases.0.cycles": 1, "unfreeze_finetune.phases.0.cycles": 1,
+}  # fmt: skip
+
+
+class Clone:
+    """A fresh clone of the last commit, whose params.yaml has the recipe that is compared."""
+
+    def __init__(self, folder: Path, changes: Mapping[str, Any]) -> None:
+        self.root = folder
+        subprocess.run(["git", "clone", "-q", str(ROOT), str(folder)], check=True)
+        self.edit(changes)
+        self.environment = {k: v for k, v in os.environ.items() if not k.startswith("DVC_")}
+        self.environment |= {"DVC_NO_ANALYTICS": "1", "DVC_SITE_CACHE_DIR": str(folder / ".site")}
+        self.environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
+    def edit(self, changes: Mapping[str, Any]) -> None:
+        yaml = YAML()
+        params = yaml.load(self.root / "params.yaml")
+        for key, value in changes.items():
+            *path, last = key.split(".")
+            section = params
+            for part in path:
+                section = section[int(part) if part.isdigit() else part]
+            section[last] = value
+        yaml.dump(params, self.root / "params.yaml")
+
+    def repro(self, target: str) -> float:
+        """Seconds of `dvc repro TARGET`, or of all stages, as a person waits for it."""
+        start = time.perf_counter()
+        done = subprocess.run(
+            ["dvc", "repro", "-q", *target.split()], cwd=self.root, env=self.environment,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+        if done.returncode:
+            raise click.ClickException(f"dvc repro {target} failed:\n{done.stdout[-3000:]}")
+        return time.perf_counter() - start
+
+    def metrics(self, stage: str) -> Any:
+        return json.loads((self.root / f"metrics/{stage}.json").read_text())
+
+
+def recipe_of(pictures: Path, size_px: int, seed: int, batch: int) -> dict[str, Any]:
+    """What is changed in params.yaml: the folder, the size, batches, and the epochs that all do."""
+    phase = "unfreeze_finetune.phases.0"
+    return {
+        "dataset.source": str(pictures),
+        "index_images.split": "given",
+        "resize.size_px": round(SPARE * size_px),
+        "backbone.size_px": size_px,
+        "optimizer_head.batch_size": batch,
+        "optimizer_finetune.batch_size": batch,
+        "find_lr_head.n_iter": N_ITER,
+        "find_lr_finetune.n_iter": N_ITER,
+        "train_head.n_epochs": HEAD_EPOCHS,
+        "train_augmented.phases.0.cycles": AUGMENTED_EPOCHS,
+        f"{phase}.cycles": CYCLES,
+        "unfreeze_finetune.stop_when_worse": False,
+        "train_head.seed": seed,
+        "train_augmented.seed": seed,
+        "unfreeze_finetune.seed": seed,
+    }
+
+
+def recipe(folder: Path, changes: Mapping[str, Any]) -> dict[str, float]:
+    """The whole recipe in a fresh clone."""
+    clone = Clone(folder, changes)
+    seconds = clone.repro("tta-evaluate")
+    valid = clone.metrics("tta_evaluate")["valid"]
+    accuracies = {"accuracy": valid["plain"]["accuracy"], "tta": valid["tta"]["accuracy"]}
+    return {"seconds": seconds, **accuracies}
+
+
+def next_head(clone: Clone, number: int) -> dict[str, float]:
+    """The next experiment on the head in a clone that has its activations."""
+    lr = 0.0111 + 0.001 * number  # never one that was run before: DVC would restore it
+    clone.edit({"train_head.lr": lr, "train_augmented.phases.0.lr": lr})
+    seconds = clone.repro("train-augmented")
+    return {"seconds": seconds, "accuracy": clone.metrics("train_augmented")["valid"]["accuracy"]}
+
+
+def idle_project(folder: Path, pictures: Path, n: int) -> Clone:
+    """A clone in which all stages have run on n small pictures."""
+    add_pictures(pictures, range(n), IDLE_PX)
+    clone = Clone(folder, IDLE | {"dataset.source": str(pictures)})
+    clone.repro("")
+    return clone
+
+
+def idle_round(clone: Clone) -> dict[str, float]:
+    nothing = clone.repro("")
+    return {"`dvc repro`, nothing to do": nothing, **start_up(clone.root, clone.environment)}
