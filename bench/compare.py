@@ -77,7 +77,8 @@ def fastai_recipe(setting: Mapping[str, Any], seed: int) -> dict[str, float]:
         "bench.peer_fastai", "recipe", "--setting", json.dumps(setting), "--seed", str(seed)
     )
     seconds = time.perf_counter() - start
-    return {"seconds": seconds, "accuracy": found["accuracy"], "tta": found["tta"]}
+    accuracies = {key: found[key] for key in ("accuracy", "tta")}
+    return {"seconds": seconds, **accuracies, **ours.parts(seconds, found["seconds"])}
 
 
 def best_of_fastai(setting: Mapping[str, Any], workers: tuple[int, ...]) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from bench.pictures import SPARE, add_pictures
 from bench.start_up import start_up
 from ruamel.yaml import YAML
 
+from headstart.store.runs import read_run
+
 ROOT = Path(__file__).parents[1]
 CYCLES, HEAD_EPOCHS, AUGMENTED_EPOCHS, N_ITER = 3, 3, 3, 40  # cycles of 1, 2 and 4 epochs
 # All stages, quickly, where only what follows is measured.
@@ -84,13 +86,31 @@ def recipe_of(pictures: Path, size_px: int, seed: int, batch: int) -> dict[str, 
     }
 
 
+def parts(seconds: float, own: Mapping[str, float]) -> dict[str, float]:
+    """Of `seconds` those of fine-tuning with its range test, of all other work, and what is left.
+
+    Args:
+        seconds: of all.
+        own: seconds of each part's own work, whose name says whether it is fine-tuning.
+    """
+    fine_tuning = sum(value for name, value in own.items() if "finetune" in name)
+    working = sum(own.values())
+    return {
+        "fine_tuning": fine_tuning,
+        "other_work": working - fine_tuning,
+        "start_up": seconds - working,
+    }
+
+
 def recipe(folder: Path, changes: Mapping[str, Any]) -> dict[str, float]:
-    """The whole recipe in a fresh clone."""
+    """The whole recipe in a fresh clone, and the parts of its time by the records of its runs."""
     clone = Clone(folder, changes)
     seconds = clone.repro("tta-evaluate")
+    records = [read_run(path) for path in (folder / "data/7_runs").glob("*.json")]
+    own = {record.stage: (record.ended_ms - record.started_ms) / 1000 for record in records}
     valid = clone.metrics("tta_evaluate")["valid"]
     accuracies = {"accuracy": valid["plain"]["accuracy"], "tta": valid["tta"]["accuracy"]}
-    return {"seconds": seconds, **accuracies}
+    return {"seconds": seconds, **accuracies, **parts(seconds, own)}
 
 
 def next_head(clone: Clone, number: int) -> dict[str, float]:

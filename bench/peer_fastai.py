@@ -89,9 +89,9 @@ def recipe(setting: dict[str, Any], seed: int) -> dict[str, Any]:
     clock.lap("augmented")
     plain.unfreeze()
     lr = plain.lr_find(num_it=n_iter, show_plot=False).valley
-    clock.lap("fine-tuning: range test")
+    clock.lap("finetune: range test")
     plain.fit_sgdr(setting["cycles"], 1, lr_max=slice(lr / 10, lr), cycle_mult=2)
-    clock.lap("fine-tuning")
+    clock.lap("finetune")
     accuracy = float(plain.validate()[1])
     probabilities, targets = plain.tta()
     clock.lap("TTA")

@@ -17,6 +17,11 @@ from headstart.core.spread import mean_and_sd
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "bench/results"
+PARTS = {
+    "fine_tuning": "fine-tuning with its range test",
+    "other_work": "all other work",
+    "start_up": "start-up (and DVC between the stages)",
+}
 
 
 def write_result(results: Path, found: Mapping[str, Any]) -> None:
@@ -55,7 +60,7 @@ def compare_table(found: Mapping[str, Any]) -> str:
         lines.append(f"| {what} | {' | '.join(cells)} |")
 
     def values_of(kind: Mapping[str, Any], who: str, key: str = "seconds") -> list[float]:
-        return [result[key] for result in kind.get(who, [])]
+        return [result[key] for result in kind.get(who, []) if key in result]
 
     def spread(kind: Mapping[str, Any], who: str, key: str) -> str:
         return mean_and_sd(values_of(kind, who, key)) if kind.get(who) else ""
@@ -63,6 +68,10 @@ def compare_table(found: Mapping[str, Any]) -> str:
     if recipe:
         whose = [values_of(recipe, who) for who in ("headstart", "fastai")]
         row(f"whole recipe, first time, {found['size_px']} px", *whose, [])
+        for part, label in PARTS.items():
+            mine, peers = (values_of(recipe, who, part) for who in ("headstart", "fastai"))
+            if mine:
+                row(f"of it {label}", mine, peers, [])
         for what, label in (("accuracy", "its accuracy of valid"), ("tta", "with TTA")):
             cells = [
                 with_interval(values) if (values := values_of(recipe, who, what)) else ""

@@ -49,7 +49,8 @@ def test_compare_runs_both_recipes_and_prints_every_row(repo_root: Path, tmp_pat
     found = json.loads((tmp_path / "small.json").read_text())
     assert compare_table(found) in out
     rows = (
-        "whole recipe, first time, 64 px", "its accuracy of valid", "with TTA",
+        "whole recipe, first time, 64 px", "of it fine-tuning", "of it all other work",
+        "of it start-up", "its accuracy of valid", "with TTA",
         "next experiment on the head, 48 pictures, 64 px", "a fine-tuning epoch, 64 px",
         "cosine of its gradients", "accuracy after two", "`dvc repro`, nothing to do, 40 pictures",
         "start-up, without torch", "start-up, with torch", "start-up, bare script",
