@@ -1,11 +1,13 @@
 """The tracker: the user's own store, complete rows, and a tracker that is down."""
 
+import json
 import shutil
 import time
 from pathlib import Path
 
 import pytest
 
+from headstart.core.state import numbers
 from headstart.tracking import Tracker, publish
 from tests.tracked import all_runs, row, run_stage
 
@@ -35,6 +37,18 @@ def test_a_row_is_complete_and_the_first_row_adopts_the_stage_runs() -> None:
     assert stored.data.tags["headstart.run.train-head"] == record.run_id
     assert stored.info.status == "FINISHED"
     assert tracker.has_row(row(a=1.0).state) and not tracker.has_row(row(a=3.0).state)
+
+
+def test_a_row_keeps_a_view_of_the_scores() -> None:
+    scores = {"accuracy": 0.9, "accuracy_ci_low": 0.8}
+    valid = numbers({"tta_evaluate": {"valid": {"tta": scores}}, "train_head": scores})
+    row_id = publish(row(**valid), [run_stage()])
+    tracker = Tracker()
+    tags = tracker.client.get_experiment(tracker.experiment_id).tags
+    view = json.loads(tags["mlflow.sharedViewState.scores"])
+    assert view["selectedColumns"] == ["metrics.`tta_evaluate.valid.tta.accuracy`"]
+    shown = tracker.client.search_runs([tracker.experiment_id], view["searchFilter"])
+    assert [run.info.run_id for run in shown] == [row_id]
 
 
 def test_the_row_is_named_after_the_experiment(monkeypatch: pytest.MonkeyPatch) -> None:

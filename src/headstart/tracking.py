@@ -4,6 +4,7 @@ A tracker that is down costs no result: a run's file keeps all that was told, an
 `publish-run` or `headstart sync` logs it.
 """
 
+import json
 import os
 import re
 import subprocess
@@ -19,6 +20,10 @@ from headstart.core.state import Row
 from headstart.store.runs import Point, RunRecord
 
 LOCK_TIMEOUT_S = 60.0
+COMPLETE = "headstart.complete"  # the tag of a row that was written to its end
+# A view of MLflow's table by its address, …/runs?viewStateShareKey=scores: the columns that it shows.
+VIEW, SCORE = "scores", re.compile(r"tta_evaluate\.(valid|test)\.(plain|tta)\.(accuracy|f2)")
+COLUMN_PX = 250  # of the whole name of a score
 # MLflow asks an unreachable server for minutes, reports its use, and tells of every table it makes.
 MLFLOW_DEFAULTS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
@@ -124,7 +129,7 @@ class Tracker:
 
     def has_row(self, state: str) -> bool:
         """Tell whether a complete row of this state exists."""
-        return self.find({"headstart.state": state, "headstart.complete": "true"}) is not None
+        return self.find({"headstart.state": state, COMPLETE: "true"}) is not None
 
     def add_row(self, row: Row, records: Iterable[RunRecord], artifacts: Iterable[str] = ()) -> str:
         """Write one complete row, nest the stage runs that no row has used yet; return its id."""
@@ -137,9 +142,24 @@ class Tracker:
         for run_id in runs.values():
             if "mlflow.parentRunId" not in self.client.get_run(run_id).data.tags:
                 self.client.set_tag(run_id, "mlflow.parentRunId", row_id)
-        self.client.set_tag(row_id, "headstart.complete", "true")
+        self.client.set_tag(row_id, COMPLETE, "true")
         self.end(row_id, "FINISHED", now_ms(), artifacts)
+        self._keep_view(row.metrics)
         return row_id
+
+    def _keep_view(self, metrics: Iterable[str]) -> None:
+        """Keep a view of complete rows alone, the newest first, whose columns are the scores."""
+        columns = [f"metrics.`{key}`" for key in metrics if SCORE.fullmatch(key)]
+        view = {
+            "searchFilter": f'tags."{COMPLETE}" = "true"',
+            "orderByKey": "attributes.start_time",
+            "orderByAsc": False,
+            "selectedColumns": columns,
+            "columnOrder": columns,
+            "columnWidths": dict.fromkeys(columns, COLUMN_PX),
+        }
+        tag = f"mlflow.sharedViewState.{VIEW}"
+        self.client.set_experiment_tag(self.experiment_id, tag, json.dumps(view))
 
 
 def publish(row: Row, records: Iterable[RunRecord], artifacts: Iterable[Path] = ()) -> str | None:
