@@ -114,10 +114,17 @@ def recipe(folder: Path, changes: Mapping[str, Any]) -> dict[str, float]:
 
 
 def next_head(clone: Clone, number: int) -> dict[str, float]:
-    """The next experiment on the head in a clone that has its activations."""
-    lr = 0.0111 + 0.001 * number  # never one that was run before: DVC would restore it
+    """The next experiment on the head in a clone that has its activations.
+
+    Raises:
+        click.ClickException: a stage did not run: DVC restored what it gave before.
+    """
+    lr, began_ms = 0.0111 + 0.001 * number, 1000 * time.time()
     clone.edit({"train_head.lr": lr, "train_augmented.phases.0.lr": lr})
     seconds = clone.repro("train-augmented")
+    for stage in ("train_head", "train_augmented"):
+        if read_run(clone.root / f"data/7_runs/{stage}.json").started_ms < began_ms:
+            raise click.ClickException(f"{stage} did not run: its rate {lr} was run before.")
     return {"seconds": seconds, "accuracy": clone.metrics("train_augmented")["valid"]["accuracy"]}
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 from bench.compare import choose, shown
+from bench.ours import parts
 from bench.pictures import add_pictures
-from bench.tables import compare_table, filled, limits_table, scale_table
+from bench.tables import compare_table, filled, limits_table, scale_table, with_interval
 
 from headstart.learn.backbone import Backbone
 from headstart.store.tensors import NamedTensors, write_tensors
@@ -102,6 +103,17 @@ def test_pictures_are_chosen_by_class_and_never_twice(tmp_path: Path) -> None:
     assert [len(of_split) for of_split in names.values()] == [20, 8]
     assert not set(names["train"]) & set(names["valid"])
     assert len(list((tmp_path / "some/train").iterdir())) == 4
+
+
+def test_the_parts_of_a_recipe_add_up() -> None:
+    own = {"find-lr-finetune": 2.0, "unfreeze-finetune": 3.0, "resize": 1.0}
+    assert parts(10.0, own) == {"fine_tuning": 5.0, "other_work": 1.0, "start_up": 4.0}
+
+
+def test_an_interval_over_seeds_is_students() -> None:
+    # scipy's own: stats.t.interval(0.95, 2, loc=2, scale=1 / sqrt(3))
+    assert with_interval([1.0, 2.0, 3.0]) == "2.0000 (1.0000), -0.484 to 4.484"
+    assert with_interval([1.0]) == "1.0000"
 
 
 def test_a_command_is_shown_without_the_folders_of_one_machine() -> None:
