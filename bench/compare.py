@@ -40,6 +40,7 @@ from headstart.store.images import list_tree
 from headstart.store.sources import locate
 
 Keep = Callable[[str, str, Mapping[str, float]], None]  # kind of row, who, and what was found
+ROWS = ("idle", "head", "epoch")  # that are measured in rounds
 PACKAGES = ("torch", "timm", "torchvision", "dvc", "mlflow", "fastai", "pillow")
 
 
@@ -161,8 +162,9 @@ class Comparison:
         }  # fmt: skip
 
     def rounds(self, keep: Keep) -> None:
-        """All rows but the whole recipe, in turn."""
+        """The rows that are measured in rounds, in turn."""
         size_px, options = self._options["epoch_px"], self._options
+        kinds = options["rows"]
         epoch = {
             "pictures": str(self._pictures), "weights": self._weights, "size_px": size_px,
             "batch": options["batch"], "threads": options["threads"],
@@ -172,17 +174,23 @@ class Comparison:
             "epoch": ("all", self._fastai(size_px=size_px)),
             "head": ("head", self._fastai(size_px=size_px, pictures=str(self._more))),
         }
-        idle = ours.idle_project(
-            self._work / "idle", self._work / "idle-pictures", options["n_idle"]
-        )
-        head = ours.Clone(self._work / "head", self._recipe(self._more, size_px, 0))
-        head.repro("train-augmented")
+        if "idle" in kinds:
+            pictures, n_idle = self._work / "idle-pictures", options["n_idle"]
+            idle = ours.idle_project(self._work / "idle", pictures, n_idle)
+        if "head" in kinds:
+            head = ours.Clone(self._work / "head", self._recipe(self._more, size_px, 0))
+            head.repro("train-augmented")
         for number in range(options["rounds"]):
-            keep("idle", "headstart", ours.idle_round(idle))
-            keep("head", "headstart", ours.next_head(head, number))
-            for who, what in (("headstart", "ours"), ("torchvision", "reference")):
-                keep("epoch", who, in_process("bench.epoch", what, "--setting", json.dumps(epoch)))
-            for kind, (what, setting) in theirs.items() if self._has_fastai else ():
+            if "idle" in kinds:
+                keep("idle", "headstart", ours.idle_round(idle))
+            if "head" in kinds:
+                keep("head", "headstart", ours.next_head(head, number))
+            if "epoch" in kinds:
+                for who, what in (("headstart", "ours"), ("torchvision", "reference")):
+                    found = in_process("bench.epoch", what, "--setting", json.dumps(epoch))
+                    keep("epoch", who, found)
+            for kind in theirs.keys() & set(kinds) if self._has_fastai else ():
+                what, setting = theirs[kind]
                 found = in_process("bench.peer_fastai", what, "--setting", json.dumps(setting))
                 keep(kind, "fastai", found)
 
@@ -224,6 +232,13 @@ class Comparison:
 @click.option("--n-idle", default=2000, show_default=True, help="pictures where nothing is to do")
 @click.option("--seeds", default=3, show_default=True, help="rounds of the whole recipe")
 @click.option("--rounds", default=3, show_default=True, help="of all other rows")
+@click.option(
+    "--rows",
+    type=click.Choice(ROWS),
+    multiple=True,
+    default=ROWS,
+    help="which of the other rows; all by default",
+)
 @click.option("--batch", default=64, show_default=True, help="of fastai and of the epoch")
 @click.option("--threads", default=0, help="of torch; 0: as many as it takes by itself")
 @click.option("--workers", default="0,1,2", show_default=True, help="that fastai tries")

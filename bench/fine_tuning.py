@@ -105,7 +105,7 @@ def with_statistics_again(
         norm.momentum = None  # a cumulative mean
         norm.train()
     with torch.no_grad():
-        for batch in pictures.plain(id_batches(ids)):
+        for batch in pictures.plain(id_batches(ids, pictures.device)):
             twin(batch)
     return twin.eval()
 

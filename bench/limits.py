@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 import torch
 from bench.compare import machine
 from bench.pictures import SPARE, generated
@@ -31,8 +30,8 @@ from headstart.core.augment import AugmentParams, draw
 from headstart.core.rgb import decode_rgb, shrunk
 from headstart.core.workers import in_order, n_workers
 from headstart.learn.backbone import Backbone, BackboneParams
-from headstart.learn.device import FORWARD_BATCH, RuntimeParams, prepare
-from headstart.learn.inference import forward_passes
+from headstart.learn.device import RuntimeParams, forward_batch, prepare
+from headstart.learn.inference import forward_passes, id_batches
 from headstart.learn.pictures import Pictures, moved
 from headstart.params import load_section
 from headstart.steps.resize import ResizeParams
@@ -94,6 +93,7 @@ def shares(run: Callable[[], object]) -> dict[str, float]:
     times = {
         event.key: event.self_device_time_total if on_gpu else event.self_cpu_time_total
         for event in profiler.key_averages()
+        if not on_gpu or event.key.startswith("aten::")  # its kernels are listed beside it
     }
     of_convolutions = {
         "backward of convolutions": ("aten::convolution_backward",),
@@ -118,12 +118,12 @@ def parts(name: str, size_px: int, n: int, rounds: int, limits: dict[str, float]
     }
     ids = sorted(stored, key=int)
 
-    def decode(picture: str) -> np.ndarray[Any, np.dtype[np.uint8]]:
-        return np.array(Image.open(io.BytesIO(stored[picture])).convert("RGB"))
+    def decode(picture: str) -> Image.Image:
+        return Image.open(io.BytesIO(stored[picture])).convert("RGB")
 
     frame = load_section("backbone", BackboneParams).frame()
     pictures = Pictures(decode, size_px, frame, device)
-    batches = [ids[i : i + FORWARD_BATCH] for i in range(0, n, FORWARD_BATCH)]
+    batches = id_batches(ids, device)
     shown = [crops.clone() for crops in pictures.plain(batches)]
     augment = load_section("augment", AugmentParams)
     views = [draw(augment, 0, 0, picture) for picture in batches[0]]
@@ -162,13 +162,17 @@ def parts(name: str, size_px: int, n: int, rounds: int, limits: dict[str, float]
 @click.option("--results", default=RESULTS, type=click.Path(path_type=Path), help="where to")
 def main(quick: bool, size_px: int, name: str, results: Path) -> None:
     device = prepare(RUNTIME).device
-    side, n, rounds = (256, 32, 1) if quick else (3072, 128, 3)
+    on_gpu = device.type == "cuda"
+    side, n_bytes, rounds = (8192, 2**32, 3) if on_gpu else (3072, 2**28, 3)
+    n = 4 * forward_batch(device)
+    if quick:
+        side, n_bytes, rounds, n = 256, 2**22, 1, 32
     files = [generated(number) for number in range(n)]
     stored_as = load_section("resize", ResizeParams)
     limits = {
         "fp32 product, GFLOP/s": product_flops(torch.float32, side, 3 * rounds, device) / 1e9,
         "bf16 product, GFLOP/s": product_flops(torch.bfloat16, side, 3 * rounds, device) / 1e9,
-        "copy, GB/s": bytes_a_second(2**22 if quick else 2**28, rounds, device) / 1e9,
+        "copy, GB/s": bytes_a_second(n_bytes, rounds, device) / 1e9,
         f"JPEG decoding, {n_workers()} workers, pictures/s": n
         / best(lambda: list(in_order(decode_rgb, files)), rounds),
     }
@@ -178,9 +182,10 @@ def main(quick: bool, size_px: int, name: str, results: Path) -> None:
 
     decoding = list(limits.values())[-1]
     resizing = n / best(lambda: list(in_order(resized, files)), rounds)
+    command = "python -m bench.limits" + (f" --name {name}" if name != "limits" else "")
     found = {
         "name": name, "when": datetime.now(UTC).date().isoformat(), "machine": machine(),
-        "command": "python -m bench.limits", "size_px": size_px, "threads": torch.get_num_threads(),
+        "command": command, "size_px": size_px, "threads": torch.get_num_threads(),
         "limits": limits,
         "resize": {"pictures/s": resizing, "of decoding alone": resizing / decoding},
         "networks": {net: parts(net, size_px, n, rounds, limits) for net in NETWORKS},

@@ -17,6 +17,7 @@ from headstart.core.spread import mean_and_sd
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "bench/results"
+INTERVAL = "interval: 95 %, Student's t over seeds"
 PARTS = {
     "fine_tuning": "fine-tuning with its range test",
     "other_work": "all other work",
@@ -99,12 +100,13 @@ def compare_table(found: Mapping[str, Any]) -> str:
     how, versions = found["fastai"], found["machine"]
     layout = "channels_last" if how["last"] else "NCHW"
     packages = ", ".join(f"{name} {versions[name]}" for name in ("torch", "fastai", "timm"))
+    n_seeds, n_rounds = (len(kind.get("headstart", [])) for kind in (recipe, epoch))
     threads = f", {found['threads']} thread a process" if found["threads"] else ""
     lines += [
         "",
-        f"{found['name']}: {found['n_train']} pictures of train and {found['n_valid']} of valid, "
-        f"{len(recipe.get('headstart', []))} seeds (interval: 95 %, Student's t over seeds)"
-        f"{f', {len(idle)} rounds' if idle else ''}; fastai in {layout} with "
+        f"{found['name']}: {found['n_train']} pictures of train and {found['n_valid']} of valid"
+        f"{f', {n_seeds} seeds ({INTERVAL})' if n_seeds else ''}"
+        f"{f', {n_rounds} round' + 's' * (n_rounds > 1) if n_rounds else ''}; fastai in {layout} with "
         f"{how['n_workers']} workers. {found['when']}, {versions['cores']} cores of "
         f"{versions['chip']}{threads}, {packages}. `{found['command']}`",
     ]

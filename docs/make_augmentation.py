@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from sklearn.datasets import load_sample_image
 
@@ -153,25 +151,24 @@ STRIPS: dict[str, list[list[Tile]]] = {
 OF_THE_WHOLE = ("plain", "crop", "together")
 
 
-def stored() -> NDArray[np.uint8]:
-    """The picture (STORED_PX, W, 3), of the size that `resize` stores."""
+def stored() -> Image.Image:
+    """The picture, its shorter side STORED_PX, of the size that `resize` stores."""
     image = Image.fromarray(load_sample_image("china.jpg"))
     scale = STORED_PX / min(image.size)
     size = (round(image.width * scale), round(image.height * scale))
-    return np.asarray(image.resize(size, Image.Resampling.BILINEAR))
+    return image.resize(size, Image.Resampling.BILINEAR)
 
 
-def shown(picture: NDArray[np.uint8], tile: Tile) -> Image.Image:
+def shown(picture: Image.Image, tile: Tile) -> Image.Image:
     """What a network is shown of `picture` by this tile."""
     if tile.frame is None:
-        image = Image.fromarray(picture)
-        return image.resize((round(SIZE_PX * image.width / image.height), SIZE_PX))
+        return picture.resize((round(SIZE_PX * picture.width / picture.height), SIZE_PX))
     crop = torch.from_numpy(cropped(picture, SIZE_PX, tile.frame, tile.draw).copy())
     [view] = moved(crop.permute(2, 0, 1).unsqueeze(0), [tile.draw])  # (3, S, S)
     return Image.fromarray(view.permute(1, 2, 0).round().to(torch.uint8).numpy())
 
 
-def strip(picture: NDArray[np.uint8], rows: list[list[Tile]]) -> Image.Image:
+def strip(picture: Image.Image, rows: list[list[Tile]]) -> Image.Image:
     """The tiles row by row, each with its caption below."""
     images = [[shown(picture, tile) for tile in row] for row in rows]
     n_lines = max(tile.caption.count("\n") + 1 for row in rows for tile in row)
@@ -197,7 +194,9 @@ def main(to: Path) -> None:
     """Write every strip."""
     to.mkdir(parents=True, exist_ok=True)
     whole = stored()
-    square = whole[:, :STORED_PX]  # the pavilion; what is not about crops is seen best in it
+    square = whole.crop(
+        (0, 0, STORED_PX, STORED_PX)
+    )  # the pavilion; what is not about crops is seen best in it
     for name, rows in STRIPS.items():
         picture = whole if name in OF_THE_WHOLE else square
         strip(picture, rows).save(to / f"{name}.jpg", quality=82)

@@ -110,6 +110,21 @@ def test_the_parts_of_a_recipe_add_up() -> None:
     assert parts(10.0, own) == {"fine_tuning": 5.0, "other_work": 1.0, "start_up": 4.0}
 
 
+def test_a_table_of_epochs_alone_tells_of_no_seeds() -> None:
+    epoch = {"headstart": [{"seconds": 2.0, "accuracy": 0.5, "cosine": 0.99}]}
+    epoch["fastai"] = [{"seconds": 5.0, "accuracy": 0.5}]
+    about = {"name": "x", "when": "today", "command": "c", "n_train": 4, "n_valid": 2, "threads": 0}
+    machine = {"cores": 2, "chip": "a chip", "torch": "2", "fastai": "2", "timm": "1"}
+    table = compare_table(
+        {
+            **about, "machine": machine, "epoch_px": 64, "batch": 8, "recipe": {}, "head": {},
+            "epoch": epoch, "idle": {}, "fastai": {"last": True, "n_workers": 2},
+        }
+    )  # fmt: skip
+    assert "| a fine-tuning epoch, 64 px, batches of 8 | 2.0 s | 5.0 s | 2.5 |" in table
+    assert "x: 4 pictures of train and 2 of valid, 1 round; fastai in channels_last" in table
+
+
 def test_an_interval_over_seeds_is_students() -> None:
     # scipy's own: stats.t.interval(0.95, 2, loc=2, scale=1 / sqrt(3))
     assert with_interval([1.0, 2.0, 3.0]) == "2.0000 (1.0000), -0.484 to 4.484"

@@ -56,7 +56,7 @@ def files(tmp_path: Path, repo_root: Path, monkeypatch: pytest.MonkeyPatch) -> l
     alone = info.model_copy(update={"kind": "head"})
     write_checkpoint(tmp_path / "head.safetensors", Checkpoint(info=alone, tensors=heads))
     for number in range(4):
-        Image.fromarray(picture(number)).save(tmp_path / f"{number}.png")
+        picture(number).save(tmp_path / f"{number}.png")
     return [f"{number}.png" for number in range(4)]
 
 
@@ -78,7 +78,7 @@ def test_predict_prints_a_row_a_picture(files: list[str]) -> None:
 
 
 def test_predict_shows_the_network_what_training_showed_it(files: list[str]) -> None:
-    small = Image.fromarray(picture(0)).resize((32, 32), Image.Resampling.BILINEAR)
+    small = picture(0).resize((32, 32), Image.Resampling.BILINEAR)
     small.save("small.png")
     whole, cut, by_hand = (
         headstart("predict", f"{name}.safetensors", file).output.splitlines()[1].split(",")[2:]

@@ -10,8 +10,7 @@ import click
 from headstart.params import load_section
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from PIL import Image
 
     from headstart.learn.device import Compute
     from headstart.learn.network import Network
@@ -103,8 +102,6 @@ def _open(checkpoint: Path, compute: "Compute") -> "tuple[list[Network], Checkpo
     """The networks of a checkpoint, in evaluation mode, and a reader of files for them."""
     import json
 
-    import numpy as np
-
     from headstart.core.rgb import decode_rgb
     from headstart.learn.backbone import restore_backbone
     from headstart.learn.head import restore_head
@@ -132,8 +129,8 @@ def _open(checkpoint: Path, compute: "Compute") -> "tuple[list[Network], Checkpo
         head = restore_head(member.part("head"), info.dropout)
         networks.append(Network(backbone, head).to(compute.device).eval())
 
-    def decode(path: str) -> "NDArray[np.uint8]":
-        return np.asarray(decode_rgb(Path(path).read_bytes()))
+    def decode(path: str) -> "Image.Image":
+        return decode_rgb(Path(path).read_bytes())
 
     pictures = Pictures(decode, info.size_px, info.frame, compute.device)
     return networks, info, pictures

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
 from headstart.core.frame import Frame
 from headstart.learn.backbone import Backbone, tensors_digest
@@ -32,11 +33,15 @@ def small_network(name: str = "test_resnet", n_classes: int = 3) -> Network:
     return Network(backbone, head)
 
 
-def picture(number: int) -> NDArray[np.uint8]:
+def pixels(number: int) -> NDArray[np.uint8]:
     """A smooth coloured gradient of its own for each number."""
     y, x = np.mgrid[0:40, 0:48] / 48
     channels = [np.sin(number + 1 + c + 3 * x * (c + 1) + 5 * y) for c in range(3)]
     return ((np.stack(channels, axis=-1) + 1) * 127).astype(np.uint8)
+
+
+def picture(number: int) -> Image.Image:
+    return Image.fromarray(pixels(number))
 
 
 def small_pictures(size_px: int = SIZE, frame: Frame = SQUARE) -> Pictures:

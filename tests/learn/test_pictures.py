@@ -1,18 +1,19 @@
 import hashlib
 from dataclasses import replace
+from itertools import repeat
 
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 
 from headstart.core.augment import AugmentParams
 from headstart.core.draws import PLAIN, Draw
 from headstart.core.frame import Frame
 from headstart.core.report import Report, Silent
-from headstart.learn.pictures import Decode, cropped, moved
-from tests.learn.conftest import SQUARE, picture, small_pictures
+from headstart.core.workers import N_AHEAD
+from headstart.learn.pictures import PART, Decode, cropped, moved
+from tests.learn.conftest import SQUARE, picture, pixels, small_pictures
 
 AUGMENT = AugmentParams(
     symmetry="top_down",
@@ -42,10 +43,10 @@ BATCH = torch.rand(4, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 2
 
 
 def test_an_unscaled_crop_copies_its_pixels() -> None:
-    assert np.array_equal(cropped(picture(1), 40, SQUARE, PLAIN), picture(1)[:, 4:44])
+    assert np.array_equal(cropped(picture(1), 40, SQUARE, PLAIN), pixels(1)[:, 4:44])
     corner = replace(PLAIN, crop_x=1.0, crop_y=0.0)
     assert np.array_equal(
-        cropped(picture(1), 30, Frame("center", 0.75), corner), picture(1)[:30, 18:]
+        cropped(picture(1), 30, Frame("center", 0.75), corner), pixels(1)[:30, 18:]
     )
 
 
@@ -55,7 +56,7 @@ def test_a_smaller_picture_is_magnified() -> None:
 
 def test_a_squash_shows_the_whole_picture_in_plain_and_augmented_views() -> None:
     frame = Frame("squash", 1.0)
-    whole = np.asarray(Image.fromarray(picture(1)).resize((32, 32), Image.Resampling.BILINEAR))
+    whole = np.asarray(picture(1).resize((32, 32), Image.Resampling.BILINEAR))
     assert np.array_equal(cropped(picture(1), 32, frame, PLAIN), whole)
     pictures = small_pictures(frame=frame)
     augment = AUGMENT.model_copy(update=OFF | {"crop": "random"})
@@ -87,7 +88,8 @@ def test_views_of_googlenet_differ_from_one_another(frame: Frame) -> None:
 def test_a_blur_keeps_the_mean_and_takes_the_edges() -> None:
     edge = np.zeros((40, 48, 3), np.uint8)
     edge[:, 24:] = 200
-    sharp, soft = (cropped(edge, 40, SQUARE, replace(PLAIN, blur_px=b)) for b in (0.0, 2.0))
+    image = Image.fromarray(edge)
+    sharp, soft = (cropped(image, 40, SQUARE, replace(PLAIN, blur_px=b)) for b in (0.0, 2.0))
     assert sharp.mean() == pytest.approx(soft.mean(), abs=1)
     steepest = np.abs(np.diff(soft[20, :, 0].astype(float))).max()
     # a Gaussian of 2 px rises by 1 / (2 sqrt(2 pi)) a pixel at most
@@ -96,9 +98,8 @@ def test_a_blur_keeps_the_mean_and_takes_the_edges() -> None:
 
 def test_a_stretch_magnifies_one_axis() -> None:
     wide, high = (cropped(picture(1), 40, SQUARE, replace(PLAIN, stretch=s)) for s in (1.0, -1.0))
-    image = Image.fromarray(picture(1))
     for found, box in ((wide, (14, 0, 34, 40)), (high, (4, 10, 44, 30))):
-        part = image.resize((40, 40), Image.Resampling.BILINEAR, box=box)
+        part = picture(1).resize((40, 40), Image.Resampling.BILINEAR, box=box)
         assert np.array_equal(found, np.asarray(part))
 
 
@@ -109,10 +110,10 @@ def test_a_hole_shows_the_mean_colour_and_leaves_the_rest() -> None:
     inside = torch.zeros(16, 16, dtype=torch.bool)
     inside[:4, 4:12] = True
     torch.testing.assert_close(found[1][:, ~inside], BATCH[1][:, ~inside])
-    for view, pixels in ((1, inside), (3, torch.ones_like(inside))):
+    for view, covered in ((1, inside), (3, torch.ones_like(inside))):
         mean = BATCH[view].mean((1, 2))
         torch.testing.assert_close(
-            found[view][:, pixels], mean[:, None].expand(3, int(pixels.sum()))
+            found[view][:, covered], mean[:, None].expand(3, int(covered.sum()))
         )
 
 
@@ -147,6 +148,23 @@ def test_views_depend_on_seed_view_and_id_alone(monkeypatch: pytest.MonkeyPatch)
     for seed, view in ((2, 2), (1, 3)):
         other = torch.cat(list(pictures.views([IDS], AUGMENT, seed, view)))
         assert (whole - other).abs().amax((1, 2, 3)).min() > 1
+
+
+def test_only_pictures_soon_to_be_shown_are_drawn_and_decoded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HEADSTART_WORKERS", "2")
+    asked: list[str] = []
+
+    def decode(number: str) -> Image.Image:
+        asked.append(number)
+        return picture(int(number))
+
+    endless = replace(small_pictures(), decode=decode).views(repeat(IDS), AUGMENT, seed=1, view=2)
+    first, second = next(endless), next(endless)
+    assert torch.equal(first, second)
+    assert len(asked) <= 2 * len(IDS) + PART * N_AHEAD * 2
+    endless.close()  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
@@ -196,14 +214,14 @@ def test_remembered_pictures_are_decoded_once_while_there_is_room(
 ) -> None:
     decoded: list[str] = []
 
-    def decode(number: str) -> NDArray[np.uint8]:
+    def decode(number: str) -> Image.Image:
         decoded.append(number)
         return picture(int(number))
 
     def decode_at(size_px: int, _: Report) -> Decode:
         return lambda number: decode(f"{size_px}")
 
-    monkeypatch.setattr("headstart.learn.pictures.KEPT_BYTES", 2 * picture(0).nbytes)
+    monkeypatch.setattr("headstart.learn.pictures.KEPT_BYTES", 2 * 4 * 40 * 48)
     pictures = replace(small_pictures(), decode=decode, decode_at=decode_at).remembered()
     ids = ["0", "1", "2"]
     [first], [second] = (list(pictures.plain([ids])) for _ in range(2))

@@ -78,8 +78,12 @@ class Normalisation:
     def apply(self, pictures: Tensor, dtype: torch.dtype) -> Tensor:
         """(N, 3, H, W) in [0, 255] of any dtype -> `dtype`, normalised."""
         # (x / 255 - mean) / sd as one multiply and one add
-        mean = torch.tensor(self.mean, device=pictures.device, dtype=dtype).view(1, 3, 1, 1)
-        sd = torch.tensor(self.sd, device=pictures.device, dtype=dtype).view(1, 3, 1, 1)
+        mean, sd = (
+            torch.tensor(values, dtype=dtype)
+            .to(pictures.device, non_blocking=True)
+            .view(1, 3, 1, 1)
+            for values in (self.mean, self.sd)
+        )
         return pictures.to(dtype) * (1 / (255 * sd)) - mean / sd
 
 

@@ -10,13 +10,14 @@ from importlib.metadata import version
 from typing import Any, Literal
 
 import torch
+from numpy.typing import NDArray
 from pydantic import Field
+from torch import Tensor
 
 from headstart.core.section import Section
 
-# Batches whose forward pass needs no gradient are all padded to this many pictures: kernels may
-# choose another order of summation for another size, which moves the last bit.
-FORWARD_BATCH = 32
+# A GPU is done with 32 pictures before the next kernels are launched.
+FORWARD_BATCH, FORWARD_BATCH_OF_GPU = 32, 128
 
 
 class RuntimeParams(Section):
@@ -97,6 +98,20 @@ def prepare(runtime: RuntimeParams, environment: Mapping[str, str] = os.environ)
             return Compute(device, torch.float32, torch.float32)
         case "bf16":
             return Compute(device, torch.bfloat16, torch.bfloat16)
+
+
+def forward_batch(device: torch.device) -> int:
+    """Pictures of each batch whose forward pass needs no gradient.
+
+    All are padded to so many: kernels may choose another order of summation for another size, which
+    moves the last bit.
+    """
+    return FORWARD_BATCH_OF_GPU if device.type == "cuda" else FORWARD_BATCH
+
+
+def on_device(array: NDArray[Any], device: torch.device) -> Tensor:
+    """`array` on `device`, without waiting for the work that a GPU has before it."""
+    return torch.from_numpy(array).to(device, non_blocking=True)
 
 
 def _device(wanted: str) -> torch.device:

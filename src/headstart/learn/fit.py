@@ -178,7 +178,7 @@ class Trainer:
         batches: Iterator[tuple[Tensor, Tensor]],
         optimizer: Optimizer,
         schedule: Sequence[Step],
-    ) -> Iterator[tuple[float, int]]:
+    ) -> Iterator[tuple[Tensor, int]]:
         return train_steps(self.model, batches, optimizer, schedule, self.objective.loss)
 
     def batches(self, source: Source, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
@@ -209,9 +209,9 @@ class Trainer:
             steps = self._steps(endless, optimizer, [Step(lr) for lr in lrs])
             for i, (loss, _) in enumerate(self.report.progress(steps, len(lrs), "rates")):
                 curve.lrs.append(lrs[i])
-                curve.raw.append(loss)
+                curve.raw.append(loss.item())
                 curve.smoothed[:] = smooth(curve.raw, params.smoothing)
-                self.report.log({"lr": lrs[i], "loss": loss}, i)
+                self.report.log({"lr": lrs[i], "loss": curve.raw[i]}, i)
                 if diverged(curve.smoothed):
                     break
         self.model.load_state_dict(state)

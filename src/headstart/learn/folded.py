@@ -3,7 +3,9 @@
 With frozen statistics, norm(conv(x)) is a convolution with other weights and a bias. Computed as such,
 a pass over the activations is saved forward and two backward, and no input of a norm is kept. It is
 folded anew in each forward pass, from the parameters as they are, so scale, shift and weights train as
-before: their gradients come through the folded weights. A norm that trains is left to itself.
+before: their gradients come through the folded weights. A norm that trains is left to itself, and on
+a GPU in training so is each: folding is a dozen small kernels a convolution, which take longer to
+launch than the pass that they save.
 
 Parameters, buffers and their names stay as they were.
 """
@@ -85,10 +87,14 @@ def _features(model: Any, trial: Tensor) -> Tensor:
     return found
 
 
+def _works_alone(norm: Any, x: Tensor) -> bool:
+    return norm.training or (x.is_cuda and torch.is_grad_enabled())
+
+
 def _conv(conv: Any, x: Tensor) -> Tensor:
     """The convolution, with its norm where that is frozen."""
     norm = conv.norm
-    if norm.training:
+    if _works_alone(norm, x):
         alone: Tensor = type(conv).forward(conv, x)
         return alone
     scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
@@ -107,7 +113,7 @@ def _conv(conv: Any, x: Tensor) -> Tensor:
 
 def _norm(norm: Any, x: Tensor) -> Tensor:
     """What is left of a norm that its convolution took over: the activation, where it has one."""
-    if norm.training:
+    if _works_alone(norm, x):
         alone: Tensor = type(norm).forward(norm, x)
         return alone
     if not hasattr(norm, "act"):  # torch's own

@@ -48,7 +48,7 @@ def view_outputs(
         ids: (N); a picture's row does not depend on which others are asked for with it.
         progress: who shows a bar, and its label.
     """
-    batches, (report, label) = id_batches(ids), progress
+    batches, (report, label) = id_batches(ids, pictures.device), progress
     if view is None:
         shown = pictures.plain(batches)
     else:

@@ -7,13 +7,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from headstart.learn.device import FORWARD_BATCH
+from headstart.learn.device import forward_batch
 from headstart.learn.pictures import Pictures
 
 
-def id_batches(ids: Sequence[str]) -> list[Sequence[str]]:
-    """Cut ids into batches of FORWARD_BATCH; the last may be smaller."""
-    return [ids[i : i + FORWARD_BATCH] for i in range(0, len(ids), FORWARD_BATCH)]
+def id_batches(ids: Sequence[str], device: torch.device) -> list[Sequence[str]]:
+    """Cut ids into the batches of forward passes on `device`; the last may be smaller."""
+    size = forward_batch(device)
+    return [ids[i : i + size] for i in range(0, len(ids), size)]
 
 
 def forward_passes(
@@ -25,9 +26,9 @@ def forward_passes(
     depend on how many others came with it.
     """
     for pictures in batches:
-        n = len(pictures)
-        if n < FORWARD_BATCH:
-            padding = pictures[:1].expand(FORWARD_BATCH - n, -1, -1, -1)
+        n, full = len(pictures), forward_batch(pictures.device)
+        if n < full:
+            padding = pictures[:1].expand(full - n, -1, -1, -1)
             pictures = torch.cat([pictures, padding])
         with torch.inference_mode():
             yield forward(pictures)[:n].float().cpu().numpy()
@@ -36,7 +37,7 @@ def forward_passes(
 def network_logits(network: nn.Module, pictures: Pictures, ids: Sequence[str]) -> Tensor:
     """Logits (N, K) of the plain views, in evaluation mode; the caller's training mode is lost."""
     network.eval()
-    passes = forward_passes(network, pictures.plain(id_batches(ids)))
+    passes = forward_passes(network, pictures.plain(id_batches(ids, pictures.device)))
     return torch.from_numpy(np.concatenate(list(passes)))
 
 

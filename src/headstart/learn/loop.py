@@ -42,9 +42,10 @@ def train_steps(
     optimizer: Optimizer,
     schedule: Iterable[Step],
     loss_function: Loss,
-) -> Iterator[tuple[float, int]]:
+) -> Iterator[tuple[Tensor, int]]:
     """One optimiser step a batch; yields the raw mean loss of the batch and the batch's size.
 
+    The loss stays on its device: who reads it waits for a GPU, which then waits for the next step.
     Stops with the shorter of `batches` and `schedule`.
     """
     for step, (inputs, targets) in zip(schedule, batches, strict=False):
@@ -53,10 +54,10 @@ def train_steps(
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-        yield loss.item(), len(targets)
+        yield loss.detach(), len(targets)
 
 
-def mean_loss(steps: Iterable[tuple[float, int]]) -> float:
+def mean_loss(steps: Iterable[tuple[Tensor | float, int]]) -> float:
     """Mean over pictures of the losses of `train_steps`: raw, with dropout and augmentation on."""
     losses, sizes = zip(*steps, strict=True)
-    return float(np.average(losses, weights=sizes))
+    return float(np.average([float(loss) for loss in losses], weights=sizes))

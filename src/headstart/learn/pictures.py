@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import tee
 
 import numpy as np
 import psutil
@@ -17,26 +18,26 @@ from headstart.core.draws import PLAIN, Draw, affine_maps, lighting
 from headstart.core.frame import Frame
 from headstart.core.report import Report
 from headstart.core.workers import in_order
+from headstart.learn.device import on_device
 
-Decode = Callable[[str], NDArray[np.uint8]]
+Decode = Callable[[str], Image.Image]
 DecodeAt = Callable[[int, Report], Decode]  # of an input size, for who listens
 
 # Decoded pictures that may stay in memory: of what is free, and at most.
 KEPT_FRAC, KEPT_BYTES = 1 / 8, 4e9
+BYTES_A_PIXEL = 4  # that Pillow keeps of RGB
+# Pictures that a thread crops at a time: few, so that all threads work on the batch that is waited for.
+PART = 8
 
 
-def cropped(
-    picture: NDArray[np.uint8], size_px: int, frame: Frame, view: Draw
-) -> NDArray[np.uint8]:
-    """The crop of (H, W, 3) that `view` shows, scaled to (size_px, size_px, 3) with antialiasing.
+def cropped(picture: Image.Image, size_px: int, frame: Frame, view: Draw) -> NDArray[np.uint8]:
+    """The crop of an RGB picture that `view` shows, scaled with antialiasing to (S, S, 3), S = size_px.
 
     It is blurred here where `view` is, each picture on its own thread: no neighbour in a batch, and
     no device, can change a bit of it.
     """
-    height, width = picture.shape[:2]
-    box = crop_box(width, height, frame, view)
-    image = Image.fromarray(picture)
-    crop = image.resize((size_px, size_px), Image.Resampling.BILINEAR, box=box)
+    box = crop_box(*picture.size, frame, view)
+    crop = picture.resize((size_px, size_px), Image.Resampling.BILINEAR, box=box)
     if view.blur_px:
         crop = crop.filter(ImageFilter.GaussianBlur(view.blur_px))
     return np.asarray(crop)
@@ -52,17 +53,20 @@ def moved(crops: Tensor, views: Sequence[Draw]) -> Tensor:
     x = crops.to(torch.float32, copy=True)
     n, _, size, _ = x.shape
     if moving := [i for i, view in enumerate(views) if _moves(view)]:
-        maps = torch.from_numpy(affine_maps([views[i] for i in moving], size)).to(x.device)
+        maps = on_device(affine_maps([views[i] for i in moving], size), x.device)
         grid = functional.affine_grid(maps, [len(moving), 3, size, size], align_corners=False)
-        x[moving] = functional.grid_sample(
-            x[moving], grid, mode="bilinear", padding_mode="reflection", align_corners=False
+        rows = on_device(np.array(moving), x.device)
+        x[rows] = functional.grid_sample(
+            x[rows], grid, mode="bilinear", padding_mode="reflection", align_corners=False
         )
-    light = torch.from_numpy(lighting(views)).to(x.device)
+    light = on_device(lighting(views), x.device)
     brightness, contrast = (column.view(n, 1, 1, 1) for column in light.unbind(1))
     mean = x.mean((2, 3), keepdim=True).mean(1, keepdim=True)
     lit = ((x - mean) * contrast + mean + 255 * brightness).clamp_(0, 255)
     if any(view.hole_frac for view in views):
-        lit = torch.where(_holes(views, size).to(x.device), lit.mean((2, 3), keepdim=True), lit)
+        lit = torch.where(
+            _holes(views, size).to(x.device, non_blocking=True), lit.mean((2, 3), keepdim=True), lit
+        )
     return lit
 
 
@@ -85,18 +89,19 @@ class _Remembered:
     """Decodes each picture once, while what is kept stays below a part of the free memory."""
 
     def __init__(self, decode: Decode) -> None:
-        self._decode, self._kept = decode, dict[str, NDArray[np.uint8]]()
+        self._decode, self._kept = decode, dict[str, Image.Image]()
         self._room = min(KEPT_FRAC * psutil.virtual_memory().available, KEPT_BYTES)
 
-    def __call__(self, picture: str) -> NDArray[np.uint8]:
+    def __call__(self, picture: str) -> Image.Image:
         """May be called from several threads."""
-        pixels = self._kept.get(picture)
-        if pixels is None:
-            pixels = self._decode(picture)
-            if pixels.nbytes <= self._room:
-                self._room -= pixels.nbytes
-                self._kept[picture] = pixels
-        return pixels
+        image = self._kept.get(picture)
+        if image is None:
+            image = self._decode(picture)
+            n_bytes = BYTES_A_PIXEL * image.width * image.height
+            if n_bytes <= self._room:
+                self._room -= n_bytes
+                self._kept[picture] = image
+        return image
 
 
 def _remembered_at(decode_at: DecodeAt) -> DecodeAt:
@@ -108,7 +113,7 @@ class Pictures:
     """Batches of a set of stored pictures, at the size of the network's input.
 
     Attributes:
-        decode: id -> (H, W, 3) uint8.
+        decode: id -> RGB picture.
         size_px: side of the square input.
         frame: what the plain view shows.
         device: where the batches go.
@@ -144,22 +149,34 @@ class Pictures:
         self, batches: Iterable[Sequence[str]], augment: AugmentParams, seed: int, view: int
     ) -> Iterator[Tensor]:
         """For each batch of ids the view number `view` (N, 3, S, S), float32 in [0, 255]."""
-        yield from self.drawn([[(i, draw(augment, seed, view, i)) for i in ids] for ids in batches])
+        yield from self.drawn([(i, draw(augment, seed, view, i)) for i in ids] for ids in batches)
 
-    def drawn(self, jobs: Sequence[Sequence[tuple[str, Draw]]]) -> Iterator[Tensor]:
+    def drawn(self, jobs: Iterable[Sequence[tuple[str, Draw]]]) -> Iterator[Tensor]:
         """For each batch of (id, draw) the views (N, 3, S, S) so drawn, float32 in [0, 255]."""
-        for crops, job in zip(self._crops(jobs), jobs, strict=True):
+        ahead, jobs = tee(jobs)
+        for crops, job in zip(self._crops(ahead), jobs, strict=True):
             yield moved(crops, [view for _, view in job])
 
     def _crops(self, batches: Iterable[Sequence[tuple[str, Draw]]]) -> Iterator[Tensor]:
-        """Crop some batches ahead of the one that is computed, a thread a batch."""
+        """Crop, in threads, some pictures ahead of the batch that is computed."""
+        pinned = self.device.type == "cuda"  # from such memory a GPU copies while it computes
 
-        def crop(job: Sequence[tuple[str, Draw]]) -> NDArray[np.uint8]:
-            return np.stack(
-                [cropped(self.decode(i), self.size_px, self.frame, view) for i, view in job]
-            )
+        def parts() -> Iterator[tuple[Tensor, range, Sequence[tuple[str, Draw]]]]:
+            for job in batches:
+                shape = (len(job), self.size_px, self.size_px, 3)
+                crops = torch.empty(shape, dtype=torch.uint8, pin_memory=pinned)
+                for start in range(0, len(job), PART):
+                    yield crops, range(start, min(start + PART, len(job))), job
 
-        for crops in in_order(crop, batches):
-            batch = torch.from_numpy(crops).to(self.device, non_blocking=True)
-            # (N, S, S, 3) -> (N, 3, S, S), which is channels_last in memory as it stands
-            yield batch.permute(0, 3, 1, 2)
+        def crop(part: tuple[Tensor, range, Sequence[tuple[str, Draw]]]) -> Tensor | None:
+            crops, rows, job = part
+            pixels = crops.numpy()
+            for row in rows:
+                picture, view = job[row]
+                pixels[row] = cropped(self.decode(picture), self.size_px, self.frame, view)
+            return crops if rows.stop == len(job) else None
+
+        for crops in in_order(crop, parts()):
+            if crops is not None:  # the last part, so all of the batch
+                # (N, S, S, 3) -> (N, 3, S, S), which is channels_last in memory as it stands
+                yield crops.to(self.device, non_blocking=True).permute(0, 3, 1, 2)

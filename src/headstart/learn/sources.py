@@ -10,6 +10,7 @@ from torch import Tensor
 
 from headstart.core.augment import AugmentParams, draw
 from headstart.core.sampling import Rows
+from headstart.learn.device import on_device
 from headstart.learn.objective import Targets
 from headstart.learn.pictures import Pictures
 
@@ -32,9 +33,8 @@ class FeatureSource:
         """For each batch its features (B, D) and targets (B, ...); copy k reads the k-th next view."""
         for shown in batches:
             views = (epoch + shown.copies) % len(self.features)
-            features = torch.from_numpy(self.features[views, shown.rows])
-            targets = torch.from_numpy(self.targets[shown.rows])
-            yield features.to(self.device), targets.to(self.device)
+            features = on_device(self.features[views, shown.rows], self.device)
+            yield features, on_device(self.targets[shown.rows], self.device)
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,12 @@ class PictureSource:
 
         Each copy of a picture is augmented in its own way.
         """
-        jobs = [
+        jobs = (
             [
                 (self.ids[row], draw(self.augment, self.seed, epoch, self.ids[row], copy))
                 for row, copy in zip(shown.rows.tolist(), shown.copies.tolist(), strict=True)
             ]
             for shown in batches
-        ]
+        )
         for pictures, shown in zip(self.pictures.drawn(jobs), batches, strict=True):
-            yield pictures, torch.from_numpy(self.targets[shown.rows]).to(pictures.device)
+            yield pictures, on_device(self.targets[shown.rows], pictures.device)

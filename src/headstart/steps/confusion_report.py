@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
+from PIL import Image
 from pydantic import Field
 
 from headstart.core.class_confusion import ClassConfusion
@@ -21,7 +21,7 @@ from headstart.core.label_page import LABEL_SHEETS, ReportedOn, label_page
 from headstart.core.section import Section
 from headstart.store.predictions import Predictions
 
-Decode = Callable[[str], NDArray[np.uint8]]
+Decode = Callable[[str], Image.Image]
 
 Confusion = ClassConfusion | LabelConfusion
 
@@ -64,7 +64,7 @@ def confusion_report(
     Args:
         predictions: of the final checkpoint
         paths: a file of each picture, by id
-        decode: id -> pixels (H, W, 3)
+        decode: id -> RGB picture
         scores: metrics of tta_evaluate, for the page
         fine_tuning: metrics of unfreeze_finetune: where it did not help, the page says so
         params: section confusion_report
@@ -85,7 +85,7 @@ def confusion_report(
     def tile(row: int, number: int) -> Tile:
         caption, right = confusion.caption(row, number)
         name = PurePosixPath(paths[ids[row]]).name[-26:]
-        return Tile(decode(ids[row]), f"{caption}\n{name}", right)
+        return Tile(np.asarray(decode(ids[row])), f"{caption}\n{name}", right)
 
     single = predictions.task == "single_label"
     texts = CLASS_SHEETS if single else LABEL_SHEETS

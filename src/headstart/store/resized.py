@@ -8,10 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
 import PIL
 import pyarrow as pa
-from numpy.typing import NDArray
 from PIL import Image
 
 from headstart.core.report import Report
@@ -129,16 +127,16 @@ class ResizedPictures:
         data: bytes = self._bytes[batch][row].as_py()
         return data
 
-    def decode(self, picture: str) -> NDArray[np.uint8]:
-        """The picture as (H, W, 3) uint8 RGB.
+    def decode(self, picture: str) -> Image.Image:
+        """The picture, RGB.
 
         Raises:
             KeyError: no such picture.
         """
         with Image.open(io.BytesIO(self.encoded(picture))) as image:
-            return np.array(image.convert("RGB"))
+            return image.convert("RGB")
 
-    def decode_at(self, size_px: int, report: Report) -> Callable[[str], NDArray[np.uint8]]:
+    def decode_at(self, size_px: int, report: Report) -> Callable[[str], Image.Image]:
         """What decodes pictures for an input of `size_px`, from smaller copies where that pays.
 
         The copies have a shorter side of SPARE times the input, in the codec of the pictures. Each is
