@@ -3,10 +3,10 @@
 Run by bench.compare, a process a run: python -m bench.epoch ours --setting '{…}'
 
 `reference` does what those scripts do: a random resized crop, a flip and a normalisation of each
-picture in the workers of a DataLoader, then forward, loss, backward and a step of SGD. Both train all
-layers in fp32 from the same backbone and the same fresh head, and score valid at the end of each
-epoch. The second of two epochs is timed; the first warms up. `ours` tells the cosine of its gradients
-with float64, too.
+picture in the workers of a DataLoader, then forward, loss, backward and a step of SGD, in fp32; ours is
+of `runtime.precision: auto`. Both train all layers from the same backbone and the same fresh head, and
+score valid at the end of each epoch. The second of two epochs is timed; the first warms up. `ours`
+tells the cosine of its gradients with float64, too.
 """
 
 import json
@@ -43,7 +43,7 @@ PHASE |= {"cycle_mult": 1, "schedule": "sgdr", "warmup_frac": 0.05}
 
 
 def fresh_network(weights: Path, n_classes: int, threads: int) -> Network:
-    compute = prepare(RuntimeParams(precision="fp32", deterministic=True))
+    compute = prepare(RuntimeParams(precision="auto", deterministic=True))
     if threads:
         torch.set_num_threads(threads)
     backbone = load_backbone(weights).on(compute)

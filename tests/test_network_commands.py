@@ -123,5 +123,6 @@ def test_check_gradients_of_many_labels(files: list[str]) -> None:
 def test_check_gradients_tells_a_cosine_a_precision(files: list[str]) -> None:
     result = headstart("check-gradients", "net.safetensors", *files)
     assert result.exit_code == 0, result.output
-    fp32, bf16 = result.output.splitlines()
+    auto, fp32, bf16 = result.output.splitlines()
+    assert auto.startswith(("auto: cosine 1.0000, may train", "auto: cosine 0.999"))
     assert fp32.startswith("fp32: cosine 1.0000, may train") and bf16.startswith("bf16: cosine 0.9")

@@ -72,7 +72,7 @@ def check_gradients(checkpoint: Path, pictures: tuple[Path, ...]) -> None:
     """
     import torch
 
-    from headstart.learn.device import Compute, RuntimeParams, prepare
+    from headstart.learn.device import RuntimeParams, prepare
     from headstart.learn.gradients import MIN_COSINE, gradient_cosine
     from headstart.learn.objective import Objective
     from headstart.learn.phases import FinetuneOptimizerParams, set_mode
@@ -85,14 +85,13 @@ def check_gradients(checkpoint: Path, pictures: tuple[Path, ...]) -> None:
     targets = torch.arange(len(batch), device=batch.device) % len(info.classes)
     if info.task == "multi_label":
         targets = torch.nn.functional.one_hot(targets, len(info.classes))
-    for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
-        compute = Compute(machine.device, dtype, dtype)
+    for name in ("auto", "fp32", "bf16"):
         cosine = gradient_cosine(
             network,
             lambda copy: set_mode(copy, 0, optimizer),
             (batch, targets),
             Objective(info.task).loss,
-            compute,
+            prepare(RuntimeParams(precision=name, deterministic=True)),
         )
         verdict = "may train" if cosine >= MIN_COSINE else "must not train"
         click.echo(f"{name}: cosine {cosine:.4f}, {verdict} (bn_freeze: {optimizer.bn_freeze})")

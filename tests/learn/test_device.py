@@ -16,11 +16,12 @@ def _restore() -> object:
     torch.use_deterministic_algorithms(False)
 
 
-def test_auto_never_trains_in_a_reduced_precision() -> None:
+def test_auto_reduces_what_the_chip_makes_faster_but_never_the_forward_pass_of_training() -> None:
     compute = prepare(AUTO, {"HEADSTART_DEVICE": "cpu"})
     assert compute.training_dtype == torch.float32
     fast = torch.cpu._is_avx512_bf16_supported()
     assert compute.inference_dtype == (torch.bfloat16 if fast else torch.float32)
+    assert compute.backward_dtype == (torch.bfloat16 if fast else None)
     assert torch.are_deterministic_algorithms_enabled()
     deterministic: Any = torch.utils.deterministic
     assert not deterministic.fill_uninitialized_memory  # a tenth of a training step
@@ -33,15 +34,20 @@ def test_a_precision_asked_for_is_taken(precision: str, dtype: torch.dtype) -> N
     runtime = AUTO.model_copy(update={"precision": precision})
     compute = prepare(runtime, {"HEADSTART_DEVICE": "cpu", "HEADSTART_THREADS": "1"})
     assert (compute.inference_dtype, compute.training_dtype) == (dtype, dtype)
+    assert compute.backward_dtype is None
     assert torch.get_num_threads() == 1
     with compute.autocast(training=True):
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == dtype
 
 
-def test_a_manifest_says_what_auto_became() -> None:
-    described = Compute(torch.device("cpu"), torch.bfloat16, torch.float32).describe()
-    assert described == {
+@pytest.mark.parametrize(
+    ("backward", "training"),
+    [(None, "float32"), (torch.bfloat16, "float32, backward bfloat16")],
+)
+def test_a_manifest_says_what_auto_became(backward: torch.dtype | None, training: str) -> None:
+    compute = Compute(torch.device("cpu"), torch.bfloat16, torch.float32, backward)
+    assert compute.describe() == {
         "device": "cpu",
         "inference_precision": "bfloat16",
-        "training_precision": "float32",
+        "training_precision": training,
     }

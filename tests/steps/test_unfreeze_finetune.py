@@ -126,6 +126,7 @@ def test_all_groups_move_the_last_one_most(start: Checkpoint, labels: Labels) ->
     # AdamW moves a weight by about its rate a step: 4 steps, the first of them in the warm-up
     assert early < 4 * 1e-3 / 9 * 1.5
     info = training.checkpoint.info
+    assert info.params["runtime"] == PLAIN_CPU.describe()
     assert (info.kind, info.dropout, info.history[-1]) == (
         "network",
         (0.0, 0.2),

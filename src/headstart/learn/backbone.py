@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -16,6 +17,7 @@ from headstart.core.frame import Frame, PlainCrop
 from headstart.core.section import Section
 from headstart.core.sizes import Size, px
 from headstart.learn import torchvision_ops  # noqa: F401  (must come before timm)
+from headstart.learn.backward import Bf16Products
 from headstart.learn.device import PLAIN_CPU, Compute
 from headstart.learn.folded import fold_frozen_norms
 
@@ -125,7 +127,9 @@ class Backbone(nn.Module):
         dtype = next(self.parameters()).dtype
         x = self.normalisation.apply(pictures, dtype)
         x = x.contiguous(memory_format=torch.channels_last)
-        with self.compute.autocast(training=torch.is_grad_enabled()):
+        reduced = self.compute.backward_dtype == torch.bfloat16
+        products = Bf16Products() if reduced else nullcontext()
+        with self.compute.autocast(training=torch.is_grad_enabled()), products:
             maps = self.model.forward_features(x)  # type: ignore[operator]
         if self._channels_last_output:
             maps = maps.permute(0, 3, 1, 2)  # (N, H, W, C) -> (N, C, H, W)

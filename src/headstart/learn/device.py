@@ -24,19 +24,28 @@ class RuntimeParams(Section):
     """Section `runtime`: what of the machine's use shapes the bits of a result."""
 
     precision: Literal["auto", "fp32", "bf16"] = Field(
-        description="auto: forward passes of frozen networks in bf16 where the chip multiplies it, "
-        "training in fp32; fp32: everything; bf16: everything, if its gradients pass a check"
+        description="auto: where the chip multiplies bf16, forward passes of frozen networks in it, "
+        "and of training the products of the backward pass, the rest in fp32; fp32: everything; bf16: "
+        "everything, if its gradients pass a check"
     )
     deterministic: bool = Field(description="refuse kernels whose result varies from run to run")
 
 
 @dataclass(frozen=True)
 class Compute:
-    """What `auto` became on this machine."""
+    """What `auto` became on this machine.
+
+    Attributes:
+        device: where all is computed.
+        inference_dtype: of forward passes that need no gradient.
+        training_dtype: of those that do.
+        backward_dtype: of the products of the backward pass, if another.
+    """
 
     device: torch.device
     inference_dtype: torch.dtype
     training_dtype: torch.dtype
+    backward_dtype: torch.dtype | None = None
 
     def autocast(self, training: bool) -> AbstractContextManager[object]:
         """The precision of a backbone's forward pass, as a context; heads always run in float32."""
@@ -44,11 +53,17 @@ class Compute:
         return torch.autocast(self.device.type, dtype=dtype, enabled=dtype != torch.float32)
 
     def describe(self) -> dict[str, str]:
-        """For manifests and run tags."""
+        """For manifests and checkpoints."""
+        inference, training, backward = (
+            str(dtype).removeprefix("torch.")
+            for dtype in (self.inference_dtype, self.training_dtype, self.backward_dtype)
+        )
         return {
             "device": self.device.type,
-            "inference_precision": str(self.inference_dtype).removeprefix("torch."),
-            "training_precision": str(self.training_dtype).removeprefix("torch."),
+            "inference_precision": inference,
+            "training_precision": f"{training}, backward {backward}"
+            if self.backward_dtype
+            else training,
         }
 
     def kernels(self) -> dict[str, str | int]:
@@ -93,7 +108,14 @@ def prepare(runtime: RuntimeParams, environment: Mapping[str, str] = os.environ)
     fast = torch.bfloat16 if _multiplies_bf16(device) else torch.float32
     match runtime.precision:
         case "auto":
-            return Compute(device, inference_dtype=fast, training_dtype=torch.float32)
+            reduced = fast == torch.bfloat16 and device.type == "cpu"
+            return Compute(
+                device,
+                inference_dtype=fast,
+                training_dtype=torch.float32,
+                # on a GPU float32 is tf32 already, and each cast a kernel more to launch
+                backward_dtype=fast if reduced else None,
+            )
         case "fp32":
             return Compute(device, torch.float32, torch.float32)
         case "bf16":

@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Callable
-from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -38,7 +37,7 @@ def gradient_cosine(
         loss: of (logits, targets).
         compute: the precision in question.
     """
-    exact = replace(compute, inference_dtype=torch.float32, training_dtype=torch.float32)
+    exact = Compute(compute.device, torch.float32, torch.float32)
 
     def gradients(in_precision: Compute, weights: torch.dtype) -> Tensor:
         trial = copy.deepcopy(network).to(weights)

@@ -145,6 +145,7 @@ def unfreeze_finetune(
                 "optimizer_finetune": optimizer.model_dump(mode="json"),
                 "augment": augment.model_dump(mode="json"),
                 "sampling": sampling.model_dump(mode="json"),
+                "runtime": backbone.compute.describe(),  # what auto became
             },
             "history": (*start.info.history, "unfreeze-finetune"),
         }

@@ -39,7 +39,7 @@ class CheckpointInfo(BaseModel):
         dropout: of the head.
         thresholds: multi_label: of the K classes, for plain and for tta probabilities; found on
             valid, and what every later prediction decides by. Empty before tta-evaluate.
-        params: the sections of params.yaml that shaped it.
+        params: the sections of params.yaml that shaped it; of runtime what auto became.
         history: what was trained before, oldest first.
     """
 
