@@ -60,6 +60,14 @@ def quiet(made: Any) -> Any:
     return made
 
 
+def suggested(made: Any, n_iter: int) -> float:
+    """The valley of fastai's range test; its default rate where the losses end before they have one."""
+    try:
+        return float(made.lr_find(num_it=n_iter, show_plot=False).valley)
+    except IndexError:  # by fastai's own search, after a test of few losses
+        return float(made.lr)
+
+
 class Clock:
     """Seconds of each part."""
 
@@ -80,7 +88,7 @@ def recipe(setting: dict[str, Any], seed: int) -> dict[str, Any]:
     fv.set_seed(seed, reproducible=True)
     n_iter = setting["n_iter"]
     plain = quiet(learner(**setting["learner"], aug=False))
-    lr = plain.lr_find(num_it=n_iter, show_plot=False).valley
+    lr = suggested(plain, n_iter)
     clock.lap("head: range test")
     plain.fit(setting["head_epochs"], lr)
     clock.lap("head")
@@ -88,7 +96,7 @@ def recipe(setting: dict[str, Any], seed: int) -> dict[str, Any]:
     plain.fit_one_cycle(setting["augmented_epochs"], lr)
     clock.lap("augmented")
     plain.unfreeze()
-    lr = plain.lr_find(num_it=n_iter, show_plot=False).valley
+    lr = suggested(plain, n_iter)
     clock.lap("finetune: range test")
     plain.fit_sgdr(setting["cycles"], 1, lr_max=slice(lr / 10, lr), cycle_mult=2)
     clock.lap("finetune")
