@@ -189,8 +189,9 @@ class Comparison:
                 for who, what in (("headstart", "ours"), ("torchvision", "reference")):
                     found = in_process("bench.epoch", what, "--setting", json.dumps(epoch))
                     keep("epoch", who, found)
-            for kind in theirs.keys() & set(kinds) if self._has_fastai else ():
-                what, setting = theirs[kind]
+            for kind, (what, setting) in theirs.items() if self._has_fastai else ():
+                if kind not in kinds:
+                    continue
                 found = in_process("bench.peer_fastai", what, "--setting", json.dumps(setting))
                 keep(kind, "fastai", found)
 

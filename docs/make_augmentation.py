@@ -194,9 +194,8 @@ def main(to: Path) -> None:
     """Write every strip."""
     to.mkdir(parents=True, exist_ok=True)
     whole = stored()
-    square = whole.crop(
-        (0, 0, STORED_PX, STORED_PX)
-    )  # the pavilion; what is not about crops is seen best in it
+    # the pavilion; what is not about crops is seen best in it
+    square = whole.crop((0, 0, STORED_PX, STORED_PX))
     for name, rows in STRIPS.items():
         picture = whole if name in OF_THE_WHOLE else square
         strip(picture, rows).save(to / f"{name}.jpg", quality=82)
