@@ -60,7 +60,7 @@ def ours(setting: dict[str, Any], folder: Path) -> dict[str, float]:
     network = fresh_network(Path(setting["weights"]), len(labels.classes), setting["threads"])
     frame = load_section("backbone", BackboneParams).frame()
     device = network.backbone.compute.device
-    pictures = Pictures(resized.decode, setting["size_px"], frame, device).remembered()
+    pictures = Pictures.of(resized, setting["size_px"], frame, device).remembered()
     train, valid = labels.labelled("train"), labels.labelled("valid")
     targets = labels.targets(train)
     sampler, objective = balanced(labels.task, targets, len(labels.classes), AS_THEY_ARE)

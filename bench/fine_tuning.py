@@ -181,7 +181,7 @@ def main(
     setting = Setting(
         start,
         data / "0_source/backbone.safetensors",
-        Pictures(stored.decode, size, frame, compute.device, stored.decode_at),
+        Pictures.of(stored, size, frame, compute.device),
         read_labels(data / "1_index/labels.parquet"),
         load_section("augment", AugmentParams),
         compute,

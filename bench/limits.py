@@ -9,7 +9,7 @@ same precision, a training step by three times as many, resizing by the decoder 
 part of a training step.
 """
 
-import io
+import tempfile
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -21,7 +21,6 @@ import torch
 from bench.compare import machine
 from bench.pictures import SPARE, generated
 from bench.tables import RESULTS, limits_table, write_result
-from PIL import Image
 from torch.nn import functional
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
@@ -35,6 +34,7 @@ from headstart.learn.inference import forward_passes, id_batches
 from headstart.learn.pictures import Pictures, moved
 from headstart.params import load_section
 from headstart.steps.resize import ResizeParams
+from headstart.store.resized import ResizedPictures, write_resized
 
 RUNTIME = RuntimeParams(precision="auto", deterministic=True)
 NETWORKS = ("tf_efficientnet_lite0", "resnet34")
@@ -106,27 +106,22 @@ def shares(run: Callable[[], object]) -> dict[str, float]:
     return {**found, "all else": 1 - sum(found.values())}
 
 
-def parts(name: str, size_px: int, n: int, rounds: int, limits: dict[str, float]) -> dict[str, Any]:
+def parts(
+    name: str, stored: ResizedPictures, size_px: int, rounds: int, limits: dict[str, float]
+) -> dict[str, Any]:
     """Pictures a second of the parts of one network, and the fraction of the limit of each."""
     backbone = Backbone.create(name).eval().requires_grad_(False)
     device = backbone.on(prepare(RUNTIME)).compute.device
-    stored_as = load_section("resize", ResizeParams)
-    files = [generated(number) for number in range(n)]
-    stored = {
-        str(i): shrunk(data, round(SPARE * size_px), stored_as.codec, stored_as.quality)
-        for i, data in enumerate(files)
-    }
-    ids = sorted(stored, key=int)
-
-    def decode(picture: str) -> Image.Image:
-        return Image.open(io.BytesIO(stored[picture])).convert("RGB")
-
     frame = load_section("backbone", BackboneParams).frame()
-    pictures = Pictures(decode, size_px, frame, device)
-    batches = id_batches(ids, device)
-    shown = [crops.clone() for crops in pictures.plain(batches)]
+    batches = id_batches(stored.ids, device)
+
+    def pictures() -> Pictures:
+        return Pictures.of(stored, size_px, frame, device)  # anew, so that none is decoded yet
+
+    shown = [crops.clone() for crops in pictures().plain(batches)]
     augment = load_section("augment", AugmentParams)
     views = [draw(augment, 0, 0, picture) for picture in batches[0]]
+    n = len(stored.ids)
 
     def training_step() -> None:
         backbone.requires_grad_(True).zero_grad()
@@ -138,9 +133,11 @@ def parts(name: str, size_px: int, n: int, rounds: int, limits: dict[str, float]
     product = limits["bf16 product, GFLOP/s" if bf16 else "fp32 product, GFLOP/s"] * 1e9
     with torch.inference_mode():
         forward_flops = operations(lambda: backbone(shown[0])) / n_first
-    frozen = n / best(lambda: list(forward_passes(backbone, pictures.plain(batches))), rounds)
+    frozen = n / best(lambda: list(forward_passes(backbone, pictures().plain(batches))), rounds)
     network = n / best(lambda: list(forward_passes(backbone, shown)), rounds)
     step, of_step = best(training_step, rounds), shares(training_step)
+    decoded = pictures().remembered()
+    fed = n / best(lambda: list(decoded.views(batches, augment, 0, 0)), rounds)
     augmented = best(lambda: moved(shown[0], views), rounds)
     return {
         "GFLOP a picture, forward": forward_flops / 1e9,
@@ -151,8 +148,21 @@ def parts(name: str, size_px: int, n: int, rounds: int, limits: dict[str, float]
         "training step: of the fp32 product": n_first / step * 3 * forward_flops
         / (limits["fp32 product, GFLOP/s"] * 1e9),
         **{f"training step, share of: {kind}": share for kind, share in of_step.items()},
+        "its feed after the first epoch, cropped and augmented: pictures/s": fed,
         "augmentation: of a training step": augmented / (augmented + step),
     }  # fmt: skip
+
+
+def stored_pictures(
+    folder: Path, files: list[bytes], short_px: int, params: ResizeParams
+) -> ResizedPictures:
+    """The files as the stage `resize` stores them."""
+    rows = (
+        (f"{number:06}", shrunk(data, short_px, params.codec, params.quality))
+        for number, data in enumerate(files)
+    )
+    write_resized(folder, rows, params.manifest())
+    return ResizedPictures(folder)
 
 
 @click.command(help=__doc__)
@@ -183,12 +193,15 @@ def main(quick: bool, size_px: int, name: str, results: Path) -> None:
     decoding = list(limits.values())[-1]
     resizing = n / best(lambda: list(in_order(resized, files)), rounds)
     command = "python -m bench.limits" + (f" --name {name}" if name != "limits" else "")
+    with tempfile.TemporaryDirectory() as folder:
+        stored = stored_pictures(Path(folder), files, round(SPARE * size_px), stored_as)
+        networks = {net: parts(net, stored, size_px, rounds, limits) for net in NETWORKS}
     found = {
         "name": name, "when": datetime.now(UTC).date().isoformat(), "machine": machine(),
         "command": command, "size_px": size_px, "threads": torch.get_num_threads(),
         "limits": limits,
         "resize": {"pictures/s": resizing, "of decoding alone": resizing / decoding},
-        "networks": {net: parts(net, size_px, n, rounds, limits) for net in NETWORKS},
+        "networks": networks,
     }  # fmt: skip
     write_result(results, found)
     click.echo(limits_table(found))

@@ -60,7 +60,7 @@ def four_steps(
         )
     with timed(seconds, "resized"):
         resized = stored(images, index, out / "resized", round(SPARE * size_px), made_once)
-    pictures = Pictures(resized.decode, size_px, body.frame(), backbone.compute.device)
+    pictures = Pictures.of(resized, size_px, body.frame(), backbone.compute.device)
     look = FrozenBackbone(backbone, pictures, Silent(), rows_once(resized.form))
     with timed(seconds, "plain"):
         plain = precompute_activations(look, resized.ids, resized.digest)

@@ -105,12 +105,16 @@ def compare_table(found: Mapping[str, Any]) -> str:
     lines += [
         "",
         f"{found['name']}: {found['n_train']} pictures of train and {found['n_valid']} of valid"
-        f"{f', {n_seeds} seeds ({INTERVAL})' if n_seeds else ''}"
+        f"{_seeds(n_seeds)}"
         f"{f', {n_rounds} round' + 's' * (n_rounds > 1) if n_rounds else ''}; fastai in {layout} with "
         f"{how['n_workers']} workers. {found['when']}, {versions['cores']} cores of "
         f"{versions['chip']}{threads}, {packages}. `{found['command']}`",
     ]
     return "\n".join(lines)
+
+
+def _seeds(n: int) -> str:
+    return f", {n} seeds ({INTERVAL})" if n > 1 else ", 1 seed" if n else ""
 
 
 def limits_table(found: Mapping[str, Any]) -> str:

@@ -50,7 +50,7 @@ def main(
         start, backbone = read_checkpoint(head), load_backbone(weights).on(prepare(runtime))
         stored, meaning = ResizedPictures(resized), read_labels(labels)
         info, device = start.info, backbone.compute.device
-        pictures = Pictures(stored.decode, info.full_px, info.frame, device, stored.decode_at)
+        pictures = Pictures.of(stored, info.full_px, info.frame, device)
         pictures = pictures.remembered()
         found = find_lr_finetune(
             backbone, start, pictures, meaning, augment, params, optimizer, sampling, run

@@ -35,10 +35,8 @@ def main(resized: Path, weights: Path, activations: Path, metrics: Path, run_fil
         "precompute-activations", run_file, {"backbone": params, "runtime": runtime}
     ) as run:
         stored, backbone = ResizedPictures(resized), load_backbone(weights).on(prepare(runtime))
-        pictures = Pictures(
-            stored.decode, params.size_px, params.frame(), backbone.compute.device,
-            stored.decode_at,
-        )  # fmt: skip
+        device = backbone.compute.device
+        pictures = Pictures.of(stored, params.size_px, params.frame(), device)
         once = rows_once(stored.form)
         looks = (
             FrozenBackbone(backbone, pictures.at(size, run), run, once)

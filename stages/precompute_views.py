@@ -46,9 +46,7 @@ def main(
     }
     with live.stage_run("precompute-views", run_file, sections) as run:
         stored, backbone = ResizedPictures(resized), load_backbone(weights).on(prepare(runtime))
-        pictures = Pictures(
-            stored.decode, body.size_px, body.frame(), backbone.compute.device, stored.decode_at
-        )
+        pictures = Pictures.of(stored, body.size_px, body.frame(), backbone.compute.device)
         ids, once = read_ids(train_ids), rows_once(stored.form)
         looks = (
             FrozenBackbone(backbone, pictures.at(size, run), run, once)

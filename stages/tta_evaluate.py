@@ -48,10 +48,8 @@ def main(
         backbone = load_backbone(weights).on(prepare(runtime))
         final = list(checkpoints.values())[-1]
         stored = ResizedPictures(resized)
-        pictures = Pictures(
-            stored.decode, final.info.full_px, final.info.frame, backbone.compute.device,
-            stored.decode_at,
-        )  # fmt: skip
+        info, device = final.info, backbone.compute.device
+        pictures = Pictures.of(stored, info.full_px, info.frame, device)
         predict = Predictor(
             backbone, {name: Trained(c.states(), c.info.size_px) for name, c in checkpoints.items()},
             pictures, augment, params.n_views, params.seed, Objective(final.info.task), run,

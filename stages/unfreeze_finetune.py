@@ -53,7 +53,7 @@ def main(
         stored, advice = ResizedPictures(resized), Suggestion(**read_json(suggestion))
         meaning = read_labels(labels)
         info, device = start.info, backbone.compute.device
-        pictures = Pictures(stored.decode, info.full_px, info.frame, device, stored.decode_at)
+        pictures = Pictures.of(stored, info.full_px, info.frame, device)
         pictures = pictures.remembered()
         training, ends = unfreeze_finetune(
             backbone, start, pictures, meaning, augment, params, optimizer, sampling, advice, run

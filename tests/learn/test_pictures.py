@@ -12,8 +12,8 @@ from headstart.core.draws import PLAIN, Draw
 from headstart.core.frame import Frame
 from headstart.core.report import Report, Silent
 from headstart.core.workers import N_AHEAD
-from headstart.learn.pictures import PART, Decode, cropped, moved
-from tests.learn.conftest import SQUARE, picture, pixels, small_pictures
+from headstart.learn.pictures import PART, Pictures, cropped, moved
+from tests.learn.conftest import SIZE, SQUARE, picture, pixels, small_pictures
 
 AUGMENT = AugmentParams(
     symmetry="top_down",
@@ -218,11 +218,21 @@ def test_remembered_pictures_are_decoded_once_while_there_is_room(
         decoded.append(number)
         return picture(int(number))
 
-    def decode_at(size_px: int, _: Report) -> Decode:
-        return lambda number: decode(f"{size_px}")
+    class Copies:
+        def __init__(self, size_px: int) -> None:
+            self.size_px = size_px
+
+        def encoded(self, number: str) -> bytes:
+            raise AssertionError("a CPU decodes with Pillow")
+
+        def decode(self, number: str) -> Image.Image:
+            return decode(number if self.size_px == SIZE else f"{self.size_px}")
+
+        def at(self, size_px: int, _: Report) -> "Copies":
+            return Copies(size_px) if size_px == 16 else self
 
     monkeypatch.setattr("headstart.learn.pictures.KEPT_BYTES", 2 * 4 * 40 * 48)
-    pictures = replace(small_pictures(), decode=decode, decode_at=decode_at).remembered()
+    pictures = Pictures.of(Copies(SIZE), SIZE, SQUARE, torch.device("cpu")).remembered()
     ids = ["0", "1", "2"]
     [first], [second] = (list(pictures.plain([ids])) for _ in range(2))
     [wanted] = small_pictures().plain([ids])
@@ -233,3 +243,6 @@ def test_remembered_pictures_are_decoded_once_while_there_is_room(
     for _ in range(2):
         list(smaller.plain([["0"]]))
     assert decoded == ["16"]
+    decoded.clear()
+    list(pictures.at(20, Silent()).plain([["0"]]))
+    assert decoded == []  # whose copies would save little: the same pictures, remembered already

@@ -114,24 +114,24 @@ def test_a_small_input_reads_copies_that_are_made_once(
             self.sizes.append(n)
             yield from items
 
-    small = resized.decode_at(64, Told())("1")
+    small = resized.at(64, Told()).decode("1")
     assert small.size == (168, 84)  # 1.3 * 64
     reference = resized.decode("1").resize((168, 84), Image.Resampling.BICUBIC)
     difference = np.asarray(small, np.int64) - np.asarray(reference)
     assert np.abs(difference).mean() < 8  # JPEG at quality 92
-    again = ResizedPictures(tmp_path / "resized").decode_at(64, Told())("1")
+    again = ResizedPictures(tmp_path / "resized").at(64, Told()).decode("1")
     assert small == again
     assert Told.labels == ["copies of 84 px"]
     # one more picture: the copies of the others are not made again
     more = stored(tmp_path / "more", size_px=256, n=4)
-    assert small == more.decode_at(64, Told())("1")
+    assert small == more.at(64, Told()).decode("1")
     assert (Told.labels, Told.sizes) == (["copies of 84 px"] * 2, [3, 1])
     # pictures that are stored otherwise have copies of their own
     other = stored(tmp_path / "other", size_px=260)
-    other.decode_at(64, Told())
+    other.at(64, Told())
     assert Told.sizes == [3, 1, 3]
     shutil.rmtree(tmp_path / ".headstart")
-    assert small == resized.decode_at(64, Told())("1")
+    assert small == resized.at(64, Told()).decode("1")
 
 
 def test_copies_that_save_little_are_not_made(
@@ -139,5 +139,5 @@ def test_copies_that_save_little_are_not_made(
 ) -> None:
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     resized = stored(tmp_path / "resized", size_px=256, n=1)
-    assert resized.decode_at(224, Silent()) == resized.decode
+    assert resized.at(224, Silent()) is resized
     assert not (tmp_path / ".headstart").exists()

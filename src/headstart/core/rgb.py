@@ -1,6 +1,7 @@
 """From the bytes of a picture file to upright RGB pixels, the one way in the whole pipeline."""
 
 import io
+import tempfile
 from typing import Literal
 
 import numpy as np
@@ -84,9 +85,11 @@ def shrunk(data: bytes, short_side_px: int, codec: Codec, quality: int) -> bytes
         image = image.resize((width, height), Image.Resampling.BICUBIC)
     elif codec == "jpeg" and is_plain_jpeg(data):
         return data
-    buffer = io.BytesIO()
-    if codec == "jpeg":
-        image.save(buffer, "JPEG", quality=quality, subsampling="4:4:4")
-    else:
-        image.save(buffer, "PNG")
-    return buffer.getvalue()
+    # Into a file Pillow encodes without Python's lock, into memory with it, and threads wait.
+    with tempfile.TemporaryFile() as file:
+        if codec == "jpeg":
+            image.save(file, "JPEG", quality=quality, subsampling="4:4:4")
+        else:
+            image.save(file, "PNG")
+        file.seek(0)
+        return file.read()

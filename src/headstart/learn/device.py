@@ -79,6 +79,7 @@ class Compute:
             "timm": version("timm"),  # whose layers they are; asking imports nothing
             "chip": str(chip),
             "threads": torch.get_num_threads(),
+            "batch": forward_batch(self.device),
         }
 
 

@@ -1,8 +1,9 @@
-"""From stored pictures to batches: decode and crop in threads, move and light on the device."""
+"""From pictures to batches: decode and crop in threads (or on a GPU), move and light on the device."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import tee
+from typing import Protocol
 
 import numpy as np
 import psutil
@@ -19,9 +20,10 @@ from headstart.core.frame import Frame
 from headstart.core.report import Report
 from headstart.core.workers import in_order
 from headstart.learn.device import on_device
+from headstart.learn.gpu_crops import GpuPixels, gpu_crops
 
 Decode = Callable[[str], Image.Image]
-DecodeAt = Callable[[int, Report], Decode]  # of an input size, for who listens
+Job = Sequence[tuple[str, Draw]]  # a batch: which picture, and which view of it
 
 # Decoded pictures that may stay in memory: of what is free, and at most.
 KEPT_FRAC, KEPT_BYTES = 1 / 8, 4e9
@@ -104,42 +106,64 @@ class _Remembered:
         return image
 
 
-def _remembered_at(decode_at: DecodeAt) -> DecodeAt:
-    return lambda size_px, report: _Remembered(decode_at(size_px, report))
+class Stored(Protocol):
+    """Encoded pictures by id, upright and little larger than the input."""
+
+    def encoded(self, picture: str) -> bytes:
+        """The file, JPEG or PNG."""
+        ...
+
+    def decode(self, picture: str) -> Image.Image:
+        """The picture, RGB."""
+        ...
+
+    def at(self, size_px: int, report: Report) -> "Stored":
+        """The same for a smaller input, of which `report` may show the making."""
+        ...
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """Batches of a set of stored pictures, at the size of the network's input.
+    """Batches of a set of pictures, at the size of the network's input.
 
     Attributes:
         decode: id -> RGB picture.
         size_px: side of the square input.
         frame: what the plain view shows.
         device: where the batches go.
-        decode_at: a smaller input size and who listens -> what decodes for it; without, `decode`.
+        stored: where they are kept for many looks; without, they are decoded as large as they are.
+        on_gpu: their pixels on a GPU, which crops them.
     """
 
     decode: Decode
     size_px: int
     frame: Frame
     device: torch.device
-    decode_at: DecodeAt | None = None
+    stored: Stored | None = None
+    on_gpu: GpuPixels | None = None
+
+    @classmethod
+    def of(cls, stored: Stored, size_px: int, frame: Frame, device: torch.device) -> "Pictures":
+        """Those of a store; a GPU decodes each once, while a part of its memory holds them."""
+        on_gpu = GpuPixels.of(stored.encoded, device) if device.type == "cuda" else None
+        return cls(stored.decode, size_px, frame, device, stored, on_gpu)
 
     def at(self, size_px: int, report: Report) -> "Pictures":
         """The same pictures at another, smaller input size."""
         if size_px == self.size_px:
             return self
-        decode = self.decode_at(size_px, report) if self.decode_at else self.decode
-        return replace(self, decode=decode, size_px=size_px)
+        smaller = self.stored and self.stored.at(size_px, report)
+        if smaller is None or smaller is self.stored:
+            return replace(self, size_px=size_px)
+        found = Pictures.of(smaller, size_px, self.frame, self.device)
+        return found.remembered() if isinstance(self.decode, _Remembered) else found
 
     def remembered(self) -> "Pictures":
         """The same pictures, whose decoded pixels stay in memory while a part of it holds them.
 
         For who looks at them more than once: epochs after the first decode nothing, or less.
         """
-        decode_at = self.decode_at and _remembered_at(self.decode_at)
-        return replace(self, decode=_Remembered(self.decode), decode_at=decode_at)
+        return replace(self, decode=_Remembered(self.decode))
 
     def plain(self, batches: Iterable[Sequence[str]]) -> Iterator[Tensor]:
         """For each batch of ids the plain views (N, 3, S, S), uint8."""
@@ -151,24 +175,38 @@ class Pictures:
         """For each batch of ids the view number `view` (N, 3, S, S), float32 in [0, 255]."""
         yield from self.drawn([(i, draw(augment, seed, view, i)) for i in ids] for ids in batches)
 
-    def drawn(self, jobs: Iterable[Sequence[tuple[str, Draw]]]) -> Iterator[Tensor]:
+    def drawn(self, jobs: Iterable[Job]) -> Iterator[Tensor]:
         """For each batch of (id, draw) the views (N, 3, S, S) so drawn, float32 in [0, 255]."""
         ahead, jobs = tee(jobs)
         for crops, job in zip(self._crops(ahead), jobs, strict=True):
             yield moved(crops, [view for _, view in job])
 
-    def _crops(self, batches: Iterable[Sequence[tuple[str, Draw]]]) -> Iterator[Tensor]:
-        """Crop, in threads, some pictures ahead of the batch that is computed."""
+    def _crops(self, batches: Iterable[Job]) -> Iterator[Tensor]:
+        """(N, 3, S, S), uint8, for each batch, some pictures ahead of the one that is computed."""
+        if self.on_gpu is None:
+            yield from self._cropped_by_threads(batches)
+            return
+        ahead, batches = tee(batches)
+        decoded = self.on_gpu.batches([picture for picture, _ in job] for job in ahead)
+        for pixels, job in zip(decoded, batches, strict=True):
+            views = [view for _, view in job]
+            boxes = [
+                crop_box(shown.shape[1], shown.shape[0], self.frame, view)
+                for shown, view in zip(pixels, views, strict=True)
+            ]
+            yield gpu_crops(pixels, boxes, self.size_px, [view.blur_px for view in views])
+
+    def _cropped_by_threads(self, batches: Iterable[Job]) -> Iterator[Tensor]:
         pinned = self.device.type == "cuda"  # from such memory a GPU copies while it computes
 
-        def parts() -> Iterator[tuple[Tensor, range, Sequence[tuple[str, Draw]]]]:
+        def parts() -> Iterator[tuple[Tensor, range, Job]]:
             for job in batches:
                 shape = (len(job), self.size_px, self.size_px, 3)
                 crops = torch.empty(shape, dtype=torch.uint8, pin_memory=pinned)
                 for start in range(0, len(job), PART):
                     yield crops, range(start, min(start + PART, len(job))), job
 
-        def crop(part: tuple[Tensor, range, Sequence[tuple[str, Draw]]]) -> Tensor | None:
+        def crop(part: tuple[Tensor, range, Job]) -> Tensor | None:
             crops, rows, job = part
             pixels = crops.numpy()
             for row in rows:

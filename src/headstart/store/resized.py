@@ -4,7 +4,7 @@ import hashlib
 import io
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -136,15 +136,15 @@ class ResizedPictures:
         with Image.open(io.BytesIO(self.encoded(picture))) as image:
             return image.convert("RGB")
 
-    def decode_at(self, size_px: int, report: Report) -> Callable[[str], Image.Image]:
-        """What decodes pictures for an input of `size_px`, from smaller copies where that pays.
+    def at(self, size_px: int, report: Report) -> "ResizedPictures":
+        """The pictures for an input of `size_px`: smaller copies where that pays.
 
         The copies have a shorter side of SPARE times the input, in the codec of the pictures. Each is
         made once and kept (see `store/records.py`), not once an epoch.
         """
         short, codec = math.ceil(SPARE * size_px), self.manifest["codec"]
         if PAYS_FROM * short > int(self.manifest["size_px"]):
-            return self.decode
+            return self
         quality = int(self.manifest.get("quality", 95))
         about = {"size_px": short, "codec": codec, "quality": quality, "source": self.digest}
         versions = {"pillow": PIL.__version__, "pyarrow": pa.__version__}
@@ -162,4 +162,4 @@ class ResizedPictures:
             write_resized(folder, rows, about)
 
         copies = kept("smaller", about | versions, make)
-        return ResizedPictures(copies).decode
+        return ResizedPictures(copies)
