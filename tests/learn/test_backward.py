@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from headstart.learn.backbone import Backbone
-from headstart.learn.backward import Bf16Products
+from headstart.learn.backward import CpuBackward
 from headstart.learn.device import Compute
 from tests.learn.conftest import small_backbone
 
@@ -45,7 +45,7 @@ def test_the_forward_pass_keeps_its_bits_and_the_gradients_are_close(
         return functional.conv2d(x, weight, bias, groups=groups, **options)
 
     plain, exact = outcome(run, *inputs), outcome(run, *(x.double() for x in inputs))
-    with Bf16Products():
+    with CpuBackward(torch.bfloat16):
         reduced = outcome(run, *inputs)
     assert torch.equal(plain[0], reduced[0])
     for found, full, wanted in zip(reduced[1:3], plain[1:3], exact[1:3], strict=True):
@@ -59,6 +59,7 @@ def test_the_forward_pass_keeps_its_bits_and_the_gradients_are_close(
     ("x", "weight", "groups"),
     [
         (tensor(2, 8, 9, 9), tensor(8, 1, 3, 3), 8),  # depthwise
+        (tensor(2, 8, 9, 9), tensor(8, 1, 5, 5), 8),  # depthwise and wide, but not padded
         (tensor(2, 4, 9, 9).double(), tensor(4, 4, 3, 3).double(), 1),
     ],
 )
@@ -67,10 +68,35 @@ def test_what_gains_nothing_keeps_every_bit(x: Tensor, weight: Tensor, groups: i
         return functional.conv2d(x, weight, groups=groups)
 
     plain = outcome(run, x, weight)
-    with Bf16Products():
+    with CpuBackward(torch.bfloat16):
         reduced = outcome(run, x, weight)
         assert not run(x, weight).requires_grad  # nothing trains
     assert all(torch.equal(a, b) for a, b in zip(plain, reduced, strict=True))
+
+
+@pytest.mark.parametrize("x_shape", [(3, 8, 12, 9), (1, 5, 5, 3), (2, 4, 1, 1)])
+@pytest.mark.parametrize(("rows", "pad_rows"), [(5, 2), (3, 0), (1, 1)])
+@pytest.mark.parametrize("memory", [torch.contiguous_format, torch.channels_last])
+def test_the_gradients_of_wide_depthwise_convolutions_are_those_of_float64(
+    x_shape: tuple[int, int, int, int], rows: int, pad_rows: int, memory: torch.memory_format
+) -> None:
+    if x_shape[2] + 2 * pad_rows < rows:
+        pytest.skip("higher than the picture")
+    c = x_shape[1]
+    inputs = tensor(*x_shape).contiguous(memory_format=memory), tensor(c, 1, rows, 5), tensor(c)
+
+    def run(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        return functional.conv2d(x, weight, bias, padding=(pad_rows, 2), groups=c)
+
+    plain, exact = outcome(run, *inputs), outcome(run, *(x.double() for x in inputs))
+    for dtype in (None, torch.bfloat16):
+        with CpuBackward(dtype):
+            found = outcome(run, *inputs)
+        assert torch.equal(plain[0], found[0])
+        assert torch.equal(plain[1], found[1])
+        for ours, wanted in zip(found[2:], exact[2:], strict=True):
+            assert ours.dtype == torch.float32
+            torch.testing.assert_close(ours.double(), wanted, rtol=1e-5, atol=1e-4)
 
 
 @pytest.mark.parametrize("norms_run", [False, True])

@@ -17,7 +17,7 @@ from headstart.core.frame import Frame, PlainCrop
 from headstart.core.section import Section
 from headstart.core.sizes import Size, px
 from headstart.learn import torchvision_ops  # noqa: F401  (must come before timm)
-from headstart.learn.backward import Bf16Products
+from headstart.learn.backward import CpuBackward
 from headstart.learn.device import PLAIN_CPU, Compute
 from headstart.learn.folded import fold_frozen_norms
 
@@ -127,9 +127,10 @@ class Backbone(nn.Module):
         dtype = next(self.parameters()).dtype
         x = self.normalisation.apply(pictures, dtype)
         x = x.contiguous(memory_format=torch.channels_last)
-        reduced = self.compute.backward_dtype == torch.bfloat16
-        products = Bf16Products() if reduced else nullcontext()
-        with self.compute.autocast(training=torch.is_grad_enabled()), products:
+        compute = self.compute
+        ours = compute.device.type == "cpu" and compute.training_dtype == torch.float32
+        backward = CpuBackward(compute.backward_dtype) if ours else nullcontext()
+        with compute.autocast(training=torch.is_grad_enabled()), backward:
             maps = self.model.forward_features(x)  # type: ignore[operator]
         if self._channels_last_output:
             maps = maps.permute(0, 3, 1, 2)  # (N, H, W, C) -> (N, C, H, W)

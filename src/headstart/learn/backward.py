@@ -1,11 +1,15 @@
-"""Backward passes whose products are made in bf16, below forward passes in float32.
+"""Backward passes of convolutions, as a CPU makes them fastest.
 
-A training step spends two thirds of its operations in the products of the backward pass: the gradient
-of each convolution by its weights, and by its input. Chips that multiply bf16 make them about twice as
-fast. A forward pass in bf16 gives gradients that point elsewhere (`gradients.MIN_COSINE`). Here losses,
-activations and statistics are those of float32; the factors of these products alone are rounded, to 8
-significant bits, and summed in float32. Such gradients agree with those of float64 as well as float32's
-own (docs/fine_tuning.md, `headstart check-gradients`).
+A training step spends half of its time or more in them. Losses, activations, statistics and forward
+passes stay torch's own, to the last bit; two kinds of products are made in another way:
+
+Where the chip multiplies bf16, the factors of the gradients of ordinary convolutions are rounded to
+it, to 8 significant bits, and summed in float32: about twice as fast. A forward pass in bf16 gives
+gradients that point elsewhere (`gradients.MIN_COSINE`); these agree with those of float64 as well as
+float32's own (docs/fine_tuning.md, `headstart check-gradients`).
+
+Of depthwise convolutions that are WIDE the gradient by the weights is made in two halves, three
+columns of weights each: oneDNN takes five times as long for 5 x 5 weights as for 5 x 3.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,12 +22,20 @@ from torch.overrides import TorchFunctionMode
 
 Pair = tuple[int, int]
 
+WIDE = 5  # columns of weights
 
-class Bf16Products(TorchFunctionMode):
-    """While it is entered, convolutions of float32 make the products of their backward pass in bf16.
 
-    Depthwise ones do not: they have a product a channel, too small for the units that make them fast.
+class CpuBackward(TorchFunctionMode):
+    """While it is entered, convolutions of float32 have a backward pass of ours.
+
+    Args:
+        dtype: of the factors of products; depthwise ones have a product a channel, too small for the
+            units that make bf16 fast, and stay in float32.
     """
+
+    def __init__(self, dtype: torch.dtype | None) -> None:
+        super().__init__()
+        self._dtype = dtype or torch.float32
 
     def __torch_function__(
         self,
@@ -33,55 +45,125 @@ class Bf16Products(TorchFunctionMode):
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         if func is functional.conv2d:
-            return _conv2d(*args, **(kwargs or {}))
+            return self._conv2d(*args, **(kwargs or {}))
         return func(*args, **(kwargs or {}))
 
-
-def _conv2d(
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: int | Pair = 1,
-    padding: int | Pair | str = 0,
-    dilation: int | Pair = 1,
-    groups: int = 1,
-) -> Tensor:
-    """torch's function, of the same arguments."""
-    trains = torch.is_grad_enabled() and (input.requires_grad or weight.requires_grad)
-    depthwise = groups == input.shape[1]
-    if not trains or depthwise or isinstance(padding, str) or input.dtype != torch.float32:
+    def _conv2d(
+        self,
+        input: Tensor,
+        weight: Tensor,
+        bias: Tensor | None = None,
+        stride: int | Pair = 1,
+        padding: int | Pair | str = 0,
+        dilation: int | Pair = 1,
+        groups: int = 1,
+    ) -> Tensor:
+        """torch's function, of the same arguments."""
+        trains = torch.is_grad_enabled() and (input.requires_grad or weight.requires_grad)
+        if not trains or isinstance(padding, str) or input.dtype != torch.float32:
+            return functional.conv2d(input, weight, bias, stride, padding, dilation, groups)
+        geometry = _pair(stride), _pair(padding), _pair(dilation)
+        out: Tensor
+        if groups == input.shape[1]:  # depthwise
+            if groups == len(weight) and _is_wide(weight, *geometry):
+                out = _WideDepthwise.apply(input, weight, bias, geometry)  # type: ignore[no-untyped-call]
+                return out
+        elif self._dtype != torch.float32:
+            out = _Convolution.apply(input, weight, bias, geometry, groups, self._dtype)  # type: ignore[no-untyped-call]
+            return out
         return functional.conv2d(input, weight, bias, stride, padding, dilation, groups)
-    geometry = _pair(stride), _pair(padding), _pair(dilation)
-    out: Tensor = _Convolution.apply(input, weight, bias, geometry, groups)  # type: ignore[no-untyped-call]
-    return out
 
 
 def _pair(value: int | Pair) -> Pair:
     return (value, value) if isinstance(value, int) else value
 
 
+def _is_wide(weight: Tensor, stride: Pair, padding: Pair, dilation: Pair) -> bool:
+    is_plain = stride == (1, 1) and dilation == (1, 1)
+    return is_plain and weight.shape[3] == WIDE and padding[1] == WIDE // 2
+
+
+def _gradients(
+    grad: Tensor, x: Tensor, weight: Tensor, geometry: Any, groups: int, of_x: bool, of_weight: bool
+) -> tuple[Tensor | None, Tensor | None]:
+    """torch's own, by the input and by the weights."""
+    dx, dw, _ = torch.ops.aten.convolution_backward(
+        grad, x, weight, None, *geometry, False, (0, 0), groups, (of_x, of_weight, False)
+    )
+    return dx, dw
+
+
 class _Convolution(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Any, groups: int
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        geometry: Any,
+        groups: int,
+        dtype: torch.dtype,
     ) -> Tensor:
-        ctx.save_for_backward(x.bfloat16(), weight.bfloat16())
+        ctx.save_for_backward(x.to(dtype), weight.to(dtype))
         ctx.geometry, ctx.groups = geometry, groups
         stride, padding, dilation = geometry
         return functional.conv2d(x, weight, bias, stride, padding, dilation, groups)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        [grad] = grads
+        [grad], (x, weight) = grads, ctx.saved_tensors
         of_x, of_weight, of_bias = ctx.needs_input_grad[:3]
-        dx, dw, _ = torch.ops.aten.convolution_backward(
-            grad.bfloat16(), *ctx.saved_tensors, None, *ctx.geometry, False, (0, 0), ctx.groups,
-            (of_x, of_weight, False),
-        )  # fmt: skip
+        dx, dw = _gradients(grad.to(x.dtype), x, weight, ctx.geometry, ctx.groups, of_x, of_weight)
+        db = grad.sum((0, 2, 3)) if of_bias else None
         return (
-            dx.float() if of_x else None,
-            dw.float() if of_weight else None,
-            grad.sum((0, 2, 3)) if of_bias else None,
+            dx if dx is None else dx.float(),
+            dw if dw is None else dw.float(),
+            db,
+            None,
             None,
             None,
         )
+
+
+class _WideDepthwise(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Any) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.geometry = geometry
+        stride, padding, dilation = geometry
+        return functional.conv2d(x, weight, bias, stride, padding, dilation, len(weight))
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        [grad], (x, weight) = grads, ctx.saved_tensors
+        of_x, of_weight, of_bias = ctx.needs_input_grad[:3]
+        dx, _ = _gradients(grad, x, weight, ctx.geometry, len(weight), of_x, False)
+        dw = _in_halves(grad, x, weight, ctx.geometry) if of_weight else None
+        return dx, dw, grad.sum((0, 2, 3)) if of_bias else None, None
+
+
+def _in_halves(grad: Tensor, x: Tensor, weight: Tensor, geometry: Any) -> Tensor:
+    """The gradient (C, 1, K, WIDE) by the weights of a depthwise convolution.
+
+    Both halves read one copy of x (N, C, H, W) whose rows begin with the zeros of the padding: the
+    left one from there, the right one so much later that each row ends with the zeros of the next.
+    """
+    n, c, h, w = x.shape
+    reach = WIDE // 2  # columns of weights on either side of the middle, which both halves have
+    (pad_rows, _), row = geometry[1], w + reach
+    pixels = x.new_empty(n * h * row + reach, c)
+    rows = pixels[:-reach].view(n, h, row, c)
+    rows[:, :, :reach] = 0
+    rows[:, :, reach:] = x.permute(0, 2, 3, 1)  # (N, C, H, W) -> (N, H, W, C)
+    pixels[-reach:] = 0
+    half = weight.new_empty(c, 1, weight.shape[2], reach + 1)
+    as_images = (n, c, h, row), (h * row * c, 1, row * c, c)  # channels_last
+    left, right = (
+        _gradients(
+            grad, pixels.as_strided(*as_images, first * c), half,
+            ((1, 1), (pad_rows, 0), (1, 1)), c, False, True,
+        )[1]
+        for first in (0, reach)
+    )  # fmt: skip
+    assert left is not None and right is not None
+    return torch.cat([left, right[..., 1:]], dim=3)
