@@ -131,8 +131,8 @@ def parts(
     n_first = len(batches[0])
     bf16 = backbone.compute.inference_dtype == torch.bfloat16
     product = limits["bf16 product, GFLOP/s" if bf16 else "fp32 product, GFLOP/s"] * 1e9
-    with torch.inference_mode():
-        forward_flops = operations(lambda: backbone(shown[0])) / n_first
+    # with no gradient some go by other names, which torch does not count
+    forward_flops = operations(lambda: backbone(shown[0])) / n_first
     frozen = n / best(lambda: list(forward_passes(backbone, pictures().plain(batches))), rounds)
     network = n / best(lambda: list(forward_passes(backbone, shown)), rounds)
     step, of_step = best(training_step, rounds), shares(training_step)
