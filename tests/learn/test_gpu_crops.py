@@ -35,7 +35,12 @@ def tensors(pictures: Sequence[NDArray[np.uint8]]) -> list[Tensor]:
 
 
 def by_pillow(pixels: NDArray[np.uint8], box: Box, size_px: int, blur_px: float = 0) -> Tensor:
-    crop = Image.fromarray(pixels).resize((size_px, size_px), Image.Resampling.BILINEAR, box=box)
+    """Columns first, then rows: at once Pillow takes rows first where that is less work."""
+    picture, (left, top, right, bottom) = Image.fromarray(pixels), box
+    sides, of_columns = (size_px, picture.height), (left, 0, right, picture.height)
+    columns = picture.resize(sides, Image.Resampling.BILINEAR, box=of_columns)
+    sides, of_rows = (size_px, size_px), (0, top, size_px, bottom)
+    crop = columns.resize(sides, Image.Resampling.BILINEAR, box=of_rows)
     if blur_px:
         crop = crop.filter(ImageFilter.GaussianBlur(blur_px))
     return torch.from_numpy(np.array(crop)).permute(2, 0, 1)
@@ -73,9 +78,9 @@ def test_crops_are_those_of_pillow(
         [by_pillow(p, box, size_px) for p, box in zip(pictures, shown, strict=True)]
     )
     apart = difference(found, wanted)
-    # Pillow rounds between its passes, too, and takes rows first where that is less work
+    # weights have 15 bits here, 22 there: in each pass what lies between two values may fall apart
     assert apart.max() <= 2
-    assert apart.float().mean() < 0.3
+    assert (apart > 0).float().mean() < 0.06 and (apart > 1).float().mean() < 1e-4
 
 
 def test_unscaled_pixels_are_copied() -> None:
