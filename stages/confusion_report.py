@@ -11,9 +11,10 @@ from headstart.store.index import first_paths, read_pictures
 from headstart.store.predictions import read_predictions
 from headstart.store.reports import read_json, write_json, write_report
 from headstart.store.resized import ResizedPictures
+from headstart.terminal import PlainCommand
 
 
-@click.command(help=__doc__)
+@click.command(cls=PlainCommand, help=__doc__)
 @click.option("--predictions", type=Path, required=True, help="of the final checkpoint")
 @click.option("--scores", type=Path, required=True, help="metrics of tta-evaluate")
 @click.option("--fine-tuning", type=Path, required=True, help="metrics of unfreeze-finetune")

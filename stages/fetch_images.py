@@ -11,11 +11,12 @@ from headstart.store.image_sources import read_images_source
 from headstart.store.images import DatasetParams, list_tree, n_free_bytes, write_images
 from headstart.store.remote_images import open_images
 from headstart.store.reports import write_json
+from headstart.terminal import PlainCommand
 
 FILE = click.Path(path_type=Path)
 
 
-@click.command(help=__doc__)
+@click.command(cls=PlainCommand, help=__doc__)
 @click.option("--images", type=FILE, required=True, help="where to copy the files to")
 @click.option("--metrics", type=FILE, required=True, help="number and size of the files")
 @click.option("--run", "run_file", type=FILE, required=True, help="record of this run")

@@ -11,11 +11,12 @@ from headstart.steps.fetch_weights import fetch_weights
 from headstart.store.reports import write_json
 from headstart.store.sources import read_weights_source
 from headstart.store.tensors import read_source, write_tensors
+from headstart.terminal import PlainCommand
 
 FILE = click.Path(path_type=Path)
 
 
-@click.command(help=__doc__)
+@click.command(cls=PlainCommand, help=__doc__)
 @click.option("--backbone", type=FILE, required=True, help="where to write the weights")
 @click.option("--metrics", type=FILE, required=True, help="number and size of the tensors")
 @click.option("--run", "run_file", type=FILE, required=True, help="record of this run")

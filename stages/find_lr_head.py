@@ -17,11 +17,12 @@ from headstart.steps.find_lr_head import FindLrHeadParams, find_lr_head
 from headstart.store.activations import read_activations
 from headstart.store.index import read_labels
 from headstart.store.reports import write_csv, write_figure, write_json
+from headstart.terminal import PlainCommand
 
 FILE = click.Path(path_type=Path)
 
 
-@click.command(help=__doc__)
+@click.command(cls=PlainCommand, help=__doc__)
 @click.option("--activations", type=FILE, required=True, help="of the plain view")
 @click.option("--labels", type=FILE, required=True, help="classes and splits")
 @click.option("--curve", type=FILE, required=True, help="CSV of rate and losses")

@@ -11,11 +11,12 @@ from headstart.store.images import DatasetParams, ImageFolder
 from headstart.store.index import write_index
 from headstart.store.records import known_records
 from headstart.store.reports import write_csv, write_json
+from headstart.terminal import PlainCommand
 
 FILE = click.Path(path_type=Path)
 
 
-@click.command(help=__doc__)
+@click.command(cls=PlainCommand, help=__doc__)
 @click.option("--images", type=FILE, required=True, help="folder of the pictures")
 @click.option("--pictures", type=FILE, required=True, help="what each picture is")
 @click.option("--labels", type=FILE, required=True, help="what each picture means")

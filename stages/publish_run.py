@@ -8,12 +8,13 @@ from headstart.params import read_params
 from headstart.steps.publish_run import publish_run
 from headstart.store.reports import read_json, write_json
 from headstart.store.runs import read_run
+from headstart.terminal import PlainCommand
 from headstart.tracking import publish
 
 FILE = click.Path(path_type=Path)
 
 
-@click.command(help=__doc__)
+@click.command(cls=PlainCommand, help=__doc__)
 @click.option("--metrics", type=FILE, multiple=True, help="metrics of one stage (repeat)")
 @click.option("--run", "runs", type=FILE, multiple=True, help="record of one stage's run (repeat)")
 @click.option("--report", "reports", type=FILE, multiple=True, help="small file to show (repeat)")

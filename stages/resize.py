@@ -12,11 +12,12 @@ from headstart.store.index import first_paths, read_pictures
 from headstart.store.records import made_once
 from headstart.store.reports import write_json
 from headstart.store.resized import write_resized
+from headstart.terminal import PlainCommand
 
 FILE = click.Path(path_type=Path)
 
 
-@click.command(help=__doc__)
+@click.command(cls=PlainCommand, help=__doc__)
 @click.option("--images", type=FILE, required=True, help="folder of the pictures")
 @click.option("--pictures", type=FILE, required=True, help="what each picture is")
 @click.option("--resized", type=FILE, required=True, help="folder of the stored pictures")

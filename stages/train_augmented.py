@@ -16,11 +16,12 @@ from headstart.store.activations import read_activations
 from headstart.store.checkpoints import read_checkpoint, write_checkpoint
 from headstart.store.index import read_labels
 from headstart.store.reports import write_csv, write_figure, write_json
+from headstart.terminal import PlainCommand
 
 FILE = click.Path(path_type=Path)
 
 
-@click.command(help=__doc__)
+@click.command(cls=PlainCommand, help=__doc__)
 @click.option("--views", type=FILE, required=True, help="augmented views of train")
 @click.option("--activations", type=FILE, required=True, help="plain views, for valid")
 @click.option("--labels", type=FILE, required=True, help="classes and splits")

@@ -18,11 +18,12 @@ from headstart.store.activations import read_activations
 from headstart.store.checkpoints import write_checkpoint
 from headstart.store.index import read_labels
 from headstart.store.reports import read_json, write_csv, write_figure, write_json
+from headstart.terminal import PlainCommand
 
 FILE = click.Path(path_type=Path)
 
 
-@click.command(help=__doc__)
+@click.command(cls=PlainCommand, help=__doc__)
 @click.option("--activations", type=FILE, required=True, help="of the plain view")
 @click.option("--labels", type=FILE, required=True, help="classes and splits")
 @click.option("--suggestion", type=FILE, required=True, help="of find-lr-head, for lr: auto")

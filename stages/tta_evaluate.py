@@ -19,11 +19,12 @@ from headstart.store.predictions import write_predictions
 from headstart.store.records import rows_once
 from headstart.store.reports import write_json
 from headstart.store.resized import ResizedPictures
+from headstart.terminal import PlainCommand
 
 FILE = click.Path(path_type=Path)
 
 
-@click.command(help=__doc__)
+@click.command(cls=PlainCommand, help=__doc__)
 @click.option("--resized", type=FILE, required=True, help="stored pictures")
 @click.option("--labels", type=FILE, required=True, help="classes and splits")
 @click.option("--weights", type=FILE, required=True, help="the frozen backbone of the heads")

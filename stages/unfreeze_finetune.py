@@ -20,11 +20,12 @@ from headstart.store.checkpoints import read_checkpoint, write_checkpoint
 from headstart.store.index import read_labels
 from headstart.store.reports import read_json, write_csv, write_figure, write_json
 from headstart.store.resized import ResizedPictures
+from headstart.terminal import PlainCommand
 
 FILE = click.Path(path_type=Path)
 
 
-@click.command(help=__doc__)
+@click.command(cls=PlainCommand, help=__doc__)
 @click.option("--resized", type=FILE, required=True, help="stored pictures")
 @click.option("--labels", type=FILE, required=True, help="classes and splits")
 @click.option("--weights", type=FILE, required=True, help="the frozen backbone")

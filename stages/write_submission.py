@@ -11,11 +11,12 @@ from headstart.store.images import ImageFolder
 from headstart.store.index import read_pictures
 from headstart.store.predictions import read_predictions
 from headstart.store.reports import write_csv, write_json
+from headstart.terminal import PlainCommand
 
 FILE = click.Path(path_type=Path)
 
 
-@click.command(help=__doc__)
+@click.command(cls=PlainCommand, help=__doc__)
 @click.option("--predictions", type=FILE, required=True, help="of the final checkpoint")
 @click.option("--pictures", type=FILE, required=True, help="for the names of the files")
 @click.option("--images", type=FILE, required=True, help="folder of the sample submission")

@@ -17,7 +17,8 @@ NO_SECTION = {"fetch-images", "fetch-weights", "precompute-activations", "publis
 FROM_PARAMS = {"fetch-images": "${dataset.source}", "fetch-weights": "${backbone.weights}"}
 # What a process does at its start and end, which no output's bytes depend on.
 START = ("src/headstart/__init__.py", {"atexit", "gc"})
-TRACKER = ("src/headstart/live.py", "src/headstart/tracking.py")
+# What a run tells its tracker and the terminal: no output's bytes depend on it.
+TOLD = ("src/headstart/live.py", "src/headstart/terminal.py", "src/headstart/tracking.py")
 WORK_FOLDER = (".headstart", "src/headstart/store/work.py")
 
 
@@ -117,6 +118,9 @@ def _stage_problems(root: Path, stage: Stage) -> Iterator[str]:
     yield from _difference(name, "module", closure(root, stage.script), stage.modules, "imports")
     if stage.script not in stage.deps:
         yield f"{name}: it runs {stage.script} and does not declare it."
+    keywords = [keyword for call in _calls(tree, "command") for keyword in call.keywords]
+    if [ast.unparse(k.value) for k in keywords if k.arg == "cls"] != ["PlainCommand"]:
+        yield f"{name}: {stage.script} must be a PlainCommand, which tells errors in a sentence."
     if name != "publish-run":
         for out in (f"metrics/{stage.snake}.json", f"data/7_runs/{stage.snake}.json"):
             if out not in stage.outs:
@@ -257,15 +261,15 @@ def _sections(root: Path, tree: ast.Module) -> set[str]:
 def closure(root: Path, script: str) -> set[str]:
     """Return every module of the package that `script` imports, directly or not, as paths.
 
-    Imports inside functions count. The tracker is apart: it cannot change an output's bytes, so
-    neither its modules nor what only they import is listed. __init__ files are empty (the package's
-    own sets garbage collection alone), which is checked.
+    Imports inside functions count. What a run tells is apart: it cannot change an output's bytes, so
+    neither the modules of TOLD nor what only they import is listed. __init__ files are empty (the
+    package's own sets garbage collection alone), which is checked.
     """
     seen: set[str] = set()
     todo = [script]
     while todo:
         for module in _imports(root, todo.pop()):
-            if module not in seen and module not in TRACKER:
+            if module not in seen and module not in TOLD:
                 seen.add(module)
                 todo.append(module)
     return {module for module in seen if not module.endswith("__init__.py")}

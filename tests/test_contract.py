@@ -160,8 +160,8 @@ def test_an_import_of_an_import_is_found(copy: Path) -> None:
     assert any("src/headstart/core/unused2.py" in problem for problem in problems(copy))
 
 
-@pytest.mark.parametrize("module", ["live", "tracking"])
-def test_the_tracker_is_apart_but_not_what_others_import_too(copy: Path, module: str) -> None:
+@pytest.mark.parametrize("module", ["live", "tracking", "terminal"])
+def test_what_a_run_tells_is_apart_but_not_what_others_import_too(copy: Path, module: str) -> None:
     (copy / "src/headstart/core/unused.py").write_text("")
     add(copy / f"src/headstart/{module}.py", f"\nimport {UNUSED}\n")
     assert problems(copy) == []
@@ -231,6 +231,12 @@ def test_a_command_without_its_own_code_is_found(copy: Path) -> None:
 
     edit_stage(copy, change)
     assert any("must begin with PYTHONPATH=src" in problem for problem in problems(copy))
+
+
+def test_a_script_whose_errors_have_tracebacks_is_found(copy: Path) -> None:
+    script = (copy / SCRIPT).read_text()
+    (copy / SCRIPT).write_text(script.replace("cls=PlainCommand, ", ""))
+    assert any("must be a PlainCommand" in problem for problem in problems(copy))
 
 
 def test_a_long_script_is_found(copy: Path) -> None:

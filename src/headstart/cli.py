@@ -19,6 +19,7 @@ from headstart.network_commands import check_gradients, predict
 from headstart.params import PARAMS_FILE, ParamsError, load_section, read_params
 from headstart.steps.publish_run import publish_run
 from headstart.store.runs import RunRecord, parse_run
+from headstart.terminal import PlainGroup
 
 SHARED = {
     "dataset": "headstart.store.images.DatasetParams",
@@ -40,7 +41,7 @@ SECTIONS = SHARED | {
 }
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=PlainGroup, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Help around the pipeline; `dvc repro` runs it.
 

@@ -8,15 +8,9 @@ from typing import Any
 import click
 
 from headstart.core.spread import spread_csv, spread_table, spreads
-from headstart.experiment_queue import ExperimentQueue, QueueError
+from headstart.experiment_queue import ExperimentQueue
 from headstart.experiment_runs import problems_of, run_all
-from headstart.experiment_settings import (
-    SettingsError,
-    check_settings,
-    parse_settings,
-    require_stratified,
-)
-from headstart.params import ParamsError
+from headstart.experiment_settings import check_settings, parse_settings, require_stratified
 from headstart.tracking import project_root
 
 SCORES = ("accuracy", "f2", "map", "log_loss")
@@ -132,21 +126,16 @@ def _repeat(
     """
     _check(metrics, csv_file)
     root, suffix = project_root(), f"{infix}{uuid.uuid4().hex[:6]}"
-    try:
-        shared = parse_settings(settings)
-        check_settings(shared, {key for values in own.values() for key in values})
-        if stratified:
-            require_stratified(shared, root)
-    except (SettingsError, ParamsError) as error:
-        raise click.ClickException(str(error)) from None
+    shared = parse_settings(settings)
+    check_settings(shared, {key for values in own.values() for key in values})
+    if stratified:
+        require_stratified(shared, root)
     plan = {
         f"{label}-{suffix}": [*settings, *(f"{key}={value}" for key, value in values.items())]
         for label, values in own.items()
     }
     try:
         results = run_all(ExperimentQueue(root), plan, jobs, metrics or DEFAULT_METRICS)
-    except QueueError as error:
-        raise click.ClickException(str(error)) from None
     except KeyboardInterrupt:
         click.echo(INTERRUPTED, err=True)
         raise click.exceptions.Exit(130) from None

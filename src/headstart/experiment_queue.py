@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 
+from headstart.core.errors import HeadstartError
 from headstart.core.queue_status import N_MISSES, QueueStatus, Watch, parse_status
 from headstart.core.state import numbers
 
@@ -24,7 +25,7 @@ N_STARTS = 3
 """Times that workers are started again before it is an error that none is there."""
 
 
-class QueueError(RuntimeError):
+class QueueError(HeadstartError):
     """DVC or git refuses a command."""
 
 

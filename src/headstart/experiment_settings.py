@@ -4,10 +4,11 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from headstart.core.errors import HeadstartError
 from headstart.params import PARAMS_FILE, read_params
 
 
-class SettingsError(ValueError):
+class SettingsError(HeadstartError):
     """A setting that no group of experiments can share."""
 
 

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from headstart.core.errors import HeadstartError
 from headstart.core.section import Section
 
 S = TypeVar("S", bound=Section)
@@ -14,7 +15,7 @@ S = TypeVar("S", bound=Section)
 PARAMS_FILE = Path("params.yaml")
 
 
-class ParamsError(ValueError):
+class ParamsError(HeadstartError):
     """params.yaml is missing, unreadable, or holds a value that is not allowed."""
 
 

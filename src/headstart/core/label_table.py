@@ -3,6 +3,8 @@
 import csv
 import io
 
+from headstart.core.errors import HeadstartError
+
 
 def parse_table(
     text: str, id_column: str, label_column: str, several: bool
@@ -21,7 +23,7 @@ def parse_table(
     reader = csv.DictReader(io.StringIO(text), skipinitialspace=True)
     columns = reader.fieldnames or []
     if missing := [name for name in (id_column, label_column) if name not in columns]:
-        raise ValueError(
+        raise HeadstartError(
             f"the table has no column {', '.join(missing)} (it has {', '.join(columns)}); "
             "index_images.id_column and index_images.label_column name its columns."
         )
@@ -37,13 +39,13 @@ def parse_table(
 def _check_task(rows: set[tuple[str, ...]], several: bool) -> None:
     """Hold the declared task against the labels: a wrong one would train on nonsense."""
     if several and all(len(row) <= 1 for row in rows):
-        raise ValueError(
+        raise HeadstartError(
             "index_images.task is multi_label, but no row has more than one label: it must be "
             "single_label."
         )
     words = {word for row in rows for label in row for word in label.split()}
     if not several and len(words) < len(rows):
-        raise ValueError(
+        raise HeadstartError(
             f"index_images.task is single_label, but the {len(rows)} different labels are made of "
             f"only {len(words)} words: they look like several tags a picture, separated by spaces. "
             "It must be multi_label, or the labels be written without spaces."

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from headstart.core.errors import HeadstartError
+
 PARTS = ("train", "valid", "test")
 
 
@@ -39,12 +41,12 @@ def from_folders(paths: Iterable[str], given: bool) -> Meanings:
     paths = list(paths)
     tops = sorted({path.split("/")[0] for path in paths if "/" in path})
     if given and "train" not in tops:
-        raise ValueError(
+        raise HeadstartError(
             "index_images.split is given, but the pictures have no folder train/ (they have "
             f"{_listed(tops)}); for one level of class folders it must be stratified."
         )
     if not given and "train" in tops and set(tops) <= set(PARTS):
-        raise ValueError(
+        raise HeadstartError(
             f"index_images.split is stratified, but the pictures are split already "
             f"({_listed(tops)}): it must be given, or dataset.source the folder of class folders."
         )

@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from headstart.core.errors import HeadstartError
+
 Size = Annotated[int, Field(ge=32)] | Literal["full"]
 
 
@@ -21,7 +23,7 @@ def px(size: Size, full_px: int, key: str) -> int:
     if size == "full":
         return full_px
     if size > full_px:
-        raise ValueError(
+        raise HeadstartError(
             f"{key} is {size}, which is larger than backbone.size_px ({full_px}): that is the largest."
         )
     return size

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
+from headstart.core.errors import HeadstartError
+
 N_SHOWN = 5  # ids or files that an error message lists
 
 
@@ -41,7 +43,7 @@ def parse_sample(text: str, id_column: str, value_columns: Sequence[str]) -> Sam
     reader = csv.DictReader(io.StringIO(text))
     columns = list(reader.fieldnames or [])
     if id_column not in columns:
-        raise ValueError(
+        raise HeadstartError(
             f"the sample submission has no column {id_column!r} (it has {_some(columns)}); "
             "write_submission.id_column names its column of ids."
         )
@@ -50,7 +52,7 @@ def parse_sample(text: str, id_column: str, value_columns: Sequence[str]) -> Sam
     too_many = [name for name in columns if name not in wanted]
     too_many += [name for name in wanted if columns.count(name) > 1]
     if missing or too_many:
-        raise ValueError(
+        raise HeadstartError(
             f"beside {id_column!r} the sample submission must have exactly the columns that are to "
             f"be written; missing: {_some(missing)}; too many: {_some(too_many)}."
         )
@@ -65,7 +67,7 @@ def rows_of_files(paths: Iterable[str]) -> list[Row]:
     """
     by_id = _grouped(paths, _stem)
     if several := [_claim(name, files) for name, files in by_id.items() if len(files) > 1]:
-        raise ValueError(
+        raise HeadstartError(
             f"a submission needs one file an id, but {len(several)} ids have several files of "
             f"test: {_some(sorted(several))}; rename the files, or set write_submission.sample."
         )
@@ -100,12 +102,12 @@ def rows_of_sample(ids: Sequence[str], paths: Iterable[str], suffixes: frozenset
 
     found = {cell: files_of(cell) for cell in ids}
     if missing := [cell for cell, files in found.items() if not files]:
-        raise ValueError(
+        raise HeadstartError(
             f"{len(missing)} of the {len(ids)} ids of the sample submission have no predicted "
             f"picture in test: {_some(missing)}."
         )
     if several := [_claim(cell, files) for cell, files in found.items() if len(files) > 1]:
-        raise ValueError(
+        raise HeadstartError(
             f"{len(several)} ids of the sample submission have several files of test: "
             f"{_some(several)}; rename the files."
         )
@@ -114,7 +116,7 @@ def rows_of_sample(ids: Sequence[str], paths: Iterable[str], suffixes: frozenset
     for row in rows:
         cells[row.path].append(row.id)
     if twice := [f"{path} by {' and '.join(of)}" for path, of in cells.items() if len(of) > 1]:
-        raise ValueError(
+        raise HeadstartError(
             f"the sample submission must name a file once, but it names {len(twice)} of them more "
             f"than once: {_some(twice)}."
         )

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+from headstart.core.errors import HeadstartError
+
 A = TypeVar("A")
 B = TypeVar("B")
 
@@ -20,7 +22,9 @@ def n_workers(environment: Mapping[str, str] = os.environ) -> int:
     """
     if wanted := environment.get("HEADSTART_WORKERS"):
         if not wanted.isdecimal() or int(wanted) < 1:
-            raise ValueError(f"HEADSTART_WORKERS is {wanted!r}; it must be a whole number from 1.")
+            raise HeadstartError(
+                f"HEADSTART_WORKERS is {wanted!r}; it must be a whole number from 1."
+            )
         return int(wanted)
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from safetensors import safe_open
 from torch import Tensor, nn
 
+from headstart.core.errors import HeadstartError
 from headstart.core.frame import Frame, PlainCrop
 from headstart.core.section import Section
 from headstart.core.sizes import Size, px
@@ -66,7 +67,7 @@ class BackboneParams(Section):
         return [px(size, self.size_px, "backbone.cached_px") for size in self.cached_px]
 
 
-class UnsuitableBackboneError(ValueError):
+class UnsuitableBackboneError(HeadstartError):
     """The named model is unknown to timm or does not give a map of features."""
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
+from headstart.core.errors import HeadstartError
 from headstart.core.section import Section
 
 # A GPU is done with 32 pictures before the next kernels are launched.
@@ -91,10 +92,13 @@ def prepare(runtime: RuntimeParams, environment: Mapping[str, str] = os.environ)
 
     HEADSTART_DEVICE (auto, cpu, cuda, cuda:1, mps) and HEADSTART_THREADS are read from
     `environment`: they shape speed, so they do not belong into params.yaml.
+
+    Raises:
+        HeadstartError: one of the two is not of its form, or this machine has no such device.
     """
     _keep_freed_memory()
     if threads := environment.get("HEADSTART_THREADS"):
-        torch.set_num_threads(int(threads))
+        torch.set_num_threads(_n_threads(threads))
     device = _device(environment.get("HEADSTART_DEVICE", "auto"))
     if runtime.deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -137,8 +141,22 @@ def on_device(array: NDArray[Any], device: torch.device) -> Tensor:
     return torch.from_numpy(array).to(device, non_blocking=True)
 
 
+def _n_threads(wanted: str) -> int:
+    if not wanted.isdecimal() or int(wanted) < 1:
+        raise HeadstartError(f"HEADSTART_THREADS is {wanted!r}; it must be a whole number from 1.")
+    return int(wanted)
+
+
 def _device(wanted: str) -> torch.device:
     if wanted != "auto":
+        try:
+            torch.zeros(1, device=wanted)
+        except (RuntimeError, AssertionError) as error:  # torch raises the second without CUDA
+            reason = str(error).splitlines()[0]
+            raise HeadstartError(
+                f"HEADSTART_DEVICE is {wanted!r}, which torch cannot use here ({reason}); it must "
+                "be auto, cpu, cuda, cuda:1 (the second GPU) or mps."
+            ) from None
         return torch.device(wanted)
     if torch.cuda.is_available():
         return torch.device("cuda")

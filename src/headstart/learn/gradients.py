@@ -6,6 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from headstart.core.errors import HeadstartError
 from headstart.learn.device import Compute
 from headstart.learn.loop import Loss
 from headstart.learn.network import Network
@@ -15,7 +16,7 @@ from headstart.learn.network import Network
 MIN_COSINE = 0.99
 
 
-class PrecisionError(ValueError):
+class PrecisionError(HeadstartError):
     """The precision asked for gives gradients that point elsewhere."""
 
 

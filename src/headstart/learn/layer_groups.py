@@ -5,6 +5,7 @@ from typing import Literal
 
 from torch import nn
 
+from headstart.core.errors import HeadstartError
 from headstart.learn.backbone import UnsuitableBackboneError
 from headstart.learn.network import Network
 
@@ -50,7 +51,7 @@ def first_group(trainable: Literal["head", "late", "all"], n_groups: int) -> int
     if trainable == "head":
         return n_groups - 1
     if LATE_STRIDE not in CUT_STRIDES[n_groups]:
-        raise ValueError(
+        raise HeadstartError(
             f"trainable is late, but optimizer_finetune.n_groups is {n_groups}, which does not cut "
             "the backbone; take 3 or more."
         )

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from headstart.core.errors import HeadstartError
 from headstart.learn.backbone import Backbone
 from headstart.learn.head import restore_head
 
@@ -44,7 +45,7 @@ def join(
         ValueError: the head was trained on another backbone.
     """
     if weights != backbone.digest:
-        raise ValueError(
+        raise HeadstartError(
             f"the head was trained on a backbone with digest {weights[:12]}, but the backbone file "
             f"({backbone.architecture}) has {backbone.digest[:12]}; run the earlier stages again."
         )

@@ -7,6 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 from torch import nn
 
+from headstart.core.errors import HeadstartError
 from headstart.core.lr_curve import Suggestion
 from headstart.core.schedules import Step, clr, cycle_epochs, one_cycle, opposed, sgdr
 from headstart.core.section import Section
@@ -117,7 +118,7 @@ class PhaseParams(Section):
             return [Step(factor) for factor in sgdr(cycles, n_batches, self.warmup_frac)]
         assert self.lr_div is not None and self.momentum_low is not None  # _keys_of_the_schedule
         if self.momentum_low > momentum:
-            raise ValueError(
+            raise HeadstartError(
                 f"momentum_low is {self.momentum_low}, above the optimiser's momentum ({momentum})."
             )
         if self.rise_frac is not None:
@@ -193,7 +194,7 @@ def rate(lr: Rate, suggestion: Suggestion, key: str) -> float:
     if lr != "auto":
         return lr
     if suggestion.lr is None:
-        raise ValueError(
+        raise HeadstartError(
             f"{key} is auto, but the range test has no suggestion: {suggestion.reason}. "
             "Set a number, or lengthen the test."
         )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+from headstart.core.errors import HeadstartError
 from headstart.learn import torchvision_ops  # noqa: F401  (must come before timm)
 from headstart.learn.backbone import Backbone, BackboneParams
 from headstart.learn.seeding import torch_seed
@@ -21,7 +22,7 @@ from headstart.store.tensors import NamedTensors
 N_SHOWN = 5  # tensors that an error message lists
 
 
-class WeightsError(ValueError):
+class WeightsError(HeadstartError):
     """The weights are not those of the backbone, or there are none."""
 
 

@@ -13,6 +13,7 @@ import PIL
 from PIL import UnidentifiedImageError
 from pydantic import Field, model_validator
 
+from headstart.core.errors import HeadstartError
 from headstart.core.label_table import parse_table
 from headstart.core.labelling import Meanings, Problem, agreed, from_folders, from_table
 from headstart.core.once import Known, NothingKnown
@@ -71,7 +72,7 @@ class IndexImagesParams(Section):
         return self
 
 
-class IndexImagesError(ValueError):
+class IndexImagesError(HeadstartError):
     """The pictures or their labels cannot be used as they are."""
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
+from headstart.core.errors import HeadstartError
 from headstart.core.metrics import Floats
 from headstart.core.scoring import Scoring, class_scores, label_scores
 from headstart.core.section import Section
@@ -88,7 +89,7 @@ def tta_evaluate(labels: Labels, predict: Predict, params: TtaEvaluateParams) ->
     """
     splits = [split for split in labels.splits() if split != "train"]
     if not splits:
-        raise ValueError("tta_evaluate has nothing to predict: no picture is in valid or test.")
+        raise HeadstartError("tta_evaluate has nothing to predict: no picture is in valid or test.")
     rows = pd.concat([_rows(labels, split) for split in splits], ignore_index=True)
     views: dict[str, list[Floats]] = {}
     for split in splits:

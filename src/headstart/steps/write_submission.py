@@ -10,6 +10,7 @@ from typing import Literal, Self
 import pandas as pd
 from pydantic import Field, field_validator, model_validator
 
+from headstart.core.errors import HeadstartError
 from headstart.core.metrics import predicted_classes
 from headstart.core.rgb import PICTURE_SUFFIXES
 from headstart.core.section import Section
@@ -107,7 +108,7 @@ def write_submission(
 def _columns(test: Predictions, params: WriteSubmissionParams) -> pd.DataFrame:
     """(N, K) the probabilities: rows by picture id, columns by class."""
     if params.id_column in test.classes:
-        raise ValueError(
+        raise HeadstartError(
             f"write_submission.id_column is {params.id_column!r}, which is a class, too: with form "
             "columns the two would be one column."
         )
@@ -123,7 +124,7 @@ def _tags(test: Predictions, params: WriteSubmissionParams) -> pd.DataFrame:
     else:
         thresholds = test.thresholds.get(params.probabilities, ())
         if len(thresholds) != len(classes):
-            raise ValueError(
+            raise HeadstartError(
                 f"write_submission.form is tags, which needs a threshold of {params.probabilities} "
                 f"predictions for each of the {len(classes)} labels; the predictions carry "
                 f"{len(thresholds)}. With form columns none is needed."
@@ -139,7 +140,7 @@ def _files(test: Predictions, pictures: pd.DataFrame) -> dict[str, str]:
     """The picture's id of each file of test, by the file's path."""
     paths = dict(zip(pictures["id"], pictures["paths"], strict=True))
     if missing := [picture for picture in test.table["id"] if picture not in paths]:
-        raise ValueError(
+        raise HeadstartError(
             f"{len(missing)} predicted pictures have no row in the table of pictures, the first is "
             f"{missing[0]!r}: predictions and pictures are not of one run."
         )

@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from headstart.core.errors import HeadstartError
 from headstart.core.frame import Frame
 from headstart.core.sizes import Size, px
 
@@ -51,7 +52,7 @@ class Manifest(BaseModel):
     device: str
 
 
-class ActivationsError(ValueError):
+class ActivationsError(HeadstartError):
     """Cached activations are not what their reader expects."""
 
 

@@ -10,13 +10,14 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor
 
+from headstart.core.errors import HeadstartError
 from headstart.core.frame import Frame
 from headstart.store.tensors import NamedTensors, TensorsError, read_tensors, write_tensors
 
 FORMAT = 2
 
 
-class CheckpointError(ValueError):
+class CheckpointError(HeadstartError):
     """A file is no checkpoint of ours, or does not fit the others it is used with."""
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from headstart.core.errors import HeadstartError
 from headstart.core.section import Section
 
 _SYSTEM_FILES = {"thumbs.db", "desktop.ini", "__macosx"}  # and all names that begin with a dot
@@ -56,7 +57,7 @@ def list_tree(root: Path) -> Tree:
             name is not valid UTF-8.
     """
     if not root.is_dir():
-        raise ValueError(f"{root} is not a folder.")
+        raise HeadstartError(f"{root} is not a folder.")
     sizes: dict[str, int] = {}
     n_hidden = 0
     waiting: list[tuple[Path, tuple[Path, ...]]] = [(root, (root.resolve(),))]
@@ -67,16 +68,18 @@ def list_tree(root: Path) -> Tree:
                 n_hidden += 1
                 continue
             if not path.exists():
-                raise ValueError(f"{path} is a link to {path.readlink()}, which does not exist.")
+                raise HeadstartError(
+                    f"{path} is a link to {path.readlink()}, which does not exist."
+                )
             if path.is_dir():
                 real = path.resolve()
                 if real in above:
-                    raise ValueError(f"{path} is a link back to {real}, a folder above it.")
+                    raise HeadstartError(f"{path} is a link back to {real}, a folder above it.")
                 waiting.append((path, (*above, real)))
                 continue
             name = path.relative_to(root).as_posix()
             if "\udc80" <= max(name) <= "\udcff":  # how Python shows bytes that are not UTF-8
-                raise ValueError(f"{root} has a file named {name!r}; rename it to valid UTF-8.")
+                raise HeadstartError(f"{root} has a file named {name!r}; rename it to valid UTF-8.")
             sizes[name] = path.stat().st_size
     return Tree(root, dict(sorted(sizes.items())), n_hidden)
 
@@ -99,7 +102,9 @@ def write_images(folder: Path, files: Iterable[tuple[str, Path]]) -> None:
     try:
         for name, origin in files:
             if folder.resolve() in origin.resolve().parents:
-                raise ValueError(f"{origin} lies in {folder}, where the pictures are to be copied.")
+                raise HeadstartError(
+                    f"{origin} lies in {folder}, where the pictures are to be copied."
+                )
             target = beside / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(origin, target)
@@ -108,6 +113,12 @@ def write_images(folder: Path, files: Iterable[tuple[str, Path]]) -> None:
         beside.replace(folder)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+class MissingFileError(HeadstartError, KeyError):
+    """A folder has no file of that name; a KeyError too, as a Mapping must raise."""
+
+    __str__ = ValueError.__str__  # KeyError would put quotes around the sentence
 
 
 class ImageFolder(Mapping[str, bytes]):
@@ -120,7 +131,7 @@ class ImageFolder(Mapping[str, bytes]):
         try:
             return (self._root / name).read_bytes()
         except FileNotFoundError:
-            raise KeyError(f"{self._root} has no file {name!r}.") from None
+            raise MissingFileError(f"{self._root} has no file {name!r}.") from None
 
     def __iter__(self) -> Iterator[str]:
         return iter(list_tree(self._root).sizes)

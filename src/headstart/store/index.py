@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from headstart.core.errors import HeadstartError
 from headstart.core.task import Task
 
 SPLITS = ("train", "valid", "test")
@@ -192,7 +193,7 @@ def read_labels(path: Path) -> Labels:
     table = pq.read_table(path)
     about = table.schema.metadata or {}
     if b"classes" not in about or b"task" not in about:
-        raise ValueError(f"{path} holds no class table; index-images writes one.")
+        raise HeadstartError(f"{path} holds no class table; index-images writes one.")
     task: Task = "single_label" if about[b"task"] == b"single_label" else "multi_label"
     return Labels(_frame(table), tuple(json.loads(about[b"classes"])), task)
 

@@ -18,6 +18,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
+from headstart.core.errors import HeadstartError
 from headstart.core.once import Known, NothingKnown, Once
 from headstart.store.work import code_digest, work_folder
 
@@ -190,5 +191,5 @@ def _wanted_gb(environment: Mapping[str, str]) -> float | None:
     except ValueError:
         gb = -1.0
     if not 0 <= gb < float("inf"):
-        raise ValueError(f"HEADSTART_KEEP_GB is {wanted!r}; it must be a number of at least 0.")
+        raise HeadstartError(f"HEADSTART_KEEP_GB is {wanted!r}; it must be a number of at least 0.")
     return gb

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from headstart.core.errors import HeadstartError
+
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
@@ -53,7 +55,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     values = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(values, dict):
-        raise ValueError(f"{path} must hold a mapping of keys to values, found {values!r}.")
+        raise HeadstartError(f"{path} must hold a mapping of keys to values, found {values!r}.")
     return values
 
 

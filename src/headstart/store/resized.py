@@ -12,6 +12,7 @@ import PIL
 import pyarrow as pa
 from PIL import Image
 
+from headstart.core.errors import HeadstartError
 from headstart.core.report import Report
 from headstart.core.rgb import Codec, shrunk
 from headstart.core.workers import in_order
@@ -99,7 +100,7 @@ class ResizedPictures:
         self.ids: list[str] = table["id"].to_pylist()
         lines = "".join(f"{picture}\n" for picture in self.ids)
         if hashlib.sha256(lines.encode()).hexdigest() != self.manifest["ids_sha256"]:
-            raise ValueError(
+            raise HeadstartError(
                 f"{folder}: pictures.arrow does not hold the ids of its manifest.json."
             )
         self.digest: str = hashlib.sha256((lines + text).encode()).hexdigest()

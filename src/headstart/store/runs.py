@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from headstart.core.errors import HeadstartError
+
 
 class Point(NamedTuple):
     """One value of one metric."""
@@ -68,4 +70,4 @@ def parse_run(text: str, where: str) -> RunRecord:
     try:
         return RunRecord.model_validate_json(text)
     except ValidationError as error:
-        raise ValueError(f"{where} is not the record of a stage's run: {error}") from None
+        raise HeadstartError(f"{where} is not the record of a stage's run: {error}") from None

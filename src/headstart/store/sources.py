@@ -14,6 +14,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from headstart.core.errors import HeadstartError
 from headstart.core.section import Section
 
 SOURCES = Path("sources")
@@ -25,7 +26,7 @@ Channels = Annotated[
 ]
 
 
-class SourceError(ValueError):
+class SourceError(HeadstartError):
     """A source is not of a form that is allowed, is not there, or is not what it should be."""
 
 

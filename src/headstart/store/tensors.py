@@ -13,12 +13,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from headstart.core.errors import HeadstartError
 from headstart.store.sources import PackageWeights, UserPath, WeightsSource, locate
 
 _PICKLED = {".pth", ".pt", ".bin", ".tar"}
 
 
-class TensorsError(ValueError):
+class TensorsError(HeadstartError):
     """A file holds no named tensors, or other bytes than it should."""
 
 
