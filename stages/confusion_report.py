@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from headstart import live
+from headstart import lines, live
 from headstart.params import load_section
 from headstart.steps.confusion_report import ConfusionReportParams, confusion_report
 from headstart.store.index import first_paths, read_pictures
@@ -37,6 +37,7 @@ def main(predictions: Path, scores: Path, fine_tuning: Path, pictures: Path, res
             run.artifact(path)
         write_json(metrics, report.metrics)
         run.metrics(report.metrics)
+        run.says(lines.confused(report.metrics), reports[0])
 
 
 if __name__ == "__main__":

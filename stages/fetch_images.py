@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from headstart import live
+from headstart import lines, live
 from headstart.params import load_section
 from headstart.steps.fetch_images import fetch_images
 from headstart.store.image_sources import read_images_source
@@ -30,6 +30,7 @@ def main(images: Path, metrics: Path, run_file: Path) -> None:
             write_images(images, fetch_images(tree, source, n_free_bytes(images), run))
         write_json(metrics, tree.counts())
         run.metrics(tree.counts())
+        run.says(lines.fetch_images(tree.counts()), images)
 
 
 if __name__ == "__main__":

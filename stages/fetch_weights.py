@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from headstart import live
+from headstart import lines, live
 from headstart.learn.backbone import BackboneParams
 from headstart.params import load_section
 from headstart.steps.fetch_weights import fetch_weights
@@ -29,6 +29,7 @@ def main(backbone: Path, metrics: Path, run_file: Path) -> None:
         write_tensors(backbone, weights)
         write_json(metrics, weights.counts())
         run.metrics(weights.counts())
+        run.says(lines.fetch_weights(params.name, weights.counts()), backbone)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from headstart import live
+from headstart import lines, live
 from headstart.core.augment import AugmentParams
 from headstart.core.figures import lr_curve_figure
 from headstart.core.lr_curve import suggest
@@ -63,6 +63,7 @@ def main(
         write_json(metrics, advice.metrics())
         run.metrics(advice.metrics())
         run.artifact(plot)
+        run.says(lines.range_test(advice), plot)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from headstart import live
+from headstart import lines, live
 from headstart.params import load_section
 from headstart.steps.index_images import DECODED, IndexImagesParams, index_images
 from headstart.store.images import DatasetParams, ImageFolder
@@ -39,6 +39,7 @@ def main(images: Path, pictures: Path, labels: Path, train_ids: Path, problems: 
         write_csv(problems, index.problems)
         write_json(metrics, index.counts())
         run.metrics(index.counts())
+        run.says(lines.index_images(index.counts()), problems)
 
 
 if __name__ == "__main__":

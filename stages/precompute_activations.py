@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from headstart import live
+from headstart import lines, live
 from headstart.learn.backbone import BackboneParams, load_backbone
 from headstart.learn.device import RuntimeParams, prepare
 from headstart.learn.frozen import FrozenBackbone
@@ -47,6 +47,7 @@ def main(resized: Path, weights: Path, activations: Path, metrics: Path, run_fil
         counts = write_activations(activations, params.size_px, computations)
         write_json(metrics, counts)
         run.metrics(counts)
+        run.says(lines.stored(counts), activations)
 
 
 if __name__ == "__main__":

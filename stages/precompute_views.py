@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from headstart import live
+from headstart import lines, live
 from headstart.core.augment import AugmentParams
 from headstart.learn.backbone import BackboneParams, load_backbone
 from headstart.learn.device import RuntimeParams, prepare
@@ -59,6 +59,7 @@ def main(
         counts = write_activations(activations, body.size_px, computations)
         write_json(metrics, counts)
         run.metrics(counts)
+        run.says(lines.stored(counts), activations)
 
 
 if __name__ == "__main__":

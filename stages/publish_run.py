@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from headstart import lines
 from headstart.params import read_params
 from headstart.steps.publish_run import publish_run
 from headstart.store.reports import read_json, write_json
@@ -23,9 +24,12 @@ def main(
     metrics: tuple[Path, ...], runs: tuple[Path, ...], reports: tuple[Path, ...], state: Path
 ) -> None:
     """Write the row, then the name of its state."""
-    row = publish_run(read_params(), {path.stem: read_json(path) for path in metrics})
-    publish(row, [read_run(path) for path in runs], reports)
+    params, values = read_params(), {path.stem: read_json(path) for path in metrics}
+    row = publish_run(params, values)
+    run_id = publish(row, [read_run(path) for path in runs], reports)
     write_json(state, {"state": row.state})
+    scores, confidence = values["tta_evaluate"], params["tta_evaluate"]["confidence"]
+    lines.tell(lines.published(row.state, run_id, scores, confidence, reports[0]))
 
 
 if __name__ == "__main__":

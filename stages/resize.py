@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from headstart import live
+from headstart import lines, live
 from headstart.params import load_section
 from headstart.steps.resize import ResizeParams, resize
 from headstart.store.images import ImageFolder
@@ -32,6 +32,7 @@ def main(images: Path, pictures: Path, resized: Path, metrics: Path, run_file: P
         counts = write_resized(resized, encoded, params.manifest())
         write_json(metrics, counts)
         run.metrics(counts)
+        run.says(lines.stored(counts), resized)
 
 
 if __name__ == "__main__":

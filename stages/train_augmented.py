@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from headstart import live
+from headstart import lines, live
 from headstart.core.figures import epoch_curves_figure
 from headstart.core.sampling import SamplingParams
 from headstart.core.task import SCORE
@@ -58,6 +58,7 @@ def main(
         write_json(metrics, training.metrics)
         run.metrics(training.metrics)
         run.artifact(plot)
+        run.says(lines.trained(training.metrics), plot)
 
 
 if __name__ == "__main__":

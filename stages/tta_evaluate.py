@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from headstart import live
+from headstart import lines, live
 from headstart.core.augment import AugmentParams
 from headstart.learn.backbone import load_backbone
 from headstart.learn.device import RuntimeParams, prepare
@@ -62,6 +62,7 @@ def main(
             write_predictions(path, evaluation.predictions[path.stem])
         write_json(metrics, evaluation.metrics)
         run.metrics(evaluation.metrics)
+        run.says(lines.scored(evaluation.metrics), metrics)
 
 
 if __name__ == "__main__":

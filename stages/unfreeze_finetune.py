@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from headstart import live
+from headstart import lines, live
 from headstart.core.augment import AugmentParams
 from headstart.core.figures import epoch_curves_figure
 from headstart.core.lr_curve import Suggestion
@@ -54,8 +54,7 @@ def main(
         stored, advice = ResizedPictures(resized), Suggestion(**read_json(suggestion))
         meaning = read_labels(labels)
         info, device = start.info, backbone.compute.device
-        pictures = Pictures.of(stored, info.full_px, info.frame, device)
-        pictures = pictures.remembered()
+        pictures = Pictures.of(stored, info.full_px, info.frame, device).remembered()
         training, ends = unfreeze_finetune(
             backbone, start, pictures, meaning, augment, params, optimizer, sampling, advice, run
         )
@@ -66,6 +65,7 @@ def main(
         write_json(metrics, training.metrics)
         run.metrics(training.metrics)
         run.artifact(plot)
+        run.says(lines.fine_tuned(training.metrics), plot)
 
 
 if __name__ == "__main__":

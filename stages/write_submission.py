@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from headstart import live
+from headstart import lines, live
 from headstart.params import load_section
 from headstart.steps.write_submission import WriteSubmissionParams, write_submission
 from headstart.store.images import ImageFolder
@@ -35,6 +35,7 @@ def main(predictions: Path, pictures: Path, images: Path, submission: Path,
         write_csv(submission, result.table)
         write_json(metrics, result.metrics)
         run.metrics(result.metrics)
+        run.says(lines.submitted(result.metrics), submission)
 
 
 if __name__ == "__main__":

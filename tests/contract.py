@@ -18,7 +18,7 @@ FROM_PARAMS = {"fetch-images": "${dataset.source}", "fetch-weights": "${backbone
 # What a process does at its start and end, which no output's bytes depend on.
 START = ("src/headstart/__init__.py", {"atexit", "gc"})
 # What a run tells its tracker and the terminal: no output's bytes depend on it.
-TOLD = ("src/headstart/live.py", "src/headstart/terminal.py", "src/headstart/tracking.py")
+TOLD = tuple(f"src/headstart/{n}.py" for n in ("bars", "lines", "live", "terminal", "tracking"))
 WORK_FOLDER = (".headstart", "src/headstart/store/work.py")
 
 
@@ -127,6 +127,8 @@ def _stage_problems(root: Path, stage: Stage) -> Iterator[str]:
                 yield f"{name}: {out} is no out."
         if _first_arguments(tree, "stage_run") != [name]:
             yield f'{name}: {stage.script} must track one run, stage_run("{name}", ...).'
+        if len(list(_calls(tree, "says"))) != 1:
+            yield f"{name}: {stage.script} must say one line at its end, run.says(...)."
 
 
 def _path_problems(stage: Stage, tree: ast.Module) -> Iterator[str]:

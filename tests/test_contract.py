@@ -160,7 +160,7 @@ def test_an_import_of_an_import_is_found(copy: Path) -> None:
     assert any("src/headstart/core/unused2.py" in problem for problem in problems(copy))
 
 
-@pytest.mark.parametrize("module", ["live", "tracking", "terminal"])
+@pytest.mark.parametrize("module", ["bars", "lines", "live", "terminal", "tracking"])
 def test_what_a_run_tells_is_apart_but_not_what_others_import_too(copy: Path, module: str) -> None:
     (copy / "src/headstart/core/unused.py").write_text("")
     add(copy / f"src/headstart/{module}.py", f"\nimport {UNUSED}\n")
@@ -237,6 +237,12 @@ def test_a_script_whose_errors_have_tracebacks_is_found(copy: Path) -> None:
     script = (copy / SCRIPT).read_text()
     (copy / SCRIPT).write_text(script.replace("cls=PlainCommand, ", ""))
     assert any("must be a PlainCommand" in problem for problem in problems(copy))
+
+
+def test_a_script_that_says_nothing_is_found(copy: Path) -> None:
+    script = (copy / SCRIPT).read_text()
+    (copy / SCRIPT).write_text(script.replace("run.says(", "print("))
+    assert any("must say one line at its end" in problem for problem in problems(copy))
 
 
 def test_a_long_script_is_found(copy: Path) -> None:

@@ -47,6 +47,19 @@ def test_a_stage_leaves_one_finished_run_and_its_record(tracked_project: Path) -
     assert [p.name for p in Path.cwd().iterdir() if p.name.startswith("ml")] == []
 
 
+def test_a_stage_ends_in_one_line(capfd: pytest.CaptureFixture[str]) -> None:
+    with stage_run("train-head", Path("run.json"), {}) as run:
+        run.says("3 epochs → valid accuracy 0.8125", Path("a.png"))
+        assert capfd.readouterr().out == ""
+    seconds = (read_run(Path("run.json")).ended_ms - run.record.started_ms) / 1000
+    told = f"train-head: 3 epochs → valid accuracy 0.8125 ({seconds:,.1f} s; a.png)\n"
+    assert capfd.readouterr().out == told
+    with pytest.raises(ValueError, match="bad"), stage_run("x", Path("run.json"), {}) as run:
+        run.says("good", Path("a.png"))
+        raise ValueError("bad")
+    assert capfd.readouterr().out == ""
+
+
 def test_live_metrics_arrive_while_the_stage_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("headstart.live.FLUSH_EVERY_S", 0.0)
     with stage_run("train-head", Path("run.json"), {}) as run:

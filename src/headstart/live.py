@@ -14,6 +14,9 @@ from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+from headstart import lines
+from headstart.bars import Bars
+from headstart.core.report import Shown
 from headstart.core.section import Section
 from headstart.core.state import flatten, numbers
 from headstart.store.runs import Point, RunRecord, write_run
@@ -38,6 +41,8 @@ class StageRun:
             params={name: str(value) for name, value in params.items()},
             tags=origin() | {"headstart.stage": stage, "headstart.record": key},
         )
+        self.line: tuple[str, Path] | None = None
+        self._bars = Bars()
         self._teller = _begun.pop() if _begun else _Teller()
         self._n_flushed = 0
         self._flushed_at = time.monotonic()
@@ -45,14 +50,15 @@ class StageRun:
         start = {"name": stage, **{name: getattr(self.record, name) for name in kept}}
         self._teller.send("start", start)
 
-    def progress(self, items: Iterable[T], n: int, label: str) -> Iterator[T]:
+    def progress(
+        self, items: Iterable[T], n: int, label: str, shown: Shown[T] | None = None
+    ) -> Iterator[T]:
         """Yield `items` with a bar of `n` steps on stderr; no bar where stderr is no terminal."""
-        from tqdm import tqdm
-
-        yield from tqdm(items, total=n, desc=label, file=sys.stderr, disable=None)
+        return self._bars.over(items, n, label, shown)
 
     def log(self, values: Mapping[str, float], step: int) -> None:
         """Tell the metrics of one step (an epoch or an iteration, counted from 0)."""
+        self._bars.tell(values)
         now = now_ms()
         self.record.points += [Point(k, float(v), step, now) for k, v in values.items()]
         if time.monotonic() - self._flushed_at > FLUSH_EVERY_S:
@@ -66,8 +72,13 @@ class StageRun:
         """Show a small file (a picture, a CSV) with the run, as it is when the stage ends."""
         self.record.artifacts.append(str(path))
 
+    def says(self, sentence: str, where: Path) -> None:
+        """Say at the end what the stage did, and which file shows more (headstart.lines)."""
+        self.line = sentence, where
+
     def close(self, status: str) -> None:
         """End the run as FINISHED, FAILED or KILLED."""
+        self._bars.close()
         record = self.record
         record.ended_ms = now_ms()
         self._flush()
@@ -86,7 +97,8 @@ class StageRun:
 def stage_run(stage: str, run_file: Path, sections: Mapping[str, Section]) -> Iterator[StageRun]:
     """Track one run of `stage` with the params `sections`; write its record to `run_file`.
 
-    A stage that raises leaves a failed run and no record, and its exception goes on.
+    At its end the stage says its line on stdout. A stage that raises leaves a failed run and no
+    record, and its exception goes on.
     """
     params = {name: section.model_dump(mode="json") for name, section in sections.items()}
     run = StageRun(stage, flatten(params))
@@ -97,6 +109,10 @@ def stage_run(stage: str, run_file: Path, sections: Mapping[str, Section]) -> It
         raise
     run.close("FINISHED")
     write_run(run_file, run.record)
+    if run.line:
+        sentence, where = run.line
+        seconds = (run.record.ended_ms - run.record.started_ms) / 1000
+        lines.tell(lines.line(stage, sentence, seconds, where))
 
 
 class _Teller:

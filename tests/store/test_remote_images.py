@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from headstart.core.report import Silent
+from headstart.core.report import Shown, Silent
 from headstart.store import download
 from headstart.store.image_sources import Archive, ArchiveImages
 from headstart.store.images import ImageFolder
@@ -29,7 +29,9 @@ class Bars(Silent):
     def __init__(self) -> None:
         self.bars: list[tuple[str, int, int]] = []
 
-    def progress(self, items: Iterable[T], n: int, label: str) -> Iterator[T]:
+    def progress(
+        self, items: Iterable[T], n: int, label: str, shown: Shown[T] | None = None
+    ) -> Iterator[T]:
         n_done = 0
         for item in items:
             n_done += 1

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from headstart.core.report import Silent, T
+from headstart.core.report import Shown, Silent, T
 from headstart.store.resized import N_ROWS_A_BATCH, ResizedPictures, write_resized
 
 ROWS = [(f"{i:04d}", bytes([i % 256]) * (i + 1)) for i in range(2 * N_ROWS_A_BATCH + 3)]
@@ -109,7 +109,9 @@ def test_a_small_input_reads_copies_that_are_made_once(
         labels: ClassVar[list[str]] = []
         sizes: ClassVar[list[int]] = []
 
-        def progress(self, items: Iterable[T], n: int, label: str) -> Iterator[T]:
+        def progress(
+            self, items: Iterable[T], n: int, label: str, shown: Shown[T] | None = None
+        ) -> Iterator[T]:
             self.labels.append(label)
             self.sizes.append(n)
             yield from items

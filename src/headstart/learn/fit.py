@@ -11,7 +11,7 @@ from headstart.core.lr_curve import LrCurve, RangeTestParams, diverged, smooth
 from headstart.core.report import Report
 from headstart.core.sampling import Sampler
 from headstart.core.schedules import Step, constant
-from headstart.learn.loop import Source, batch_rows, mean_loss, n_batches, train_steps
+from headstart.learn.loop import Source, batch_loss, batch_rows, mean_loss, n_batches, train_steps
 from headstart.learn.objective import Objective, Scores
 from headstart.learn.optimizer import Optimizer, OptimizerParams, ParameterGroup
 from headstart.learn.outcome import Epoch, FitResult, StopRule
@@ -171,7 +171,8 @@ class Trainer:
         batches = self.batches(source, epoch)
         with torch_seed(self.seed, "dropout", epoch):
             steps = self._steps(batches, optimizer, schedule)
-            return mean_loss(self.report.progress(steps, len(schedule), f"epoch {epoch + 1}"))
+            label, n = f"epoch {epoch + 1}", len(schedule)
+            return mean_loss(self.report.progress(steps, n, label, batch_loss))
 
     def _steps(
         self,
@@ -207,7 +208,9 @@ class Trainer:
         with torch_seed(self.seed, "dropout", 0):
             lrs = params.lrs()
             steps = self._steps(endless, optimizer, [Step(lr) for lr in lrs])
-            for i, (loss, _) in enumerate(self.report.progress(steps, len(lrs), "rates")):
+            for i, (loss, _) in enumerate(
+                self.report.progress(steps, len(lrs), "rates", batch_loss)
+            ):
                 curve.lrs.append(lrs[i])
                 curve.raw.append(loss.item())
                 curve.smoothed[:] = smooth(curve.raw, params.smoothing)
