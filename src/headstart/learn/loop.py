@@ -24,16 +24,30 @@ class Source(Protocol):
 
 
 def batch_rows(order: NDArray[np.int64], batch_size: int) -> list[NDArray[np.int64]]:
-    """Cut an epoch's order into batches of nearly equal size, none larger than `batch_size`.
+    """Cut an epoch's order into batches of nearly equal size; no picture is dropped.
 
-    No picture is dropped, and no batch of one is left over for batch norm to fail on.
+    No batch is larger than `batch_size`, with one exception: with a `batch_size` of 2 and an odd
+    number of pictures one batch has three. The alternative is a batch of one, on which batch norm
+    fails.
+
+    Raises:
+        ValueError: there are fewer than 2 pictures.
     """
-    return np.array_split(order, math.ceil(len(order) / batch_size))
+    return np.array_split(order, n_batches(len(order), batch_size))
 
 
 def n_batches(n: int, batch_size: int) -> int:
-    """Steps of an epoch over n pictures."""
-    return math.ceil(n / batch_size)
+    """Steps of an epoch over n pictures: as many as `batch_rows` makes batches.
+
+    Raises:
+        ValueError: n is below 2.
+    """
+    if n < 2:
+        raise ValueError(
+            f"train has {n} labelled pictures; a training needs at least 2, because batch norm "
+            "takes its mean and its variance over the pictures of a batch."
+        )
+    return min(math.ceil(n / batch_size), n // 2)
 
 
 def train_steps(
