@@ -111,6 +111,8 @@ def test_the_same_seed_gives_the_same_bits_whatever_was_drawn_before() -> None:
         ([1.0, 1.1, 0.1, 0.2], False, "best", 3, 3),
         ([1.0, 1.1, 9.0, 1.2], False, "best", 0, 3),
         ([1.0, 1.1, 9.0, 1.2], False, "last", 3, 3),
+        # a tie is not worse, and the earlier of two equals is kept
+        ([1.0, 1.0, 9.0, 1.2], False, "best", 0, 3),
     ],
 )
 def test_until_over_fitting(
@@ -141,6 +143,32 @@ def test_the_score_can_be_monitored() -> None:
     told = iter([Scores(1, 0.5), Scores(2, 0.9), Scores(0, 0.8), Scores(0, 0.8)])
     judged = Material(source(), lambda: next(told))
     assert trainer(net).fit([phase(net, material=judged)], rule).kept_epoch == 1
+
+
+@pytest.mark.parametrize(
+    ("scores", "stopped", "kept_epoch", "n_epochs"),
+    [
+        ([0.5, 0.8, 0.8, 0.9], False, 3, 3),  # the tie goes on, and what follows is better
+        ([0.5, 0.8, 0.8, 0.8], False, 1, 3),
+        ([0.8, 0.8, 0.8, 0.8], False, 0, 3),  # the starting point is the earliest of equals
+        ([0.5, 0.8, 0.8, 0.7], True, 1, 3),
+        ([0.5, 0.8, 0.7, 0.7], True, 1, 2),
+    ],
+)
+def test_a_tie_is_not_worse(
+    scores: list[float], stopped: bool, kept_epoch: int, n_epochs: int
+) -> None:
+    told = iter([Scores(1.0, score) for score in scores])
+    net, judged = model(), Material(source(), lambda: next(told))
+    rule = StopRule("score", stop=True, keep="best")
+    result = trainer(net).fit([phase(net, cycles=[1, 1, 1], material=judged)], rule, n_snapshots=3)
+    assert (result.stopped, result.kept_epoch, len(result.epochs)) == (
+        stopped,
+        kept_epoch,
+        n_epochs,
+    )
+    assert len(result.snapshots) == n_epochs - stopped  # a tie is a snapshot, what is worse is not
+    assert result.kept == Scores(1.0, scores[kept_epoch])
 
 
 @pytest.mark.parametrize(("begins", "kept_phase"), [(0.9, 0), (0.3, 1)])

@@ -89,14 +89,15 @@ class Trainer:
     ) -> FitResult:
         """Train through all phases; each starts with a fresh optimiser, as in fastai 0.7.
 
-        "Worse" compares what was judged by the same material, so cycles of one size. What is kept is
-        the best of all ends of cycles, of the starting point, and of what a phase of another size
-        began with, each at its own size. Without a valid split nothing can be judged: the training
-        runs to its end.
+        "Worse" compares what was judged by the same material, so cycles of one size; a tie is not
+        worse. What is kept is the best of all ends of cycles, of the starting point, and of what a
+        phase of another size began with, each at its own size; of equals the earliest, since it had
+        the fewest epochs to over-fit. Without a valid split nothing can be judged: the training runs
+        to its end.
 
         Args:
             phases: in order.
-            rule: when a cycle ends worse than the best so far; None trains to the end, unjudged.
+            rule: what to do when a cycle ends worse than the best so far; None: nothing is judged.
             start: what judges the starting point, where that is not what judges the first phase.
             n_snapshots: how many ends of cycles of the last phase are handed back, the last ones; one
                 that ended worse and stopped the phase is not among them.
@@ -118,7 +119,7 @@ class Trainer:
                     if rule.badness(row.scores) < rule.badness(here.scores):
                         state = _copy_state(self.model)
                         here = _Mark(row.scores, len(result.epochs), number, state)
-                    worse = ended and rule.badness(row.scores) >= rule.badness(ended)
+                    worse = ended and rule.badness(row.scores) > rule.badness(ended)
                     if not worse:
                         ended = row.scores
                     elif rule.stop:

@@ -38,15 +38,17 @@ class Epoch:
 
 @dataclass(frozen=True)
 class StopRule:
-    """When a cycle ends worse than the best so far.
+    """What to do when a cycle ends worse than the best so far.
 
     Attributes:
-        monitor: what "worse" means: a higher log loss, or a lower score.
+        monitor: what "worse" means: a higher log loss, or a lower score. A tie is not worse: scores
+            of a small valid split often tie.
         stop: end the phase when a cycle ends worse than the best cycle before it: over-fitting. The
             starting point is no such cycle: a first short cycle at a high rate may well end a little
             worse than a converged head, and the next one far better. The next phase goes on from
             the best weights of this size.
-        keep: restore the weights of the best end of a cycle, the starting point included, or not.
+        keep: best restores the weights of the best end of a cycle, the starting point included (of
+            equals the earliest); last does not.
     """
 
     monitor: Literal["log_loss", "score"]
