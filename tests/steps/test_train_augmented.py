@@ -11,6 +11,7 @@ from headstart.core.report import Silent
 from headstart.core.sampling import SamplingParams
 from headstart.learn.backbone import Backbone, tensors_digest
 from headstart.learn.device import PLAIN_CPU
+from headstart.learn.divergence import DivergedError
 from headstart.learn.optimizer import OptimizerParams
 from headstart.learn.phases import FinetuneOptimizerParams
 from headstart.steps.precompute_activations import precompute_activations
@@ -165,6 +166,17 @@ def test_a_head_of_another_backbone_or_of_other_classes_is_refused(
         other = start.model_copy(update={"info": start.info.model_copy(update=update)})
         with pytest.raises(CheckpointError, match="another backbone, or for other classes"):
             run(other, AUGMENTED, SGD, AS_THEY_ARE, PLAIN_CPU, Silent())
+
+
+def test_the_phase_whose_rate_is_far_too_high_is_named(
+    views: SizedActivations, plain: SizedActivations, labels: Labels, start: Checkpoint
+) -> None:
+    steep = TrainAugmentedParams.model_validate(
+        {"phases": [PHASE | {"cycles": 1}, PHASE | {"lr": 1e30, "cycles": 1}], "seed": 0}
+    )
+    sentence = r"of epoch 2, where train_augmented\.phases\.1\.lr is 1e\+30\. .* train_head"
+    with pytest.raises(DivergedError, match=sentence):
+        train_augmented(views, plain, labels, start, steep, SGD, AS_THEY_ARE, PLAIN_CPU, Silent())
 
 
 @pytest.mark.parametrize(

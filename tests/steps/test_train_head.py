@@ -8,6 +8,7 @@ from headstart.core.lr_curve import Suggestion
 from headstart.core.report import Silent
 from headstart.core.sampling import Balance, SamplingParams
 from headstart.learn.device import PLAIN_CPU
+from headstart.learn.divergence import DivergedError
 from headstart.learn.head import HeadParams
 from headstart.learn.optimizer import OptimizerParams
 from headstart.steps.train_head import TrainHeadParams, train_head
@@ -61,6 +62,15 @@ def test_auto_takes_the_suggestion_and_refuses_none(
     assert train(plain, labels, auto, Suggestion(0.02, "rule valley")).metrics["lr"] == 0.02
     with pytest.raises(ValueError, match=r"train_head\.lr is auto, but .*: the loss is flat"):
         train(plain, labels, auto)
+
+
+def test_a_rate_that_is_far_too_high_is_named_with_what_to_do(
+    plain: SizedActivations, labels: Labels
+) -> None:
+    steep = TrainHeadParams(lr=1e30, n_epochs=2, seed=0)
+    sentence = r"at step 2 of 4 of epoch 1, where train_head\.lr is 1e\+30\. .* suggests 0\.02\."
+    with pytest.raises(DivergedError, match=sentence):
+        train(plain, labels, steep, Suggestion(0.02, "rule valley"))
 
 
 def test_without_a_valid_split_there_are_no_valid_columns(plain: SizedActivations) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor
 from headstart.core.lr_curve import Suggestion
 from headstart.core.report import Silent
 from headstart.learn.device import PLAIN_CPU
+from headstart.learn.divergence import DivergedError
 from headstart.learn.gradients import PrecisionError
 from headstart.learn.layer_groups import parameter_groups
 from headstart.learn.network import Network
@@ -101,6 +102,19 @@ def finetuning(
         suggestion,
         Silent(),
     )
+
+
+@pytest.mark.parametrize("bn_freeze", ["none", "all"])
+def test_the_phase_whose_rate_is_far_too_high_is_named(
+    bn_freeze: str, start: Checkpoint, labels: Labels
+) -> None:
+    steep = section(phases=[PHASE, PHASE | {"lr": 1e30}])
+    sgd = {"name": "sgd", "weight_decay": 0.0, "bn_freeze": bn_freeze}
+    sentence = (
+        r"of epoch 2, where unfreeze_finetune\.phases\.1\.lr is 1e\+30\. .* suggests 0\.004\."
+    )
+    with pytest.raises(DivergedError, match=sentence):
+        finetune(start, labels, steep, Suggestion(0.004, ""), OPTIMIZER.model_copy(update=sgd))
 
 
 def changes(training: Training, start: Checkpoint) -> list[float]:

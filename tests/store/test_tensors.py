@@ -67,6 +67,22 @@ def test_odd_memory_layouts_are_written_as_they_read(tmp_path: Path) -> None:
     assert torch.equal(read_tensors(tmp_path / "w.safetensors").tensors["k"], kernel)
 
 
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
+def test_what_is_not_finite_is_never_written(bad: float, tmp_path: Path) -> None:
+    path = tmp_path / "4_checkpoints/w.safetensors"
+    broken = TENSORS | {"b.weight": torch.tensor([1.0, bad]), "d": torch.tensor(bad).half()}
+    with pytest.raises(
+        TensorsError, match=r"safetensors is not written: numbers in b\.weight, d are"
+    ):
+        write_tensors(path, NamedTensors(broken, {}))
+    assert not path.parent.exists()
+    write_tensors(path, NamedTensors(TENSORS, {}))
+    before = path.read_bytes()
+    with pytest.raises(TensorsError, match="not finite"):
+        write_tensors(path, NamedTensors(broken, {}))
+    assert path.read_bytes() == before and [*path.parent.iterdir()] == [path]
+
+
 @pytest.mark.parametrize("wrapped", ["plain", "state_dict", "model", "module"])
 def test_pickled_weights_are_unwrapped(wrapped: str, tmp_path: Path) -> None:
     content: Any = {

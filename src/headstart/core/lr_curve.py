@@ -81,10 +81,11 @@ def suggest(curve: LrCurve, rule: Rule) -> Suggestion:
     kept = slice(math.ceil(SKIP_START_FRAC * n), n - math.ceil(SKIP_END_FRAC * n))
     x = np.log(np.asarray(lrs, dtype=np.float64))[kept]
     y = np.asarray(smoothed, dtype=np.float64)[kept]
-    variance = _variance(curve)[kept][np.isfinite(y)]
-    x, y = x[np.isfinite(y)], y[np.isfinite(y)]
+    finite = np.isfinite(y)
+    x, y = x[finite], y[finite]
     if len(y) < MIN_POINTS:
         return Suggestion(None, f"the curve has {len(y)} usable points, {MIN_POINTS} are needed")
+    variance = _variance(curve)[kept][finite]
     lowest = int(np.argmin(y))
     highest = int(np.argmax(y[: lowest + 1]))
     drop = float(y[highest] - y[lowest])

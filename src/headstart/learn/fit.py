@@ -11,6 +11,7 @@ from headstart.core.lr_curve import LrCurve, RangeTestParams, diverged, smooth
 from headstart.core.report import Report
 from headstart.core.sampling import Sampler
 from headstart.core.schedules import Step, constant
+from headstart.learn.divergence import Cause, Watch, require_finite
 from headstart.learn.loop import Source, batch_loss, batch_rows, mean_loss, n_batches, train_steps
 from headstart.learn.objective import Objective, Scores
 from headstart.learn.optimizer import Optimizer, OptimizerParams, ParameterGroup
@@ -41,6 +42,8 @@ class Phase:
         material: what it is trained on; phases of one size share one.
         cycles: epochs of each cycle.
         schedule: batches of an epoch -> what each step of the whole phase has.
+        lr_key: dotted key of the last group's rate, for the error of a training that diverged.
+        remedy: a sentence for that error: what to set instead.
     """
 
     groups: Sequence[ParameterGroup]
@@ -48,6 +51,13 @@ class Phase:
     material: Material
     cycles: Sequence[int] = ()
     schedule: Callable[[int], Sequence[Step]] = constant
+    lr_key: str = "lr"
+    remedy: str = "Set a lower one."
+
+    @property
+    def cause(self) -> Cause:
+        """What a training that diverges in this phase is put down to."""
+        return Cause(self.lr_key, self.groups[-1].lr, self.remedy)
 
 
 @dataclass(frozen=True)
@@ -101,17 +111,22 @@ class Trainer:
             start: what judges the starting point, where that is not what judges the first phase.
             n_snapshots: how many ends of cycles of the last phase are handed back, the last ones; one
                 that ended worse and stopped the phase is not among them.
+
+        Raises:
+            DivergedError: a loss, a weight or the log loss of valid is not finite: no such number is
+                ever compared, kept or returned.
         """
         result = FitResult()
         judged = start or phases[0].material
         best = here = self._mark(judged, rule, 0, None)
         result.start = best.scores if best else None
         ended: Scores | None = None  # of the best cycle of this size
+        moved_by: Cause | None = None
         for number, phase in enumerate(phases):
             if phase.material is not judged:
                 judged, ended = phase.material, None
-                here = self._mark(judged, rule, len(result.epochs), number)
-            for row in self._epochs(number, phase, result.epochs):
+                here = self._mark(judged, rule, len(result.epochs), number, moved_by)
+            for row in self._epochs(number, phase, result.epochs, moved_by):
                 result.epochs.append(row)
                 if not row.ends_cycle:
                     continue
@@ -128,6 +143,7 @@ class Trainer:
                         break
                 if n_snapshots and phase is phases[-1]:
                     result.snapshots = [*result.snapshots, _copy_state(self.model)][-n_snapshots:]
+            moved_by = phase.cause
             if rule and best and here and rule.badness(here.scores) < rule.badness(best.scores):
                 best = here
         result.kept_epoch, result.kept_phase = len(result.epochs), len(phases) - 1
@@ -138,14 +154,23 @@ class Trainer:
         return result
 
     def _mark(
-        self, judge: Material, rule: StopRule | None, epoch: int, phase: int | None
+        self,
+        judge: Material,
+        rule: StopRule | None,
+        epoch: int,
+        phase: int | None,
+        moved_by: Cause | None = None,
     ) -> _Mark | None:
         """The model as it is before training at a size; None where nothing judges it."""
         if rule is None or judge.evaluate is None:
             return None
-        return _Mark(judge.evaluate(), epoch, phase, _copy_state(self.model))
+        scores = judge.evaluate()
+        require_finite(scores, f"before epoch {epoch + 1}", moved_by)
+        return _Mark(scores, epoch, phase, _copy_state(self.model))
 
-    def _epochs(self, number: int, phase: Phase, done: Sequence[Epoch]) -> Iterator[Epoch]:
+    def _epochs(
+        self, number: int, phase: Phase, done: Sequence[Epoch], moved_by: Cause | None
+    ) -> Iterator[Epoch]:
         """Run one epoch of a phase after the other, as the caller asks for them."""
         n_steps = n_batches(self.sampler.n, self.optimizer.batch_size)
         epoch, cycle = len(done), done[-1].cycle + 1 if done else 0
@@ -155,10 +180,14 @@ class Trainer:
             for i in range(cycle_epochs):
                 steps, schedule = schedule[:n_steps], schedule[n_steps:]
                 phase.set_mode()
-                train_loss = self._train(epoch, phase.material.source, optimizer, steps)
+                watch = Watch(epoch, n_steps, phase.cause, moved_by)
+                train_loss = self._train(watch, phase.material.source, optimizer, steps)
+                moved_by = phase.cause
                 lr = phase.groups[-1].lr * max(step.lr for step in steps)
                 evaluate = phase.material.evaluate
                 scores = evaluate() if evaluate else None
+                if scores:
+                    watch.scored(scores)
                 row = Epoch(epoch, number, cycle, lr, train_loss, scores, i == cycle_epochs - 1)
                 self.report.log(row.values(), epoch)
                 yield row
@@ -166,14 +195,15 @@ class Trainer:
             cycle += 1
 
     def _train(
-        self, epoch: int, source: Source, optimizer: Optimizer, schedule: Sequence[Step]
+        self, watch: Watch, source: Source, optimizer: Optimizer, schedule: Sequence[Step]
     ) -> float:
         """One epoch; the mean loss over its pictures."""
-        batches = self.batches(source, epoch)
-        with torch_seed(self.seed, "dropout", epoch):
-            steps = self._steps(batches, optimizer, schedule)
-            label, n = f"epoch {epoch + 1}", len(schedule)
-            return mean_loss(self.report.progress(steps, n, label, batch_loss))
+        batches, label = self.batches(source, watch.epoch), f"epoch {watch.epoch + 1}"
+        with torch_seed(self.seed, "dropout", watch.epoch):
+            steps = watch.losses(self._steps(batches, optimizer, schedule))
+            loss = mean_loss(self.report.progress(steps, len(schedule), label, batch_loss))
+        watch.end(self.model)
+        return loss
 
     def _steps(
         self,

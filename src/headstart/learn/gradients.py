@@ -60,9 +60,9 @@ def require_right_gradients(cosine: float, compute: Compute) -> None:
     """Refuse to train in a precision whose gradients are not those of float64.
 
     Raises:
-        PrecisionError: the cosine is below MIN_COSINE.
+        PrecisionError: the cosine is below MIN_COSINE, or no number.
     """
-    if cosine < MIN_COSINE:
+    if not cosine >= MIN_COSINE:
         precision = compute.describe()["training_precision"]
         raise PrecisionError(
             f"runtime.precision: gradients in {precision} have a cosine of {cosine:.3f} with those "

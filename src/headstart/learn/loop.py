@@ -59,7 +59,8 @@ def train_steps(
 ) -> Iterator[tuple[Tensor, int]]:
     """One optimiser step a batch; yields the raw mean loss of the batch and the batch's size.
 
-    The loss stays on its device: who reads it waits for a GPU, which then waits for the next step.
+    The loss stays on its device: to read one of a GPU's is to wait for all its work, and meanwhile
+    the GPU gets no next step (`divergence.Watch` reads many at once).
     Stops with the shorter of `batches` and `schedule`.
     """
     for step, (inputs, targets) in zip(schedule, batches, strict=False):

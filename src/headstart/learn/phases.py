@@ -201,6 +201,15 @@ def rate(lr: Rate, suggestion: Suggestion, key: str) -> float:
     return suggestion.lr
 
 
+def lower(lr: float, suggestion: Suggestion) -> str:
+    """What to do about a rate at which the training diverged, as a sentence."""
+    if suggestion.lr is None:
+        return f"Set a lower one. The range test suggests none: {suggestion.reason}."
+    if suggestion.lr < lr:
+        return f"Set a lower one; the range test suggests {suggestion.lr:.3g}."
+    return f"Set a lower one, although the range test suggests {suggestion.lr:.3g}."
+
+
 def head_phase(head: nn.Module, lr: float, optimizer: OptimizerParams, material: Material) -> Phase:
     """The head alone on cached features, its batch norms running; no epochs yet."""
     group = ParameterGroup(list(head.parameters()), lr, optimizer.weight_decay)

@@ -1,6 +1,7 @@
 """Continue the head on augmented views, with SGDR."""
 
 import warnings
+from dataclasses import replace
 from typing import Self
 
 from pydantic import model_validator
@@ -65,6 +66,7 @@ def train_augmented(
     Raises:
         CheckpointError: the head belongs to another backbone or to other classes.
         ActivationsError: those of a phase's size are not cached.
+        DivergedError: the training diverged.
     """
     weights = views.first().manifest.weights
     if start.info.weights != weights or start.info.classes != labels.classes:
@@ -103,10 +105,14 @@ def train_augmented(
     trainer = head_trainer(head, optimizer, balance, params.seed, device, report)
     result = trainer.fit(
         [
-            scheduled(
-                head_phase(head, float(phase.lr), optimizer, material[size]), phase, optimizer
+            replace(
+                scheduled(
+                    head_phase(head, float(phase.lr), optimizer, material[size]), phase, optimizer
+                ),
+                lr_key=f"train_augmented.phases.{number}.lr",
+                remedy="Set a lower one, such as that of train_head.",
             )
-            for phase, size in zip(params.phases, sizes, strict=True)
+            for number, (phase, size) in enumerate(zip(params.phases, sizes, strict=True))
         ]
     )
     info = start.info.model_copy(

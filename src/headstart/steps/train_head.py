@@ -16,7 +16,7 @@ from headstart.learn.head import HeadParams, create_head
 from headstart.learn.objective import Objective, balanced
 from headstart.learn.optimizer import OptimizerParams
 from headstart.learn.outcome import FitResult
-from headstart.learn.phases import Rate, head_phase, rate
+from headstart.learn.phases import Rate, head_phase, lower, rate
 from headstart.learn.seeding import torch_seed
 from headstart.learn.sources import FeatureSource
 from headstart.store.activations import SizedActivations
@@ -50,6 +50,7 @@ def train_head(
 
     Raises:
         ValueError: `lr` is auto and the range test has no suggestion.
+        DivergedError: the training diverged.
         ActivationsError: a labelled picture has no cached activations.
     """
     lr = rate(params.lr, suggestion, "train_head.lr")
@@ -69,6 +70,8 @@ def train_head(
             head_phase(head, lr, optimizer, material),
             cycles=[1] * params.n_epochs,
             schedule=lambda n_batches: constant(params.n_epochs * n_batches),
+            lr_key="train_head.lr",
+            remedy=lower(lr, suggestion),
         )
         return head, trainer.fit([phase])
 

@@ -1,6 +1,7 @@
 """Unfreeze and fine-tune the network with differential rates and SGDR."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Literal, NamedTuple
 
 import torch
@@ -23,6 +24,7 @@ from headstart.learn.outcome import StopRule
 from headstart.learn.phases import (
     FinetuneOptimizerParams,
     PhasesParams,
+    lower,
     network_phase,
     rate,
     set_mode,
@@ -90,6 +92,7 @@ def unfreeze_finetune(
     Raises:
         ValueError: `lr` is auto without a suggestion, the head belongs to another backbone, or a
             phase is larger than `pictures`.
+        DivergedError: the training diverged.
         PrecisionError: the training precision is reduced and its gradients are wrong.
     """
     first = rate(params.phases[0].lr, suggestion, "unfreeze_finetune.phases.0.lr")
@@ -115,8 +118,12 @@ def unfreeze_finetune(
     by_size = {size: material(size) for size in dict.fromkeys((start.info.size_px, *sizes))}
     trainer = Trainer(network, sampler, optimizer, objective, params.seed, report)
     phases = [
-        network_phase(network, phase, optimizer, lr, by_size[size])
-        for phase, lr, size in zip(params.phases, rates, sizes, strict=True)
+        replace(
+            network_phase(network, phase, optimizer, lr, by_size[size]),
+            lr_key=f"unfreeze_finetune.phases.{number}.lr",
+            remedy=lower(lr, suggestion),
+        )
+        for number, (phase, lr, size) in enumerate(zip(params.phases, rates, sizes, strict=True))
     ]
     if backbone.compute.training_dtype != torch.float32:
         cosine = gradient_cosine(

@@ -122,7 +122,11 @@ def named_tensors(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]
 
 
 def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write beside, then rename. The same tensors and info give the same bytes."""
+    """Write beside, then rename. The same tensors and info give the same bytes.
+
+    Raises:
+        TensorsError: a tensor holds numbers that are not finite; nothing is written.
+    """
     text = json.dumps(checkpoint.info.model_dump(mode="json"), sort_keys=True)
     tensors = dict(sorted(checkpoint.tensors.items()))
     write_tensors(path, NamedTensors(tensors, {"headstart": text}))

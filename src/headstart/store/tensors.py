@@ -14,6 +14,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from headstart.core.errors import HeadstartError
+from headstart.core.finite import not_finite
 from headstart.store.sources import PackageWeights, UserPath, WeightsSource, locate
 
 _PICKLED = {".pth", ".pt", ".bin", ".tar"}
@@ -40,7 +41,12 @@ def write_tensors(path: Path, content: NamedTensors) -> None:
     """Write safetensors beside, then rename. The same content gives the same bytes.
 
     (safetensors itself writes metadata of several keys in an order that differs from run to run.)
+
+    Raises:
+        TensorsError: a tensor holds numbers that are not finite; nothing is written.
     """
+    if names := not_finite(content.tensors):
+        raise TensorsError(f"{path} is not written: numbers in {names} are not finite.")
     data = save({k: v.detach().cpu().contiguous() for k, v in content.tensors.items()})
     # The form: length of the header (8 bytes, little-endian), header (JSON), then the numbers.
     end = 8 + int.from_bytes(data[:8], "little")
