@@ -16,7 +16,11 @@ from headstart.learn.optimizer import OptimizerParams
 from headstart.learn.phases import FinetuneOptimizerParams
 from headstart.steps.precompute_activations import precompute_activations
 from headstart.steps.precompute_views import precompute_views
-from headstart.steps.train_augmented import TrainAugmentedParams, train_augmented
+from headstart.steps.train_augmented import (
+    TrainAugmentedParams,
+    repeated_views,
+    train_augmented,
+)
 from headstart.steps.train_head import train_head
 from headstart.steps.unfreeze_finetune import UnfreezeFinetuneParams, unfreeze_finetune
 from headstart.store.activations import Activations, ActivationsError, SizedActivations
@@ -156,6 +160,43 @@ def test_fewer_views_than_epochs_is_a_warning_that_names_both_keys(
     keys = r"train_augmented\.phases have 3 epochs at 32 px, but precompute_views\.n_views is 2"
     with pytest.warns(UserWarning, match=keys):
         train_augmented(views, plain, labels, start, longer, SGD, AS_THEY_ARE, PLAIN_CPU, Silent())
+
+
+def test_epochs_of_one_size_read_all_its_views_though_another_size_lies_between(
+    backbone: Backbone,
+    views: SizedActivations,
+    plain: SizedActivations,
+    labels: Labels,
+    start: Checkpoint,
+) -> None:
+    """Small, large, small with two views: epochs 0 and 2 are the small ones, and 2 modulo 2 is 0."""
+    small, large = SIZES
+    params = TrainAugmentedParams.model_validate({"phases": [small, large, small], "seed": 0})
+    of_large = with_large(plain, backbone, IDS, of_views=False)
+
+    def trained(of_small: Activations) -> torch.Tensor:
+        both = with_large(sized(of_small), backbone, labels.ids("train"), of_views=True)
+        training = train_augmented(
+            both, of_large, labels, start, params, SGD, AS_THEY_ARE, PLAIN_CPU, Silent()
+        )
+        return training.checkpoint.tensors["head.2.weight"]
+
+    of = views.first()
+    repeated = Activations(of.features[[0, 0]], of.ids, of.manifest)
+    assert not torch.equal(trained(of), trained(repeated))
+
+
+def test_who_checks_params_learns_of_repeated_views_by_size() -> None:
+    phases = [PHASE | {"size_px": 64, "cycles": 3}, PHASE, PHASE | {"size_px": 64, "cycles": 3}]
+    params = TrainAugmentedParams.model_validate({"phases": phases, "seed": 0})
+    assert repeated_views(params, n_views=6, full_px=128) == []
+    assert repeated_views(params, n_views=5, full_px=128) == [
+        "train_augmented.phases have 6 epochs at 64 px, but precompute_views.n_views is 5: views "
+        "repeat."
+    ]
+    assert len(repeated_views(params, n_views=1, full_px=128)) == 2
+    [of_one_size] = repeated_views(params, n_views=6, full_px=64)
+    assert "8 epochs at 64 px" in of_one_size
 
 
 def test_a_head_of_another_backbone_or_of_other_classes_is_refused(

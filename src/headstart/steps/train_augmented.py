@@ -8,13 +8,14 @@ from pydantic import model_validator
 
 from headstart.core.report import Report
 from headstart.core.sampling import SamplingParams
+from headstart.core.sizes import px
 from headstart.learn.cached_head import cached_material, head_trainer
 from headstart.learn.device import Compute
 from headstart.learn.head import restore_head
 from headstart.learn.objective import balanced
 from headstart.learn.optimizer import OptimizerParams
 from headstart.learn.phases import PhasesParams, head_phase, scheduled
-from headstart.learn.sources import FeatureSource
+from headstart.learn.sources import FeatureSource, views_of_epochs
 from headstart.store.activations import SizedActivations
 from headstart.store.checkpoints import Checkpoint, CheckpointError, Training, named_tensors
 from headstart.store.index import Labels
@@ -39,6 +40,40 @@ class TrainAugmentedParams(PhasesParams):
         return self
 
 
+def epochs_by_size(params: TrainAugmentedParams, full_px: int) -> dict[int, list[int]]:
+    """The epochs at each input size in px, counted from 0 over all phases.
+
+    Raises:
+        ValueError: a size is larger than `full_px`.
+    """
+    epochs: dict[int, list[int]] = {}
+    n = 0
+    for number, phase in enumerate(params.phases):
+        size = px(phase.size_px, full_px, f"train_augmented.phases.{number}.size_px")
+        epochs.setdefault(size, []).extend(range(n, n + phase.n_epochs()))
+        n += phase.n_epochs()
+    return epochs
+
+
+def repeated_views(params: TrainAugmentedParams, n_views: int, full_px: int) -> list[str]:
+    """A sentence a size with more epochs than there are views: some are read more than once.
+
+    Where there are as many views as epochs, no two epochs read the same one. The copies of an
+    oversampled picture are apart from that: they read views that other epochs read, too.
+
+    Args:
+        params: section train_augmented.
+        n_views: precompute_views.n_views.
+        full_px: backbone.size_px.
+    """
+    return [
+        f"train_augmented.phases have {len(epochs)} epochs at {size} px, but "
+        f"precompute_views.n_views is {n_views}: views repeat."
+        for size, epochs in epochs_by_size(params, full_px).items()
+        if len(epochs) > n_views
+    ]
+
+
 def train_augmented(
     views: SizedActivations,
     plain: SizedActivations,
@@ -50,7 +85,9 @@ def train_augmented(
     compute: Compute,
     report: Report,
 ) -> Training:
-    """Epoch e trains on view e modulo V of its size; valid is scored on its plain view of that size.
+    """Train on a view an epoch (`views_of_epochs`); score valid on its plain view of the same size.
+
+    With at least as many views as epochs, epoch e reads view e: what live augmentation would show.
 
     Args:
         views: of each cached size V views of the train split.
@@ -76,18 +113,9 @@ def train_augmented(
         views.at(phase.size_px, key).manifest.size_px
         for phase, key in zip(params.phases, keys, strict=True)
     ]
-    for size in dict.fromkeys(sizes):
-        n_views = len(views.by_size[size].features)
-        n_epochs = sum(
-            phase.n_epochs() for phase, of in zip(params.phases, sizes, strict=True) if of == size
-        )
-        if n_views < n_epochs:
-            warnings.warn(
-                f"train_augmented.phases have {n_epochs} epochs at {size} px, but "
-                f"precompute_views.n_views is {n_views}: epoch e reads view e modulo {n_views}, so "
-                "views repeat.",
-                stacklevel=2,
-            )
+    for sentence in repeated_views(params, len(views.first().features), views.full_px):
+        warnings.warn(sentence, stacklevel=2)
+    epochs = epochs_by_size(params, views.full_px)
     train, valid = labels.labelled("train"), labels.labelled("valid")
     head = restore_head(start.part("head"), start.info.dropout)
     targets = labels.targets(train)
@@ -96,7 +124,12 @@ def train_augmented(
     material = {
         size: cached_material(
             head,
-            FeatureSource(views.by_size[size].of(train), targets, device),
+            FeatureSource(
+                views.by_size[size].of(train),
+                targets,
+                device,
+                views_of_epochs(epochs[size], len(views.by_size[size].features)),
+            ),
             FeatureSource(plain.by_size[size].of(valid), labels.targets(valid), device),
             balance[1],
         )
