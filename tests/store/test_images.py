@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,6 +39,22 @@ def test_broken_and_circular_links_are_named(source: Path) -> None:
     (source / "a" / "up").symlink_to(source)
     with pytest.raises(ValueError, match="is a link back to"):
         list_tree(source)
+
+
+def test_what_goes_away_while_it_is_listed_is_left_out(
+    source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = Path.iterdir
+
+    def removed_after(folder: Path) -> Iterator[Path]:
+        found = sorted(listed(folder))
+        if folder == source:
+            (source / "labels.csv").unlink()
+            shutil.rmtree(source / "b")
+        return iter(found)
+
+    monkeypatch.setattr(Path, "iterdir", removed_after)
+    assert list(list_tree(source).sizes) == ["a/1.jpg", "a/deep/3.png"]
 
 
 def test_names_that_are_not_utf8_are_named(source: Path) -> None:

@@ -1,5 +1,7 @@
 import os
+import shutil
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -131,6 +133,52 @@ def test_the_least_lately_used_gives_way(tmp_path: Path) -> None:
     list(made_once({"of": "held"}, ["a"], found))
     list(made_once({"of": "one more"}, ["b", "c"], found))
     assert not found.made
+
+
+@pytest.mark.usefixtures("_keep_1_mb")
+def test_several_that_make_room_at_once_do_not_fail_each_other() -> None:
+    """Each keeps less than 1 MB of many keys, so all of them remove what the others have listed."""
+
+    def work(number: int) -> None:
+        for i in range(60):
+            [found] = made_once({"of": f"{number} {i}"}, ["a"], Maker(n_bytes=300_000))
+            assert found.startswith(record("a"))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(4)))
+
+
+@pytest.mark.usefixtures("_keep_1_mb")
+def test_a_folder_that_goes_away_before_it_is_removed_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for of in ("one", "two", "three"):
+        list(made_once({"of": of}, ["a"], Maker(n_bytes=300_000)))
+
+    class Late(FileLock):
+        """Gets the lock when another process has just removed the folder."""
+
+        def __enter__(self) -> "Late":
+            shutil.rmtree(Path(self.lock_file).with_suffix(""))
+            super().__enter__()
+            return self
+
+    monkeypatch.setattr(records, "FileLock", Late)
+    list(made_once({"of": "four"}, ["a"], Maker(n_bytes=600_000)))
+    found = Maker()
+    list(made_once({"of": "four"}, ["a"], found))
+    assert not found.made and len(folders(tmp_path)) < 4
+
+
+@pytest.mark.usefixtures("_keep_1_mb")
+def test_a_run_survives_that_its_records_are_deleted(tmp_path: Path) -> None:
+    with known_records({"of": "x"}) as known:
+        shutil.rmtree(tmp_path / ".headstart")
+        for picture in "abc":  # the second asks for room
+            known.add(picture, bytes(600_000))
+        assert known.get("a") is None
+    with known_records({"of": "x"}) as known:
+        assert known.get("a") is None
 
 
 @pytest.mark.usefixtures("_keep_1_mb")

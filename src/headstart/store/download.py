@@ -114,7 +114,7 @@ def _verify(archive: Archive, part: Path) -> None:
         new = hashlib.new(algorithm, usedforsecurity=False)
         found = hashlib.file_digest(file, lambda: new).hexdigest()
     if found != promised:
-        part.unlink()
+        part.unlink(missing_ok=True)
         raise SourceError(
             f"{archive.url}: its {algorithm} is {found}, but the file under sources/ promises "
             f"{promised}. What was fetched is removed; run again, and if this stays, the file on "
@@ -140,4 +140,7 @@ def _full(archive: Archive, part: Path) -> SourceError:
 
 
 def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,6 +53,8 @@ class Tree:
 def list_tree(root: Path) -> Tree:
     """List all files below `root`; symbolic links are followed.
 
+    What is removed while it is listed is left out.
+
     Raises:
         ValueError: `root` is no folder, a link leads nowhere or back to a folder above it, or a
             name is not valid UTF-8.
@@ -63,11 +66,11 @@ def list_tree(root: Path) -> Tree:
     waiting: list[tuple[Path, tuple[Path, ...]]] = [(root, (root.resolve(),))]
     while waiting:
         folder, above = waiting.pop()
-        for path in folder.iterdir():
+        for path in _entries(folder):
             if path.name.startswith(".") or path.name.lower() in _SYSTEM_FILES:
                 n_hidden += 1
                 continue
-            if not path.exists():
+            if path.is_symlink() and not path.exists():
                 raise HeadstartError(
                     f"{path} is a link to {path.readlink()}, which does not exist."
                 )
@@ -80,14 +83,24 @@ def list_tree(root: Path) -> Tree:
             name = path.relative_to(root).as_posix()
             if "\udc80" <= max(name) <= "\udcff":  # how Python shows bytes that are not UTF-8
                 raise HeadstartError(f"{root} has a file named {name!r}; rename it to valid UTF-8.")
-            sizes[name] = path.stat().st_size
+            with suppress(FileNotFoundError):  # removed since it was listed
+                sizes[name] = path.stat().st_size
     return Tree(root, dict(sorted(sizes.items())), n_hidden)
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except FileNotFoundError:  # removed since it was listed
+        return []
 
 
 def n_free_bytes(path: Path) -> int:
     """Bytes that are free where `path` (or the nearest folder above it that exists) lies."""
-    existing = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
-    return shutil.disk_usage(existing).free
+    for place in (path, *path.absolute().parents):
+        with suppress(FileNotFoundError, NotADirectoryError):  # not asked before: it may go away
+            return shutil.disk_usage(place).free
+    raise FileNotFoundError(path)
 
 
 def write_images(folder: Path, files: Iterable[tuple[str, Path]]) -> None:

@@ -10,9 +10,9 @@ import os
 import shutil
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -132,7 +132,7 @@ class Records:
             n_line_bytes += len(line)
         self._data.truncate(self._end)
         self._lines.truncate(n_line_bytes)
-        self._room, self._full = _make_room(folder, self._end, wanted_gb), False
+        self._room, self._full = self._made_room(self._end), False
 
     def __enter__(self) -> "Records":
         return self
@@ -156,30 +156,58 @@ class Records:
         """Append a record for later runs, unless there is no room."""
         end = self._end + len(data)
         if end > self._room and not self._full:
-            self._room = _make_room(self._folder, end, self._wanted_gb)
+            self._room = self._made_room(end)
             self._full = end > self._room
         if not self._full:
             self._data.write(data)
             self._lines.write(f"{picture} {len(data)} {zlib.crc32(data):08x}\n".encode())
             self._end = end
 
+    def _made_room(self, n_bytes: int) -> int:
+        # By the open file: the folder may have been removed by hand, which costs no more than time.
+        n_free = shutil.disk_usage(self._data.fileno()).free
+        return _make_room(self._folder, n_bytes, self._wanted_gb, n_free)
 
-def _make_room(folder: Path, n_bytes: int, wanted_gb: float | None) -> int:
-    """Remove others than `folder` until it may have `n_bytes`; how many it may have then."""
-    others = [path for path in folder.parent.iterdir() if path.is_dir() and path != folder]
-    sizes = {path: sum(file.stat().st_size for file in path.iterdir()) for path in others}
-    free = shutil.disk_usage(folder).free + sum(sizes.values()) + n_bytes
+
+def _make_room(folder: Path, n_bytes: int, wanted_gb: float | None, n_free: int) -> int:
+    """Remove others than `folder` until it may have `n_bytes`; how many it may have then.
+
+    Other processes make room, too: a folder may go away at any time.
+    """
+    others: dict[Path, _Used] = {}
+    with suppress(FileNotFoundError):
+        others = {path: used for path in folder.parent.iterdir() if (used := _used(path))}
+    others.pop(folder, None)
+    free = n_free + sum(used.n_bytes for used in others.values()) + n_bytes
     limit = int(free * _FREE_FRAC if wanted_gb is None else wanted_gb * 1e9)
-    for path in sorted(others, key=lambda path: path.stat().st_mtime):
-        if sum(sizes.values()) + n_bytes <= limit:
+    for path in sorted(others, key=lambda path: others[path].mtime):
+        if sum(used.n_bytes for used in others.values()) + n_bytes <= limit:
             break
         try:
             with FileLock(path.with_name(f"{path.name}.lock"), timeout=0):
-                shutil.rmtree(path)
-                del sizes[path]
+                with suppress(FileNotFoundError):
+                    shutil.rmtree(path)
+                del others[path]
         except Timeout:  # another process works with it
             continue
-    return limit - sum(sizes.values())
+    return limit - sum(used.n_bytes for used in others.values())
+
+
+class _Used(NamedTuple):
+    """When a folder was used last (s since the epoch), and the bytes of its files."""
+
+    mtime: float
+    n_bytes: int
+
+
+def _used(path: Path) -> _Used | None:
+    """What a folder holds; None where it is no folder, or is being removed."""
+    try:
+        with os.scandir(path) as files:
+            n_bytes = sum(file.stat().st_size for file in files)
+        return _Used(path.stat().st_mtime, n_bytes)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
 def _wanted_gb(environment: Mapping[str, str]) -> float | None:

@@ -37,7 +37,7 @@ def work_folder(kind: str, key: Mapping[str, Any]) -> Iterator[Path]:
         print(f"Waiting for another run, which is making the same ({folder}) …", file=sys.stderr)
         lock.acquire()
     try:
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         yield folder
     finally:
         lock.release()
