@@ -18,7 +18,13 @@ FROM_PARAMS = {"fetch-images": "${dataset.source}", "fetch-weights": "${backbone
 # What a process does at its start and end, which no output's bytes depend on.
 START = ("src/headstart/__init__.py", {"atexit", "gc"})
 # What a run tells its tracker and the terminal: no output's bytes depend on it.
-TOLD = tuple(f"src/headstart/{n}.py" for n in ("bars", "lines", "live", "terminal", "tracking"))
+TOLD = tuple(
+    f"src/headstart/{name}.py"
+    for name in (
+        *("bars", "lines", "live", "terminal"),
+        *("tracking", "tracking_names", "tracking_runs", "tracking_store"),
+    )
+)
 WORK_FOLDER = (".headstart", "src/headstart/store/work.py")
 
 

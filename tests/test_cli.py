@@ -192,7 +192,8 @@ def test_sync_refuses_a_revision_that_does_not_exist(project: Path) -> None:
 def test_sync_says_that_the_tracker_is_down(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     result = headstart("sync")
-    assert result.exit_code == 1 and "MLflow does not answer" in result.output
+    assert result.exit_code == 1
+    assert "MLflow at http://127.0.0.1:9 could not be told" in result.output
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def test_a_stage_leaves_one_finished_run_and_its_record(tracked_project: Path) -
     }
     assert run.data.params == record.params
     assert run.data.metrics["valid.accuracy"] == 0.9
-    assert run.data.metrics["valid.recall.a_b"] == 1.0
+    assert run.data.metrics["valid.recall.a/b"] == 1.0
     assert "valid.rule" not in run.data.metrics
     assert run.data.tags["headstart.stage"] == "train-head"
     tracker = Tracker()
@@ -225,7 +225,7 @@ def test_processes_that_open_a_fresh_store_at_once_lose_no_run(tracked_project: 
     ("code", "imported"),
     [
         ("import headstart.live, headstart.cli", False),
-        ("from headstart.tracking import import_mlflow; import_mlflow()", True),
+        ("from headstart.tracking_store import import_mlflow; import_mlflow()", True),
     ],
 )
 def test_mlflow_is_imported_by_who_tells_it_alone(code: str, imported: bool) -> None:

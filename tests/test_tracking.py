@@ -36,7 +36,8 @@ def test_a_row_is_complete_and_the_first_row_adopts_the_stage_runs() -> None:
     assert stored.data.metrics == {"a": 2.0}
     assert stored.data.tags["headstart.run.train-head"] == record.run_id
     assert stored.info.status == "FINISHED"
-    assert tracker.has_row(row(a=1.0).state) and not tracker.has_row(row(a=3.0).state)
+    assert tracker.ensure_row(row(a=1.0), [record]) == (first, False)
+    assert tracker.ensure_row(row(a=3.0), [record])[1]
 
 
 def test_a_row_keeps_a_view_of_the_scores() -> None:
@@ -61,9 +62,10 @@ def test_a_row_that_broke_halfway_is_not_complete(monkeypatch: pytest.MonkeyPatc
     def fail(*_: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr(Tracker, "log_points", fail)
-    assert publish(row(a=1.0), []) is None
-    assert not Tracker().has_row(row(a=1.0).state)
+    with monkeypatch.context() as patch:
+        patch.setattr(Tracker, "log_points", fail)
+        assert publish(row(a=1.0), []) is None
+    assert Tracker().find({"headstart.complete": "true"}) is None
 
 
 @pytest.mark.parametrize("broken", ["http://127.0.0.1:9", "sqlite:////proc/no/such/folder/x.db"])

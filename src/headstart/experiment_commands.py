@@ -11,7 +11,7 @@ from headstart.core.spread import spread_csv, spread_table, spreads
 from headstart.experiment_queue import ExperimentQueue
 from headstart.experiment_runs import problems_of, run_all
 from headstart.experiment_settings import check_settings, parse_settings, require_stratified
-from headstart.tracking import project_root
+from headstart.tracking_store import project_root
 
 SCORES = ("accuracy", "f2", "map", "log_loss")
 DEFAULT_METRICS = tuple(

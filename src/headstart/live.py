@@ -20,7 +20,9 @@ from headstart.core.report import Shown
 from headstart.core.section import Section
 from headstart.core.state import flatten, numbers
 from headstart.store.runs import Point, RunRecord, write_run
-from headstart.tracking import Tracker, import_mlflow, now_ms, origin, say_down
+from headstart.tracking import Tracker, origin
+from headstart.tracking_runs import now_ms, say_down
+from headstart.tracking_store import import_mlflow
 
 T = TypeVar("T")
 
@@ -172,6 +174,7 @@ def tell(messages: Iterable[Mapping[str, Any]]) -> str | None:
                     ended = True
         if not ended:
             tracker.end(run_id, "KILLED", now_ms())
+        tracker.say_missing()
         return run_id
     except Exception as error:
         say_down(error)

@@ -1,0 +1,31 @@
+"""Names of metrics and params as MLflow takes them: a class may be called anything."""
+
+import hashlib
+import posixpath
+import re
+
+MAX_LENGTH = 250  # mlflow.utils.validation.MAX_ENTITY_KEY_LENGTH
+REFUSED = re.compile(r"[^/\w.\- :]")  # by validate_param_and_metric_name, in the same module
+MARK = re.compile(r"--[0-9a-f]{8}\Z")  # the end of every name that is not the original one
+
+
+def mlflow_name(key: str) -> str:
+    """Return the name of `key` in MLflow: the same in every run, and no other key's.
+
+    A name that MLflow takes stays as it is. In any other, `_` stands for what MLflow refuses, the
+    end is cut, and the first 8 hex digits of the key's sha256 follow: `recall.a+b` becomes
+    `recall.a_b--28dfc35e`. Two keys share a name only where these digits are equal, too. A key that
+    ends in such a mark gets one of its own, so that it never meets the changed name of another.
+    """
+    if _taken(key) and not MARK.search(key):
+        return key
+    mark = "--" + hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    name = REFUSED.sub("_", key)[: MAX_LENGTH - len(mark)] + mark
+    return name if _taken(name) else re.sub(r"\A\.\.|/", "_", name)
+
+
+def _taken(name: str) -> bool:
+    """Tell whether MLflow takes `name`: no other characters, and no path that has a shorter form."""
+    if REFUSED.search(name) or len(name) > MAX_LENGTH or name == ".":
+        return False
+    return posixpath.normpath(name) == name and not name.startswith(("..", "/"))

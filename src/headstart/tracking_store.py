@@ -1,0 +1,154 @@
+"""Where MLflow keeps runs: the store that the user names, or mlflow.db in the project's folder."""
+
+import os
+import sqlite3
+import warnings
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+from urllib.request import url2pathname
+
+LOCK_TIMEOUT_S = 60.0
+SQLITE_TIMEOUT_S = 20.0  # how long a write waits for another process; MLflow's own number
+ARTIFACTS = "mlartifacts"  # the folder beside mlflow.db
+# MLflow opens a database that it cannot open up to 10 times, for 100 s; 5 times take 2.6 s.
+N_OPENS = 5
+# MLflow asks an unreachable server for minutes, reports its use, and logs tracebacks of what we say
+# in a sentence.
+MLFLOW_DEFAULTS = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_LOGGING_LEVEL": "CRITICAL",
+    "MLFLOW_EXPERIMENT_NAME": "headstart",
+}
+
+
+def project_root() -> Path:
+    """The project's own folder, also inside the temporary copy of a queued experiment."""
+    if root := os.environ.get("DVC_ROOT"):
+        return Path(root).absolute()
+    here = Path.cwd()
+    return next(
+        (folder for folder in [here, *here.parents] if (folder / "dvc.yaml").exists()), here
+    )
+
+
+def store_name() -> str:
+    """The store as a person knows it, for messages: MLFLOW_TRACKING_URI or the file's path."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or str(_own_database())
+
+
+def tracking_uri() -> str:
+    """The store's address for MLflow.
+
+    Raises:
+        ValueError: the project's folder cannot hold a store of MLflow's.
+    """
+    if uri := os.environ.get("MLFLOW_TRACKING_URI"):
+        return uri
+    from sqlalchemy import URL
+
+    file = _own_database()
+    try:
+        str(file).encode()
+    except UnicodeEncodeError:
+        raise ValueError(
+            f"the path {str(file)!r} is not UTF-8, so MLflow would write to another folder: rename "
+            "that folder, or set MLFLOW_TRACKING_URI"
+        ) from None
+    # SQLite decodes this path itself, so it may hold `?`, `#` or `%`. Where the address begins with
+    # sqlite:/// MLflow makes the folders of the path as it is written there, with its %3F.
+    url = URL.create("sqlite+pysqlite", database=f"file:{quote(str(file))}", query={"uri": "true"})
+    return url.render_as_string(hide_password=False)
+
+
+def import_mlflow() -> None:
+    """Import what `open_store` needs, and open nothing yet."""
+    for name, value in MLFLOW_DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # MLflow's use of its own dependencies is not ours
+        import mlflow  # noqa: F401
+
+        if not store_name().startswith("http"):
+            from mlflow.store.db import utils
+            from mlflow.store.tracking import sqlalchemy_store  # noqa: F401
+
+            utils.MAX_RETRY_COUNT = N_OPENS
+
+
+def open_store() -> tuple[Any, str]:
+    """Return MLflow's client and the id of the experiment; make store and experiment if need be.
+
+    Raises:
+        Exception: whatever MLflow raises.
+        ValueError: see `tracking_uri`.
+    """
+    from filelock import FileLock
+
+    import_mlflow()
+    uri, root = tracking_uri(), project_root()
+    # Two processes that migrate one fresh database break each other.
+    with FileLock(root / "mlflow.db.lock", timeout=LOCK_TIMEOUT_S), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from mlflow import MlflowClient
+
+        client: Any = MlflowClient(tracking_uri=uri)
+        name = os.environ["MLFLOW_EXPERIMENT_NAME"]
+        experiment = client.get_experiment_by_name(name)
+        ours = (root / ARTIFACTS).as_uri()
+        if experiment is None:
+            # A server knows where its files go; ours must not stay in a temporary copy.
+            place = None if uri.startswith("http") else ours
+            return client, str(client.create_experiment(name, artifact_location=place))
+        if not os.environ.get("MLFLOW_TRACKING_URI"):
+            _bring_home(_own_database(), experiment.artifact_location, ours)
+        return client, str(experiment.experiment_id)
+
+
+def _own_database() -> Path:
+    return project_root() / "mlflow.db"
+
+
+def _bring_home(database: Path, old: str, new: str) -> None:
+    """Let the project's own store know the present folder of its artifacts, after a move.
+
+    MLflow stores absolute addresses and has no call that changes them. Only a folder of the name
+    that `open_store` gives is followed; one that the user chose stays. A run whose files lie in the
+    old folder alone keeps its address: the project was copied, without its artifacts.
+
+    Args:
+        database: mlflow.db beside dvc.yaml.
+        old, new: addresses of the folders, the experiment's own and `mlartifacts` beside `database`.
+    """
+    folder = _path(old)
+    if old == new or folder is None or folder.name != ARTIFACTS:
+        return
+    if folder.resolve() == (database.parent / ARTIFACTS).resolve():
+        return
+    with closing(sqlite3.connect(database, timeout=SQLITE_TIMEOUT_S)) as connection, connection:
+        connection.execute(
+            "UPDATE experiments SET artifact_location = ? WHERE artifact_location = ?", (new, old)
+        )
+        below = "SELECT run_uuid, artifact_uri FROM runs WHERE substr(artifact_uri, 1, ?) = ?"
+        for run_id, uri in connection.execute(below, (len(old) + 1, f"{old}/")).fetchall():
+            moved = new + uri[len(old) :]
+            if _exists(moved) or not _exists(uri):
+                connection.execute(
+                    "UPDATE runs SET artifact_uri = ? WHERE run_uuid = ?", (moved, run_id)
+                )
+
+
+def _path(uri: str) -> Path | None:
+    """The path of a local address, `file:///a%20b` or `/a b`; None for any other."""
+    parts = urlsplit(uri)
+    if parts.netloc or parts.scheme not in ("", "file"):
+        return None
+    return Path(url2pathname(parts.path) if parts.scheme else uri)
+
+
+def _exists(uri: str) -> bool:
+    path = _path(uri)
+    return path is not None and path.exists()
