@@ -26,7 +26,7 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from headstart.core.augment import AugmentParams, draw
-from headstart.core.rgb import decode_rgb, shrunk
+from headstart.core.rgb import decode_rgb
 from headstart.core.workers import in_order, n_workers
 from headstart.learn.backbone import Backbone, BackboneParams
 from headstart.learn.device import RuntimeParams, forward_batch, prepare
@@ -157,10 +157,8 @@ def stored_pictures(
     folder: Path, files: list[bytes], short_px: int, params: ResizeParams
 ) -> ResizedPictures:
     """The files as the stage `resize` stores them."""
-    rows = (
-        (f"{number:06}", shrunk(data, short_px, params.codec, params.quality))
-        for number, data in enumerate(files)
-    )
+    form = params.form().model_copy(update={"size_px": short_px})
+    rows = ((f"{number:06}", form.encode(data)) for number, data in enumerate(files))
     write_resized(folder, rows, params.manifest())
     return ResizedPictures(folder)
 
@@ -187,11 +185,8 @@ def main(quick: bool, size_px: int, name: str, results: Path) -> None:
         / best(lambda: list(in_order(decode_rgb, files)), rounds),
     }
 
-    def resized(data: bytes) -> bytes:
-        return shrunk(data, stored_as.size_px, stored_as.codec, stored_as.quality)
-
     decoding = list(limits.values())[-1]
-    resizing = n / best(lambda: list(in_order(resized, files)), rounds)
+    resizing = n / best(lambda: list(in_order(stored_as.form().encode, files)), rounds)
     command = "python -m bench.limits" + (f" --name {name}" if name != "limits" else "")
     with tempfile.TemporaryDirectory() as folder:
         stored = stored_pictures(Path(folder), files, round(SPARE * size_px), stored_as)

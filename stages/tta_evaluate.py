@@ -57,7 +57,9 @@ def main(
             rows_once(stored.form),
         )  # fmt: skip
         evaluation = tta_evaluate(read_labels(labels), predict, params)
-        write_checkpoint(model, final.with_thresholds(evaluation.thresholds))
+        shown = pictures.at(info.size_px, run).preprocessing
+        scored = final.as_scored(shown, backbone.compute.inference_precision)
+        write_checkpoint(model, scored.with_thresholds(evaluation.thresholds))
         for path in predictions:
             write_predictions(path, evaluation.predictions[path.stem])
         write_json(metrics, evaluation.metrics)

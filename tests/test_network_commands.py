@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+import PIL
 import pytest
 import torch
 from click.testing import CliRunner, Result
@@ -11,9 +12,18 @@ from PIL import Image
 
 from headstart.cli import main
 from headstart.core.frame import Frame
-from headstart.store.checkpoints import Checkpoint, CheckpointInfo, named_tensors, write_checkpoint
+from headstart.core.preprocessing import Preprocessing
+from headstart.learn.backbone import Backbone
+from headstart.picture_files import StoredFiles
+from headstart.store.checkpoints import (
+    Checkpoint,
+    CheckpointInfo,
+    named_tensors,
+    read_checkpoint,
+    write_checkpoint,
+)
 from headstart.store.predictions import Kind
-from tests.learn.conftest import picture, small_network
+from tests.learn.conftest import PREPROCESSING, picture, small_network
 
 
 @pytest.fixture
@@ -34,6 +44,8 @@ def files(tmp_path: Path, repo_root: Path, monkeypatch: pytest.MonkeyPatch) -> l
         size_px=32,
         full_px=32,
         frame=Frame("center", 1.0),
+        preprocessing=PREPROCESSING,
+        precision="float32",
         classes=("cat", "dog", "eel"),
         task="single_label",
         hidden_units=16,
@@ -126,3 +138,119 @@ def test_check_gradients_tells_a_cosine_a_precision(files: list[str]) -> None:
     auto, fp32, bf16 = result.output.splitlines()
     assert auto.startswith(("auto: cosine 1.0000, may train", "auto: cosine 0.999"))
     assert fp32.startswith("fp32: cosine 1.0000, may train") and bf16.startswith("bf16: cosine 0.9")
+
+
+def test_files_that_cannot_be_read_are_named_and_the_others_predicted(
+    files: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = headstart("predict", "net.safetensors", *files).stdout.splitlines()
+    Path("notes.txt").write_text("no picture")
+    Path("empty.png").write_bytes(b"")
+    Path("folder.jpg").mkdir()
+    picture(9).save("cut.jpg")
+    Path("cut.jpg").write_bytes(Path("cut.jpg").read_bytes()[:-200])
+    picture(9).save("locked.png")
+    read_bytes = Path.read_bytes
+
+    def no_permission(path: Path) -> bytes:  # which root, who may run the tests, has
+        if path.name == "locked.png":
+            raise PermissionError(13, "Permission denied", str(path))
+        return read_bytes(path)
+
+    monkeypatch.setattr(Path, "read_bytes", no_permission)
+    bad = ["notes.txt", "empty.png", "folder.jpg", "cut.jpg", "missing.png", "locked.png"]
+    result = headstart("predict", "net.safetensors", *bad[:3], *files[:2], *bad[3:], *files[2:])
+    assert result.exit_code == 1
+    assert result.stdout.splitlines() == whole
+    *sentences, count = result.stderr.splitlines()
+    assert count == "6 of 10 files are left out."
+    for sentence, (file, why) in zip(
+        sentences,
+        {
+            "notes.txt": "its bytes are no picture that Pillow knows",
+            "empty.png": "the file is empty",
+            "folder.jpg": "Is a directory",
+            "cut.jpg": "image file is truncated",
+            "missing.png": "No such file or directory",
+            "locked.png": "Permission denied",
+        }.items(),
+        strict=True,
+    ):
+        assert sentence.startswith(f"{file} cannot be read: {why}") and sentence.endswith(".")
+    alone = headstart("predict", "net.safetensors", *bad)
+    assert alone.exit_code == 1 and alone.stdout.splitlines() == whole[:1]
+
+
+def test_more_files_than_a_batch_keep_their_order(
+    files: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that is named twice has two rows; each batch is small enough to be held."""
+    once = headstart("predict", "net.safetensors", *files).stdout.splitlines()
+    batches: list[int] = []
+
+    def counted(files: Mapping[str, bytes], preprocessing: Preprocessing) -> StoredFiles:
+        batches.append(len(files))
+        return StoredFiles(files, preprocessing)
+
+    monkeypatch.setattr("headstart.picture_files.StoredFiles", counted)
+    monkeypatch.setattr("headstart.learn.device.FORWARD_BATCH", 3)
+    several = headstart("predict", "net.safetensors", *files, files[3], *files)
+    assert several.exit_code == 0 and several.stderr == ""
+    header, *rows = once
+    assert several.stdout.splitlines() == [header, *rows, rows[3], *rows]
+    assert batches == [3, 2, 3]  # of 4 files named 9 times, those that a batch holds
+
+
+def rewritten(info: Mapping[str, object]) -> None:
+    """Checkpoint other.safetensors: that of net with these values."""
+    content = read_checkpoint(Path("net.safetensors"))
+    write_checkpoint(
+        Path("other.safetensors"),
+        Checkpoint(info=content.info.model_copy(update=info), tensors=content.tensors),
+    )
+
+
+def test_another_pillow_is_told_in_a_line(files: list[str]) -> None:
+    older = PREPROCESSING.model_copy(update={"pillow": "9.1"})
+    rewritten({"preprocessing": older})
+    result = headstart("predict", "other.safetensors", *files)
+    assert result.exit_code == 0 and len(result.stdout.splitlines()) == 5
+    assert result.stderr.splitlines() == [
+        "other.safetensors was scored on pictures made by Pillow 9.1, but "
+        f"{PIL.__version__} is installed: probabilities may differ a little."
+    ]
+
+
+@pytest.mark.parametrize("has_units", [True, False])
+def test_the_precision_is_that_of_the_scores_where_the_machine_has_it(
+    files: list[str], monkeypatch: pytest.MonkeyPatch, has_units: bool
+) -> None:
+    monkeypatch.setattr("headstart.learn.device._multiplies_bf16", lambda _: has_units)
+    seen: list[str] = []
+    forward = Backbone.forward
+
+    def noted(backbone: Backbone, pictures: torch.Tensor) -> torch.Tensor:
+        seen.append(backbone.compute.inference_precision)
+        return forward(backbone, pictures)
+
+    monkeypatch.setattr(Backbone, "forward", noted)
+    assert headstart("predict", "net.safetensors", *files).stderr == ""
+    rewritten({"precision": "bfloat16"})
+    result = headstart("predict", "other.safetensors", *files)
+    assert result.exit_code == 0
+    assert seen == ["float32", "bfloat16" if has_units else "float32"]
+    assert result.stderr == (
+        ""
+        if has_units
+        else "other.safetensors was scored in bfloat16, which this device (cpu) has no units for: it "
+        "predicts in float32, and probabilities differ a little.\n"
+    )
+
+
+def test_check_gradients_refuses_files_that_cannot_be_read(files: list[str]) -> None:
+    Path("notes.txt").write_text("no picture")
+    result = headstart("check-gradients", "net.safetensors", *files, "notes.txt")
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "Error: notes.txt cannot be read: its bytes are no picture that Pillow knows.\n"
+    )

@@ -1,12 +1,17 @@
 """Small real architectures with fixed random weights, and small pictures."""
 
+import io
+
 import numpy as np
+import PIL
 import pytest
 import torch
 from numpy.typing import NDArray
 from PIL import Image
 
 from headstart.core.frame import Frame
+from headstart.core.preprocessing import Preprocessing, StoredForm
+from headstart.core.report import Report
 from headstart.learn.backbone import Backbone, tensors_digest
 from headstart.learn.head import HeadParams, create_head
 from headstart.learn.network import Network
@@ -15,6 +20,8 @@ from headstart.learn.seeding import torch_seed
 
 SIZE = 32
 SQUARE = Frame("center", 1.0)
+FORM = StoredForm(size_px=40, codec="png", pillow=PIL.__version__)
+PREPROCESSING = Preprocessing(stored=(FORM,), pillow=PIL.__version__)
 
 
 def small_backbone(name: str = "test_resnet") -> Backbone:
@@ -44,8 +51,25 @@ def picture(number: int) -> Image.Image:
     return Image.fromarray(pixels(number))
 
 
+class StoredPictures:
+    """Those of `picture`, by their number; of one size."""
+
+    history = (FORM,)
+
+    def encoded(self, number: str) -> bytes:
+        buffer = io.BytesIO()
+        self.decode(number).save(buffer, "PNG")
+        return buffer.getvalue()
+
+    def decode(self, number: str) -> Image.Image:
+        return picture(int(number))
+
+    def at(self, size_px: int, report: Report) -> "StoredPictures":
+        return self
+
+
 def small_pictures(size_px: int = SIZE, frame: Frame = SQUARE) -> Pictures:
-    return Pictures(lambda i: picture(int(i)), size_px, frame, torch.device("cpu"))
+    return Pictures.of(StoredPictures(), size_px, frame, torch.device("cpu"))
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from headstart.core.report import Silent
 from headstart.learn.gpu_crops import GpuPixels, _decoder, gpu_crops
 from headstart.learn.pictures import Pictures
 from headstart.params import load_section
-from tests.learn.conftest import SQUARE, picture
+from tests.learn.conftest import SQUARE, StoredPictures, picture
 
 CPU = torch.device("cpu")
 SIZES = [(60, 40), (40, 64), (33, 90), (40, 40)]  # width and height
@@ -143,27 +143,12 @@ def test_pixels_are_decoded_once_while_there_is_room() -> None:
     assert sorted(decoded) == sorted([*once, "2", *again, *again])
 
 
-class OneSize:
-    """Pictures of the tests as PNG files."""
-
-    def encoded(self, picture_number: str) -> bytes:
-        buffer = io.BytesIO()
-        self.decode(picture_number).save(buffer, "PNG")
-        return buffer.getvalue()
-
-    def decode(self, picture_number: str) -> Image.Image:
-        return picture(int(picture_number))
-
-    def at(self, size_px: int, report: object) -> "OneSize":
-        return self
-
-
 @pytest.mark.parametrize("crop", ["random", "googlenet", "center"])
 @pytest.mark.parametrize("frame", [SQUARE, Frame("squash", 0.9)])
 def test_batches_are_those_of_pillow(crop: str, frame: Frame) -> None:
     ids = [str(number) for number in range(9)]
-    by_threads = Pictures.of(OneSize(), 32, frame, CPU)
-    on_gpu = replace(by_threads, on_gpu=GpuPixels(OneSize().encoded, CPU, room=1e9))
+    by_threads = Pictures.of(StoredPictures(), 32, frame, CPU)
+    on_gpu = replace(by_threads, on_gpu=GpuPixels(StoredPictures().encoded, CPU, room=1e9))
     [plain], [wanted] = on_gpu.plain([ids]), by_threads.plain([ids])
     assert plain.dtype == torch.uint8 and difference(plain, wanted).max() <= 1
     augment = load_section("augment", AugmentParams).model_copy(update={"crop": crop})
@@ -193,7 +178,10 @@ def test_a_gpu_gives_the_same_crops_as_a_cpu() -> None:
     )
     assert torch.equal(here, there)
     ids = [str(number) for number in range(9)]
-    stored = Pictures.of(OneSize(), 32, SQUARE, gpu)
+    stored = Pictures.of(StoredPictures(), 32, SQUARE, gpu)
     assert stored.on_gpu is not None
-    [plain], [wanted] = stored.plain([ids]), Pictures.of(OneSize(), 32, SQUARE, CPU).plain([ids])
+    [plain], [wanted] = (
+        stored.plain([ids]),
+        Pictures.of(StoredPictures(), 32, SQUARE, CPU).plain([ids]),
+    )
     assert difference(plain.cpu(), wanted).max() <= 1

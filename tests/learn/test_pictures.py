@@ -13,7 +13,7 @@ from headstart.core.frame import Frame
 from headstart.core.report import Report, Silent
 from headstart.core.workers import N_AHEAD
 from headstart.learn.pictures import PART, Pictures, cropped, moved
-from tests.learn.conftest import SIZE, SQUARE, picture, pixels, small_pictures
+from tests.learn.conftest import FORM, SIZE, SQUARE, picture, pixels, small_pictures
 
 AUGMENT = AugmentParams(
     symmetry="top_down",
@@ -219,6 +219,8 @@ def test_remembered_pictures_are_decoded_once_while_there_is_room(
         return picture(int(number))
 
     class Copies:
+        history = (FORM,)
+
         def __init__(self, size_px: int) -> None:
             self.size_px = size_px
 

@@ -7,6 +7,7 @@ import pytest
 from headstart.core.frame import Frame
 from headstart.store.activations import ActivationsError, Manifest, read_activations
 from headstart.store.computed_activations import Computation, write_activations
+from tests.learn.conftest import PREPROCESSING
 
 IDS = ["a", "b", "c", "d", "e"]
 VALUES = np.arange(2 * 5 * 3, dtype=np.float32).reshape(2, 5, 3)
@@ -17,6 +18,7 @@ MANIFEST = Manifest(
     std=(1, 1, 1),
     size_px=32,
     frame=Frame("center", 1.0),
+    preprocessing=PREPROCESSING,
     pictures="p",
     transform={"max_zoom": 1.1},
     seed=0,

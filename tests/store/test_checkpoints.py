@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from headstart.store.checkpoints import (
     read_checkpoint,
     write_checkpoint,
 )
+from tests.learn.conftest import PREPROCESSING
 
 INFO = CheckpointInfo(
     kind="head",
@@ -23,6 +25,8 @@ INFO = CheckpointInfo(
     size_px=32,
     full_px=32,
     frame=Frame("center", 1.0),
+    preprocessing=PREPROCESSING,
+    precision="float32",
     classes=("a", "ü"),
     task="single_label",
     hidden_units=4,
@@ -55,9 +59,37 @@ def test_what_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
     save_file(TENSORS, foreign)
     with pytest.raises(CheckpointError, match="no checkpoint of headstart"):
         read_checkpoint(foreign)
-    save_file(TENSORS, foreign, {"headstart": '{"format": 9}'})
-    with pytest.raises(CheckpointError, match="another version"):
-        read_checkpoint(foreign)
+    for text in ("{", "{}", '{"format": 3}'):
+        save_file(TENSORS, foreign, {"headstart": text})
+        with pytest.raises(CheckpointError, match="damaged metadata"):
+            read_checkpoint(foreign)
     foreign.write_bytes(b"no safetensors")
     with pytest.raises(CheckpointError, match="no readable checkpoint"):
         read_checkpoint(foreign)
+
+
+@pytest.mark.parametrize(
+    ("written", "remedy"),
+    [(2, "run `dvc repro`, which writes it anew"), (9, "update headstart")],
+)
+def test_another_format_is_refused_with_its_remedy(
+    tmp_path: Path, written: int, remedy: str
+) -> None:
+    path = tmp_path / "other.safetensors"
+    save_file(TENSORS, path, {"headstart": json.dumps({"format": written, "kind": "head"})})
+    with pytest.raises(CheckpointError) as refused:
+        read_checkpoint(path)
+    assert str(refused.value) == (
+        f"{path} is a checkpoint of format {written}, but this headstart reads format 3: {remedy}."
+    )
+
+
+def test_a_checkpoint_that_was_scored_anew_tells_how(tmp_path: Path) -> None:
+    older = PREPROCESSING.model_copy(update={"pillow": "1.0"})
+    scored = Checkpoint(info=INFO, tensors=TENSORS).as_scored(older, "bfloat16")
+    write_checkpoint(tmp_path / "model.safetensors", scored)
+    read = read_checkpoint(tmp_path / "model.safetensors").info
+    assert (read.preprocessing, read.precision) == (older, "bfloat16")
+    assert read.model_copy(update=INFO.model_dump(include={"precision"})) == INFO.model_copy(
+        update={"preprocessing": older}
+    )

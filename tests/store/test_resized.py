@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
+import PIL
 import pyarrow as pa
 import pytest
 from PIL import Image
@@ -15,7 +16,10 @@ from headstart.core.report import Shown, Silent, T
 from headstart.store.resized import N_ROWS_A_BATCH, ResizedPictures, write_resized
 
 ROWS = [(f"{i:04d}", bytes([i % 256]) * (i + 1)) for i in range(2 * N_ROWS_A_BATCH + 3)]
-MANIFEST: dict[str, str | int] = {"size_px": 8, "codec": "jpeg"}
+MANIFEST: dict[str, str | int] = {
+    "size_px": 8, "codec": "jpeg", "quality": 90, "pillow": "12.0",
+}  # fmt: skip
+MANIFEST_OF_PNG: dict[str, str | int] = {"size_px": 8, "codec": "png", "pillow": "13.0.0"}
 
 
 @pytest.fixture
@@ -43,7 +47,7 @@ def test_it_can_be_pickled_and_read_by_threads(folder: Path) -> None:
 def test_decode_gives_rgb(tmp_path: Path) -> None:
     buffer = io.BytesIO()
     Image.new("RGB", (5, 3), (1, 2, 3)).save(buffer, "PNG")
-    counts = write_resized(tmp_path, [("a", buffer.getvalue())], {"codec": "png"})
+    counts = write_resized(tmp_path, [("a", buffer.getvalue())], MANIFEST_OF_PNG)
     assert counts == {"n_pictures": 1, "n_bytes": (tmp_path / "pictures.arrow").stat().st_size}
     image = ResizedPictures(tmp_path).decode("a")
     assert (image.mode, image.size) == ("RGB", (5, 3))
@@ -82,6 +86,14 @@ def test_a_manifest_of_another_file_is_refused(folder: Path, tmp_path: Path) -> 
         ResizedPictures(folder)
 
 
+def test_a_manifest_that_does_not_tell_the_form_is_refused(tmp_path: Path) -> None:
+    write_resized(tmp_path, ROWS, {"size_px": 8, "codec": "jpeg", "pillow": "12.0"})
+    with pytest.raises(
+        ValueError, match=r"manifest\.json does not tell how its pictures are stored"
+    ):
+        ResizedPictures(tmp_path)
+
+
 def test_an_empty_set_can_be_stored(tmp_path: Path) -> None:
     write_resized(tmp_path, [], MANIFEST)
     assert ResizedPictures(tmp_path).ids == []
@@ -95,7 +107,7 @@ def stored(folder: Path, size_px: int, n: int = 3) -> ResizedPictures:
         buffer = io.BytesIO()
         Image.fromarray(noise).save(buffer, "JPEG", quality=92)
         rows.append((f"{number}", buffer.getvalue()))
-    write_resized(folder, rows, {"size_px": size_px, "codec": "jpeg", "quality": 92})
+    write_resized(folder, rows, {**MANIFEST, "size_px": size_px, "quality": 92})
     return ResizedPictures(folder)
 
 
@@ -116,7 +128,11 @@ def test_a_small_input_reads_copies_that_are_made_once(
             self.sizes.append(n)
             yield from items
 
-    small = resized.at(64, Told()).decode("1")
+    copies = resized.at(64, Told())
+    assert [form.size_px for form in copies.history] == [256, 84]
+    assert copies.history[1].pillow == PIL.__version__ != copies.history[0].pillow
+    assert pickle.loads(pickle.dumps(copies)).history == copies.history
+    small = copies.decode("1")
     assert small.size == (168, 84)  # 1.3 * 64
     reference = resized.decode("1").resize((168, 84), Image.Resampling.BICUBIC)
     difference = np.asarray(small, np.int64) - np.asarray(reference)

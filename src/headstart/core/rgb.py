@@ -1,13 +1,9 @@
 """From the bytes of a picture file to upright RGB pixels, the one way in the whole pipeline."""
 
 import io
-import tempfile
-from typing import Literal
 
 import numpy as np
-from PIL import Image, ImageOps
-
-Codec = Literal["jpeg", "png"]
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 _STUBS = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}  # Pillow knows their names, little more
 
@@ -61,35 +57,16 @@ def is_plain_jpeg(data: bytes) -> bool:
         )
 
 
-def shrunk(data: bytes, short_side_px: int, codec: Codec, quality: int) -> bytes:
-    """A picture file as upright 8-bit RGB with its shorter side at `short_side_px`, encoded.
+def decode_stored(data: bytes) -> Image.Image:
+    """Decode a file whose pixels are upright 8-bit RGB already, as all stored pictures are."""
+    with Image.open(io.BytesIO(data)) as image:
+        return image.convert("RGB")
 
-    Resized with antialiasing (bicubic); a smaller picture keeps its size. A JPEG that is RGB,
-    upright and no larger keeps its very bytes where the codec is jpeg: encoding it again would only
-    lose. The bytes depend on the arguments and Pillow's version alone.
 
-    Args:
-        data: the whole file.
-        short_side_px: of the result.
-        codec: jpeg (lossy) or png (lossless).
-        quality: of jpeg, 1 to 95.
-
-    Raises:
-        Exception: as `decode_rgb`.
-    """
-    image = decode_rgb(data, short_side_px)
-    shorter = min(image.size)
-    if shorter > short_side_px:
-        # the shorter side comes out exactly, the longer at least as large
-        width, height = (max(1, round(side * short_side_px / shorter)) for side in image.size)
-        image = image.resize((width, height), Image.Resampling.BICUBIC)
-    elif codec == "jpeg" and is_plain_jpeg(data):
-        return data
-    # Into a file Pillow encodes without Python's lock, into memory with it, and threads wait.
-    with tempfile.TemporaryFile() as file:
-        if codec == "jpeg":
-            image.save(file, "JPEG", quality=quality, subsampling="4:4:4")
-        else:
-            image.save(file, "PNG")
-        file.seek(0)
-        return file.read()
+def why_unreadable(error: Exception) -> str:
+    """What an exception of `decode_rgb`, or of reading the file, says is wrong with the file."""
+    if isinstance(error, UnidentifiedImageError):
+        return "its bytes are no picture that Pillow knows"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror  # without the number and the path
+    return str(error) or type(error).__name__

@@ -15,6 +15,7 @@ from pydantic import Field
 from torch import Tensor
 
 from headstart.core.errors import HeadstartError
+from headstart.core.precision import Precision
 from headstart.core.section import Section
 
 # A GPU is done with 32 pictures before the next kernels are launched.
@@ -53,15 +54,28 @@ class Compute:
         dtype = self.training_dtype if training else self.inference_dtype
         return torch.autocast(self.device.type, dtype=dtype, enabled=dtype != torch.float32)
 
+    @property
+    def inference_precision(self) -> Precision:
+        """Of forward passes that need no gradient."""
+        return "bfloat16" if self.inference_dtype == torch.bfloat16 else "float32"
+
+    def predicting_in(self, precision: Precision) -> "Compute":
+        """The same device, for forward passes in the `inference_precision` of another machine.
+
+        Where this device has no units that multiply bf16, they are in float32.
+        """
+        reduced = precision == "bfloat16" and _multiplies_bf16(self.device)
+        return Compute(self.device, torch.bfloat16 if reduced else torch.float32, torch.float32)
+
     def describe(self) -> dict[str, str]:
         """For manifests and checkpoints."""
-        inference, training, backward = (
+        training, backward = (
             str(dtype).removeprefix("torch.")
-            for dtype in (self.inference_dtype, self.training_dtype, self.backward_dtype)
+            for dtype in (self.training_dtype, self.backward_dtype)
         )
         return {
             "device": self.device.type,
-            "inference_precision": inference,
+            "inference_precision": self.inference_precision,
             "training_precision": f"{training}, backward {backward}"
             if self.backward_dtype
             else training,

@@ -7,7 +7,6 @@ order of a sum nor the other pictures of a batch can change a bit of it. Of 255,
 Pillow's.
 """
 
-import io
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Self
@@ -15,10 +14,10 @@ from typing import Any, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
 from headstart.core.crops import Box
+from headstart.core.rgb import decode_stored
 from headstart.core.workers import in_order
 from headstart.learn import torchvision_ops  # noqa: F401  (must come before torchvision)
 from headstart.learn.device import on_device
@@ -106,7 +105,7 @@ def _decoder(device: torch.device) -> Callable[[bytes], NDArray[np.uint8]]:
 
 
 def _by_pillow(data: bytes) -> NDArray[np.uint8]:
-    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+    return np.asarray(decode_stored(data))
 
 
 def gpu_crops(

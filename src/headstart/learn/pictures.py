@@ -6,6 +6,7 @@ from itertools import tee
 from typing import Protocol
 
 import numpy as np
+import PIL
 import psutil
 import torch
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from headstart.core.augment import AugmentParams, draw
 from headstart.core.crops import crop_box
 from headstart.core.draws import PLAIN, Draw, affine_maps, lighting
 from headstart.core.frame import Frame
+from headstart.core.preprocessing import Preprocessing, StoredForm
 from headstart.core.report import Report
 from headstart.core.workers import in_order
 from headstart.learn.device import on_device
@@ -109,6 +111,11 @@ class _Remembered:
 class Stored(Protocol):
     """Encoded pictures by id, upright and little larger than the input."""
 
+    @property
+    def history(self) -> tuple[StoredForm, ...]:
+        """The forms that a picture file went through to become one of them."""
+        ...
+
     def encoded(self, picture: str) -> bytes:
         """The file, JPEG or PNG."""
         ...
@@ -131,7 +138,7 @@ class Pictures:
         size_px: side of the square input.
         frame: what the plain view shows.
         device: where the batches go.
-        stored: where they are kept for many looks; without, they are decoded as large as they are.
+        stored: where they are kept.
         on_gpu: their pixels on a GPU, which crops them.
     """
 
@@ -139,7 +146,7 @@ class Pictures:
     size_px: int
     frame: Frame
     device: torch.device
-    stored: Stored | None = None
+    stored: Stored
     on_gpu: GpuPixels | None = None
 
     @classmethod
@@ -148,12 +155,17 @@ class Pictures:
         on_gpu = GpuPixels.of(stored.encoded, device) if device.type == "cuda" else None
         return cls(stored.decode, size_px, frame, device, stored, on_gpu)
 
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """What a picture file goes through before it is cropped here."""
+        return Preprocessing(stored=self.stored.history, pillow=PIL.__version__)
+
     def at(self, size_px: int, report: Report) -> "Pictures":
         """The same pictures at another, smaller input size."""
         if size_px == self.size_px:
             return self
-        smaller = self.stored and self.stored.at(size_px, report)
-        if smaller is None or smaller is self.stored:
+        smaller = self.stored.at(size_px, report)
+        if smaller is self.stored:
             return replace(self, size_px=size_px)
         found = Pictures.of(smaller, size_px, self.frame, self.device)
         return found.remembered() if isinstance(self.decode, _Remembered) else found

@@ -18,7 +18,7 @@ from headstart.core.label_table import parse_table
 from headstart.core.labelling import Meanings, Problem, agreed, from_folders, from_table
 from headstart.core.once import Known, NothingKnown
 from headstart.core.report import Report
-from headstart.core.rgb import PICTURE_SUFFIXES, decode_rgb
+from headstart.core.rgb import PICTURE_SUFFIXES, decode_rgb, why_unreadable
 from headstart.core.section import Section
 from headstart.core.splits import SplitRule, assign
 from headstart.core.task import Task
@@ -206,11 +206,9 @@ def _look(files: Mapping[str, bytes], earlier: Known, path: str) -> _File:
         return _File(picture, True, problem="zero_bytes", detail="the file is empty")
     try:
         return _File(picture, True, *decode_rgb(data).size)
-    except UnidentifiedImageError:
-        detail = "its bytes are no picture that Pillow knows"
-        return _File(picture, True, problem="unreadable", detail=detail)
     except Exception as error:  # each of Pillow's decoders has its own ways to fail
-        return _File(picture, True, problem="damaged", detail=str(error) or type(error).__name__)
+        problem = "unreadable" if isinstance(error, UnidentifiedImageError) else "damaged"
+        return _File(picture, True, problem=problem, detail=why_unreadable(error))
 
 
 def _all_in_one(problems: Sequence[Problem]) -> str:

@@ -24,6 +24,7 @@ def precompute_activations(frozen: FrozenBackbone, ids: Sequence[str], digest: s
             **frozen.backbone.describe(),
             size_px=frozen.pictures.size_px,
             frame=frozen.pictures.frame,
+            preprocessing=frozen.pictures.preprocessing,
             pictures=digest,
             transform="plain",
         ),

@@ -47,6 +47,7 @@ def precompute_views(
             **frozen.backbone.describe(),
             size_px=frozen.pictures.size_px,
             frame=frozen.pictures.frame,
+            preprocessing=frozen.pictures.preprocessing,
             pictures=digest,
             transform=augment.model_dump(mode="json"),
             seed=params.seed,

@@ -7,8 +7,8 @@ import pyarrow as pa
 from pydantic import Field
 
 from headstart.core.once import Once, anew
+from headstart.core.preprocessing import Codec, StoredForm
 from headstart.core.report import Report
-from headstart.core.rgb import Codec, shrunk
 from headstart.core.section import Section
 from headstart.core.workers import in_order
 
@@ -22,12 +22,16 @@ class ResizeParams(Section):
     codec: Codec = Field(description="jpeg (lossy) or png (lossless)")
     quality: int = Field(ge=1, le=95, description="of jpeg, 1 to 95; png has none")
 
+    def form(self) -> StoredForm:
+        """The form that each picture is stored in."""
+        quality = self.quality if self.codec == "jpeg" else None
+        return StoredForm(
+            size_px=self.size_px, codec=self.codec, quality=quality, pillow=PIL.__version__
+        )
+
     def manifest(self) -> dict[str, str | int]:
         """All that shapes the bytes, apart from the pictures themselves."""
-        values: dict[str, str | int] = {"size_px": self.size_px, "codec": self.codec}
-        if self.codec == "jpeg":
-            values["quality"] = self.quality
-        return {**values, "pillow": PIL.__version__, "pyarrow": pa.__version__}
+        return {**self.form().model_dump(exclude_none=True), "pyarrow": pa.__version__}
 
 
 def resize(
@@ -39,10 +43,8 @@ def resize(
 ) -> Iterator[tuple[str, bytes]]:
     """Yield (id, encoded picture) in the order of `rows`, a few in memory at a time.
 
-    Upright 8-bit RGB (core/rgb.py), the shorter side brought to `size_px` with antialiasing
-    (bicubic); a smaller picture keeps its size. A JPEG that is RGB, upright and no larger keeps its
-    very bytes where the codec is jpeg: encoding it again would only lose. The bytes depend on the
-    picture, the params and Pillow's version alone, not on the number of workers.
+    Each in the form that `params` states (`StoredForm.encode`). The bytes depend on the picture, the
+    params and Pillow's version alone, not on the number of workers.
 
     Args:
         rows: (id, path) of each picture.
@@ -51,10 +53,10 @@ def resize(
         report: shown while resizing.
         once: remembers pictures that were resized before, or does not.
     """
-    paths = dict(rows)
+    paths, form = dict(rows), params.form()
 
     def stored(picture: str) -> bytes:
-        return shrunk(files[paths[picture]], params.size_px, params.codec, params.quality)
+        return form.encode(files[paths[picture]])
 
     def make(new: Sequence[str]) -> Iterator[bytes]:
         return report.progress(in_order(stored, new), len(new), "resize")

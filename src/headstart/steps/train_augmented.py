@@ -148,9 +148,12 @@ def train_augmented(
             for number, (phase, size) in enumerate(zip(params.phases, sizes, strict=True))
         ]
     )
+    shown = plain.by_size[sizes[-1]].manifest
     info = start.info.model_copy(
         update={
-            "size_px": sizes[-1],
+            "size_px": shown.size_px,
+            "preprocessing": shown.preprocessing,
+            "precision": shown.precision,
             "params": start.info.params
             | {"train_augmented": params.model_dump(), "sampling": sampling.model_dump()},
             "history": (*start.info.history, "train-augmented"),

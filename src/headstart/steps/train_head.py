@@ -92,6 +92,8 @@ def train_head(
         size_px=manifest.size_px,
         full_px=activations.full_px,
         frame=manifest.frame,
+        preprocessing=manifest.preprocessing,
+        precision=manifest.precision,
         classes=labels.classes,
         task=labels.task,
         hidden_units=head_params.hidden_units,

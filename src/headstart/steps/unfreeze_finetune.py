@@ -145,6 +145,8 @@ def unfreeze_finetune(
         update={
             "kind": "network",
             "size_px": kept_px,
+            "preprocessing": pictures.at(kept_px, report).preprocessing,
+            "precision": backbone.compute.inference_precision,
             "dropout": optimizer.dropout,
             "params": start.info.params
             | {
@@ -174,8 +176,10 @@ def unfreeze_finetune(
         {f"{number}.{name}": tensor for name, tensor in _network_tensors(state).items()}
         for number, state in enumerate(result.snapshots)
     ]
+    shown = pictures.at(sizes[-1], report)
+    of_ensemble = {"size_px": sizes[-1], "preprocessing": shown.preprocessing}
     snapshots = Checkpoint(
-        info=info.model_copy(update={"kind": "ensemble", "size_px": sizes[-1]}),
+        info=info.model_copy(update={"kind": "ensemble", **of_ensemble}),
         tensors={name: tensor for member in members for name, tensor in member.items()},
     )
     return Finetuning(training, snapshots)

@@ -15,6 +15,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from headstart.core.errors import HeadstartError
 from headstart.core.frame import Frame
+from headstart.core.precision import Precision
+from headstart.core.preprocessing import Preprocessing
 from headstart.core.sizes import Size, px
 
 SIZES = "sizes.json"
@@ -30,6 +32,7 @@ class Manifest(BaseModel):
         std: standard deviation per channel.
         size_px: side of the square input.
         frame: what the plain view shows of a picture.
+        preprocessing: what a picture file went through before it was cropped.
         pictures: digest of the stored pictures.
         transform: "plain", or the `augment` section behind the views.
         seed: of the views.
@@ -45,10 +48,11 @@ class Manifest(BaseModel):
     std: tuple[float, float, float]
     size_px: int
     frame: Frame
+    preprocessing: Preprocessing
     pictures: str
     transform: str | dict[str, object]
     seed: int | None = None
-    precision: str
+    precision: Precision
     device: str
 
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -12,9 +12,11 @@ from torch import Tensor
 
 from headstart.core.errors import HeadstartError
 from headstart.core.frame import Frame
+from headstart.core.precision import Precision
+from headstart.core.preprocessing import Preprocessing
 from headstart.store.tensors import NamedTensors, TensorsError, read_tensors, write_tensors
 
-FORMAT = 2
+FORMAT: Final = 3
 
 
 class CheckpointError(HeadstartError):
@@ -34,6 +36,8 @@ class CheckpointInfo(BaseModel):
         size_px: side of the square input at which it was trained last, and predicts.
         full_px: the largest side of its phases, backbone.size_px.
         frame: what the plain view shows of a picture.
+        preprocessing: what a picture file goes through before the plain view is cropped.
+        precision: of the forward passes by which it was scored.
         classes: in the order of the logits.
         task: what the labels are.
         hidden_units: of the head.
@@ -46,7 +50,7 @@ class CheckpointInfo(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format: int = FORMAT
+    format: Literal[3] = FORMAT
     kind: Literal["head", "network", "ensemble"]
     architecture: str
     weights: str
@@ -55,6 +59,8 @@ class CheckpointInfo(BaseModel):
     size_px: int
     full_px: int
     frame: Frame
+    preprocessing: Preprocessing
+    precision: Precision
     classes: tuple[str, ...]
     task: Literal["single_label", "multi_label"]
     hidden_units: int
@@ -106,6 +112,16 @@ class Checkpoint(BaseModel):
         info = self.info.model_copy(update={"thresholds": dict(thresholds)})
         return self.model_copy(update={"info": info})
 
+    def as_scored(self, preprocessing: Preprocessing, precision: Precision) -> "Checkpoint":
+        """The same network, which from now on predicts as it was scored, here and now.
+
+        Args:
+            preprocessing: of the pictures it was scored on, at its size.
+            precision: of the forward passes.
+        """
+        update = {"preprocessing": preprocessing, "precision": precision}
+        return self.model_copy(update={"info": self.info.model_copy(update=update)})
+
 
 @dataclass(frozen=True)
 class Training:
@@ -136,15 +152,34 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """Read without any code from the file.
 
     Raises:
-        CheckpointError: the file is missing, damaged, or not written by headstart.
+        CheckpointError: the file is missing, damaged, not written by headstart, or of another format.
     """
     try:
         content = read_tensors(path)
-        info = CheckpointInfo.model_validate_json(content.metadata["headstart"])
     except (FileNotFoundError, TensorsError) as error:
         raise CheckpointError(f"{path} is no readable checkpoint: {error}") from None
-    except KeyError:
-        raise CheckpointError(f"{path} is no checkpoint of headstart.") from None
-    except ValidationError as error:
-        raise CheckpointError(f"{path} has metadata of another version: {error}") from None
+    info = _info(path, content.metadata.get("headstart"))
     return Checkpoint(info=info, tensors=dict(content.tensors))
+
+
+def _info(path: Path, text: str | None) -> CheckpointInfo:
+    """What the metadata `text` of a file says about it."""
+    if text is None:
+        raise CheckpointError(f"{path} is no checkpoint of headstart.")
+    try:
+        written = _Written.model_validate_json(text).format
+        if written == FORMAT:
+            return CheckpointInfo.model_validate_json(text)
+    except ValidationError as error:
+        raise CheckpointError(f"{path} has damaged metadata: {error}") from None
+    remedy = "run `dvc repro`, which writes it anew" if written < FORMAT else "update headstart"
+    raise CheckpointError(
+        f"{path} is a checkpoint of format {written}, but this headstart reads format {FORMAT}: "
+        f"{remedy}."
+    )
+
+
+class _Written(BaseModel):
+    """What a checkpoint of any format says."""
+
+    format: int

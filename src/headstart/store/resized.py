@@ -1,7 +1,6 @@
 """2_resized: all encoded pictures in one memory-mapped Arrow file with O(1) access by id."""
 
 import hashlib
-import io
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,10 +10,12 @@ from pathlib import Path
 import PIL
 import pyarrow as pa
 from PIL import Image
+from pydantic import ValidationError
 
 from headstart.core.errors import HeadstartError
+from headstart.core.preprocessing import StoredForm
 from headstart.core.report import Report
-from headstart.core.rgb import Codec, shrunk
+from headstart.core.rgb import decode_stored
 from headstart.core.workers import in_order
 from headstart.store.records import made_once
 from headstart.store.work import kept
@@ -83,13 +84,19 @@ class ResizedPictures:
         ids: sorted.
         digest: sha256 hex of the ids and the manifest, so of all that shapes the pictures.
         form: what shapes each of them, whichever they are: the manifest without their number and ids.
+        history: the forms that a picture file went through to become one of them; the last is theirs.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, history: tuple[StoredForm, ...] = ()) -> None:
         """Open `folder` (touches no picture's bytes).
 
+        Args:
+            folder: of pictures.arrow and manifest.json.
+            history: of copies of stored pictures; () where the manifest tells the only form.
+
         Raises:
-            ValueError: the file and its manifest do not belong together.
+            ValueError: the file and its manifest do not belong together, or the manifest does not
+                tell the form of the pictures.
             OSError: one of them is missing.
         """
         self._folder = folder
@@ -107,14 +114,26 @@ class ResizedPictures:
         self.form = {
             k: v for k, v in self.manifest.items() if k not in ("n_pictures", "ids_sha256")
         }
+        self.history = history or (self._form_told(),)
         self._bytes = [chunk.field("bytes") for chunk in table["image"].chunks]
         self._place = {picture: place for place, picture in enumerate(self.ids)}
 
     def __len__(self) -> int:
         return len(self.ids)
 
-    def __reduce__(self) -> tuple[type["ResizedPictures"], tuple[Path]]:
-        return ResizedPictures, (self._folder,)
+    def __reduce__(
+        self,
+    ) -> tuple[type["ResizedPictures"], tuple[Path, tuple[StoredForm, ...]]]:
+        return ResizedPictures, (self._folder, self.history)
+
+    def _form_told(self) -> StoredForm:
+        keys = StoredForm.model_fields.keys() & self.manifest.keys()
+        try:
+            return StoredForm.model_validate({key: self.manifest[key] for key in keys})
+        except ValidationError as error:
+            raise ValueError(
+                f"{self._folder}/manifest.json does not tell how its pictures are stored: {error}"
+            ) from None
 
     def encoded(self, picture: str) -> bytes:
         """The encoded bytes of the picture with this id.
@@ -134,8 +153,7 @@ class ResizedPictures:
         Raises:
             KeyError: no such picture.
         """
-        with Image.open(io.BytesIO(self.encoded(picture))) as image:
-            return image.convert("RGB")
+        return decode_stored(self.encoded(picture))
 
     def at(self, size_px: int, report: Report) -> "ResizedPictures":
         """The pictures for an input of `size_px`: smaller copies where that pays.
@@ -143,17 +161,16 @@ class ResizedPictures:
         The copies have a shorter side of SPARE times the input, in the codec of the pictures. Each is
         made once and kept (see `store/records.py`), not once an epoch.
         """
-        short, codec = math.ceil(SPARE * size_px), self.manifest["codec"]
-        if PAYS_FROM * short > int(self.manifest["size_px"]):
+        stored, short = self.history[-1], math.ceil(SPARE * size_px)
+        if PAYS_FROM * short > stored.size_px:
             return self
-        quality = int(self.manifest.get("quality", 95))
-        about = {"size_px": short, "codec": codec, "quality": quality, "source": self.digest}
-        versions = {"pillow": PIL.__version__, "pyarrow": pa.__version__}
+        form = stored.model_copy(update={"size_px": short, "pillow": PIL.__version__})
+        about = form.model_dump(exclude_none=True, exclude={"pillow"}) | {"source": self.digest}
+        versions = {"pillow": form.pillow, "pyarrow": pa.__version__}
         shaped_by = {"of": "copies", "size_px": short, "stored": self.form, **versions}
 
         def smaller(picture: str) -> bytes:
-            png_or_jpeg: Codec = "png" if codec == "png" else "jpeg"
-            return shrunk(self.encoded(picture), short, png_or_jpeg, quality)
+            return form.encode(self.encoded(picture))
 
         def copied(new: Sequence[str]) -> Iterator[bytes]:
             return report.progress(in_order(smaller, new), len(new), f"copies of {short} px")
@@ -163,4 +180,4 @@ class ResizedPictures:
             write_resized(folder, rows, about)
 
         copies = kept("smaller", about | versions, make)
-        return ResizedPictures(copies)
+        return ResizedPictures(copies, (*self.history, form))

@@ -1,0 +1,72 @@
+"""Picture files that a person names, brought into the form in which the pipeline stores its own."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from headstart.core.preprocessing import Preprocessing, StoredForm
+from headstart.core.report import Report
+from headstart.core.rgb import decode_stored, why_unreadable
+from headstart.core.workers import in_order
+
+
+@dataclass(frozen=True)
+class PictureFile:
+    """One file.
+
+    Attributes:
+        path: as it was named.
+        stored: its picture in the last stored form; of a file that is no picture nothing.
+        problem: why there is none.
+    """
+
+    path: Path
+    stored: bytes = b""
+    problem: str = ""
+
+
+def read_files(paths: Iterable[Path], preprocessing: Preprocessing) -> Iterator[PictureFile]:
+    """Read each file, in the order of `paths`, by threads and a few files ahead of the caller."""
+
+    def read(path: Path) -> PictureFile:
+        try:
+            data = path.read_bytes()
+            if not data:
+                return PictureFile(path, problem="the file is empty")
+            return PictureFile(path, preprocessing.encode(data))
+        except Exception as error:  # each of Pillow's decoders has its own ways to fail
+            return PictureFile(path, problem=why_unreadable(error))
+
+    return in_order(read, paths)
+
+
+@dataclass(frozen=True)
+class StoredFiles:
+    """A few files in their stored form, by path; what `learn.pictures.Pictures` reads.
+
+    Attributes:
+        files: their encoded pictures.
+        preprocessing: how they came to that form.
+    """
+
+    files: Mapping[str, bytes]
+    preprocessing: Preprocessing
+
+    @property
+    def history(self) -> tuple[StoredForm, ...]:
+        """The forms that each file went through."""
+        return self.preprocessing.stored
+
+    def encoded(self, path: str) -> bytes:
+        """The picture of this file, JPEG or PNG."""
+        return self.files[path]
+
+    def decode(self, path: str) -> Image.Image:
+        """The picture of this file, RGB."""
+        return decode_stored(self.encoded(path))
+
+    def at(self, size_px: int, report: Report) -> "StoredFiles":
+        """The same: their last form is the one for the size of the network."""
+        return self
