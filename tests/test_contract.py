@@ -160,8 +160,12 @@ def test_an_import_of_an_import_is_found(copy: Path) -> None:
     assert any("src/headstart/core/unused2.py" in problem for problem in problems(copy))
 
 
-@pytest.mark.parametrize("module", ["bars", "lines", "live", "terminal", "tracking"])
-def test_what_a_run_tells_is_apart_but_not_what_others_import_too(copy: Path, module: str) -> None:
+@pytest.mark.parametrize(
+    "module", ["bars", "lines", "live", "terminal", "tracking", "checks/whole_file"]
+)
+def test_what_changes_no_byte_is_apart_but_not_what_others_import_too(
+    copy: Path, module: str
+) -> None:
     (copy / "src/headstart/core/unused.py").write_text("")
     add(copy / f"src/headstart/{module}.py", f"\nimport {UNUSED}\n")
     assert problems(copy) == []

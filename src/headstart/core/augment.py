@@ -50,47 +50,47 @@ class AugmentParams(Section):
         ge=1,
         le=4,
         description="3 of 4 views are magnified by up to this factor, for things of "
-        "different size; 1: none",
+        "different size, 1 to 4; 1: none",
     )
     stretch: float = Field(
         ge=0,
         le=1,
         description="one axis is magnified by up to 1 + this, for things whose "
-        "proportions vary; 0: none",
+        "proportions vary, 0 to 1; 0: none",
     )
     shift_px: int = Field(
         ge=0,
         description="whole px of the network input by which a view moves, borders mirrored, "
-        "for things that may lie anywhere; 0: none",
+        "for things that may lie anywhere, at least 0; 0: none",
     )
     rotate_deg: float = Field(
         ge=0,
         le=180,
         description="3 of 4 views turn by up to this angle, degrees, either way, for "
-        "cameras held by hand; 0: none",
+        "cameras held by hand, 0 to 180; 0: none",
     )
     brightness: float = Field(
         ge=0,
         le=1,
-        description="added, up to this part of full scale, for light that varies; 0: none",
+        description="added, up to this part of full scale, for light that varies, 0 to 1; 0: none",
     )
     contrast: float = Field(
         ge=0,
         le=1,
         description="distances from the mean are multiplied by up to 1 + this, or "
-        "divided, for haze and different cameras; 0: none",
+        "divided, for haze and different cameras, 0 to 1; 0: none",
     )
     blur_px: float = Field(
         ge=0,
         le=20,
         description="half of the views are blurred, by a Gaussian of up to this "
-        "standard deviation, px of the network input, for focus that varies; 0: none",
+        "standard deviation, px of the network input, for focus that varies, 0 to 20; 0: none",
     )
     cutout_frac: float = Field(
         ge=0,
         le=1,
         description="side of a square hole, in parts of the network input's, anywhere "
-        "in each view, for networks that look at one detail alone; 0: none",
+        "in each view, for networks that look at one detail alone, 0 to 1; 0: none",
     )
 
     @field_validator("max_zoom", "stretch")

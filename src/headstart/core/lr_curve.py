@@ -152,16 +152,24 @@ RULES: dict[Rule, Callable[[NDArray[np.float64], NDArray[np.float64]], float]] =
 class RangeTestParams(Section):
     """A range test: rates rise in equal ratios, one a training step."""
 
-    n_iter: int = Field(ge=0, description="training steps of the test; 0 skips it")
-    lr_start: float = Field(gt=0, description="first rate of the last layer group, above 0")
+    n_iter: int = Field(
+        ge=0, le=10_000, description="training steps of the test, 0 to 10,000; 0 skips it"
+    )
+    lr_start: float = Field(
+        ge=1e-10, description="first rate of the last layer group, at least 1e-10"
+    )
     lr_end: float = Field(
-        gt=0, description="rate that the last step comes close to, above lr_start"
+        ge=1e-10,
+        le=1e6,
+        description="rate that the last step comes close to, 1e-10 to 1e+06, above lr_start",
     )
     smoothing: float = Field(
         ge=0, lt=1, description="beta of the loss's moving average, in [0, 1); 0.98 for long tests"
     )
     rule: Rule = Field(description="steepest, tenth_of_minimum or valley (see docstrings)")
-    seed: int = Field(ge=0, description="of the order of the pictures, their views, and dropout")
+    seed: int = Field(
+        ge=0, description="of the order of the pictures, their views, and dropout, at least 0"
+    )
 
     @model_validator(mode="after")
     def _rises(self) -> Self:

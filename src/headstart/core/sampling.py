@@ -27,10 +27,11 @@ class SamplingParams(Section):
         "weights: their losses count more"
     )
     strength: float = Field(
-        ge=0, le=1, description="1: all classes equal; 0.5: by the square root; 0: as none"
+        ge=0, le=1, description="0 to 1; 1: all classes equal; 0.5: by the square root; 0: as none"
     )
     max_factor: float = Field(
-        ge=1, description="no picture is shown, and no label weighs, more than this many times"
+        ge=1,
+        description="no picture is shown, and no label weighs, more than this many times, at least 1",
     )
 
 

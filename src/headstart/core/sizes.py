@@ -6,7 +6,8 @@ from pydantic import Field
 
 from headstart.core.errors import HeadstartError
 
-Size = Annotated[int, Field(ge=32)] | Literal["full"]
+MAX_PX = 4096  # a square input of this side is 200 MB, before the first layer
+Size = Annotated[int, Field(ge=32, le=MAX_PX)] | Literal["full"]
 
 
 def px(size: Size, full_px: int, key: str) -> int:

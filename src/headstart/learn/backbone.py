@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 from headstart.core.errors import HeadstartError
 from headstart.core.frame import Frame, PlainCrop
 from headstart.core.section import Section
-from headstart.core.sizes import Size, px
+from headstart.core.sizes import MAX_PX, Size, px
 from headstart.learn import torchvision_ops  # noqa: F401  (must come before timm)
 from headstart.learn.backward import CpuBackward
 from headstart.learn.device import PLAIN_CPU, Compute
@@ -26,18 +27,21 @@ from headstart.learn.folded import fold_frozen_norms
 class BackboneParams(Section):
     """Section `backbone`: the network whose features are used."""
 
-    name: str = Field(description="a timm model whose forward_features is a 4-D map")
+    name: str = Field(min_length=1, description="a timm model whose forward_features is a 4-D map")
     weights: str = Field(
-        description="a file under sources/, or an absolute path of .safetensors or .pth"
+        min_length=1,
+        description="a file under sources/, or an absolute path of .safetensors or .pth",
     )
     size_px: int = Field(
-        ge=32, description="side of the square network input, px, at least 32; phases may have less"
+        ge=32,
+        le=MAX_PX,
+        description="side of the square network input, px, 32 to 4,096; phases may have less",
     )
     cached_px: tuple[Size, ...] = Field(
         strict=False,
         min_length=1,
-        description="input sizes whose activations are cached, in the order in which the head is "
-        "trained on them; full: size_px",
+        description="input sizes whose activations are cached, px, 32 to 4,096, in the order in which "
+        "the head is trained on them; full: size_px",
     )
     crop: PlainCrop = Field(
         description="of the plain view, and the geometry of all views. center: a square, its "
@@ -45,9 +49,9 @@ class BackboneParams(Section):
         "the border, where proportions tell little"
     )
     crop_frac: float = Field(
-        gt=0,
+        ge=0.1,
         le=1,
-        description="part that the plain view shows, in (0, 1]: of the shorter side by center, of "
+        description="part that the plain view shows, 0.1 to 1: of the shorter side by center, of "
         "both by squash",
     )
 
@@ -146,17 +150,7 @@ class Backbone(nn.Module):
             UnsuitableBackboneError: timm does not know the name, or its forward_features gives
                 tokens (N, L, C) rather than a map.
         """
-        import timm  # late: it costs seconds, and the training of a head does without
-
-        if not timm.is_model(name):
-            close = ", ".join(timm.list_models(f"*{name.split('.')[0][:8]}*")[:5]) or "none"
-            raise UnsuitableBackboneError(
-                f"backbone.name is {name!r}, which timm does not know (names like it: {close})."
-            )
-        try:
-            model: Any = timm.create_model(name, pretrained=False, num_classes=0, global_pool="")
-        except RuntimeError as error:  # a tag that timm does not know
-            raise UnsuitableBackboneError(f"backbone.name is {name!r}: {error}") from None
+        model: Any = timm_model(name)
         config = model.pretrained_cfg
         with torch.inference_mode():
             shape = model.eval().forward_features(torch.zeros(1, *config["input_size"])).shape
@@ -170,6 +164,30 @@ class Backbone(nn.Module):
         fold_frozen_norms(model, config["input_size"][1] if fixed else 64)
         normalisation = Normalisation(tuple(config["mean"]), tuple(config["std"]))
         return cls(name, model.to(memory_format=torch.channels_last), normalisation)
+
+
+def timm_model(name: str) -> nn.Module:
+    """timm's `name` without classifier and pooling, with fresh weights.
+
+    Raises:
+        UnsuitableBackboneError: timm does not know the name, and the sentence has names like it; or
+            it cannot make the model without pooling.
+    """
+    import timm  # late: it costs seconds, and the training of a head does without
+
+    if not timm.is_model(name):
+        close = get_close_matches(name, timm.list_models(), n=5)
+        raise UnsuitableBackboneError(
+            f"backbone.name is {name!r}, which timm does not know. Did you mean one of "
+            f"{', '.join(close)}?"
+            if close
+            else f"backbone.name is {name!r}, which timm does not know, nor a name like it."
+        )
+    try:
+        model: nn.Module = timm.create_model(name, pretrained=False, num_classes=0, global_pool="")
+    except (RuntimeError, AssertionError) as error:  # an unknown tag; tokens, which have no map
+        raise UnsuitableBackboneError(f"backbone.name is {name!r}: {error}") from None
+    return model
 
 
 def tensors_digest(tensors: Mapping[str, Tensor]) -> str:

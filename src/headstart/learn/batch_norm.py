@@ -1,13 +1,14 @@
 """Which batch norms learn statistics, and which keep theirs."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
+from pydantic import Field
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 BnFreeze = Literal["none", "backbone", "all"]
-BnMomentum = float | Literal["own"]
+BnMomentum = Annotated[float, Field(gt=0, le=1)] | Literal["own"]
 
 
 def set_training_mode(

@@ -17,7 +17,9 @@ class HeadParams(Section):
 
     hidden_units: int = Field(
         ge=0,
-        description="units of the hidden layer; 0: none, for classes with few pictures each",
+        le=65_536,
+        description="units of the hidden layer, 0 to 65,536; 0: none, for classes with few pictures "
+        "each",
     )
     dropout: tuple[Probability, Probability] = Field(
         strict=False,

@@ -26,11 +26,13 @@ class OptimizerParams(Section):
         "weight decay is apart from the gradient"
     )
     momentum: float = Field(ge=0, lt=1, description="momentum of sgd, beta 1 of adam, in [0, 1)")
-    weight_decay: float = Field(ge=0, description="at least 0")
+    weight_decay: float = Field(ge=0, le=10, description="0 to 10; 0: none")
     clip_norm: float = Field(
-        ge=0, description="gradients of a larger norm, all together, are scaled down to it; 0: none"
+        ge=0,
+        description="gradients of a larger norm, all together, are scaled down to it, at least 0; "
+        "0: none",
     )
-    batch_size: int = Field(ge=2, description="pictures a step, at least 2")
+    batch_size: int = Field(ge=2, le=65_536, description="pictures a step, 2 to 65,536")
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 from torch import nn
@@ -19,7 +19,9 @@ from headstart.learn.layer_groups import first_group, group_rates, module_groups
 from headstart.learn.network import Network
 from headstart.learn.optimizer import OptimizerParams, ParameterGroup
 
-Rate = float | Literal["auto"]
+Rate = Annotated[float, Field(gt=0)] | Literal["auto"]
+
+MAX_EPOCHS = 10_000  # of one phase; more is a cycle_mult that was not thought through
 
 OF_SCHEDULE = {
     "sgdr": {"warmup_frac"},
@@ -36,14 +38,16 @@ class PhaseParams(Section):
         description="head; late: the backbone from stride 8 on, and the head; all"
     )
     size_px: Size = Field(
-        description="side of the network input, px, at least 32; full: backbone.size_px"
+        description="side of the network input, px, 32 to 4,096; full: backbone.size_px"
     )
     lr: Rate = Field(
         description="highest rate of the head, above 0; auto: what the range test suggests"
     )
-    cycles: int = Field(ge=1, description="number of cycles, at least 1")
-    cycle_len: int = Field(ge=1, description="epochs of the first cycle, at least 1")
-    cycle_mult: int = Field(ge=1, description="each cycle has this many times the epochs before it")
+    cycles: int = Field(ge=1, le=1000, description="number of cycles, 1 to 1,000")
+    cycle_len: int = Field(ge=1, le=1000, description="epochs of the first cycle, 1 to 1,000")
+    cycle_mult: int = Field(
+        ge=1, le=100, description="each cycle has this many times the epochs before it, 1 to 100"
+    )
     schedule: Literal["sgdr", "clr", "one_cycle"] = Field(
         description="sgdr: a cosine a cycle, the default choice; clr: a triangle a cycle, which is "
         "gentler with rates near the highest that works; one_cycle: up, down and a low tail, for a "
@@ -56,7 +60,10 @@ class PhaseParams(Section):
         description="sgdr: part of the first cycle run at a hundredth of the rate, in [0, 1)",
     )
     lr_div: float | None = Field(
-        default=None, ge=1, description="clr, one_cycle: highest rate over that at the start"
+        default=None,
+        ge=1,
+        le=1e6,
+        description="clr, one_cycle: highest rate over that at the start, 1 to 1e+06",
     )
     rise_frac: float | None = Field(
         default=None,
@@ -80,9 +87,12 @@ class PhaseParams(Section):
     )
 
     @model_validator(mode="after")
-    def _lr_is_above_0(self) -> Self:
-        if self.lr != "auto" and self.lr <= 0:
-            raise ValueError(f"lr is {self.lr}, it must be above 0, or auto")
+    def _few_epochs(self) -> Self:
+        if self.n_epochs() > MAX_EPOCHS:
+            raise ValueError(
+                f"cycles, with their cycle_len and cycle_mult, make more than {MAX_EPOCHS:,} epochs, "
+                "the most that a phase may have"
+            )
         return self
 
     @model_validator(mode="after")
@@ -134,7 +144,9 @@ class PhasesParams(Section):
     phases: tuple[PhaseParams, ...] = Field(
         strict=False, min_length=1, description="at least one phase, in order"
     )
-    seed: int = Field(ge=0, description="of the order of the pictures, their views, and dropout")
+    seed: int = Field(
+        ge=0, description="of the order of the pictures, their views, and dropout, at least 0"
+    )
 
     @model_validator(mode="after")
     def _auto_is_first(self) -> Self:
@@ -150,17 +162,22 @@ class PhasesParams(Section):
 class FinetuneOptimizerParams(OptimizerParams):
     """Section `optimizer_finetune`: read by the range test and by the training alike."""
 
-    n_groups: Literal[2, 3, 4, 5] = Field(
-        description="layer groups: the head, and the backbone in one part (2) or cut after stride 8 "
-        "(3, as the course), 8 and 16 (4), 4, 8 and 16 (5)"
+    n_groups: int = Field(
+        ge=2,
+        le=5,
+        description="layer groups, 2 to 5: the head, and the backbone in one part (2) or cut after "
+        "stride 8 (3, as the course), 8 and 16 (4), 4, 8 and 16 (5)",
     )
     lr_ratio: float = Field(
-        ge=1, description="between the rates of neighbouring layer groups; the course: 3 to 10"
+        ge=1,
+        le=1000,
+        description="between the rates of neighbouring layer groups, 1 to 1,000; the course: 3 to 10",
     )
     decay_ratio: float = Field(
-        gt=0,
-        description="between the weight decays of neighbouring layer groups; above 1 the early "
-        "groups, which change least, decay least; 1: all alike",
+        ge=0.001,
+        le=1000,
+        description="between the weight decays of neighbouring layer groups, 0.001 to 1,000; above 1 "
+        "the early groups, which change least, decay least; 1: all alike",
     )
     dropout: tuple[Probability, Probability] = Field(
         strict=False, description="of the head while the network trains, each in [0, 1)"
@@ -172,12 +189,6 @@ class FinetuneOptimizerParams(OptimizerParams):
         description="weight of a batch in the statistics of norms that run, in (0, 1]; own: that of "
         "the network"
     )
-
-    @model_validator(mode="after")
-    def _momentum_is_a_weight(self) -> Self:
-        if self.bn_momentum != "own" and not 0 < self.bn_momentum <= 1:
-            raise ValueError(f"bn_momentum is {self.bn_momentum}, it must be in (0, 1], or own")
-        return self
 
 
 def rate(lr: Rate, suggestion: Suggestion, key: str) -> float:

@@ -34,7 +34,9 @@ class ConfusionReportParams(Section):
     split: Literal["valid", "test"] = Field(description="whose errors are shown: valid or test")
     probabilities: Literal["plain", "tta"] = Field(description="predictions used: plain or tta")
     n_pictures: int = Field(ge=0, le=50, description="pictures a class and contact sheet, 0 to 50")
-    n_pairs: int = Field(ge=0, description="most confused pairs that are listed; 0: none")
+    n_pairs: int = Field(
+        ge=0, description="most confused pairs that are listed, at least 0; 0: none"
+    )
 
 
 @dataclass(frozen=True)

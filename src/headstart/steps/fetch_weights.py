@@ -10,20 +10,16 @@ from headstart.core.errors import HeadstartError
 from headstart.learn import torchvision_ops  # noqa: F401  (must come before timm)
 from headstart.learn.backbone import Backbone, BackboneParams
 from headstart.learn.seeding import torch_seed
+from headstart.learn.weights import WeightsError, fitted, renamed
 from headstart.store.sources import (
     PackageWeights,
     RandomWeights,
     TimmWeights,
     UserPath,
     WeightsSource,
+    same_architecture,
 )
 from headstart.store.tensors import NamedTensors
-
-N_SHOWN = 5  # tensors that an error message lists
-
-
-class WeightsError(HeadstartError):
-    """The weights are not those of the backbone, or there are none."""
 
 
 class UntrainedWarning(UserWarning):
@@ -75,7 +71,7 @@ def fetch_weights(
             _check_architecture(source.architecture, params)
             found = _content(file, about).tensors
             if source.names == "in_order":
-                found = _renamed(found, expected)
+                found = renamed(found, expected)
         case UserPath():
             content = _content(file, about)
             about |= {
@@ -83,7 +79,7 @@ def fetch_weights(
             }
             _check_architecture(content.metadata.get("architecture", params.name), params)
             found = content.tensors
-    return NamedTensors(_fitted(found, expected, _classifiers(backbone), params), about)
+    return NamedTensors(fitted(found, backbone.model, params.name, params.weights), about)
 
 
 def _content(file: NamedTensors | None, about: dict[str, str]) -> NamedTensors:
@@ -95,8 +91,7 @@ def _content(file: NamedTensors | None, about: dict[str, str]) -> NamedTensors:
 
 
 def _check_architecture(architecture: str, params: BackboneParams) -> None:
-    """Names with and without a tag (resnet34.tv_in1k) are one architecture."""
-    if architecture.split(".")[0] != params.name.split(".")[0]:
+    if not same_architecture(architecture, params.name):
         raise WeightsError(
             f"backbone.weights is {params.weights!r}, which holds weights of {architecture}, but "
             f"backbone.name is {params.name!r}."
@@ -118,51 +113,3 @@ def _download(name: str) -> tuple[Mapping[str, Tensor], str]:
             "machine without network, let backbone.weights be the absolute path of a file."
         ) from error
     return model.state_dict(), f"timm {config.architecture}.{config.tag}"
-
-
-def _classifiers(backbone: Backbone) -> tuple[str, ...]:
-    """How the names of the classifier's tensors begin."""
-    names = backbone.model.pretrained_cfg.get("classifier") or ()  # type: ignore[union-attr, operator]
-    return tuple(f"{name}." for name in ([names] if isinstance(names, str) else names))
-
-
-def _renamed(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """timm's names for tensors in timm's order; what follows (the classifier) keeps its own."""
-    n_more = len(found) - len(expected)
-    if n_more not in (0, 2):
-        raise WeightsError(
-            f"the file holds {len(found)} tensors, the backbone {len(expected)}, and a classifier "
-            "would be 2: they cannot be matched in order."
-        )
-    return dict(zip(expected, found.values(), strict=False))
-
-
-def _fitted(
-    found: Mapping[str, Tensor],
-    expected: Mapping[str, Tensor],
-    classifiers: tuple[str, ...],
-    params: BackboneParams,
-) -> dict[str, Tensor]:
-    """`found` in the order and dtypes of `expected`, without classifier, with all counters."""
-    found = {
-        k: v for k, v in found.items() if k in expected or not k.startswith(classifiers or "-")
-    }
-    # counts of batches shape no result, and old files lack them
-    counters = {k: v for k, v in expected.items() if k.endswith("num_batches_tracked")}
-    found = counters | found
-    problems = [
-        f"{name}: {_shape(found, name)} in the file, {_shape(expected, name)} in the model"
-        for name in [*expected, *sorted(found.keys() - expected.keys())]
-        if _shape(found, name) != _shape(expected, name)
-    ]
-    if problems:
-        more = f"\n  ... and {len(problems) - N_SHOWN} more" if len(problems) > N_SHOWN else ""
-        raise WeightsError(
-            f"backbone.weights {params.weights!r} does not fit backbone.name {params.name!r}; "
-            f"{len(problems)} tensors differ:\n  " + "\n  ".join(problems[:N_SHOWN]) + more
-        )
-    return {name: found[name].to(tensor.dtype).contiguous() for name, tensor in expected.items()}
-
-
-def _shape(tensors: Mapping[str, Tensor], name: str) -> str:
-    return str(tuple(tensors[name].shape)) if name in tensors else "nothing"

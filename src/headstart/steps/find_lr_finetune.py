@@ -22,8 +22,8 @@ class FindLrFinetuneParams(RangeTestParams):
     """Section `find_lr_finetune`: all layer groups train, their rates in the optimiser's ratio."""
 
     size_px: Size = Field(
-        description="of the pictures: that of the first phase of unfreeze_finetune; full: "
-        "backbone.size_px"
+        description="of the network input, px, 32 to 4,096: that of the first phase of "
+        "unfreeze_finetune; full: backbone.size_px"
     )
 
 

@@ -23,7 +23,7 @@ from headstart.core.section import Section
 from headstart.core.splits import SplitRule, assign
 from headstart.core.task import Task
 from headstart.core.workers import in_order
-from headstart.store.images import DatasetParams
+from headstart.store.images import BelowImages, DatasetParams
 from headstart.store.index import Index, Labels
 
 N_SHOWN = 20  # problems that an error message lists
@@ -32,13 +32,15 @@ N_SHOWN = 20  # problems that an error message lists
 class IndexImagesParams(Section):
     """Section `index_images`: where labels and splits come from."""
 
-    labels: str = Field(
+    labels: BelowImages = Field(
         min_length=1, description="folders, or the path of a CSV below the images folder"
     )
-    id_column: str = Field(description="CSV column that names the picture")
-    label_column: str = Field(description="CSV column of its label, or labels between spaces")
+    id_column: str = Field(min_length=1, description="CSV column that names the picture")
+    label_column: str = Field(
+        min_length=1, description="CSV column of its label, or labels between spaces"
+    )
     id_suffix: str = Field(description="what the file name has after the CSV's id, as .jpg")
-    csv_folder: str = Field(
+    csv_folder: BelowImages = Field(
         description="folder of the CSV's pictures below the images folder, or ''"
     )
     task: Task = Field(description="single_label or multi_label")
@@ -48,10 +50,12 @@ class IndexImagesParams(Section):
     valid_frac: float = Field(ge=0, lt=1, description="stratified: part of valid, in [0, 1)")
     test_frac: float = Field(ge=0, lt=1, description="stratified: part of test, in [0, 1)")
     n_folds: int = Field(
-        ge=0, description="stratified: valid is one of so many folds, from 2 on; 0: valid_frac"
+        ge=0,
+        description="stratified: valid is one of so many folds, at least 0; from 2 on, or 0: "
+        "valid_frac",
     )
-    fold: int = Field(ge=0, description="which fold is valid, 0 to n_folds - 1")
-    seed: int = Field(ge=0, description="stratified: which draw")
+    fold: int = Field(ge=0, description="which fold is valid, at least 0, at most n_folds - 1")
+    seed: int = Field(ge=0, description="stratified: which draw, at least 0")
     on_problem: Literal["stop", "set_aside"] = Field(
         description="stop the run, or leave the picture out and list it in problems.csv"
     )
@@ -59,16 +63,26 @@ class IndexImagesParams(Section):
     @model_validator(mode="after")
     def _together(self) -> Self:
         if self.valid_frac + self.test_frac >= 1:
-            raise ValueError("valid_frac and test_frac must leave something to train (sum below 1)")
-        if self.n_folds == 1 or self.fold >= max(self.n_folds, 1):
             raise ValueError(
-                f"n_folds is {self.n_folds} and fold {self.fold}; n_folds must be 0 or at least 2, "
-                "and fold below it"
+                f"valid_frac is {self.valid_frac} and test_frac {self.test_frac}: their sum must be "
+                "below 1, so that something is left to train on"
+            )
+        if self.n_folds == 1:
+            raise ValueError("n_folds is 1, it must be 0 or at least 2")
+        if self.fold >= max(self.n_folds, 1):
+            raise ValueError(
+                f"fold is {self.fold}, it must be below n_folds, {self.n_folds}, and 0 without folds"
             )
         if self.n_folds and self.split == "given":
-            raise ValueError("n_folds draws the valid split: split must be stratified")
+            raise ValueError(
+                f"split is given, but n_folds, {self.n_folds}, draws the valid split: split must be "
+                "stratified, or n_folds 0"
+            )
         if self.labels == "folders" and self.task == "multi_label":
-            raise ValueError("class folders give one label a picture: task must be single_label")
+            raise ValueError(
+                "task is multi_label, but class folders give one label a picture: task must be "
+                "single_label, or labels the path of a CSV"
+            )
         return self
 
 

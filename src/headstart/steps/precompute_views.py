@@ -14,8 +14,12 @@ from headstart.store.computed_activations import Computation
 class PrecomputeViewsParams(Section):
     """Section `precompute_views`."""
 
-    n_views: int = Field(ge=1, description="views of each training picture, one an augmented epoch")
-    seed: int = Field(ge=0, description="of the views; another seed gives other views")
+    n_views: int = Field(
+        ge=1,
+        le=10_000,
+        description="views of each training picture, one an augmented epoch, 1 to 10,000",
+    )
+    seed: int = Field(ge=0, description="of the views, at least 0; another seed gives other views")
 
 
 def precompute_views(

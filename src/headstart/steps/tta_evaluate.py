@@ -31,7 +31,9 @@ class TtaEvaluateParams(Section):
     """Section `tta_evaluate`: the views that are averaged and the intervals of the scores."""
 
     n_views: int = Field(
-        ge=0, description="augmented views a picture beside the plain one; 0: none"
+        ge=0,
+        le=1000,
+        description="augmented views a picture beside the plain one, 0 to 1,000; 0: none",
     )
     mean: Mean = Field(description="arithmetic, geometric or weighted mean of the probabilities")
     plain_weight: float = Field(
@@ -45,11 +47,16 @@ class TtaEvaluateParams(Section):
         description="multi_label: one threshold for all labels (global) or one each (per_label), "
         "found on valid"
     )
-    confidence: float = Field(gt=0, lt=1, description="level of the intervals, such as 0.95")
-    n_bootstrap: int = Field(
-        ge=100, description="resamples behind the intervals of log loss, macro-F1, F2 and mAP"
+    confidence: float = Field(
+        ge=0.5, le=0.9999, description="level of the intervals, 0.5 to 0.9999, such as 0.95"
     )
-    seed: int = Field(ge=0, description="of the augmented views and of the resamples")
+    n_bootstrap: int = Field(
+        ge=100,
+        le=1_000_000,
+        description="resamples behind the intervals of log loss, macro-F1, F2 and mAP, 100 to "
+        "1,000,000",
+    )
+    seed: int = Field(ge=0, description="of the augmented views and of the resamples, at least 0")
 
 
 @dataclass(frozen=True)

@@ -51,8 +51,9 @@ class UnfreezeFinetuneParams(PhasesParams):
     )
     n_snapshots: int = Field(
         ge=0,
+        le=1000,
         description="ends of cycles of the last phase, the last ones, that are kept beside for "
-        "tta_evaluate.snapshots; 0: none",
+        "tta_evaluate.snapshots, 0 to 1,000; 0: none",
     )
 
 

@@ -4,11 +4,10 @@ Axis letters: N images, K classes.
 """
 
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Literal, Self
 
 import pandas as pd
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from headstart.core.errors import HeadstartError
 from headstart.core.metrics import predicted_classes
@@ -16,6 +15,7 @@ from headstart.core.rgb import PICTURE_SUFFIXES
 from headstart.core.section import Section
 from headstart.core.submission import parse_sample, rows_of_files, rows_of_sample
 from headstart.core.thresholds import decide
+from headstart.store.images import BelowImages
 from headstart.store.predictions import Kind, Predictions
 
 
@@ -29,23 +29,18 @@ class WriteSubmissionParams(Section):
     )
     id_column: str = Field(min_length=1, description="name of the column of ids")
     tags_column: str = Field(min_length=1, description="tags: name of the column of labels")
-    sample: str = Field(
+    sample: BelowImages = Field(
         description="path of the competition's sample submission below the images folder, whose "
         "ids, order and columns are taken; '': the pictures of test without labels, sorted by id"
     )
 
-    @field_validator("sample")
-    @classmethod
-    def _below(cls, sample: str) -> str:
-        path = PurePosixPath(sample)
-        if path.is_absolute() or ".." in path.parts:
-            raise ValueError("it must lie below the images folder, as sample_submission.csv")
-        return sample
-
     @model_validator(mode="after")
     def _apart(self) -> Self:
         if self.form == "tags" and self.id_column == self.tags_column:
-            raise ValueError("id_column and tags_column must have different names")
+            raise ValueError(
+                f"id_column is {self.id_column!r}, and so is tags_column: they must have different "
+                "names"
+            )
         return self
 
 

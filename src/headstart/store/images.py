@@ -4,9 +4,10 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from headstart.core.errors import HeadstartError
 from headstart.core.section import Section
@@ -14,15 +15,28 @@ from headstart.core.section import Section
 _SYSTEM_FILES = {"thumbs.db", "desktop.ini", "__macosx"}  # and all names that begin with a dot
 
 
+def _below(path: str) -> str:
+    parts = PurePosixPath(path)
+    if parts.is_absolute() or ".." in parts.parts:
+        raise ValueError("it must be a path below the images folder, as train/labels.csv")
+    return path
+
+
+BelowImages = Annotated[str, AfterValidator(_below)]
+"""A path below the images folder, with /."""
+
+
 class DatasetParams(Section):
     """Section `dataset`: which pictures."""
 
     source: str = Field(
+        min_length=1,
         description="a file under sources/ (as sources/textile.yaml), or the absolute path of a "
-        "folder of pictures"
+        "folder of pictures",
     )
     n_max_per_class: int = Field(
-        ge=0, description="pictures a class, for a quick try-out of a big set; 0: all"
+        ge=0,
+        description="pictures a class, for a quick try-out of a big set, at least 0; 0: all",
     )
 
 

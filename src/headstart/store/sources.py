@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from headstart.core.errors import HeadstartError
 from headstart.core.section import Section
+from headstart.store.yaml_file import YamlFileError, read_yaml
 
 SOURCES = Path("sources")
 
@@ -114,6 +113,11 @@ def locate(source: Package | UserPath) -> Path:
     return path
 
 
+def same_architecture(one: str, other: str) -> bool:
+    """Whether two of timm's names are one architecture: with and without a tag (resnet34.tv_in1k)."""
+    return one.split(".")[0] == other.split(".")[0]
+
+
 def checked_path(key: str, value: str, what: str, example: str, url_hint: str) -> Path:
     """`value` as a path: absolute, or one file of the folder sources/.
 
@@ -151,10 +155,10 @@ def read_description(path: Path, model: Any) -> Any:
         SourceError: names the file and every key that is wrong.
     """
     try:
-        values = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        values = read_yaml(path)
         return TypeAdapter(model).validate_python(values)
-    except YAMLError as error:
-        raise SourceError(f"{path} is not valid YAML: {error}") from None
+    except YamlFileError as error:
+        raise SourceError(str(error)) from None
     except ValidationError as error:
         raise SourceError("\n".join(_sentences(path, values, error))) from None
 

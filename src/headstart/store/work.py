@@ -15,8 +15,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 _FOLDER = ".headstart/work"
 
 
@@ -27,10 +25,11 @@ def work_folder(kind: str, key: Mapping[str, Any]) -> Iterator[Path]:
     It lies in the project's own folder, so a queued experiment, whose copy is temporary, finds it
     too. It keeps what is written in it, unless the caller removes it.
     """
-    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
-    folder = Path(os.environ.get("DVC_ROOT", "."), _FOLDER, kind, digest)
+    from filelock import FileLock, Timeout  # late: a note needs none, and it takes 40 ms
+
+    folder = note_place(kind, key)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder.with_name(f"{digest}.lock"))
+    lock = FileLock(folder.with_name(f"{folder.name}.lock"))
     try:
         lock.acquire(blocking=False)
     except Timeout:
@@ -41,6 +40,12 @@ def work_folder(kind: str, key: Mapping[str, Any]) -> Iterator[Path]:
         yield folder
     finally:
         lock.release()
+
+
+def note_place(kind: str, key: Mapping[str, Any]) -> Path:
+    """Where the work of `key` lies; or an empty file, which says by being there that `key` is true."""
+    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
+    return Path(os.environ.get("DVC_ROOT", "."), _FOLDER, kind, digest)
 
 
 def kept(kind: str, key: Mapping[str, Any], make: Callable[[Path], object]) -> Path:

@@ -1,0 +1,116 @@
+"""What params.yaml says lies on this machine: pictures, tables and weights, looked for, not read."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from headstart.store.image_sources import ArchiveImages, ImagesSource, read_images_source
+from headstart.store.sources import (
+    PackageWeights,
+    SourceError,
+    UserPath,
+    locate,
+    read_weights_source,
+    same_architecture,
+)
+
+IN_THE_PICTURES = {
+    "index_images.labels": Path.is_file,
+    "index_images.csv_folder": Path.is_dir,
+    "write_submission.sample": Path.is_file,
+}
+"""Keys of what lies below the images folder, and what it must be."""
+
+
+def missing_places(values: Mapping[str, Any], path: Path, absent: bool) -> Iterator[str]:
+    """Sentences about what is not there, or is of another network than `backbone.name`.
+
+    Args:
+        values: the content of the params file; a key that is missing or wrong is passed over.
+        path: of that file, for the sentences.
+        absent: whether a source that is not there at all is told; a machine that only goes on with
+            cached activations needs none.
+    """
+    try:
+        yield from (f"{path}: {problem}" for problem in _pictures(values))
+    except SourceError as error:
+        if absent:
+            yield from (f"{path}: {line}" for line in str(error).splitlines())
+    try:
+        yield from (f"{path}: {problem}" for problem in _weights(values))
+    except SourceError as error:
+        if absent:
+            yield from (f"{path}: {line}" for line in str(error).splitlines())
+
+
+def _pictures(values: Mapping[str, Any]) -> Iterator[str]:
+    """What is missing below the source of the pictures.
+
+    Raises:
+        SourceError: the source itself is.
+    """
+    if not (name := text_at(values, "dataset.source")):
+        return
+    source = read_images_source(name)
+    where = name if isinstance(source, ArchiveImages) else str(locate(source))
+    for key, is_right in IN_THE_PICTURES.items():
+        value = text_at(values, key)
+        if not value or (key == "index_images.labels" and value == "folders"):
+            continue
+        if key == "index_images.csv_folder" and text_at(values, "index_images.labels") == "folders":
+            continue
+        if not _holds(source, value, is_right):
+            kind = "folder" if is_right is Path.is_dir else "file"
+            yield f"{key} is {value!r}, but {where}, the dataset.source, holds no such {kind}."
+
+
+def _holds(source: ImagesSource, name: str, is_right: Any) -> bool:
+    """Whether a file or folder is there; of archives, whether it would be kept."""
+    if isinstance(source, ArchiveImages):
+        wanted = PurePosixPath(name)
+        kept = [PurePosixPath(part) for part in source.keep]
+        return not kept or any(
+            wanted.is_relative_to(part) or part.is_relative_to(wanted) for part in kept
+        )
+    return bool(is_right(locate(source) / name))
+
+
+def _weights(values: Mapping[str, Any]) -> Iterator[str]:
+    """Whether the weights say that they are another network's.
+
+    Raises:
+        SourceError: they are not there.
+    """
+    if not (value := text_at(values, "backbone.weights")):
+        return
+    source, name = read_weights_source(value), text_at(values, "backbone.name")
+    said = name
+    if isinstance(source, PackageWeights):
+        locate(source)
+        said = source.architecture
+    elif isinstance(source, UserPath) and source.path.suffix == ".safetensors":
+        said = _architecture(source.path) or name
+    if name and said and not same_architecture(said, name):
+        yield (
+            f"backbone.weights is {value!r}, which holds weights of {said}, but backbone.name is "
+            f"{name!r}."
+        )
+
+
+def _architecture(path: Path) -> str | None:
+    """What a .safetensors says that it holds, where it says so."""
+    try:
+        with safe_open(path, framework="np") as file:
+            return (file.metadata() or {}).get("architecture")
+    except (SafetensorError, OSError) as error:
+        raise SourceError(f"backbone.weights is {str(path)!r}, which is damaged: {error}") from None
+
+
+def text_at(values: Mapping[str, Any], key: str) -> str:
+    """The text at a dotted key, '' where there is none."""
+    section, _, name = key.partition(".")
+    found = values.get(section)
+    text = found.get(name) if isinstance(found, dict) else None
+    return text if isinstance(text, str) else ""

@@ -1,0 +1,218 @@
+"""What no section of params.yaml knows alone: each rule is a function of the sections it reads.
+
+Where a step would refuse the same, the rule asks the step's own function, so that both agree.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from inspect import signature
+
+from headstart.core.augment import AugmentParams
+from headstart.core.lr_curve import LrCurve, RangeTestParams, suggest
+from headstart.core.section import Section
+from headstart.core.sizes import Size, px
+from headstart.learn.backbone import BackboneParams
+from headstart.learn.layer_groups import first_group
+from headstart.learn.optimizer import OptimizerParams
+from headstart.learn.phases import FinetuneOptimizerParams, PhasesParams, Rate, rate
+from headstart.steps.confusion_report import ConfusionReportParams
+from headstart.steps.find_lr_finetune import FindLrFinetuneParams
+from headstart.steps.find_lr_head import FindLrHeadParams
+from headstart.steps.index_images import IndexImagesParams
+from headstart.steps.precompute_views import PrecomputeViewsParams
+from headstart.steps.resize import ResizeParams
+from headstart.steps.train_augmented import TrainAugmentedParams
+from headstart.steps.train_head import TrainHeadParams
+from headstart.steps.tta_evaluate import TtaEvaluateParams
+from headstart.steps.unfreeze_finetune import UnfreezeFinetuneParams
+
+Rule = Callable[..., Iterator[str]]
+
+
+def broken(rules: tuple[Rule, ...], sections: Mapping[str, Section]) -> Iterator[str]:
+    """A sentence for each breach of `rules`, of those whose sections are all there."""
+    for rule in rules:
+        names = signature(rule).parameters
+        if all(name in sections for name in names):
+            yield from rule(**{name: sections[name] for name in names})
+
+
+def _sizes_of_phases(
+    backbone: BackboneParams,
+    find_lr_finetune: FindLrFinetuneParams,
+    train_augmented: TrainAugmentedParams,
+    unfreeze_finetune: UnfreezeFinetuneParams,
+) -> Iterator[str]:
+    sizes = {"find_lr_finetune.size_px": find_lr_finetune.size_px}
+    phases = {"train_augmented": train_augmented, "unfreeze_finetune": unfreeze_finetune}
+    for name, section in phases.items():
+        for number, phase in enumerate(section.phases):
+            sizes[f"{name}.phases.{number}.size_px"] = phase.size_px
+    for key, size in sizes.items():
+        try:
+            size_px = px(size, backbone.size_px, key)
+        except ValueError as error:
+            yield str(error)
+            continue
+        if key.startswith("train_augmented") and size_px not in backbone.cached_sizes():
+            cached = ", ".join(map(str, backbone.cached_sizes()))
+            yield (
+                f"{key} is {size}, whose activations are not cached: backbone.cached_px stands for "
+                f"{cached} px; name the size there too."
+            )
+
+
+def _px(size: Size, backbone: BackboneParams) -> int:
+    return backbone.size_px if size == "full" else size
+
+
+def _stored_size(resize: ResizeParams, backbone: BackboneParams) -> Iterator[str]:
+    if resize.size_px < backbone.size_px:
+        yield (
+            f"resize.size_px is {resize.size_px}, below backbone.size_px, {backbone.size_px}: pictures "
+            "would be stored small and enlarged again; store them at least as large as the input."
+        )
+
+
+def _shift(augment: AugmentParams, backbone: BackboneParams) -> Iterator[str]:
+    if augment.shift_px >= backbone.size_px:
+        yield (
+            f"augment.shift_px is {augment.shift_px}, it must be below backbone.size_px, "
+            f"{backbone.size_px}: a view would show nothing but mirrored borders."
+        )
+
+
+def _momenta_of_the_head(
+    train_augmented: TrainAugmentedParams, optimizer_head: OptimizerParams
+) -> Iterator[str]:
+    yield from _momenta("train_augmented", train_augmented, optimizer_head)
+
+
+def _momenta_of_the_network(
+    unfreeze_finetune: UnfreezeFinetuneParams, optimizer_finetune: FinetuneOptimizerParams
+) -> Iterator[str]:
+    yield from _momenta("unfreeze_finetune", unfreeze_finetune, optimizer_finetune)
+
+
+def _momenta(name: str, section: PhasesParams, optimizer: OptimizerParams) -> Iterator[str]:
+    for number, phase in enumerate(section.phases):
+        try:
+            phase.steps(1, optimizer.momentum)
+        except ValueError as error:
+            yield f"{name}.phases.{number}.{error}"
+
+
+def _late_layers(
+    unfreeze_finetune: UnfreezeFinetuneParams, optimizer_finetune: FinetuneOptimizerParams
+) -> Iterator[str]:
+    for number, phase in enumerate(unfreeze_finetune.phases):
+        try:
+            first_group(phase.trainable, optimizer_finetune.n_groups)
+        except ValueError as error:
+            yield f"unfreeze_finetune.phases.{number}.{error}"
+
+
+def _snapshots(
+    tta_evaluate: TtaEvaluateParams, unfreeze_finetune: UnfreezeFinetuneParams
+) -> Iterator[str]:
+    if tta_evaluate.snapshots and not unfreeze_finetune.n_snapshots:
+        yield (
+            "tta_evaluate.snapshots is true, but unfreeze_finetune.n_snapshots is 0, so there are "
+            "none: set it to at least 1."
+        )
+
+
+def _rate_of_the_head(train_head: TrainHeadParams, find_lr_head: FindLrHeadParams) -> Iterator[str]:
+    yield from _suggested("train_head.lr", train_head.lr, find_lr_head)
+
+
+def _rate_of_the_network(
+    backbone: BackboneParams,
+    unfreeze_finetune: UnfreezeFinetuneParams,
+    find_lr_finetune: FindLrFinetuneParams,
+) -> Iterator[str]:
+    first, test = unfreeze_finetune.phases[0], find_lr_finetune
+    yield from _suggested("unfreeze_finetune.phases.0.lr", first.lr, test)
+    if first.lr == "auto" and _px(test.size_px, backbone) != _px(first.size_px, backbone):
+        yield (
+            f"find_lr_finetune.size_px is {test.size_px}, but unfreeze_finetune.phases.0.size_px is "
+            f"{first.size_px}, and its lr is auto: the test must run at the size of that phase."
+        )
+
+
+def _suggested(key: str, lr: Rate, test: RangeTestParams) -> Iterator[str]:
+    """A range test of too few steps suggests nothing, even where the loss falls at once."""
+    n = test.n_iter
+    losses = [2.0 if i < n / 2 else 1.0 for i in range(n)]
+    try:
+        rate(lr, suggest(LrCurve(test.lrs(), losses, losses, test.smoothing), test.rule), key)
+    except ValueError as error:
+        yield str(error)
+
+
+def _views_repeat(
+    backbone: BackboneParams,
+    precompute_views: PrecomputeViewsParams,
+    train_augmented: TrainAugmentedParams,
+) -> Iterator[str]:
+    n_views = precompute_views.n_views
+    shown: Counter[tuple[int, int]] = Counter()  # size and view -> epochs that read it
+    epoch = 0
+    for phase in train_augmented.phases:
+        size = _px(phase.size_px, backbone)
+        for _ in range(phase.n_epochs()):
+            shown[size, epoch % n_views] += 1
+            epoch += 1
+    if again := sum(n - 1 for n in shown.values()):
+        yield (
+            f"train_augmented.phases have {epoch} epochs, but precompute_views.n_views is {n_views}: "
+            f"epoch e reads view e modulo {n_views}, so {again} of them show views that an earlier one "
+            "has shown."
+        )
+
+
+def _size_of_the_test(
+    backbone: BackboneParams,
+    unfreeze_finetune: UnfreezeFinetuneParams,
+    find_lr_finetune: FindLrFinetuneParams,
+) -> Iterator[str]:
+    first, test = unfreeze_finetune.phases[0], find_lr_finetune
+    differs = _px(test.size_px, backbone) != _px(first.size_px, backbone)
+    if first.lr != "auto" and test.n_iter and differs:
+        yield (
+            f"find_lr_finetune.size_px is {test.size_px}, but unfreeze_finetune.phases.0.size_px is "
+            f"{first.size_px}: the curve is of another size than the training."
+        )
+
+
+def _empty_report(
+    index_images: IndexImagesParams, confusion_report: ConfusionReportParams
+) -> Iterator[str]:
+    if index_images.split == "given":
+        return
+    if confusion_report.split == "test" and not index_images.test_frac:
+        yield (
+            "confusion_report.split is test, but index_images.test_frac is 0: the report will be empty."
+        )
+    if confusion_report.split == "valid" and not (index_images.valid_frac or index_images.n_folds):
+        yield (
+            "confusion_report.split is valid, but index_images.valid_frac and n_folds are 0: the "
+            "report will be empty."
+        )
+
+
+ERRORS: tuple[Rule, ...] = (
+    _sizes_of_phases,
+    _stored_size,
+    _shift,
+    _momenta_of_the_head,
+    _momenta_of_the_network,
+    _late_layers,
+    _snapshots,
+    _rate_of_the_head,
+    _rate_of_the_network,
+)
+"""What cannot run, or could only be a mistake."""
+
+WARNINGS: tuple[Rule, ...] = (_views_repeat, _size_of_the_test, _empty_report)
+"""What runs, and may not be what was meant."""

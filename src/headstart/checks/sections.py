@@ -1,0 +1,61 @@
+"""The sections of params.yaml by name, and all of them read at once."""
+
+import importlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from headstart.core.section import Section
+from headstart.params import ParamsError, parse_section
+
+SHARED = {
+    "dataset": "headstart.store.images.DatasetParams",
+    "backbone": "headstart.learn.backbone.BackboneParams",
+    "head": "headstart.learn.head.HeadParams",
+    "augment": "headstart.core.augment.AugmentParams",
+    "sampling": "headstart.core.sampling.SamplingParams",
+    "optimizer_head": "headstart.learn.optimizer.OptimizerParams",
+    "optimizer_finetune": "headstart.learn.phases.FinetuneOptimizerParams",
+    "runtime": "headstart.learn.device.RuntimeParams",
+}
+OWN = (
+    *("index_images", "resize", "precompute_views"),
+    *("find_lr_head", "train_head", "train_augmented", "find_lr_finetune", "unfreeze_finetune"),
+    *("tta_evaluate", "confusion_report", "write_submission"),
+)
+SECTIONS = SHARED | {
+    name: f"headstart.steps.{name}.{name.title().replace('_', '')}Params" for name in OWN
+}
+
+
+def model_of(name: str) -> type[Section]:
+    """The model of a section.
+
+    It is imported by its name alone: a stage checks the sections of all others, and must not depend
+    on their code, which cannot change what it writes.
+    """
+    module, _, model = SECTIONS[name].rpartition(".")
+    found: type[Section] = getattr(importlib.import_module(module), model)
+    return found
+
+
+def read_sections(values: Mapping[str, Any], path: Path) -> tuple[dict[str, Section], list[str]]:
+    """All sections of `values` that are right by themselves, and a sentence for each other problem.
+
+    Args:
+        values: the content of the file.
+        path: of the file, for the sentences.
+    """
+    known = ", ".join(SECTIONS)
+    problems = [
+        f"{path}: {name} is not a section (known: {known})."
+        for name in values
+        if name not in SECTIONS
+    ]
+    sections: dict[str, Section] = {}
+    for name in SECTIONS:
+        try:
+            sections[name] = parse_section(name, model_of(name), values, path)
+        except ParamsError as error:
+            problems += str(error).splitlines()
+    return sections, problems
