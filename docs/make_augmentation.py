@@ -19,7 +19,7 @@ from headstart.core.augment import AugmentParams, draw
 from headstart.core.draws import PLAIN, Draw
 from headstart.core.frame import Frame
 from headstart.learn.pictures import cropped, moved
-from headstart.params import load_section
+from headstart.params import read_section
 
 HERE = Path(__file__).parent
 RECIPE = HERE.parent / "recipes" / "dogscats-resnet34.yaml"
@@ -58,7 +58,7 @@ def hole(caption: str, side: float, x: float, y: float) -> Tile:
 
 
 def drawn(view: int) -> Tile:
-    recipe = load_section("augment", AugmentParams, RECIPE)
+    recipe = read_section("augment", AugmentParams, RECIPE)
     return Tile(f"view {view}", draw(recipe, 0, view, "china"))
 
 

@@ -12,7 +12,8 @@ import pytest
 from click.testing import CliRunner, Result
 from ruamel.yaml import YAML
 
-from headstart.cli import SECTIONS, main
+from headstart.checks.sections import SECTIONS
+from headstart.cli import main
 from headstart.core.state import state_of
 from headstart.store.runs import Point, RunRecord, write_run
 from headstart.tracking import Tracker

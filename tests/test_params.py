@@ -7,7 +7,7 @@ from pydantic import Field, ValidationError
 
 from headstart.core.section import Section
 from headstart.learn.phases import PhasesParams
-from headstart.params import ParamsError, load_section, read_params
+from headstart.params import ParamsError, read_params, read_section
 
 
 class Phase(Section):
@@ -31,12 +31,12 @@ def write(folder: Path, text: str) -> Path:
 
 def sentences(path: Path, name: str = "train_head") -> list[str]:
     with pytest.raises(ParamsError) as caught:
-        load_section(name, TrainHeadParams, path)
+        read_section(name, TrainHeadParams, path)
     return str(caught.value).splitlines()
 
 
 def test_a_section_becomes_one_frozen_object(tmp_path: Path) -> None:
-    params = load_section("train_head", TrainHeadParams, write(tmp_path, GOOD))
+    params = read_section("train_head", TrainHeadParams, write(tmp_path, GOOD))
     assert params == TrainHeadParams(lr=0.01, n_epochs=3, phases=(Phase(lr=0.1),))
     with pytest.raises(ValidationError):
         params.lr = 1.0  # type: ignore[misc]
@@ -46,7 +46,7 @@ def test_a_section_becomes_one_frozen_object(tmp_path: Path) -> None:
 def test_numbers_are_read_by_the_rules_of_yaml_1_2(tmp_path: Path, lr: str) -> None:
     """`dvc exp run -S` writes 0.00001 as 1e-05, which YAML 1.1 takes for text."""
     path = write(tmp_path, GOOD.replace("0.01", lr))
-    assert load_section("train_head", TrainHeadParams, path).lr == 1e-05
+    assert read_section("train_head", TrainHeadParams, path).lr == 1e-05
 
 
 def test_the_file_of_the_working_directory_is_the_default(
@@ -54,7 +54,7 @@ def test_the_file_of_the_working_directory_is_the_default(
 ) -> None:
     write(tmp_path, GOOD)
     monkeypatch.chdir(tmp_path)
-    assert load_section("train_head", TrainHeadParams).n_epochs == 3
+    assert read_section("train_head", TrainHeadParams).n_epochs == 3
 
 
 def test_all_problems_of_a_section_come_at_once(tmp_path: Path) -> None:
@@ -74,7 +74,12 @@ def test_all_problems_of_a_section_come_at_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("value", "sentence"),
-    [("'3'", "'3'"), ("3.5", "3.5"), ("true", "True"), ("0", "greater than or equal to 1")],
+    [
+        ("'3'", "is '3': it must be a whole number"),
+        ("3.5", "is 3.5: it must be a whole number"),
+        ("true", "is true: it must be a whole number"),
+        ("0", "is 0: it must be greater than or equal to 1"),
+    ],
 )
 def test_nothing_is_converted_in_silence(tmp_path: Path, value: str, sentence: str) -> None:
     path = write(tmp_path, GOOD.replace("n_epochs: 3", f"n_epochs: {value}"))
@@ -110,9 +115,9 @@ def test_a_problem_inside_a_list_names_its_own_keys(tmp_path: Path) -> None:
     path = tmp_path / "params.yaml"
     path.write_text("t:\n  seed: 0\n  phases: [{trainable: head, lr: fast, cycle: 1}]\n")
     with pytest.raises(ParamsError) as caught:
-        load_section("t", PhasesParams, path)
+        read_section("t", PhasesParams, path)
     sentences = [line.removeprefix(f"{path}: t.") for line in str(caught.value).splitlines()]
     assert any(s.startswith("phases.0.lr is 'fast': ") for s in sentences)
     assert any(s.startswith("phases.0.cycle is not a key here (known: train") for s in sentences)
-    assert "phases.0.cycles is missing (number of cycles, at least 1)." in sentences
+    assert "phases.0.cycles is missing (number of cycles, 1 to 1,000)." in sentences
     assert not any(s.startswith("phases is") for s in sentences)

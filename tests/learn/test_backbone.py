@@ -52,7 +52,7 @@ def test_maps_with_channels_last_are_turned() -> None:
     ("name", "sentence"),
     [
         ("test_vit", r"'test_vit', whose features have the shape \(1, 101, 64\); .*4-D map"),
-        ("resnet34x", r"'resnet34x', which timm does not know \(names like it: .*resnet34"),
+        ("resnet34x", r"'resnet34x', which timm does not know. Did you mean one of resnet34, "),
         ("resnet34.nonsense", "'resnet34.nonsense': .*tag"),
     ],
 )

@@ -17,7 +17,7 @@ from headstart.core.frame import Frame
 from headstart.core.report import Silent
 from headstart.learn.gpu_crops import GpuPixels, _decoder, gpu_crops
 from headstart.learn.pictures import Pictures
-from headstart.params import load_section
+from headstart.params import read_section
 from tests.learn.conftest import SQUARE, StoredPictures, picture
 
 CPU = torch.device("cpu")
@@ -151,7 +151,7 @@ def test_batches_are_those_of_pillow(crop: str, frame: Frame) -> None:
     on_gpu = replace(by_threads, on_gpu=GpuPixels(StoredPictures().encoded, CPU, room=1e9))
     [plain], [wanted] = on_gpu.plain([ids]), by_threads.plain([ids])
     assert plain.dtype == torch.uint8 and difference(plain, wanted).max() <= 1
-    augment = load_section("augment", AugmentParams).model_copy(update={"crop": crop})
+    augment = read_section("augment", AugmentParams).model_copy(update={"crop": crop})
     for view in range(3):
         [views], [wanted] = (p.views([ids], augment, 0, view) for p in (on_gpu, by_threads))
         assert (views - wanted).abs().max() < 2  # a contrast may widen what a rounding left

@@ -22,7 +22,8 @@ from headstart.learn.backbone import (
     load_backbone,
     tensors_digest,
 )
-from headstart.steps.fetch_weights import UntrainedWarning, WeightsError, fetch_weights
+from headstart.learn.weights import WeightsError
+from headstart.steps.fetch_weights import UntrainedWarning, fetch_weights
 from headstart.store.sources import RandomWeights, TimmWeights, UserPath, read_weights_source
 from headstart.store.tensors import NamedTensors, read_source, write_tensors
 

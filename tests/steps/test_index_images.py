@@ -377,7 +377,10 @@ def test_multi_label_tables(with_table: Files) -> None:
 @pytest.mark.parametrize(
     ("changed", "match"),
     [
-        ({"valid_frac": 0.6, "test_frac": 0.4}, "leave something to train"),
+        (
+            {"valid_frac": 0.6, "test_frac": 0.4},
+            "valid_frac is 0.6 and test_frac 0.4: their sum must be below 1",
+        ),
         ({"task": "multi_label"}, "class folders give one label"),
         ({"split": "random"}, "given' or 'stratified"),
         ({"on_problem": "ignore"}, "stop' or 'set_aside"),
@@ -449,9 +452,9 @@ def test_folds_make_another_valid_each() -> None:
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
-        ({"n_folds": 1}, "n_folds must be 0 or at least 2"),
-        ({"n_folds": 3, "fold": 3}, "n_folds is 3 and fold 3"),
-        ({"fold": 1}, "n_folds is 0 and fold 1"),
+        ({"n_folds": 1}, "n_folds is 1, it must be 0 or at least 2"),
+        ({"n_folds": 3, "fold": 3}, "fold is 3, it must be below n_folds, 3"),
+        ({"fold": 1}, "fold is 1, it must be below n_folds, 0"),
         ({"n_folds": 3, "split": "given"}, "split must be stratified"),
     ],
 )

@@ -225,7 +225,7 @@ def test_the_phase_whose_rate_is_far_too_high_is_named(
     [
         ({"trainable": "all"}, "phases.0.trainable is all"),
         ({"lr": "auto"}, "phases.0.lr is auto"),
-        ({"lr": -1.0}, "lr is -1.0, it must be above 0"),
+        ({"lr": -1.0}, "greater than 0"),
     ],
 )
 def test_phases_that_views_cannot_train(change: dict[str, object], sentence: str) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from headstart.core.errors import HeadstartError
 from headstart.learn import torchvision_ops  # noqa: F401  (must come before timm)
 from headstart.learn.backbone import Backbone, BackboneParams
 from headstart.learn.seeding import torch_seed
