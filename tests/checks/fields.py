@@ -132,15 +132,14 @@ def _wrong_numbers(leaf: Leaf) -> Iterator[st.SearchStrategy[Any]]:
         if high is not None:
             yield st.integers(min_value=int(high) + 1)
         return
-    finite = {"allow_infinity": False, "allow_nan": False}
     for bound, exclude in ((low, True), (over, False)):
         if bound is not None:
-            yield st.floats(max_value=bound, exclude_max=exclude, **finite)
+            yield st.floats(max_value=bound, exclude_max=exclude, allow_infinity=False)
             yield st.integers(max_value=math.ceil(bound) - 1)
             yield st.just(math.nextafter(bound, -math.inf) if exclude else bound)
     for bound, exclude in ((high, True), (below, False)):
         if bound is not None:
-            yield st.floats(min_value=bound, exclude_min=exclude, **finite)
+            yield st.floats(min_value=bound, exclude_min=exclude, allow_infinity=False)
             yield st.integers(min_value=math.floor(bound) + 1)
             yield st.just(math.nextafter(bound, math.inf) if exclude else bound)
 

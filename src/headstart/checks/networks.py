@@ -28,11 +28,12 @@ def wrong_network(values: Mapping[str, Any], path: Path) -> Iterator[str]:
         source = read_weights_source(weights)
     except SourceError:  # which is told where places are looked for
         source = None
-    if isinstance(source, UserPath) or not is_registered(name):
-        yield from (f"{path}: {line}" for line in _said_by_timm(name, weights, source))
+    own = source if isinstance(source, UserPath) else None
+    if own or not is_registered(name):
+        yield from (f"{path}: {problem}" for problem in _said_by_timm(name, weights, own))
 
 
-def _said_by_timm(name: str, weights: str, source: UserPath | None) -> Iterator[str]:
+def _said_by_timm(name: str, weights: str, own: UserPath | None) -> Iterator[str]:
     # late: they take seconds
     import torch
 
@@ -44,10 +45,12 @@ def _said_by_timm(name: str, weights: str, source: UserPath | None) -> Iterator[
     try:
         with torch.device("meta"):  # shapes alone
             model = timm_model(name)
-        if source and (file := read_source(source)):
+        if own and (file := read_source(own)):
             fitted(file.tensors, model, name, weights)
-    except (UnsuitableBackboneError, WeightsError, TensorsError) as error:
+    except (UnsuitableBackboneError, WeightsError) as error:
         yield str(error)
+    except TensorsError as error:
+        yield f"backbone.weights: {error}"
 
 
 def is_registered(name: str) -> bool:

@@ -33,16 +33,12 @@ def missing_places(values: Mapping[str, Any], path: Path, absent: bool) -> Itera
         absent: whether a source that is not there at all is told; a machine that only goes on with
             cached activations needs none.
     """
-    try:
-        yield from (f"{path}: {problem}" for problem in _pictures(values))
-    except SourceError as error:
-        if absent:
-            yield from (f"{path}: {line}" for line in str(error).splitlines())
-    try:
-        yield from (f"{path}: {problem}" for problem in _weights(values))
-    except SourceError as error:
-        if absent:
-            yield from (f"{path}: {line}" for line in str(error).splitlines())
+    for key, look in (("dataset.source", _pictures), ("backbone.weights", _weights)):
+        try:
+            yield from (f"{path}: {problem}" for problem in look(values))
+        except SourceError as error:
+            for line in str(error).splitlines() if absent else ():
+                yield f"{path}: {line}" if line.startswith(key) else f"{path}: {key}: {line}"
 
 
 def _pictures(values: Mapping[str, Any]) -> Iterator[str]:

@@ -1,0 +1,163 @@
+"""The whole of params.yaml before any work: refused by the first stage, remembered by the others."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from headstart.checks.whole_file import check_file, require_right_file
+from headstart.params import PARAMS_FILE, ParamsError, load_section
+from headstart.store.images import DatasetParams
+
+ROOT = Path(__file__).parents[2]
+Edit = Callable[[dict[str, Any]], None]
+
+
+@pytest.fixture
+def edit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Edit:
+    """A project with the default params and sources; returns what changes its dotted keys."""
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    shutil.copytree(ROOT / "sources", tmp_path / "sources")
+    monkeypatch.chdir(tmp_path)
+
+    def change(changes: dict[str, Any]) -> None:
+        yaml = YAML()
+        params = yaml.load(PARAMS_FILE)
+        for key, value in changes.items():
+            section, _, name = key.partition(".")
+            params[section][name] = value
+        yaml.dump(params, PARAMS_FILE)
+
+    return change
+
+
+WRONG = {"tta_evaluate.n_bootstrap": 50, "train_head.lr": -1e-3, "resize.size_px": 100}
+SENTENCES = [
+    "params.yaml: train_head.lr is -0.001: it must be greater than 0 or 'auto' (above 0; auto: what "
+    "find-lr-head suggests).",
+    "params.yaml: tta_evaluate.n_bootstrap is 50: it must be greater than or equal to 100 (resamples "
+    "behind the intervals of log loss, macro-F1, F2 and mAP, 100 to 1,000,000).",
+    "params.yaml: resize.size_px is 100, below backbone.size_px, 240: pictures would be stored small "
+    "and enlarged again; store them at least as large as the input.",
+]
+
+
+@pytest.mark.parametrize("script", ["write_submission", "fetch_images"])
+def test_any_stage_refuses_what_is_wrong_in_any_section(
+    edit: Edit, tmp_path: Path, script: str
+) -> None:
+    edit(WRONG)
+    source = (ROOT / f"stages/{script}.py").read_text()
+    options = [line.split('"')[1] for line in source.splitlines() if "click.option(" in line]
+    arguments = [part for option in options for part in (option, str(tmp_path / "none"))]
+    done = subprocess.run(
+        [sys.executable, ROOT / f"stages/{script}.py", *arguments],
+        env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines() == SENTENCES
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["params.yaml", "sources"]
+
+
+def test_a_section_that_is_right_is_refused_for_the_others(edit: Edit) -> None:
+    assert load_section("dataset", DatasetParams).source == "sources/textile.yaml"
+    edit(WRONG)
+    with pytest.raises(SystemExit) as caught:
+        load_section("dataset", DatasetParams)
+    assert str(caught.value).splitlines() == SENTENCES
+
+
+@pytest.fixture
+def n_looks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Grows by one whenever all sections are read."""
+    from headstart.checks import sections
+
+    looks: list[int] = []
+    read = sections.read_sections
+
+    def counted(values: Mapping[str, Any], path: Path) -> Any:
+        looks.append(1)
+        return read(values, path)
+
+    monkeypatch.setattr(sections, "read_sections", counted)
+    return looks
+
+
+def test_a_file_is_checked_once_for_each_content(edit: Edit, n_looks: list[int]) -> None:
+    for _ in range(3):
+        require_right_file(PARAMS_FILE, at_sources=False)
+    assert len(n_looks) == 1
+    edit({"train_head.lr": 0.02})
+    require_right_file(PARAMS_FILE, at_sources=True)
+    require_right_file(PARAMS_FILE, at_sources=False)
+    assert len(n_looks) == 2
+    assert check_file(PARAMS_FILE).errors == []
+    assert len(n_looks) == 2
+
+
+def test_a_wrong_file_is_checked_each_time(edit: Edit, n_looks: list[int]) -> None:
+    edit({"train_head.lr": -1.0})
+    for n in (1, 2):
+        with pytest.raises(ParamsError):
+            require_right_file(PARAMS_FILE, at_sources=False)
+        assert len(n_looks) == n
+
+
+def test_the_temporary_copy_of_a_queued_experiment_finds_the_note(
+    edit: Edit, n_looks: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    require_right_file(PARAMS_FILE, at_sources=False)
+    copy = tmp_path / ".dvc/tmp/exps/tmp1"
+    copy.mkdir(parents=True)
+    shutil.copy("params.yaml", copy)
+    monkeypatch.chdir(copy)
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    require_right_file(PARAMS_FILE, at_sources=False)
+    assert len(n_looks) == 1 and [path.name for path in copy.iterdir()] == ["params.yaml"]
+
+
+def test_other_code_checks_again(
+    edit: Edit, n_looks: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    require_right_file(PARAMS_FILE, at_sources=False)
+    monkeypatch.setattr("headstart.checks.whole_file.code_digest", lambda: "other")
+    require_right_file(PARAMS_FILE, at_sources=False)
+    assert len(n_looks) == 2
+
+
+def test_warnings_are_remembered_and_refuse_nothing(edit: Edit) -> None:
+    edit({"precompute_views.n_views": 1})
+    for _ in range(2):
+        found = check_file(PARAMS_FILE)
+        assert found.errors == [] and len(found.warnings) == 1
+        require_right_file(PARAMS_FILE, at_sources=True)
+
+
+def test_sources_must_be_there_where_a_stage_reads_them(edit: Edit) -> None:
+    """A machine that has the activations, but neither pictures nor weights, can train heads."""
+    edit({"dataset.source": "/no/such/folder", "backbone.weights": "/no/weights.pth"})
+    for _ in range(2):
+        require_right_file(PARAMS_FILE, at_sources=False)
+        with pytest.raises(ParamsError) as caught:
+            require_right_file(PARAMS_FILE, at_sources=True)
+        assert len(str(caught.value).splitlines()) == 2
+
+
+def test_what_is_missing_below_the_pictures_is_found_by_any_stage(edit: Edit) -> None:
+    edit({"write_submission.sample": "smaple.csv"})
+    with pytest.raises(ParamsError, match=r"write_submission\.sample is 'smaple\.csv'"):
+        require_right_file(PARAMS_FILE, at_sources=False)
+
+
+def test_another_file_leaves_no_note(edit: Edit, tmp_path: Path) -> None:
+    other = tmp_path / "other.yaml"
+    PARAMS_FILE.rename(other)
+    assert check_file(other).errors == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["other.yaml", "sources"]
