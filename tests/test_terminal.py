@@ -16,9 +16,9 @@ from headstart.experiment_queue import QueueError
 from headstart.experiment_settings import SettingsError
 from headstart.learn.backbone import UnsuitableBackboneError
 from headstart.learn.gradients import PrecisionError
+from headstart.learn.weights import WeightsError
 from headstart.live import stage_run
 from headstart.params import ParamsError
-from headstart.steps.fetch_weights import WeightsError
 from headstart.steps.index_images import IndexImagesError
 from headstart.store.activations import ActivationsError
 from headstart.store.checkpoints import CheckpointError
