@@ -13,18 +13,12 @@ import click
 from headstart.params import load_section
 
 if TYPE_CHECKING:
-    import torch
-
-    from headstart.learn.device import Compute
     from headstart.learn.network import Network
-    from headstart.learn.pictures import Pictures
     from headstart.picture_files import PictureFile
-    from headstart.store.checkpoints import Checkpoint, CheckpointInfo
+    from headstart.store.checkpoints import CheckpointInfo
 
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 ANY_PATH = click.Path(path_type=Path)  # what is wrong with it is told beside the others' rows
-
-BAR_AFTER_S = 2.0
 
 
 @click.command()
@@ -33,9 +27,10 @@ BAR_AFTER_S = 2.0
 def predict(checkpoint: Path, pictures: tuple[Path, ...]) -> None:
     """Tell the class of each of PICTURES by the fine-tuned network in CHECKPOINT, as CSV.
 
-    Each file goes the way that the pipeline's own pictures went, so its probabilities are those that
-    the pipeline measured (the plain ones, without test-time augmentation). Of a network for many
-    labels a picture: the labels that reach the thresholds in CHECKPOINT, with spaces between them.
+    Each file is stored, decoded and cropped as the pipeline's own pictures were, so the probabilities
+    are those that the pipeline scored (the plain ones, without test-time augmentation). Where a picture
+    may have several labels, those that reach the thresholds in CHECKPOINT are told, with spaces between
+    them.
 
     A file that cannot be read is named on stderr and left out; the others are predicted, and the exit
     status is 1.
@@ -43,62 +38,74 @@ def predict(checkpoint: Path, pictures: tuple[Path, ...]) -> None:
     \b
     headstart predict data/4_checkpoints/model.safetensors photo.jpg other.png
     """
-    import numpy as np
     from tqdm import tqdm
 
     from headstart.learn.device import RuntimeParams, forward_batch, prepare
-    from headstart.learn.inference import network_logits
-    from headstart.learn.objective import Objective
     from headstart.picture_files import read_files
+    from headstart.saved_networks import differences, read_networks, restored
 
-    content = _read(checkpoint)
-    info, objective = content.info, Objective(content.info.task)
-    single = info.task == "single_label"
-    if not single and "plain" not in info.thresholds:
+    content = read_networks(checkpoint)
+    info = content.info
+    if info.task == "multi_label" and "plain" not in info.thresholds:
         raise click.ClickException(
             f"{checkpoint} holds no thresholds; name data/4_checkpoints/model.safetensors, which "
             "tta-evaluate writes."
         )
     machine = prepare(RuntimeParams(precision="auto", deterministic=True))
     compute = machine.predicting_in(info.precision)
-    for sentence in _differences(checkpoint, info, compute):
+    for sentence in differences(checkpoint, info, compute):
         click.echo(sentence, err=True)
-    networks = _networks(content, checkpoint, compute)
-
-    def rows(files: "Sequence[PictureFile]") -> Iterator[list[object]]:
-        shown, ids = _pictures(files, info, compute.device)
-        members = [objective.probabilities(network_logits(net, shown, ids)) for net in networks]
-        probabilities = np.mean(members, axis=0)  # of an ensemble
-        for file, row in zip(files, probabilities, strict=True):
-            decided = [row.argmax()] if single else (row >= info.thresholds["plain"]).nonzero()[0]
-            labels = " ".join(info.classes[int(k)] for k in decided)
-            yield [click.format_filename(file.path), labels, *(f"{p:.4f}" for p in row)]
-
-    click.echo(_csv([["picture", "class" if single else "labels", *info.classes]]), nl=False)
+    networks = restored(content, checkpoint, compute)
+    decided = "class" if info.task == "single_label" else "labels"
+    click.echo(_csv([["picture", decided, *info.classes]]), nl=False)
+    n_batch = forward_batch(compute.device)
     files = tqdm(
         read_files(pictures, info.preprocessing), "predict", len(pictures), unit=" pictures",
-        delay=BAR_AFTER_S, leave=False, disable=None, file=sys.stderr,
+        leave=False, disable=len(pictures) <= n_batch or None, file=sys.stderr,
     )  # fmt: skip
-    n_left_out = 0
-
-    def readable() -> "Iterator[PictureFile]":
-        nonlocal n_left_out
-        for file in files:
-            if file.problem:
-                n_left_out += 1
-                with tqdm.external_write_mode():
-                    click.echo(_unreadable(file), err=True)
-            else:
-                yield file
-
-    found = readable()
-    while batch := list(islice(found, forward_batch(compute.device))):
-        text = _csv(rows(batch))
+    readable, n_predicted = _readable(files), 0
+    while batch := list(islice(readable, n_batch)):
+        text = _csv(_rows(batch, networks, info))
         with tqdm.external_write_mode():
             click.echo(text, nl=False)
-    if n_left_out:
+        n_predicted += len(batch)
+    if n_predicted < len(pictures):
+        n_left_out = len(pictures) - n_predicted
         click.echo(f"{n_left_out} of {len(pictures)} files are left out.", err=True)
         sys.exit(1)
+
+
+def _readable(files: "Iterable[PictureFile]") -> "Iterator[PictureFile]":
+    """Those that are pictures; each of the others is named on stderr."""
+    from tqdm import tqdm
+
+    for file in files:
+        if not file.problem:
+            yield file
+            continue
+        with tqdm.external_write_mode():
+            click.echo(_unreadable(file), err=True)
+
+
+def _rows(
+    files: "Sequence[PictureFile]", networks: "Sequence[Network]", info: "CheckpointInfo"
+) -> Iterator[list[str]]:
+    """Of each file its name, what is decided, and the probability of each class."""
+    import numpy as np
+
+    from headstart.learn.inference import network_logits
+    from headstart.learn.objective import Objective
+    from headstart.picture_files import shown
+
+    objective = Objective(info.task)
+    pictures, ids = shown(files, info, networks[0].backbone.compute.device)
+    members = [objective.probabilities(network_logits(net, pictures, ids)) for net in networks]
+    for file, row in zip(files, np.mean(members, axis=0), strict=True):  # of an ensemble, the mean
+        reached = [row.argmax()]
+        if info.task == "multi_label":
+            reached = (row >= info.thresholds["plain"]).nonzero()[0]
+        labels = " ".join(info.classes[int(k)] for k in reached)
+        yield [click.format_filename(file.path), labels, *(f"{p:.4f}" for p in row)]
 
 
 @click.command()
@@ -119,17 +126,18 @@ def check_gradients(checkpoint: Path, pictures: tuple[Path, ...]) -> None:
     from headstart.learn.gradients import MIN_COSINE, gradient_cosine
     from headstart.learn.objective import Objective
     from headstart.learn.phases import FinetuneOptimizerParams, set_mode
-    from headstart.picture_files import read_files
+    from headstart.picture_files import read_files, shown
+    from headstart.saved_networks import read_networks, restored
 
     optimizer = load_section("optimizer_finetune", FinetuneOptimizerParams)
     machine = prepare(RuntimeParams(precision="fp32", deterministic=True))
-    content = _read(checkpoint)
+    content = read_networks(checkpoint)
     info, files = content.info, list(read_files(pictures, content.info.preprocessing))
     if problems := [_unreadable(file) for file in files if file.problem]:
         raise click.ClickException("\n".join(problems))
-    network = _networks(content, checkpoint, machine)[0]
-    shown, ids = _pictures(files, info, machine.device)
-    batch = next(shown.plain([ids]))
+    network = restored(content, checkpoint, machine)[0]
+    shown_files, ids = shown(files, info, machine.device)
+    batch = next(shown_files.plain([ids]))
     # which class is wanted plays no part in how exact a gradient is
     targets = torch.arange(len(batch), device=batch.device) % len(info.classes)
     if info.task == "multi_label":
@@ -144,72 +152,6 @@ def check_gradients(checkpoint: Path, pictures: tuple[Path, ...]) -> None:
         )
         verdict = "may train" if cosine >= MIN_COSINE else "must not train"
         click.echo(f"{name}: cosine {cosine:.4f}, {verdict} (bn_freeze: {optimizer.bn_freeze})")
-
-
-def _read(path: Path) -> "Checkpoint":
-    """The checkpoint of whole networks at `path`."""
-    from headstart.store.checkpoints import CheckpointError, read_checkpoint
-
-    try:
-        content = read_checkpoint(path)
-    except CheckpointError as error:
-        raise click.ClickException(str(error)) from None
-    if content.info.kind == "head":
-        raise click.ClickException(
-            f"{path} holds a head without its backbone; name the fine-tuned checkpoint."
-        )
-    return content
-
-
-def _networks(content: "Checkpoint", path: Path, compute: "Compute") -> "list[Network]":
-    """The networks of a checkpoint, in evaluation mode."""
-    import json
-
-    from headstart.learn.backbone import restore_backbone
-    from headstart.learn.head import restore_head
-    from headstart.learn.network import Network
-
-    info = content.info
-    about = {
-        "architecture": info.architecture,
-        "mean": json.dumps(info.mean),
-        "std": json.dumps(info.std),
-    }
-    networks = []
-    for member in content.members():
-        backbone = restore_backbone(about, member.part("backbone"), str(path)).on(compute)
-        head = restore_head(member.part("head"), info.dropout)
-        networks.append(Network(backbone, head).to(compute.device).eval())
-    return networks
-
-
-def _pictures(
-    files: "Sequence[PictureFile]", info: "CheckpointInfo", device: "torch.device"
-) -> "tuple[Pictures, list[str]]":
-    """Files as the network of `info` is shown them, and their ids."""
-    from headstart.learn.pictures import Pictures
-    from headstart.picture_files import StoredFiles
-
-    of_files = StoredFiles({str(file.path): file.stored for file in files}, info.preprocessing)
-    pictures = Pictures.of(of_files, info.size_px, info.frame, device)
-    return pictures, [str(file.path) for file in files]
-
-
-def _differences(path: Path, info: "CheckpointInfo", compute: "Compute") -> Iterator[str]:
-    """Why predictions here are not, to the last digit, those that were measured."""
-    import PIL
-
-    if others := info.preprocessing.pillows() - {PIL.__version__}:
-        yield (
-            f"{path} was scored on pictures made by Pillow {' and '.join(sorted(others))}, but "
-            f"{PIL.__version__} is installed: probabilities may differ a little."
-        )
-    if info.precision != compute.inference_precision:
-        yield (
-            f"{path} was scored in {info.precision}, which this device ({compute.device}) has no "
-            f"units for: it predicts in {compute.inference_precision}, and probabilities differ a "
-            "little."
-        )
 
 
 def _unreadable(file: "PictureFile") -> str:

@@ -1,15 +1,18 @@
 """Picture files that a person names, brought into the form in which the pipeline stores its own."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from PIL import Image
 
 from headstart.core.preprocessing import Preprocessing, StoredForm
 from headstart.core.report import Report
 from headstart.core.rgb import decode_stored, why_unreadable
 from headstart.core.workers import in_order
+from headstart.learn.pictures import Pictures
+from headstart.store.checkpoints import CheckpointInfo
 
 
 @dataclass(frozen=True)
@@ -70,3 +73,12 @@ class StoredFiles:
     def at(self, size_px: int, report: Report) -> "StoredFiles":
         """The same: their last form is the one for the size of the network."""
         return self
+
+
+def shown(
+    files: Sequence[PictureFile], info: CheckpointInfo, device: torch.device
+) -> tuple[Pictures, list[str]]:
+    """The pictures of readable files, as the network of `info` sees them, and their ids in order."""
+    stored = StoredFiles({str(file.path): file.stored for file in files}, info.preprocessing)
+    pictures = Pictures.of(stored, info.size_px, info.frame, device)
+    return pictures, [str(file.path) for file in files]
