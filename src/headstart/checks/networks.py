@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from headstart.checks.places import text_at
+from headstart.checks.on_this_machine import text_at
 from headstart.store.sources import SourceError, UserPath, read_weights_source
 
 

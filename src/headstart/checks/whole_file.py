@@ -1,4 +1,7 @@
-"""params.yaml as a whole: all that is wrong in it, told before any stage has worked."""
+"""params.yaml as a whole: all that is wrong in it, told before any stage has worked.
+
+Imports are late, as most stages find the note that the file is right, and look no further.
+"""
 
 import hashlib
 import json
@@ -6,8 +9,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from headstart.checks.networks import wrong_network
-from headstart.checks.places import missing_places
 from headstart.params import PARAMS_FILE, ParamsError, read_params
 from headstart.store.work import code_digest, note_place
 
@@ -27,9 +28,12 @@ def check_file(path: Path) -> Verdict:
     Raises:
         ParamsError: the file does not hold sections.
     """
+    from headstart.checks.networks import wrong_network
+    from headstart.checks.on_this_machine import missing_here
+
     values = read_params(path)
     found = _verdict(values, path)
-    more = [*missing_places(values, path, absent=True), *wrong_network(values, path)]
+    more = [*missing_here(values, path, absent=True), *wrong_network(values, path)]
     return Verdict([*found.errors, *more], found.warnings)
 
 
@@ -47,8 +51,10 @@ def require_right_file(path: Path, at_sources: bool) -> None:
     note = _note(path)
     if note.exists() and not at_sources:
         return
+    from headstart.checks.on_this_machine import missing_here
+
     values = read_params(path)
-    errors = [*_verdict(values, path).errors, *missing_places(values, path, absent=at_sources)]
+    errors = [*_verdict(values, path).errors, *missing_here(values, path, absent=at_sources)]
     if errors:
         raise ParamsError("\n".join(errors))
 
@@ -62,7 +68,6 @@ def _verdict(values: Mapping[str, Any], path: Path) -> Verdict:
     note = _note(path)
     if note.exists():
         return Verdict([], json.loads(note.read_text(encoding="utf-8")))
-    # late: they import the steps, and so torch
     from headstart.checks.rules import ERRORS, WARNINGS, broken
     from headstart.checks.sections import read_sections
 

@@ -24,7 +24,7 @@ IN_THE_PICTURES = {
 """Keys of what lies below the images folder, and what it must be."""
 
 
-def missing_places(values: Mapping[str, Any], path: Path, absent: bool) -> Iterator[str]:
+def missing_here(values: Mapping[str, Any], path: Path, absent: bool) -> Iterator[str]:
     """Sentences about what is not there, or is of another network than `backbone.name`.
 
     Args:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from headstart.checks.places import missing_places
+from headstart.checks.on_this_machine import missing_here
 from headstart.params import PARAMS_FILE, read_params
 
 ROOT = Path(__file__).parents[2]
@@ -25,7 +25,7 @@ def found(changes: dict[str, Any], absent: bool = True) -> list[str]:
     for key, value in changes.items():
         section, _, name = key.partition(".")
         values[section][name] = value
-    lines = list(missing_places(values, PARAMS_FILE, absent))
+    lines = list(missing_here(values, PARAMS_FILE, absent))
     assert all(line.startswith("params.yaml: ") and "\n" not in line for line in lines)
     return [line.removeprefix("params.yaml: ") for line in lines]
 
@@ -43,7 +43,7 @@ def test_the_default_is_all_there() -> None:
 
 
 def test_a_missing_key_or_a_wrong_one_is_not_told_twice() -> None:
-    assert list(missing_places({"dataset": 3, "backbone": {"weights": 4}}, PARAMS_FILE, True)) == []
+    assert list(missing_here({"dataset": 3, "backbone": {"weights": 4}}, PARAMS_FILE, True)) == []
 
 
 @pytest.mark.parametrize(
