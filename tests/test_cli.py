@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from headstart.checks.sections import SECTIONS
 from headstart.cli import main
 from headstart.core.state import state_of
-from headstart.store.runs import Point, RunRecord, write_run
+from headstart.store.runs import Point, RunRecord, read_run, write_run
 from headstart.tracking import Tracker
 
 
@@ -168,6 +168,75 @@ def test_sync_of_a_revision_needs_the_metrics_files_alone(project: Path) -> None
     assert result.exit_code == 0 and "with 0 stage run(s)" in result.output, result.output
     [row] = rows()
     assert row.data.metrics == {"train_head.valid.accuracy": 0.75}
+
+
+def add_files(project: Path) -> str:
+    """Let the stage run show a plot and publish-run a page, as they are at the commit returned."""
+    folder = project / "reports"
+    folder.mkdir()
+    (folder / "plot.csv").write_text("of the commit")
+    (folder / "page.html").write_text("of the commit")
+    path = project / "data/7_runs/train_head.json"
+    write_run(path, read_run(path).model_copy(update={"artifacts": ["reports/plot.csv"]}))
+    lock = YAML().load(project / "dvc.lock")
+    stage = lock["stages"]["publish-run"]
+    stage["cmd"] += " --report reports/page.html"
+    digest = hashlib.md5(b"of the commit").hexdigest()
+    stage["deps"].append({"path": "reports/page.html", "hash": "md5", "md5": digest})
+    YAML().dump(lock, project / "dvc.lock")
+    git("add", "-f", "data", "dvc.lock", "reports")
+    git("commit", "-q", "-m", "files")
+    return subprocess.check_output(["git", "rev-parse", "HEAD"], text=True).strip()
+
+
+def texts() -> dict[str, str]:
+    """The content of each file that MLflow has of the row and its stage run."""
+    client, [row] = Tracker().client, rows()
+    run_ids = [row.info.run_id, row.data.tags["headstart.run.train-head"]]
+    return {
+        file.path: Path(client.download_artifacts(run_id, file.path)).read_text()
+        for run_id in run_ids
+        for file in client.list_artifacts(run_id)
+    }
+
+
+def test_sync_brings_the_files_of_the_revision_not_those_of_the_workspace(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = add_files(project)
+    for name in ("plot.csv", "page.html"):
+        (project / "reports" / name).write_text("of a later run")
+    monkeypatch.chdir(project / "reports")
+    result = headstart("sync", commit)
+    assert result.exit_code == 0 and "did not store" not in result.output, result.output
+    assert texts() == {"plot.csv": "of the commit", "page.html": "of the commit"}
+
+
+def test_sync_brings_later_what_was_not_there_at_first(project: Path) -> None:
+    add_files(project)
+    (project / "reports/plot.csv").rename(project / "plot.csv")
+    (project / "reports/page.html").write_text("of a run that broke off")
+    for said in ("Added the row", "MLflow has the row already"):
+        result = headstart("sync")
+        assert result.exit_code == 0 and said in result.output, result.output
+        assert "did not store reports/plot.csv, reports/page.html" in result.stderr
+        assert "dvc pull" in result.stderr
+        assert texts() == {}
+    git("checkout", "-q", ".")
+    result = headstart("sync")
+    assert result.exit_code == 0 and result.stderr == ""
+    assert texts() == {"plot.csv": "of the commit", "page.html": "of the commit"}
+    assert len(rows()) == 1
+
+
+def test_sync_completes_a_stage_run_of_a_row_that_is_there(project: Path) -> None:
+    run = (project / "data/7_runs/train_head.json").rename(project / "kept.json")
+    assert "with 0 stage run(s)" in headstart("sync").output
+    run.rename(project / "data/7_runs/train_head.json")
+    assert "MLflow has the row already" in headstart("sync").output
+    [row] = rows()
+    stage = Tracker().client.get_run(row.data.tags["headstart.run.train-head"])
+    assert stage.data.tags["mlflow.parentRunId"] == row.info.run_id
 
 
 def test_sync_refuses_metrics_that_the_lock_does_not_tell_of(project: Path) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from mlflow import MlflowClient
 from PIL import Image
 
 from headstart.core.state import numbers
@@ -131,7 +132,11 @@ def test_sync_adds_the_row_of_a_revision_to_a_store_that_lacks_it(
         assert row.data.params["train_head.lr"] == "0.01"
         assert row.data.metrics == pytest.approx(numbers(project.metrics()))
         n_stages = len(project.metrics())
-        assert len(runs_of(tmp_path, "headstart.stage", monkeypatch)) == n_stages
+        stage_runs = runs_of(tmp_path, "headstart.stage", monkeypatch)
+        assert len(stage_runs) == n_stages
+        assert not any("headstart.missing" in run.data.tags for run in [row, *stage_runs])
+        shown = [file.path for file in MlflowClient(uri).list_artifacts(row.info.run_id)]
+        assert shown == ["confusion.html", "confusion.png"]
     project.edit({"train_head.lr": 0.01})
 
 

@@ -12,7 +12,7 @@ import pytest
 from mlflow import MlflowClient
 
 from headstart.live import tell
-from headstart.store.runs import RunRecord
+from headstart.store.runs import Point, RunRecord
 from headstart.tracking import Tracker, publish
 from headstart.tracking_store import open_store, tracking_uri
 from tests.tracked import all_runs, row, run_stage
@@ -66,7 +66,7 @@ def new_record(key: str) -> RunRecord:
         ended_ms=9,
         params={"lr": "0.1"},
         tags={"headstart.stage": "train-head", "headstart.record": key},
-        points=[("loss", 1.0, 0, 6), ("loss", 0.5, 1, 7)],  # type: ignore[list-item]
+        points=[Point("loss", 1.0, 0, 6), Point("loss", 0.5, 1, 7)],
         artifacts=["curve.csv", "grid.csv"],
     )
 
