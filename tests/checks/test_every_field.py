@@ -40,7 +40,7 @@ def test_there_is_no_section_whose_fields_are_not_walked() -> None:
 
 @every_field_of_all
 @given(st.data())
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 def test_what_the_description_forbids_is_refused_in_one_sentence(
     field: FieldOf, data: st.DataObject
 ) -> None:

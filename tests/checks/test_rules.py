@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from headstart.checks.rules import ERRORS, WARNINGS, broken
+from headstart.checks.cautions import WARNINGS
+from headstart.checks.rules import ERRORS, broken
 from headstart.checks.sections import read_sections
 from headstart.params import PARAMS_FILE, read_params
 

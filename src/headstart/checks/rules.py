@@ -3,7 +3,6 @@
 Where a step would refuse the same, the rule asks the step's own function, so that both agree.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from inspect import signature
 
@@ -15,11 +14,8 @@ from headstart.learn.backbone import BackboneParams
 from headstart.learn.layer_groups import first_group
 from headstart.learn.optimizer import OptimizerParams
 from headstart.learn.phases import FinetuneOptimizerParams, PhasesParams, Rate, rate
-from headstart.steps.confusion_report import ConfusionReportParams
 from headstart.steps.find_lr_finetune import FindLrFinetuneParams
 from headstart.steps.find_lr_head import FindLrHeadParams
-from headstart.steps.index_images import IndexImagesParams
-from headstart.steps.precompute_views import PrecomputeViewsParams
 from headstart.steps.resize import ResizeParams
 from headstart.steps.train_augmented import TrainAugmentedParams
 from headstart.steps.train_head import TrainHeadParams
@@ -62,7 +58,8 @@ def _sizes_of_phases(
             )
 
 
-def _px(size: Size, backbone: BackboneParams) -> int:
+def input_px(size: Size, backbone: BackboneParams) -> int:
+    """The side of the network input that `size` stands for."""
     return backbone.size_px if size == "full" else size
 
 
@@ -133,7 +130,7 @@ def _rate_of_the_network(
 ) -> Iterator[str]:
     first, test = unfreeze_finetune.phases[0], find_lr_finetune
     yield from _suggested("unfreeze_finetune.phases.0.lr", first.lr, test)
-    if first.lr == "auto" and _px(test.size_px, backbone) != _px(first.size_px, backbone):
+    if first.lr == "auto" and input_px(test.size_px, backbone) != input_px(first.size_px, backbone):
         yield (
             f"find_lr_finetune.size_px is {test.size_px}, but unfreeze_finetune.phases.0.size_px is "
             f"{first.size_px}, and its lr is auto: the test must run at the size of that phase."
@@ -150,57 +147,6 @@ def _suggested(key: str, lr: Rate, test: RangeTestParams) -> Iterator[str]:
         yield str(error)
 
 
-def _views_repeat(
-    backbone: BackboneParams,
-    precompute_views: PrecomputeViewsParams,
-    train_augmented: TrainAugmentedParams,
-) -> Iterator[str]:
-    n_views = precompute_views.n_views
-    shown: Counter[tuple[int, int]] = Counter()  # size and view -> epochs that read it
-    epoch = 0
-    for phase in train_augmented.phases:
-        size = _px(phase.size_px, backbone)
-        for _ in range(phase.n_epochs()):
-            shown[size, epoch % n_views] += 1
-            epoch += 1
-    if again := sum(n - 1 for n in shown.values()):
-        yield (
-            f"train_augmented.phases have {epoch} epochs, but precompute_views.n_views is {n_views}: "
-            f"epoch e reads view e modulo {n_views}, so {again} of them show views that an earlier one "
-            "has shown."
-        )
-
-
-def _size_of_the_test(
-    backbone: BackboneParams,
-    unfreeze_finetune: UnfreezeFinetuneParams,
-    find_lr_finetune: FindLrFinetuneParams,
-) -> Iterator[str]:
-    first, test = unfreeze_finetune.phases[0], find_lr_finetune
-    differs = _px(test.size_px, backbone) != _px(first.size_px, backbone)
-    if first.lr != "auto" and test.n_iter and differs:
-        yield (
-            f"find_lr_finetune.size_px is {test.size_px}, but unfreeze_finetune.phases.0.size_px is "
-            f"{first.size_px}: the curve is of another size than the training."
-        )
-
-
-def _empty_report(
-    index_images: IndexImagesParams, confusion_report: ConfusionReportParams
-) -> Iterator[str]:
-    if index_images.split == "given":
-        return
-    if confusion_report.split == "test" and not index_images.test_frac:
-        yield (
-            "confusion_report.split is test, but index_images.test_frac is 0: the report will be empty."
-        )
-    if confusion_report.split == "valid" and not (index_images.valid_frac or index_images.n_folds):
-        yield (
-            "confusion_report.split is valid, but index_images.valid_frac and n_folds are 0: the "
-            "report will be empty."
-        )
-
-
 ERRORS: tuple[Rule, ...] = (
     _sizes_of_phases,
     _stored_size,
@@ -213,6 +159,3 @@ ERRORS: tuple[Rule, ...] = (
     _rate_of_the_network,
 )
 """What cannot run, or could only be a mistake."""
-
-WARNINGS: tuple[Rule, ...] = (_views_repeat, _size_of_the_test, _empty_report)
-"""What runs, and may not be what was meant."""

@@ -68,7 +68,8 @@ def _verdict(values: Mapping[str, Any], path: Path) -> Verdict:
     note = _note(path)
     if note.exists():
         return Verdict([], json.loads(note.read_text(encoding="utf-8")))
-    from headstart.checks.rules import ERRORS, WARNINGS, broken
+    from headstart.checks.cautions import WARNINGS
+    from headstart.checks.rules import ERRORS, broken
     from headstart.checks.sections import read_sections
 
     sections, errors = read_sections(values, path)

@@ -43,7 +43,7 @@ def work_folder(kind: str, key: Mapping[str, Any]) -> Iterator[Path]:
 
 
 def note_place(kind: str, key: Mapping[str, Any]) -> Path:
-    """Where the work of `key` lies; or an empty file, which says by being there that `key` is true."""
+    """Where what is kept for `key` lies: a folder (see `work_folder`), or a note, one small file."""
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
     return Path(os.environ.get("DVC_ROOT", "."), _FOLDER, kind, digest)
 

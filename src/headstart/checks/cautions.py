@@ -1,0 +1,67 @@
+"""What runs, and may not be what was meant: rules whose breach is a warning."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from headstart.checks.rules import Rule, input_px
+from headstart.learn.backbone import BackboneParams
+from headstart.steps.confusion_report import ConfusionReportParams
+from headstart.steps.find_lr_finetune import FindLrFinetuneParams
+from headstart.steps.index_images import IndexImagesParams
+from headstart.steps.precompute_views import PrecomputeViewsParams
+from headstart.steps.train_augmented import TrainAugmentedParams
+from headstart.steps.unfreeze_finetune import UnfreezeFinetuneParams
+
+
+def _views_repeat(
+    backbone: BackboneParams,
+    precompute_views: PrecomputeViewsParams,
+    train_augmented: TrainAugmentedParams,
+) -> Iterator[str]:
+    n_views = precompute_views.n_views
+    shown: Counter[tuple[int, int]] = Counter()  # size and view -> epochs that read it
+    epoch = 0
+    for phase in train_augmented.phases:
+        size = input_px(phase.size_px, backbone)
+        for _ in range(phase.n_epochs()):
+            shown[size, epoch % n_views] += 1
+            epoch += 1
+    if again := sum(n - 1 for n in shown.values()):
+        yield (
+            f"train_augmented.phases have {epoch} epochs, but precompute_views.n_views is {n_views}: "
+            f"epoch e reads view e modulo {n_views}, so {again} of them show views that an earlier one "
+            "has shown."
+        )
+
+
+def _size_of_the_test(
+    backbone: BackboneParams,
+    unfreeze_finetune: UnfreezeFinetuneParams,
+    find_lr_finetune: FindLrFinetuneParams,
+) -> Iterator[str]:
+    first, test = unfreeze_finetune.phases[0], find_lr_finetune
+    differs = input_px(test.size_px, backbone) != input_px(first.size_px, backbone)
+    if first.lr != "auto" and test.n_iter and differs:
+        yield (
+            f"find_lr_finetune.size_px is {test.size_px}, but unfreeze_finetune.phases.0.size_px is "
+            f"{first.size_px}: the curve is of another size than the training."
+        )
+
+
+def _empty_report(
+    index_images: IndexImagesParams, confusion_report: ConfusionReportParams
+) -> Iterator[str]:
+    if index_images.split == "given":
+        return
+    if confusion_report.split == "test" and not index_images.test_frac:
+        yield (
+            "confusion_report.split is test, but index_images.test_frac is 0: the report will be empty."
+        )
+    if confusion_report.split == "valid" and not (index_images.valid_frac or index_images.n_folds):
+        yield (
+            "confusion_report.split is valid, but index_images.valid_frac and n_folds are 0: the "
+            "report will be empty."
+        )
+
+
+WARNINGS: tuple[Rule, ...] = (_views_repeat, _size_of_the_test, _empty_report)
