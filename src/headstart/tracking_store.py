@@ -12,10 +12,10 @@ from urllib.request import url2pathname
 LOCK_TIMEOUT_S = 60.0
 SQLITE_TIMEOUT_S = 20.0  # how long a write waits for another process; MLflow's own number
 ARTIFACTS = "mlartifacts"  # the folder beside mlflow.db
-# MLflow opens a database that it cannot open up to 10 times, for 100 s; 5 times take 2.6 s.
+# MLflow tries 10 times to open a database, with growing pauses of 101 s in all; 5 times take 2.6 s.
 N_OPENS = 5
-# MLflow asks an unreachable server for minutes, reports its use, and logs tracebacks of what we say
-# in a sentence.
+# MLflow asks an unreachable server for minutes, reports its use, and logs a traceback of each error
+# that `say_down` tells in a sentence.
 MLFLOW_DEFAULTS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
@@ -58,8 +58,9 @@ def tracking_uri() -> str:
             f"the path {str(file)!r} is not UTF-8, so MLflow would write to another folder: rename "
             "that folder, or set MLFLOW_TRACKING_URI"
         ) from None
-    # SQLite decodes this path itself, so it may hold `?`, `#` or `%`. Where the address begins with
-    # sqlite:/// MLflow makes the folders of the path as it is written there, with its %3F.
+    # SQLite decodes the path of a file: address itself, so a folder may be called `a?b`. The driver is
+    # named because MLflow makes the parent folders of every address that begins with sqlite:///, and
+    # takes `a%3Fb` there for a name.
     url = URL.create("sqlite+pysqlite", database=f"file:{quote(str(file))}", query={"uri": "true"})
     return url.render_as_string(hide_password=False)
 
@@ -113,11 +114,12 @@ def _own_database() -> Path:
 
 
 def _bring_home(database: Path, old: str, new: str) -> None:
-    """Let the project's own store know the present folder of its artifacts, after a move.
+    """After a move of the project, write the present folder of its artifacts into its own store.
 
-    MLflow stores absolute addresses and has no call that changes them. Only a folder of the name
-    that `open_store` gives is followed; one that the user chose stays. A run whose files lie in the
-    old folder alone keeps its address: the project was copied, without its artifacts.
+    MLflow stores absolute addresses and has no call that changes them. Only the address of a folder
+    called `mlartifacts` changes, which is the name that `open_store` gives; one that the user chose
+    stays. A run whose files lie in the old folder alone keeps its address: the project was copied
+    without its artifacts.
 
     Args:
         database: mlflow.db beside dvc.yaml.
