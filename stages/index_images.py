@@ -39,7 +39,7 @@ def main(images: Path, pictures: Path, labels: Path, train_ids: Path, problems: 
         write_csv(problems, index.problems)
         write_json(metrics, index.counts())
         run.metrics(index.counts())
-        run.says(lines.index_images(index.counts()), problems)
+        run.says(lines.index_images(index.counts()), metrics)
 
 
 if __name__ == "__main__":

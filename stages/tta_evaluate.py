@@ -6,6 +6,7 @@ import click
 
 from headstart import lines, live
 from headstart.core.augment import AugmentParams
+from headstart.core.headline import headline
 from headstart.learn.backbone import load_backbone
 from headstart.learn.device import RuntimeParams, prepare
 from headstart.learn.objective import Objective
@@ -33,10 +34,11 @@ FILE = click.Path(path_type=Path)
 @click.option("--model", type=FILE, required=True, help="the final network and its thresholds")
 @click.option("--predictions", type=FILE, multiple=True, help="one checkpoint's (repeat)")
 @click.option("--metrics", type=FILE, required=True, help="scores with intervals")
+@click.option("--headline", "few", type=FILE, required=True, help="the numbers to compare by")
 @click.option("--run", "run_file", type=FILE, required=True, help="record of this run")
 def main(
     resized: Path, labels: Path, weights: Path, files: tuple[Path, ...], snapshots: Path,
-    model: Path, predictions: tuple[Path, ...], metrics: Path, run_file: Path,
+    model: Path, predictions: tuple[Path, ...], metrics: Path, few: Path, run_file: Path,
 ) -> None:  # fmt: skip
     """Predict and score."""
     params = load_section("tta_evaluate", TtaEvaluateParams)
@@ -63,6 +65,7 @@ def main(
         for path in predictions:
             write_predictions(path, evaluation.predictions[path.stem])
         write_json(metrics, evaluation.metrics)
+        write_json(few, headline(evaluation.metrics))
         run.metrics(evaluation.metrics)
         run.says(lines.scored(evaluation.metrics), metrics)
 

@@ -43,7 +43,10 @@ TABLE: dict[str, tuple[list[str], list[str]]] = {
     ),
     "tta-evaluate": (
         [RESIZED, LABELS, BACKBONE, HEAD, AUGMENTED, FINETUNED, SNAPSHOTS],
-        [MODEL, PREDICTIONS, *(f"data/5_predictions/{name}.parquet" for name in EARLIER)],
+        [
+            *(MODEL, PREDICTIONS, "scores.json"),
+            *(f"data/5_predictions/{name}.parquet" for name in EARLIER),
+        ],
     ),
     "confusion-report": (
         [PREDICTIONS, INDEX + "pictures.parquet", "metrics/*.json", RESIZED],

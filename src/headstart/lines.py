@@ -10,13 +10,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from headstart.core.task import SCORE
+
 if TYPE_CHECKING:
     from headstart.core.lr_curve import Suggestion
 
 Values = Mapping[str, Any]
 """The metrics of a stage, nested as in its file under metrics/."""
 
-SCORES = {"accuracy": "accuracy", "f2": "F2"}
+SCORES = {name.lower(): name for name in SCORE.values()}
 """Key of a score in the metrics -> its name; a stage's metrics hold one of them."""
 MAX_REASON = 50  # characters of the reason why a range test suggests no rate
 
