@@ -39,6 +39,8 @@ def main(images: Path, pictures: Path, labels: Path, train_ids: Path, problems: 
         write_csv(problems, index.problems)
         write_json(metrics, index.counts())
         run.metrics(index.counts())
+        for note in index.notes:
+            click.echo(note, err=True)
         run.says(lines.index_images(index.counts()), metrics)
 
 

@@ -190,3 +190,11 @@ def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
 def test_thresholds_are_needed() -> None:
     with pytest.raises(ValueError, match="3 labels need as many thresholds, found 0"):
         report(replace(PREDICTIONS, thresholds={}))
+
+
+def test_a_page_without_scores_says_why_and_that_thresholds_are_the_default() -> None:
+    none = PREDICTIONS.where(np.zeros(len(TABLE), bool))
+    result = confusion_report(none, {}, Decoder(), {"checkpoints": {"head": {}}}, {}, PARAMS)
+    page = str(result.files["confusion.html"])
+    assert "so nothing is scored" in page and "each label keeps the default threshold" in page
+    assert "<h2>" not in page and "<img" not in page and "nan" not in page

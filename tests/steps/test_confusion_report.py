@@ -149,6 +149,27 @@ def test_a_split_without_labels_gives_an_empty_report(tmp_path: Path) -> None:
     assert (tmp_path / "confusion_tables.csv").read_text().splitlines()[1] == "cat,0,0,0,0,,,"
 
 
+def test_a_page_without_scores_says_why_and_shows_no_empty_parts() -> None:
+    none = PREDICTIONS.where(np.zeros(len(TABLE), bool))
+    result = confusion_report(none, {}, Decoder(), {"checkpoints": {"head": {}}}, {}, PARAMS)
+    page = str(result.files["confusion.html"])
+    [lead] = re.findall(r'<p class="lead">(.*?)</p>', page)
+    assert lead.startswith("There are no labelled pictures of valid, so no errors are shown. No ")
+    assert "so nothing is scored. The model is trained and written all the same" in lead
+    assert "<h2>" not in page and "<img" not in page and "nan" not in page
+
+
+def test_where_the_other_split_has_pictures_the_page_says_which_key_shows_them() -> None:
+    only_test = PREDICTIONS.where((TABLE["split"] == "test").to_numpy())
+    scores = {"test": VALID, "checkpoints": {"head": {"test": VALID}}}
+    page = str(confusion_report(only_test, PATHS, Decoder(), scores, {}, PARAMS).files[
+        "confusion.html"
+    ])  # fmt: skip
+    assert "no errors are shown. test has some: confusion_report.split." in page
+    assert "No labelled picture is in valid: fine-tuning runs to its end" in page
+    assert "<h2>What each step of the recipe gave</h2>" in page
+
+
 def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
     for place in ("one", "two"):
         for name, content in report().files.items():

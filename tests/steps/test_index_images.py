@@ -107,6 +107,46 @@ def test_a_missing_part_stays_missing(given: Files) -> None:
     assert index(files).labels.splits() == ["train", "valid"]
 
 
+NOTHING = "No labelled picture is in valid or test, so nothing is scored. The model is trained"
+UNJUDGED = "No labelled picture is in valid: fine-tuning runs to its end"
+
+
+@pytest.mark.parametrize(
+    ("left_out", "begins", "ends"),
+    [
+        ((), "", ""),
+        (("test/",), "", ""),
+        (("valid/",), UNJUDGED, "be the folder train itself and index_images.split be stratified."),
+        (
+            ("valid/", "test/"),
+            NOTHING,
+            "be the folder train itself and index_images.split be strat",
+        ),
+    ],
+)
+def test_what_cannot_be_scored_is_said_at_the_start(
+    left_out: tuple[str, ...], begins: str, ends: str, given: Files
+) -> None:
+    notes = index({p: data for p, data in given.items() if not p.startswith(left_out)}).notes
+    assert bool(notes) == bool(begins)
+    for note in notes:
+        assert note.startswith(begins) and ends in note and "threshold" not in note
+
+
+def test_test_pictures_without_labels_score_nothing(given: Files) -> None:
+    files = {path: data for path, data in given.items() if path.startswith("train/")}
+    [note] = index(files | {"test/1.png": picture(77)}).notes
+    assert note.startswith(NOTHING)
+
+
+def test_a_drawn_split_without_valid_says_what_to_set(one_level: Files) -> None:
+    [zero] = index(one_level, split="stratified", valid_frac=0.0, test_frac=0.0).notes
+    assert zero.startswith(NOTHING) and zero.endswith("set index_images.valid_frac above 0.")
+    [few] = index(one_level, split="stratified", valid_frac=0.01, test_frac=0.2).notes
+    assert few.startswith(UNJUDGED) and few.endswith("that goes into valid rounds to 0.")
+    assert not index(one_level, split="stratified").notes
+
+
 def test_stratified_folders(one_level: Files) -> None:
     counts = index(one_level, split="stratified").counts()["splits"]
     assert {split: of["per_class"] for split, of in counts.items()} == {
@@ -288,6 +328,25 @@ def test_too_few_classes_are_told(given: Files) -> None:
     nothing = {"train/cats/1.png": b""}
     with pytest.raises(IndexImagesError, match="train has 0 pictures of 0 classes"):
         index(nothing, on_problem="set_aside")
+
+
+def test_a_single_picture_is_no_training_set() -> None:
+    """Batch norm needs two; of many labels one picture may have two classes."""
+    files = {"train/1.png": picture(1), "labels.csv": table(id=["1"], label=["clear road"])}
+    several: dict[str, Any] = {
+        "labels": "labels.csv", "csv_folder": "train", "task": "multi_label",
+    }  # fmt: skip
+    with pytest.raises(
+        IndexImagesError, match=r"train has 1 pictures of 2 classes .*2 of each are"
+    ):
+        index(files, **several)
+    files |= {
+        "train/2.png": picture(2),
+        "labels.csv": table(id=["1", "2"], label=["clear road", "road"]),
+    }
+    [note] = index(files, **several).notes
+    assert "each label keeps the default threshold. For scores of valid, put labelled" in note
+    assert "dataset.source" not in note
 
 
 @pytest.fixture

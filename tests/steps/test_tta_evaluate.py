@@ -1,6 +1,7 @@
 """Which predictions and scores come out, and under which keys."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,10 +19,11 @@ from sklearn.metrics import (
 )
 
 from headstart.core.metrics import Floats
+from headstart.core.task import Task
 from headstart.core.thresholds import DEFAULT_THRESHOLD, cross_fitted, decide, find_thresholds
-from headstart.steps.tta_evaluate import Evaluation, TtaEvaluateParams, tta_evaluate
+from headstart.steps.tta_evaluate import KINDS, Evaluation, TtaEvaluateParams, tta_evaluate
 from headstart.store.index import Labels
-from headstart.store.predictions import Kind
+from headstart.store.predictions import Kind, read_predictions, write_predictions
 from headstart.store.reports import flatten
 
 CLASSES = ("cat", "dog", "owl")
@@ -69,7 +71,11 @@ class Predictor:
 
     def __call__(self, ids: Sequence[str]) -> Mapping[str, Floats]:
         self.asked.append(list(ids))
-        return {name: np.stack([self.of(name, i) for i in ids], 1) for name in self.checkpoints}
+        none = np.empty((1 + self.n_views, 0, len(CLASSES)))
+        return {
+            name: np.stack([self.of(name, i) for i in ids], 1) if ids else none
+            for name in self.checkpoints
+        }
 
 
 RECIPE = ("head", "augmented", "finetuned")
@@ -147,6 +153,27 @@ def test_what_does_not_exist_has_no_key() -> None:
     assert result.predictions["predictions"].table["id"].tolist() == ["v", "t"]
 
 
+@pytest.mark.parametrize("mean", ["arithmetic", "geometric", "weighted"])
+@pytest.mark.parametrize("task", ["single_label", "multi_label"])
+def test_only_train_gives_predictions_without_rows_and_metrics_without_scores(
+    task: Task, mean: str, tmp_path: Path
+) -> None:
+    table = make_labels(("a", "cat", "train"), ("b", "dog", "train")).table
+    result = tta_evaluate(
+        Labels(table, CLASSES, task), Predictor(*RECIPE), PARAMS.model_copy(update={"mean": mean})
+    )
+    assert result.metrics == {"checkpoints": {name: {} for name in RECIPE}}
+    assert list(result.predictions) == ["head", "augmented", "predictions"]
+    for name, found in result.predictions.items():
+        write_predictions(tmp_path / name, found)
+        back = read_predictions(tmp_path / name)
+        assert (back.classes, back.task, len(back.table)) == (CLASSES, task, 0)
+        assert (back.views.shape, back.tta.shape) == ((3, 0, 3), (0, 3))
+        assert back.table.dtypes.equals(found.table.dtypes)
+    default = (DEFAULT_THRESHOLD,) * 3
+    assert result.thresholds == ({} if task == "single_label" else dict.fromkeys(KINDS, default))
+
+
 def test_without_augmented_views_tta_is_plain() -> None:
     params = PARAMS.model_copy(update={"n_views": 0})
     metrics = tta_evaluate(LABELS, Predictor("head", n_views=0), params).metrics
@@ -163,8 +190,6 @@ def test_a_score_is_a_function_of_its_pictures_and_the_seed_alone() -> None:
 
 
 def test_what_cannot_be_evaluated_is_refused() -> None:
-    with pytest.raises(ValueError, match="no picture is in valid or test"):
-        tta_evaluate(make_labels(("a", "cat", "train")), Predictor("head"), PARAMS)
     with pytest.raises(ValueError, match=r"views of head on valid: \(5, 13, 3\), not \(3, 13, 3\)"):
         tta_evaluate(LABELS, Predictor("head", n_views=4), PARAMS)
 

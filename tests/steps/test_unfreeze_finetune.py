@@ -264,3 +264,21 @@ def test_an_ensemble_predicts_the_mean_of_its_members(start: Checkpoint, labels:
     assert found["both"].shape == (2, 5, 3)
     np.testing.assert_allclose(found["both"], (found["one"] + found["two"]) / 2)
     assert not np.allclose(found["one"], found["two"])
+
+
+def test_no_pictures_have_predictions_without_rows(
+    plain: SizedActivations, labels: Labels, start: Checkpoint
+) -> None:
+    """A head on the frozen backbone, a network, an ensemble: all know their number of classes."""
+    cycles = section(phases=[PHASE | {"cycles": 2}], stop_when_worse=False, n_snapshots=2)
+    states = finetuning(start, labels, cycles).snapshots.states()
+    entrants = {"head": [start.tensors], "network": states[:1], "ensemble": states}
+    predict = Predictor(
+        small_backbone(),
+        {name: Trained(members, SIZE) for name, members in entrants.items()},
+        small_pictures(), AUGMENT, n_views=2, seed=0, objective=Objective("single_label"),
+        report=Silent(),
+    )  # fmt: skip
+    assert {name: found.shape for name, found in predict([]).items()} == dict.fromkeys(
+        entrants, (3, 0, 3)
+    )

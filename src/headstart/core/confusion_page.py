@@ -14,6 +14,7 @@ from headstart.core.score_tables import (
     html_table,
     recall_table,
     score_cards,
+    splits_of,
 )
 from headstart.core.task import Task
 
@@ -53,15 +54,19 @@ def confusion_page(
     """Build the page of a single_label task.
 
     Args:
-        scores: of all checkpoints, final one on top; what it lacks is left out
+        scores: of all checkpoints, final one on top; what it lacks is left out, and without any
+            score all but the summary
         summary: one sentence: whose errors on what
         matrix: the confusion matrix
         pairs: columns actual, predicted, count, share; most frequent first
         sheets: (heading, what it shows, contact sheet)
     """
+    top = top_of_page(scores, summary, "single_label")
+    if not splits_of(scores):
+        return html_page("Confusion report", top)
     shown = pairs.assign(share=[f"{share:.1%}" for share in pairs["share"]])
     parts = [
-        *top_of_page(scores, summary, "single_label"),
+        *top,
         '<div class="row"><div>',
         section("Confusion matrix", "Counts; the colour is the share of its row.", image(matrix)),
         "</div><div>",
@@ -78,10 +83,12 @@ def confusion_page(
 
 
 def top_of_page(scores: Scores, summary: str, task: Task) -> list[str]:
-    """Heading, summary, cards and the checkpoints' scores."""
+    """Heading, summary, cards and the checkpoints' scores; without any score the first two."""
+    top = ["<h1>Confusion report</h1>", f'<p class="lead">{escape(summary)}</p>']
+    if not splits_of(scores):
+        return top
     return [
-        "<h1>Confusion report</h1>",
-        f'<p class="lead">{escape(summary)}</p>',
+        *top,
         score_cards(scores, task),
         section(
             "What each step of the recipe gave", CHECKPOINTS[task], checkpoint_table(scores, task)

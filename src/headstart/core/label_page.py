@@ -10,7 +10,7 @@ from headstart.core.confusion import Pick
 from headstart.core.confusion_page import top_of_page
 from headstart.core.html_page import html_page, image, photos, section
 from headstart.core.label_grids import LABEL_STYLE, absent_labels, label_table
-from headstart.core.score_tables import Scores, html_table
+from headstart.core.score_tables import Scores, html_table, splits_of
 
 LABELS = (
     "Above, the pictures that have the label: found or missed. Below, those that do not: given it "
@@ -71,7 +71,8 @@ def label_page(
     """Build the page of a multi_label task.
 
     Args:
-        scores: of all checkpoints, final one on top; what it lacks is left out
+        scores: of all checkpoints, final one on top; what it lacks is left out, and without any
+            score all but the summary
         summary: one sentence: whose errors on what
         matrix: what is missed for what
         pairs: columns actual, predicted, count, share; most frequent first
@@ -79,11 +80,14 @@ def label_page(
         tables: the 2 x 2 table of each label, as two_by_two_tables
         reported_on: what summary, matrix, pairs, sheets and tables are of
     """
+    top = top_of_page(scores, summary, "multi_label")
+    if not splits_of(scores):
+        return html_page("Confusion report", top)
     shown = pairs.assign(share=[f"{share:.1%}" for share in pairs["share"]])
     shown.columns = pd.Index(["missed", "said instead", "count", "share"])
     own = OWN_THRESHOLDS if reported_on.split == "valid" else ""
     parts = [
-        *top_of_page(scores, summary, "multi_label"),
+        *top,
         section(
             "Label by label",
             f"{LABELS}{own} {absent_labels(scores)}".rstrip(),

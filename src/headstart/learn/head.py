@@ -61,9 +61,14 @@ def create_head(n_features: int, n_classes: int, params: HeadParams) -> nn.Seque
     return head
 
 
+def linear_weights(state: Mapping[str, Tensor]) -> list[Tensor]:
+    """Of a head whose tensors are `state`, the weights of its linear layers: (units, D), (K, ...)."""
+    return [weight for weight in state.values() if weight.ndim == 2]
+
+
 def restore_head(state: Mapping[str, Tensor], dropout: tuple[float, float]) -> nn.Sequential:
     """The head whose tensors are `state`; their shapes say how large it is."""
-    *hidden, last = (weight for name, weight in state.items() if weight.ndim == 2)
+    *hidden, last = linear_weights(state)
     params = HeadParams(hidden_units=len(hidden[0]) if hidden else 0, dropout=dropout)
     head = create_head(len(state["0.weight"]), len(last), params)
     head.load_state_dict(dict(state))

@@ -49,4 +49,4 @@ def head_logits(head: nn.Module, features: NDArray[np.float32], device: torch.de
     with torch.inference_mode():
         logits: Tensor = head(flat).cpu()
     head.train(was_training)
-    return logits.reshape(*features.shape[:-1], -1)  # (-1, K) -> (..., K)
+    return logits.reshape(*features.shape[:-1], logits.shape[-1])  # (-1, K) -> (..., K)

@@ -14,7 +14,7 @@ from headstart.core.once import Once, anew
 from headstart.core.report import Report
 from headstart.learn.backbone import Backbone
 from headstart.learn.frozen import AugmentedView, FrozenBackbone, Row, view_outputs
-from headstart.learn.head import restore_head
+from headstart.learn.head import linear_weights, restore_head
 from headstart.learn.inference import head_logits
 from headstart.learn.network import Network
 from headstart.learn.objective import Objective
@@ -65,7 +65,7 @@ class Predictor:
     def __call__(self, ids: Sequence[str]) -> dict[str, NDArray[np.float64]]:
         """Probabilities (1 + V, N, K) of each checkpoint, plain view first, rows as the ids.
 
-        Those of an ensemble are the mean of its members'.
+        Those of an ensemble are the mean of its members'. There may be no ids: N is 0 then.
         """
         features: dict[int, NDArray[np.float32]] = {}  # of the frozen backbone, by size
         found: dict[str, NDArray[np.float64]] = {}
@@ -96,26 +96,38 @@ class Predictor:
                 self._all_views(
                     lambda view, bar: view_outputs(
                         network, pictures, view, ids, (self.report, f"{name} {bar}")
-                    )
+                    ),
+                    len(linear_weights(_part(state, "head"))[-1]),
                 )
             )
         size = pictures.size_px
         if size not in features:
             frozen = FrozenBackbone(self.backbone, pictures, self.report, self.once)
             features[size] = self._all_views(
-                lambda view, bar: frozen.features(ids, view, f"frozen backbone, {size} px {bar}")
+                lambda view, bar: frozen.features(ids, view, f"frozen backbone, {size} px {bar}"),
+                self.backbone.n_features,
             )
         return head_logits(head, features[size], pictures.device)
 
     def _all_views(
-        self, rows: Callable[[AugmentedView | None, str], Iterable[Row]]
+        self, rows: Callable[[AugmentedView | None, str], Iterable[Row]], width: int
     ) -> NDArray[np.float32]:
-        """(1 + V, N, D or K) of (view, its number as a bar shows it) -> rows; the plain view first."""
+        """(1 + V, N, D or K) of (view, its number as a bar shows it) -> rows; the plain view first.
+
+        Args:
+            rows: gives N rows.
+            width: D or K, which N = 0 rows do not tell.
+        """
         augmented = [AugmentedView(self.augment, self.seed, v) for v in range(1, 1 + self.n_views)]
         views = [None, *augmented]
         return np.stack(
-            [np.stack(list(rows(view, f"{n}/{len(views)}"))) for n, view in enumerate(views, 1)]
+            [_stacked(rows(view, f"{n}/{len(views)}"), width) for n, view in enumerate(views, 1)]
         )
+
+
+def _stacked(rows: Iterable[Row], width: int) -> NDArray[np.float32]:
+    rows = list(rows)
+    return np.stack(rows) if rows else np.empty((0, width), np.float32)
 
 
 def _part(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -18,6 +18,7 @@ from headstart.core.confusion_page import CLASS_SHEETS, confusion_page
 from headstart.core.fine_tuning_note import fine_tuning_note
 from headstart.core.label_confusion import LabelConfusion
 from headstart.core.label_page import LABEL_SHEETS, ReportedOn, label_page
+from headstart.core.scoring_note import scoring_note
 from headstart.core.section import Section
 from headstart.store.predictions import Predictions
 
@@ -63,6 +64,8 @@ def confusion_report(
 ) -> ConfusionReport:
     """Report on the labelled pictures of one split; where it has none, every part is empty.
 
+    The page then says so, and what that means.
+
     Args:
         predictions: of the final checkpoint
         paths: a file of each picture, by id
@@ -97,8 +100,10 @@ def confusion_report(
         tiles = [[tile(row, number) for row in rows.tolist()] for number, rows in picked]
         sheets[pick] = contact_sheet_figure(list(zip(chosen.classes, tiles, strict=True)), heading)
     shown = [(*texts[pick], sheet) for pick, sheet in sheets.items()]
-    summary, title = _sentences(numbers, params)
-    summary = f"{summary} {fine_tuning_note(fine_tuning)}".strip()
+    n_labelled = {split: len(predictions.labelled(split).table) for split in ("valid", "test")}
+    summary, title = _sentences(numbers, params, n_labelled)
+    notes = [scoring_note(n_labelled, predictions.task), fine_tuning_note(fine_tuning)]
+    summary = " ".join(filter(None, [summary, *notes]))
     if single:
         matrix = confusion_figure(counts, names, title)
         page = confusion_page(scores, summary, matrix, listed, shown)
@@ -128,10 +133,17 @@ def _confusion(chosen: Predictions, params: ConfusionReportParams) -> Confusion:
     return LabelConfusion(chosen.classes, probabilities, chosen.multi_hot(), thresholds)
 
 
-def _sentences(numbers: Mapping[str, int], params: ConfusionReportParams) -> tuple[str, str]:
+def _sentences(
+    numbers: Mapping[str, int], params: ConfusionReportParams, n_labelled: Mapping[str, int]
+) -> tuple[str, str]:
     """What the page begins with, and the title of the matrix."""
     n, n_errors = numbers["n_pictures"], numbers["n_errors"]
     view, pictures = VIEWS[params.probabilities], f"labelled pictures of {params.split}"
+    if not n:
+        summary = f"There are no {pictures}, so no errors are shown."
+        others = [split for split, n_of in n_labelled.items() if n_of]
+        summary += "".join(f" {split} has some: confusion_report.split." for split in others)
+        return summary, f"{params.split}: no labelled pictures"
     title = f"{params.split}, {view}: {n - n_errors} of {n}"
     if "n_missed" not in numbers:
         return f"{n_errors} of {n} {pictures} are wrong ({view}).", f"{title} right"

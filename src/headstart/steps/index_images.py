@@ -19,6 +19,7 @@ from headstart.core.labelling import Meanings, Problem, agreed, from_folders, fr
 from headstart.core.once import Known, NothingKnown
 from headstart.core.report import Report
 from headstart.core.rgb import PICTURE_SUFFIXES, decode_rgb, why_unreadable
+from headstart.core.scoring_note import scoring_note
 from headstart.core.section import Section
 from headstart.core.splits import SplitRule, assign
 from headstart.core.task import Task
@@ -160,11 +161,12 @@ def index_images(
     if problems and params.on_problem == "stop":
         raise IndexImagesError(_all_in_one(problems))
     kept = sorted(i for i in known if not unseen[i])
-    if len(classes) < 2:
-        n_train = sum(known[i].split == "train" for i in kept)
+    n_train = sum(known[i].split == "train" and known[i].labels is not None for i in kept)
+    if len(classes) < 2 or n_train < 2:  # batch norm cannot train on a single picture
         raise IndexImagesError(
             f"train has {n_train} pictures of {len(classes)} classes ({', '.join(classes)}), "
-            f"at least 2 are needed ({len(paths)} pictures were found, {len(problems)} problems)."
+            f"at least 2 of each are needed ({len(paths)} pictures were found, "
+            f"{len(problems)} problems)."
         )
     pictures = pd.DataFrame(
         {
@@ -182,12 +184,31 @@ def index_images(
             "group": kept,  # no picture is known to belong with another
         }
     )
+    labels = Labels(table, classes, params.task)
     return Index(
         pictures,
-        Labels(table, classes, params.task),
+        labels,
         pd.DataFrame(problems, columns=list(Problem._fields)),
         n_ignored=len(files) - len(paths),
+        notes=_notes(labels, params),
     )
+
+
+def _notes(labels: Labels, params: IndexImagesParams) -> tuple[str, ...]:
+    """That valid has no labelled picture, and how it gets some."""
+    note = scoring_note(labels.n_labelled(), labels.task)
+    if not note:
+        return ()
+    if params.split == "given":
+        remedy = "put labelled pictures into a folder valid beside train, or let "
+        if params.labels == "folders":
+            remedy += "dataset.source be the folder train itself and "
+        remedy += "index_images.split be stratified"
+    elif params.valid_frac or params.n_folds:
+        remedy = "add pictures, since the part of each class that goes into valid rounds to 0"
+    else:
+        remedy = "set index_images.valid_frac above 0"
+    return (f"{note} For scores of valid, {remedy}.",)
 
 
 def _meanings(

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from headstart.core.errors import HeadstartError
 from headstart.core.metrics import Floats
 from headstart.core.scoring import Scoring, class_scores, label_scores
 from headstart.core.section import Section
@@ -85,18 +84,19 @@ def tta_evaluate(labels: Labels, predict: Predict, params: TtaEvaluateParams) ->
     finding: test at those of valid, valid by cross-fitting. `f2_claimed` and `f2_optimism` say what
     the search itself would have promised. Without labelled pictures in valid, DEFAULT_THRESHOLD.
 
+    Where there is neither valid nor test, the predictions have no rows and the metrics no scores.
+
     Args:
         labels: what is known of each picture
-        predict: called once a split with its ids; what checkpoints share is computed once there
+        predict: called once a split with its ids (with none where there is no split); what
+            checkpoints share is computed once there
         params: section tta_evaluate
 
     Raises:
-        ValueError: there is neither valid nor test, or probabilities have another shape than
-            (1 + n_views, N, K).
+        ValueError: probabilities have another shape than (1 + n_views, N, K).
     """
-    splits = [split for split in labels.splits() if split != "train"]
-    if not splits:
-        raise HeadstartError("tta_evaluate has nothing to predict: no picture is in valid or test.")
+    # valid, of which there may be no picture, stands for no split at all
+    splits = [split for split in labels.splits() if split != "train"] or ["valid"]
     rows = pd.concat([_rows(labels, split) for split in splits], ignore_index=True)
     views: dict[str, list[Floats]] = {}
     for split in splits:
@@ -125,7 +125,9 @@ def _rows(labels: Labels, split: str) -> pd.DataFrame:
     """Columns id, split, targets (class numbers, None where there is no label) of one split."""
     ids = labels.ids(split)
     targets = pd.Series(labels.class_numbers(ids), dtype=object)
-    return pd.DataFrame({"id": ids, "split": split, "targets": targets})
+    # typed, as the columns of no rows would be anything
+    columns = {"id": pd.Series(ids, dtype=str), "split": pd.Series([split] * len(ids), dtype=str)}
+    return pd.DataFrame({**columns, "targets": targets})
 
 
 def _with_thresholds(predictions: Predictions, search: Search) -> Predictions:

@@ -67,6 +67,10 @@ class Labels:
         """The sorted ids of `split` whose labels are known."""
         return [picture for picture in self.ids(split) if self._labels_of[picture] is not None]
 
+    def n_labelled(self) -> dict[str, int]:
+        """How many pictures of each split have known labels."""
+        return {split: len(self.labelled(split)) for split in SPLITS}
+
     def class_numbers(self, ids: Sequence[str]) -> list[list[int] | None]:
         """The places in `classes` of each picture's labels, in the order of `ids`; None: not labelled.
 
@@ -116,12 +120,14 @@ class Index:
         labels: of exactly those pictures.
         problems: columns path, problem (its kind), detail; sorted.
         n_ignored: files whose name does not look like a picture's.
+        notes: sentences for a person: what these pictures do not allow, though nothing is wrong.
     """
 
     pictures: pd.DataFrame
     labels: Labels
     problems: pd.DataFrame
     n_ignored: int
+    notes: tuple[str, ...] = ()
 
     def counts(self) -> dict[str, Any]:
         """Pictures in all, per split and per class, problems per kind: for a metrics file."""

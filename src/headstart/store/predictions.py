@@ -122,7 +122,7 @@ def read_predictions(path: Path) -> Predictions:
     views = _flat(table["views"]).reshape(shape).swapaxes(0, 1)
     return Predictions(
         classes,
-        rows.astype({"targets": object}),
+        rows.astype({"id": str, "split": str, "targets": object}),
         views,
         _flat(table["tta"]).reshape(shape[0], shape[2]),
         json.loads(about["task"]),
