@@ -45,18 +45,16 @@ def main(
     augment = load_section("augment", AugmentParams)
     runtime = load_section("runtime", RuntimeParams)
     sections = {"tta_evaluate": params, "augment": augment, "runtime": runtime}
+    files += (snapshots,) if params.snapshots else ()
     with live.stage_run("tta-evaluate", run_file, sections) as run:
-        files += (snapshots,) if params.snapshots else ()
         checkpoints = {path.stem: read_checkpoint(path) for path in files}
-        backbone = load_backbone(weights).on(prepare(runtime))
-        final = list(checkpoints.values())[-1]
-        stored = ResizedPictures(resized)
-        info, device = final.info, backbone.compute.device
-        pictures = Pictures.of(stored, info.full_px, info.frame, device)
+        backbone, final = load_backbone(weights).on(prepare(runtime)), [*checkpoints.values()][-1]
+        stored, info = ResizedPictures(resized), final.info
+        pictures = Pictures.of(stored, info.full_px, info.frame, backbone.compute.device)
+        trained = {name: Trained(c.states(), c.info.size_px) for name, c in checkpoints.items()}
         predict = Predictor(
-            backbone, {name: Trained(c.states(), c.info.size_px) for name, c in checkpoints.items()},
-            pictures, augment, params.n_views, params.seed, Objective(final.info.task), run,
-            rows_once(stored.form),
+            backbone, trained, pictures, augment, params.n_views, params.seed, Objective(info.task),
+            run, rows_once(stored.form),
         )  # fmt: skip
         evaluation = tta_evaluate(read_labels(labels), predict, params)
         shown = pictures.at(info.size_px, run).preprocessing

@@ -114,8 +114,8 @@ def test_what_just_runs_is_none(changes: dict[str, Any]) -> None:
     [
         (
             {f"{AUGMENTED}.cycles": 9},
-            "train_augmented.phases have 9 epochs, but precompute_views.n_views is 3: epoch e reads "
-            "view e modulo 3, so 6 of them show views that an earlier one has shown.",
+            "train_augmented.phases have 9 epochs at 240 px, but precompute_views.n_views is 3: views "
+            "repeat.",
         ),
         (
             {"find_lr_finetune.size_px": 128},
@@ -139,15 +139,15 @@ def test_what_runs_and_may_not_be_meant_is_a_warning(
     assert line.startswith(sentence)
 
 
-def test_epochs_of_one_size_that_fall_on_other_views_repeat_nothing() -> None:
+def test_epochs_of_each_size_have_views_of_their_own() -> None:
     phase = RIGHT["train_augmented"]["phases"][0] | {"cycles": 1}
     changes = {
         "backbone.cached_px": [128, "full"],
         "train_augmented.phases": [phase | {"size_px": 128}, phase, phase | {"size_px": 128}],
     }
-    assert found(changes | {"precompute_views.n_views": 3}, WARNINGS) == []
-    [line] = found(changes | {"precompute_views.n_views": 2}, WARNINGS)
-    assert "3 epochs" in line and "1 of them" in line
+    assert found(changes | {"precompute_views.n_views": 2}, WARNINGS) == []
+    [line] = found(changes | {"precompute_views.n_views": 1}, WARNINGS)
+    assert "2 epochs at 128 px" in line
 
 
 def test_a_rule_waits_until_its_sections_are_right() -> None:

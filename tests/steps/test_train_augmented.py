@@ -18,7 +18,6 @@ from headstart.steps.precompute_activations import precompute_activations
 from headstart.steps.precompute_views import precompute_views
 from headstart.steps.train_augmented import (
     TrainAugmentedParams,
-    repeated_views,
     train_augmented,
 )
 from headstart.steps.train_head import train_head
@@ -189,13 +188,13 @@ def test_epochs_of_one_size_read_all_its_views_though_another_size_lies_between(
 def test_who_checks_params_learns_of_repeated_views_by_size() -> None:
     phases = [PHASE | {"size_px": 64, "cycles": 3}, PHASE, PHASE | {"size_px": 64, "cycles": 3}]
     params = TrainAugmentedParams.model_validate({"phases": phases, "seed": 0})
-    assert repeated_views(params, n_views=6, full_px=128) == []
-    assert repeated_views(params, n_views=5, full_px=128) == [
+    assert params.repeated_views(n_views=6, full_px=128) == []
+    assert params.repeated_views(n_views=5, full_px=128) == [
         "train_augmented.phases have 6 epochs at 64 px, but precompute_views.n_views is 5: views "
         "repeat."
     ]
-    assert len(repeated_views(params, n_views=1, full_px=128)) == 2
-    [of_one_size] = repeated_views(params, n_views=6, full_px=64)
+    assert len(params.repeated_views(n_views=1, full_px=128)) == 2
+    [of_one_size] = params.repeated_views(n_views=6, full_px=64)
     assert "8 epochs at 64 px" in of_one_size
 
 

@@ -1,6 +1,5 @@
 """What runs, and may not be what was meant: rules whose breach is a warning."""
 
-from collections import Counter
 from collections.abc import Iterator
 
 from headstart.checks.rules import Rule, input_px
@@ -18,20 +17,7 @@ def _views_repeat(
     precompute_views: PrecomputeViewsParams,
     train_augmented: TrainAugmentedParams,
 ) -> Iterator[str]:
-    n_views = precompute_views.n_views
-    shown: Counter[tuple[int, int]] = Counter()  # size and view -> epochs that read it
-    epoch = 0
-    for phase in train_augmented.phases:
-        size = input_px(phase.size_px, backbone)
-        for _ in range(phase.n_epochs()):
-            shown[size, epoch % n_views] += 1
-            epoch += 1
-    if again := sum(n - 1 for n in shown.values()):
-        yield (
-            f"train_augmented.phases have {epoch} epochs, but precompute_views.n_views is {n_views}: "
-            f"epoch e reads view e modulo {n_views}, so {again} of them show views that an earlier one "
-            "has shown."
-        )
+    yield from train_augmented.repeated_views(precompute_views.n_views, backbone.size_px)
 
 
 def _size_of_the_test(

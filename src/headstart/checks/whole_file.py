@@ -19,7 +19,7 @@ class Verdict(NamedTuple):
     errors: list[str]
     """What cannot run, or could only be a mistake."""
     warnings: list[str]
-    """What runs, and may not be what was meant."""
+    """What runs, and may not be what was meant; empty where there are errors."""
 
 
 def check_file(path: Path) -> Verdict:
@@ -74,8 +74,10 @@ def _verdict(values: Mapping[str, Any], path: Path) -> Verdict:
 
     sections, errors = read_sections(values, path)
     errors += (f"{path}: {problem}" for problem in broken(ERRORS, sections))
+    if errors:
+        return Verdict(errors, [])
     warnings = [f"{path}: {problem}" for problem in broken(WARNINGS, sections)]
-    if not errors and path == PARAMS_FILE:
+    if path == PARAMS_FILE:
         note.parent.mkdir(parents=True, exist_ok=True)
         beside = note.with_name(f"{note.name}.partial")
         beside.write_text(json.dumps(warnings), encoding="utf-8")

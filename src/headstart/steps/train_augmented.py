@@ -39,39 +39,36 @@ class TrainAugmentedParams(PhasesParams):
                 )
         return self
 
+    def epochs_by_size(self, full_px: int) -> dict[int, list[int]]:
+        """The epochs at each input size in px, counted from 0 over all phases.
 
-def epochs_by_size(params: TrainAugmentedParams, full_px: int) -> dict[int, list[int]]:
-    """The epochs at each input size in px, counted from 0 over all phases.
+        Raises:
+            ValueError: a size is larger than `full_px`.
+        """
+        epochs: dict[int, list[int]] = {}
+        n = 0
+        for number, phase in enumerate(self.phases):
+            size = px(phase.size_px, full_px, f"train_augmented.phases.{number}.size_px")
+            epochs.setdefault(size, []).extend(range(n, n + phase.n_epochs()))
+            n += phase.n_epochs()
+        return epochs
 
-    Raises:
-        ValueError: a size is larger than `full_px`.
-    """
-    epochs: dict[int, list[int]] = {}
-    n = 0
-    for number, phase in enumerate(params.phases):
-        size = px(phase.size_px, full_px, f"train_augmented.phases.{number}.size_px")
-        epochs.setdefault(size, []).extend(range(n, n + phase.n_epochs()))
-        n += phase.n_epochs()
-    return epochs
+    def repeated_views(self, n_views: int, full_px: int) -> list[str]:
+        """A sentence a size with more epochs than there are views: some are read more than once.
 
+        Where there are as many views as epochs, no two epochs read the same one. The copies of an
+        oversampled picture are apart from that: they read views that other epochs read, too.
 
-def repeated_views(params: TrainAugmentedParams, n_views: int, full_px: int) -> list[str]:
-    """A sentence a size with more epochs than there are views: some are read more than once.
-
-    Where there are as many views as epochs, no two epochs read the same one. The copies of an
-    oversampled picture are apart from that: they read views that other epochs read, too.
-
-    Args:
-        params: section train_augmented.
-        n_views: precompute_views.n_views.
-        full_px: backbone.size_px.
-    """
-    return [
-        f"train_augmented.phases have {len(epochs)} epochs at {size} px, but "
-        f"precompute_views.n_views is {n_views}: views repeat."
-        for size, epochs in epochs_by_size(params, full_px).items()
-        if len(epochs) > n_views
-    ]
+        Args:
+            n_views: precompute_views.n_views.
+            full_px: backbone.size_px.
+        """
+        return [
+            f"train_augmented.phases have {len(epochs)} epochs at {size} px, but "
+            f"precompute_views.n_views is {n_views}: views repeat."
+            for size, epochs in self.epochs_by_size(full_px).items()
+            if len(epochs) > n_views
+        ]
 
 
 def train_augmented(
@@ -113,9 +110,9 @@ def train_augmented(
         views.at(phase.size_px, key).manifest.size_px
         for phase, key in zip(params.phases, keys, strict=True)
     ]
-    for sentence in repeated_views(params, len(views.first().features), views.full_px):
+    for sentence in params.repeated_views(len(views.first().features), views.full_px):
         warnings.warn(sentence, stacklevel=2)
-    epochs = epochs_by_size(params, views.full_px)
+    epochs = params.epochs_by_size(views.full_px)
     train, valid = labels.labelled("train"), labels.labelled("valid")
     head = restore_head(start.part("head"), start.info.dropout)
     targets = labels.targets(train)
