@@ -57,7 +57,7 @@ def main(
             backbone, start, pictures, meaning, augment, params, optimizer, sampling, run
         )
         advice = suggest(found, params.rule)
-        write_csv(curve, found.table())
+        write_csv(curve, found.table().assign(suggested_lr=advice.lr))
         write_figure(plot, lr_curve_figure(found, advice, "Range test of the whole network"))
         write_json(suggestion, asdict(advice))
         write_json(metrics, advice.metrics())

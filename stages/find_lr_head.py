@@ -50,7 +50,7 @@ def main(
         )
         found = find_lr_head(cached, meaning, params, head, optimizer, sampling, compute, run)
         advice = suggest(found, params.rule)
-        write_csv(curve, found.table())
+        write_csv(curve, found.table().assign(suggested_lr=advice.lr))
         write_figure(plot, lr_curve_figure(found, advice, "Range test of the head"))
         write_json(suggestion, asdict(advice))
         write_json(metrics, advice.metrics())

@@ -1,10 +1,7 @@
 """What DVC calls metrics, and the tables that it prints of them: they fit a terminal."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,27 +9,10 @@ from ruamel.yaml import YAML
 
 from headstart.core.headline import headline
 from tests.contract import read_yaml
+from tests.repository import run
 
 N_COLUMNS, MAX_NUMBERS = 120, 8
 EXPERIMENT = "fold-0-of-5-1a2b3c"  # as `headstart folds` names it
-
-
-def run(root: Path, *command: str) -> str:
-    """What a command prints; `dvc` is asked for its table as a terminal of any width shows it."""
-    if command[0] == "dvc":
-        command = (sys.executable, "-m", *command)
-    environment = os.environ | {
-        "DVC_SITE_CACHE_DIR": str(root / "site"),
-        "DVC_NO_ANALYTICS": "1",
-        "GIT_CONFIG_GLOBAL": os.devnull,
-        **{f"GIT_{who}_NAME": "someone" for who in ("AUTHOR", "COMMITTER")},
-        **{f"GIT_{who}_EMAIL": "someone@example.org" for who in ("AUTHOR", "COMMITTER")},
-    }
-    done = subprocess.run(
-        command, cwd=root, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def metrics_files(root: Path) -> list[str]:
