@@ -44,6 +44,7 @@ class Project:
     """A clone of the working tree with a folder of pictures beside it."""
 
     def __init__(self, root: Path, repo_root: Path) -> None:
+        self.said = ""
         self.root = root / "clone"
         self.pictures = root / "my pictures"
         ours = ("MLFLOW_", "DVC_", "HEADSTART_", "GIT_")
@@ -88,10 +89,9 @@ class Project:
         self.run("git", "commit", "-q", "--allow-empty", "-m", "a state")
 
     def repro(self, *targets: str) -> set[str]:
-        """Run `dvc repro` and return the stages whose commands ran."""
-        return set(
-            re.findall(r"^Running stage '([^']+)'", self.run("dvc", "repro", *targets), re.M)
-        )
+        """Run `dvc repro`, keep what it said, and return the stages whose commands ran."""
+        self.said = self.run("dvc", "repro", *targets)
+        return set(re.findall(r"^Running stage '([^']+)'", self.said, re.M))
 
     def headstart(self, *arguments: str, **environment: str) -> str:
         code = "from headstart.cli import main; main()"

@@ -6,6 +6,7 @@ state in which the one before left the clone.
 
 import hashlib
 import json
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -53,6 +54,13 @@ def test_all_stages_run_and_leave_their_results(
 ) -> None:
     stages = set(read_params(project.root / "dvc.yaml")["stages"])
     assert project.repro() == stages
+    for stage in stages - {"publish-run"}:
+        [line] = re.findall(rf"^{stage}: .+ s; .+\)$", project.said, re.M)
+        assert len(line) <= 130, line
+        assert (project.root / line.rpartition("; ")[2].removesuffix(")")).exists(), line
+    end = project.said[project.said.index("publish-run: row ") :]
+    assert re.search(r"^valid: accuracy [\d.]+ \(.+\), TTA .+ 9 pictures$", end, re.M)
+    assert "\nreport: data/6_reports/confusion.html\n" in end
     project.commit()
     assert set(project.metrics()) == {s.replace("-", "_") for s in stages} - {"publish_run"}
     predictions = read_predictions(project.root / "data/5_predictions/predictions.parquet")
