@@ -9,12 +9,14 @@ included; fastai does the same epochs in one process, as its documentation advis
 rounds: a fine-tuning epoch, torchvision's reference loop beside; the next experiment on the head (one
 rate of `train_head` and of `train_augmented` is changed, all is done up to the augmented head, by
 `dvc repro` here and in a process that has begun there); what a stage costs that does nothing, and
-`dvc repro` of all stages when nothing changed. fastai runs at the best of {NCHW, channels_last} and
-{0, 1, 2} workers, found by a frozen epoch each.
+`dvc repro` of all stages when nothing changed. fastai runs at the best of {NCHW, channels_last},
+{0, 1, 2} workers and threads of OpenMP that {spin, sleep} while they wait (ours sleep), found by a
+frozen epoch each; torchvision's loop has the same workers and threads.
 """
 
 import importlib.metadata
 import importlib.util
+import itertools
 import json
 import os
 import platform
@@ -31,10 +33,11 @@ from typing import Any
 import click
 import numpy as np
 import torch
+
 from bench import ours
+from bench.peers import loaded
 from bench.pictures import add_pictures
 from bench.tables import RESULTS, compare_table, write_result
-
 from headstart.store.image_sources import PackageImages, read_images_source
 from headstart.store.images import list_tree
 from headstart.store.sources import locate
@@ -63,35 +66,44 @@ def choose(pictures: Path, folder: Path, counts: Mapping[str, int]) -> None:
                 shutil.copy(pictures / name, target / Path(name).name)
 
 
-def in_process(module: str, *arguments: str) -> Any:
-    """The JSON that a module prints last."""
+def in_process(module: str, *arguments: str, passive: bool = True) -> Any:
+    """The JSON that a module prints last; `passive` as in `loaded`."""
+    command, environment = loaded(module, passive)
     done = subprocess.run(
-        [sys.executable, "-m", module, *arguments],
-        cwd=ours.ROOT, stdout=subprocess.PIPE, text=True, check=True,
+        [*command, *arguments],
+        cwd=ours.ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True,
     )  # fmt: skip
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
+def fastai(what: str, setting: Mapping[str, Any], *arguments: str) -> Any:
+    """What a process of fastai's finds, its threads as the setting says."""
+    words = (what, "--setting", json.dumps(setting), *arguments)
+    return in_process("bench.peer_fastai", *words, passive=setting["passive"])
+
+
 def fastai_recipe(setting: Mapping[str, Any], seed: int) -> dict[str, float]:
     start = time.perf_counter()
-    found = in_process(
-        "bench.peer_fastai", "recipe", "--setting", json.dumps(setting), "--seed", str(seed)
-    )
+    found = fastai("recipe", setting, "--seed", str(seed))
     seconds = time.perf_counter() - start
     accuracies = {key: found[key] for key in ("accuracy", "tta")}
     return {"seconds": seconds, **accuracies, **ours.parts(seconds, found["seconds"])}
 
 
 def best_of_fastai(setting: Mapping[str, Any], workers: tuple[int, ...]) -> dict[str, Any]:
-    """The faster memory format and number of workers, by one frozen epoch each."""
+    """The fastest memory format, number of workers and way to wait, by one frozen epoch each.
+
+    Returns:
+        those three, and the seconds of each that was tried.
+    """
     tried = []
-    for last in (False, True):
-        for n_workers in workers:
-            learner = {**setting["learner"], "last": last, "n_workers": n_workers}
-            trial = {**setting, "learner": learner}
-            found = in_process("bench.peer_fastai", "frozen", "--setting", json.dumps(trial))
-            tried.append((found["seconds"], trial))
-    return dict(min(tried, key=lambda pair: pair[0])[1])
+    for last, n_workers, passive in itertools.product((False, True), workers, (False, True)):
+        learner = {**setting["learner"], "last": last, "n_workers": n_workers}
+        found = fastai("frozen", {**setting, "learner": learner, "passive": passive})
+        how = {"last": last, "n_workers": n_workers, "passive": passive}
+        tried.append({**how, "seconds": found["seconds"]})
+    best = min(tried, key=lambda trial: trial["seconds"])
+    return {**best, "tried": tried}
 
 
 def machine() -> dict[str, Any]:
@@ -143,13 +155,10 @@ class Comparison:
         first = ours.Clone(work / "weights", self._recipe(self._pictures, options["size_px"], 0))
         first.repro("fetch-weights")
         self._weights = str(first.root / "data/0_source/backbone.safetensors")
-        self._learner = {
-            "pictures": str(self._pictures), "weights": self._weights, "size_px": options["size_px"],
-            "batch": options["batch"], "last": False, "n_workers": 0,
-        }  # fmt: skip
+        self._how: dict[str, Any] = {"last": False, "n_workers": 0, "passive": True}  # of fastai
         if has_fastai:
             workers = tuple(map(int, options["workers"].split(",")))
-            self._learner = best_of_fastai(self._fastai(), workers)["learner"]
+            self._how = best_of_fastai(self._fastai(), workers)
 
     def about(self) -> dict[str, Any]:
         """What shapes the rows, and no rows yet."""
@@ -157,7 +166,7 @@ class Comparison:
         return {
             **{key: self._options[key] for key in kept},
             "n_head": self._options["head_train"] + self._options["head_valid"],
-            "fastai": {key: self._learner[key] for key in ("last", "n_workers")},
+            "fastai": self._how,
             "recipe": {}, "epoch": {}, "head": {}, "idle": {},
         }  # fmt: skip
 
@@ -168,7 +177,7 @@ class Comparison:
         epoch = {
             "pictures": str(self._pictures), "weights": self._weights, "size_px": size_px,
             "batch": options["batch"], "threads": options["threads"],
-            "n_workers": self._learner["n_workers"],
+            "n_workers": self._how["n_workers"],
         }  # fmt: skip
         theirs = {
             "epoch": ("all", self._fastai(size_px=size_px)),
@@ -186,14 +195,15 @@ class Comparison:
             if "head" in kinds:
                 keep("head", "headstart", ours.next_head(head, number))
             if "epoch" in kinds:
-                for who, what in (("headstart", "ours"), ("torchvision", "reference")):
-                    found = in_process("bench.epoch", what, "--setting", json.dumps(epoch))
-                    keep("epoch", who, found)
+                words = ("--setting", json.dumps(epoch))
+                keep("epoch", "headstart", in_process("bench.epoch", "ours", *words))
+                passive = self._how["passive"]
+                reference = in_process("bench.epoch", "reference", *words, passive=passive)
+                keep("epoch", "torchvision", reference)
             for kind, (what, setting) in theirs.items() if self._has_fastai else ():
                 if kind not in kinds:
                     continue
-                found = in_process("bench.peer_fastai", what, "--setting", json.dumps(setting))
-                keep(kind, "fastai", found)
+                keep(kind, "fastai", fastai(what, setting))
 
     def recipes(self, keep: Keep) -> None:
         """The whole recipe, a seed a round."""
@@ -209,8 +219,13 @@ class Comparison:
         return ours.recipe_of(pictures, size_px, seed, self._options["batch"])
 
     def _fastai(self, **changed: Any) -> dict[str, Any]:
+        learner = {
+            "pictures": str(self._pictures), "weights": self._weights,
+            "size_px": self._options["size_px"], "batch": self._options["batch"],
+            "last": self._how["last"], "n_workers": self._how["n_workers"],
+        }  # fmt: skip
         return {
-            "learner": {**self._learner, **changed}, "n_iter": ours.N_ITER,
+            "learner": {**learner, **changed}, "passive": self._how["passive"], "n_iter": ours.N_ITER,
             "head_epochs": ours.HEAD_EPOCHS, "augmented_epochs": ours.AUGMENTED_EPOCHS,
             "cycles": ours.CYCLES, "threads": self._options["threads"],
         }  # fmt: skip
@@ -257,7 +272,7 @@ def main(pictures: Path | None, generated: int, name: str, results: Path, **opti
         if generated:
             pictures = work / "generated"
             add_pictures(pictures, range(generated))
-        comparison = Comparison(work, pictures or _textile(), options, has_fastai)
+        comparison = Comparison(work, pictures or textile(), options, has_fastai)
         about = {"name": name, "when": datetime.now(UTC).date().isoformat(), "machine": machine()}
         found = {**about, "command": shown(sys.argv[1:]), **comparison.about()}
 
@@ -272,7 +287,7 @@ def main(pictures: Path | None, generated: int, name: str, results: Path, **opti
     click.echo(compare_table(found))
 
 
-def _textile() -> Path:
+def textile() -> Path:
     source = read_images_source("sources/textile.yaml")  # of the folder that holds bench, too
     if not isinstance(source, PackageImages):
         raise click.ClickException("sources/textile.yaml names no package.")

@@ -12,20 +12,21 @@ tells the cosine of its gradients with float64, too.
 import json
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, cast
 
 import click
 import torch
-from bench.pictures import SPARE, indexed, stored
 from torch import Tensor, nn
 
+from bench.pictures import SPARE, indexed, stored
 from headstart.core.augment import AugmentParams
-from headstart.core.report import Silent
+from headstart.core.report import Report, Silent
 from headstart.core.sampling import SamplingParams
 from headstart.learn.backbone import BackboneParams, load_backbone
 from headstart.learn.device import RuntimeParams, prepare
-from headstart.learn.fit import Material, Trainer
+from headstart.learn.fit import Material, Phase, Trainer
 from headstart.learn.gradients import gradient_cosine
 from headstart.learn.head import HeadParams, create_head
 from headstart.learn.inference import network_logits
@@ -52,7 +53,23 @@ def fresh_network(weights: Path, n_classes: int, threads: int) -> Network:
     return Network(backbone, head).to(compute.device)
 
 
-def ours(setting: dict[str, Any], folder: Path) -> dict[str, float]:
+class Prepared(NamedTuple):
+    """What an epoch of ours needs: all layers train, on pictures that are decoded at first sight."""
+
+    trainer: Trainer
+    views: PictureSource  # of train
+    evaluate: Callable[[], Scores]  # on valid
+    optimizer: FinetuneOptimizerParams
+
+    def phase(self, n_epochs: int, evaluate: Callable[[], Scores] | None) -> Phase:
+        params = PhaseParams.model_validate(PHASE | {"cycle_len": n_epochs})
+        material = Material(self.views, evaluate)
+        network = cast(Network, self.trainer.model)
+        return network_phase(network, params, self.optimizer, LR, material)
+
+
+def prepared(setting: dict[str, Any], folder: Path, report: Report) -> Prepared:
+    """The pictures are indexed by their folders and stored in `folder`."""
     source = Path(setting["pictures"])
     index = indexed(source, "given")
     labels = index.labels
@@ -66,21 +83,30 @@ def ours(setting: dict[str, Any], folder: Path) -> dict[str, float]:
     sampler, objective = balanced(labels.task, targets, len(labels.classes), AS_THEY_ARE)
     optimizer = load_section("optimizer_finetune", FinetuneOptimizerParams)
     optimizer = optimizer.model_copy(update={"batch_size": setting["batch"]})
+
+    def evaluate() -> Scores:
+        return objective.scores(network_logits(network, pictures, valid), labels.targets(valid))
+
+    views = PictureSource(pictures, train, targets, load_section("augment", AugmentParams), 0)
+    trainer = Trainer(network, sampler, optimizer, objective, 0, report)
+    return Prepared(trainer, views, evaluate, optimizer)
+
+
+def ours(setting: dict[str, Any], folder: Path) -> dict[str, float]:
+    made = prepared(setting, folder, Silent())
     ends: list[tuple[float, float]] = []  # of each epoch: when, and the accuracy
 
     def evaluate() -> Scores:
-        scores = objective.scores(network_logits(network, pictures, valid), labels.targets(valid))
+        scores = made.evaluate()
         ends.append((time.perf_counter(), scores.score))
         return scores
 
-    views = PictureSource(pictures, train, targets, load_section("augment", AugmentParams), 0)
-    trainer = Trainer(network, sampler, optimizer, objective, 0, Silent())
+    network, trainer = cast(Network, made.trainer.model), made.trainer
     cosine = gradient_cosine(
-        network, lambda twin: set_mode(twin, 0, optimizer), next(trainer.batches(views, 0)),
-        objective.loss, network.backbone.compute,
+        network, lambda twin: set_mode(twin, 0, made.optimizer), next(trainer.batches(made.views, 0)),
+        trainer.objective.loss, network.backbone.compute,
     )  # fmt: skip
-    phase = PhaseParams.model_validate(PHASE)
-    trainer.fit([network_phase(network, phase, optimizer, LR, Material(views, evaluate))])
+    trainer.fit([made.phase(2, evaluate)])
     (first, _), (second, accuracy) = ends
     return {"seconds": second - first, "accuracy": accuracy, "cosine": cosine}
 

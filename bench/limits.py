@@ -18,13 +18,13 @@ from typing import Any
 
 import click
 import torch
-from bench.compare import machine
-from bench.pictures import SPARE, generated
-from bench.tables import RESULTS, limits_table, write_result
 from torch.nn import functional
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
+from bench.compare import machine
+from bench.pictures import SPARE, generated
+from bench.tables import RESULTS, limits_table, write_result
 from headstart.core.augment import AugmentParams, draw
 from headstart.core.rgb import decode_rgb
 from headstart.core.workers import in_order, n_workers

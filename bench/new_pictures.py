@@ -17,8 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import click
-from bench.pictures import SPARE, add_pictures, indexed, stored
 
+from bench.pictures import SPARE, add_pictures, indexed, stored
 from headstart.core.augment import AugmentParams
 from headstart.core.report import Silent
 from headstart.learn.backbone import BackboneParams, load_backbone

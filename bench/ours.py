@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-from bench.pictures import SPARE, add_pictures
-from bench.start_up import start_up
 from ruamel.yaml import YAML
 
+from bench.pictures import SPARE, add_pictures
+from bench.start_up import start_up
 from headstart.store.runs import read_run
 
 ROOT = Path(__file__).parents[1]

@@ -21,6 +21,7 @@ from typing import Any
 
 import click
 import psutil
+
 from bench.compare import machine
 from bench.new_pictures import OUTS, four_steps
 from bench.pictures import add_pictures

@@ -106,8 +106,8 @@ def compare_table(found: Mapping[str, Any]) -> str:
         "",
         f"{found['name']}: {found['n_train']} pictures of train and {found['n_valid']} of valid"
         f"{_seeds(n_seeds)}"
-        f"{f', {n_rounds} round' + 's' * (n_rounds > 1) if n_rounds else ''}; fastai in {layout} with "
-        f"{how['n_workers']} workers. {found['when']}, {versions['cores']} cores of "
+        f"{f', {_rounds(n_rounds)}' if n_rounds else ''}; fastai in {layout} with "
+        f"{how['n_workers']} workers{_waiting(how)}. {found['when']}, {versions['cores']} cores of "
         f"{versions['chip']}{threads}, {packages}. `{found['command']}`",
     ]
     return "\n".join(lines)
@@ -115,6 +115,11 @@ def compare_table(found: Mapping[str, Any]) -> str:
 
 def _seeds(n: int) -> str:
     return f", {n} seeds ({INTERVAL})" if n > 1 else ", 1 seed" if n else ""
+
+
+def _waiting(how: Mapping[str, Any]) -> str:
+    """Of fastai's threads; results of before it was chosen do not say."""
+    return f" and threads that {'sleep' if how['passive'] else 'spin'}" if "passive" in how else ""
 
 
 def limits_table(found: Mapping[str, Any]) -> str:
@@ -163,6 +168,40 @@ def scale_table(found: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def neighbours_table(found: Mapping[str, Any]) -> str:
+    """Seconds of an epoch, and how many times those of the same threads alone, in Markdown."""
+    rows = found["neighbours"]
+    alone = {way: statistics.median(_seconds(of_way)) for way, of_way in rows["nothing"].items()}
+
+    def cells(results: Sequence[Mapping[str, Any]], alone_s: float) -> list[str]:
+        middle = statistics.median(_seconds(results))
+        over = "over " if any(result["over"] for result in results) else ""
+        return [f"{over}{middle:.1f} s", f"{over}{middle / alone_s:.1f}"]
+
+    lines = ["| beside it | threads spin | times alone | threads sleep | times alone |"]
+    lines += ["|---|---|---|---|---|"]
+    for beside, by_way in rows.items():
+        both = [cell for way in ("spins", "sleeps") for cell in cells(by_way[way], alone[way])]
+        lines.append(f"| {beside} | {' | '.join(both)} |")
+    about = found["machine"]
+    lines += [
+        "",
+        f"{found['n_train']} pictures at {found['size_px']} px, batches of {found['batch']}, "
+        f"{found['threads']} threads, {_rounds(len(rows['nothing']['spins']))}; another training has "
+        f"the same threads. {found['when']}, {about['cores']} cores of {about['chip']}, load "
+        f"{found['load_before']:.1f} before, torch {about['torch']}. `{found['command']}`",
+    ]
+    return "\n".join(lines)
+
+
+def _seconds(results: Sequence[Mapping[str, Any]]) -> list[float]:
+    return [result["seconds"] for result in results]
+
+
+def _rounds(n: int) -> str:
+    return f"{n} round{'s' * (n > 1)}"
+
+
 def filled(text: str, results: Path) -> str:
     """The text with a table between each pair of `<!-- bench: NAME -->` and `<!-- /bench -->`.
 
@@ -175,7 +214,10 @@ def filled(text: str, results: Path) -> str:
         if not file.is_file():
             raise ValueError(f"the README wants the table {match[1]!r}, but there is no {file}.")
         found = json.loads(file.read_text())
-        kinds = {"limits": limits_table, "scale": scale_table, "recipe": compare_table}
+        kinds = {
+            "limits": limits_table, "scale": scale_table, "recipe": compare_table,
+            "neighbours": neighbours_table,
+        }  # fmt: skip
         made = next(table_of for kind, table_of in kinds.items() if kind in found)(found)
         return f"<!-- bench: {match[1]} -->\n{made}\n<!-- /bench -->"
 

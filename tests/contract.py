@@ -16,7 +16,7 @@ NO_SECTION = {"fetch-images", "fetch-weights", "precompute-activations", "publis
 # The two paths that live in params.yaml, because the user changes them: deps, never arguments.
 FROM_PARAMS = {"fetch-images": "${dataset.source}", "fetch-weights": "${backbone.weights}"}
 # What a process does at its start and end, which no output's bytes depend on.
-START = ("src/headstart/__init__.py", {"atexit", "gc"})
+START = ("src/headstart/__init__.py", {"atexit", "gc", "os"})
 # What a run tells its tracker and the terminal: no output's bytes depend on it.
 TOLD = tuple(
     f"src/headstart/{name}.py"
@@ -273,7 +273,8 @@ def closure(root: Path, script: str) -> set[str]:
 
     Imports inside functions count. What a run tells and the checks of params.yaml are apart: they
     cannot change an output's bytes, so neither their modules nor what only they import is listed.
-    __init__ files are empty (the package's own sets garbage collection alone), which is checked.
+    __init__ files are empty (the package's own sets garbage collection and OpenMP alone), which is
+    checked.
     """
     seen: set[str] = set()
     todo = [script]

@@ -9,7 +9,14 @@ import pytest
 from bench.compare import choose, shown
 from bench.ours import parts
 from bench.pictures import add_pictures
-from bench.tables import compare_table, filled, limits_table, scale_table, with_interval
+from bench.tables import (
+    compare_table,
+    filled,
+    limits_table,
+    neighbours_table,
+    scale_table,
+    with_interval,
+)
 
 from headstart.learn.backbone import Backbone
 from headstart.store.tensors import NamedTensors, write_tensors
@@ -84,6 +91,36 @@ def test_scale_prints_memory_and_time_of_each_number(
     assert scale_table(found) in out
     assert [row["n"] for row in found["scale"]] == [40, 80]
     assert all(row["MB"] > 50 and min(row["ms"].values()) > 0 for row in found["scale"])
+
+
+def test_neighbours_times_both_ways_to_wait_beside_each(
+    repo_root: Path, tmp_path: Path, weights: Path
+) -> None:
+    out = run(
+        repo_root, "bench.neighbours", "--weights", str(weights), "--n-train", "16", "--size-px", "64",
+        "--batch", "8", "--threads", "1", "--loops", "1", "--results", str(tmp_path),
+    )  # fmt: skip
+    found = json.loads((tmp_path / "neighbours.json").read_text())
+    assert neighbours_table(found) in out
+    assert list(found["neighbours"]) == ["nothing", "1 busy loop", "another training"]
+    for by_way in found["neighbours"].values():
+        assert list(by_way) == ["spins", "sleeps"]
+        assert all(result["seconds"] > 0 and not result["over"] for [result] in by_way.values())
+
+
+def test_an_epoch_that_was_stopped_is_shown_as_over_its_seconds() -> None:
+    def took(seconds: float, over: bool = False) -> list[dict[str, float | bool]]:
+        return [{"seconds": seconds, "over": over}]
+
+    rows = {"nothing": {"spins": took(6.0), "sleeps": took(5.0)}}
+    rows["4 busy loops"] = {"spins": took(66.0, over=True), "sleeps": took(20.0)}
+    about = {"n_train": 96, "size_px": 224, "batch": 16, "threads": 2, "load_before": 0.1}
+    machine = {"cores": 2, "chip": "a chip", "torch": "2"}
+    table = neighbours_table(
+        {**about, "when": "today", "command": "c", "machine": machine, "neighbours": rows}
+    )
+    assert "| nothing | 6.0 s | 1.0 | 5.0 s | 1.0 |" in table
+    assert "| 4 busy loops | over 66.0 s | over 11.0 | 20.0 s | 4.0 |" in table
 
 
 def test_new_pictures_cost_little_and_change_no_byte(repo_root: Path, weights: Path) -> None:

@@ -1,0 +1,208 @@
+"""An epoch of fine-tuning beside busy processes, with OpenMP's threads spinning and sleeping.
+
+Run: python -m bench.neighbours        (about six minutes on 2 cores; the machine must be idle)
+
+OpenMP's threads meet at the end of each parallel operation of torch. By its own default the first to
+arrive spin for milliseconds; `OMP_WAIT_POLICY=PASSIVE`, which headstart sets, lets them sleep at once.
+Both ways are timed in turn: alone, beside busy loops, and beside a training of the same way. An epoch
+that takes longer than `--limit` is stopped after the step that passed it.
+"""
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import psutil
+
+from bench.compare import choose, machine, textile
+from bench.epoch import Prepared, prepared
+from bench.peers import loaded
+from bench.tables import RESULTS, neighbours_table, write_result
+
+T = TypeVar("T")
+BUSY = "while True: pass"
+PASSIVE = {"spins": False, "sleeps": True}
+ALONE, TRAINING = "nothing", "another training"
+
+
+class OverLimitError(Exception):
+    """The epoch has taken too long."""
+
+
+class Limited:
+    """A report whose progress ends with an error once an epoch is over its limit."""
+
+    def __init__(self, limit_s: float) -> None:
+        self.limit_s = limit_s
+
+    def progress(self, items: Iterable[T], n: int, label: str) -> Iterator[T]:
+        start = time.perf_counter()
+        for item in items:
+            yield item
+            if time.perf_counter() - start > self.limit_s:
+                raise OverLimitError
+
+    def log(self, values: Mapping[str, float], step: int) -> None:
+        pass
+
+
+def worker(setting: dict[str, Any]) -> None:
+    """An epoch for each line of stdin, and its seconds as JSON; `for ever` never ends."""
+    report = Limited(setting["limit_s"])
+    with tempfile.TemporaryDirectory() as folder:
+        made = prepared(setting, Path(folder), report)
+        one_epoch(made)  # warms up, and decodes the pictures
+        click.echo("ready")
+        for line in sys.stdin:
+            if line.strip() == "for ever":
+                report.limit_s = float("inf")
+                while True:
+                    one_epoch(made)
+            click.echo(json.dumps(one_epoch(made)))
+
+
+def one_epoch(made: Prepared) -> dict[str, float | bool]:
+    """Seconds of an epoch over train; whether they are those until it was stopped."""
+    start, over = time.perf_counter(), False
+    try:
+        made.trainer.fit([made.phase(1, None)])
+    except OverLimitError:
+        over = True
+    return {"seconds": time.perf_counter() - start, "over": over}
+
+
+class Training:
+    """A process that trains an epoch when asked to, its threads spinning or sleeping.
+
+    It has trained one already, and ends with `stack`.
+    """
+
+    def __init__(self, setting: Mapping[str, Any], passive: bool, stack: ExitStack) -> None:
+        command, environment = loaded("bench.neighbours", passive)
+        self.process = subprocess.Popen(
+            [*command, "--worker", json.dumps(setting)], env=environment,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        stack.callback(self.process.kill)
+        self.hear()
+
+    def say(self, line: str) -> None:
+        assert self.process.stdin
+        self.process.stdin.write(f"{line}\n")
+        self.process.stdin.flush()
+
+    def hear(self) -> str:
+        assert self.process.stdout
+        if not (line := self.process.stdout.readline()):
+            raise click.ClickException("A training has ended; its error stands above.")
+        return line
+
+    def epoch(self) -> dict[str, Any]:
+        self.say("epoch")
+        found: dict[str, Any] = json.loads(self.hear())
+        return found
+
+
+@contextmanager
+def busy(n: int) -> Iterator[None]:
+    """So many processes that only count meanwhile."""
+    loops = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(n)]
+    try:
+        yield
+    finally:
+        for loop in loops:
+            loop.kill()
+            loop.wait()
+
+
+@contextmanager
+def resumed(process: psutil.Process) -> Iterator[None]:
+    process.resume()
+    try:
+        yield
+    finally:
+        process.suspend()
+
+
+class Pair:
+    """Two trainings of one way: one is timed, the other is its neighbour when that is resumed."""
+
+    def __init__(self, setting: Mapping[str, Any], passive: bool, stack: ExitStack) -> None:
+        self.timed, other = (Training(setting, passive, stack) for _ in range(2))
+        other.say("for ever")
+        self.other = psutil.Process(other.process.pid)
+        self.other.suspend()
+
+    def beside(self, n_loops: int | None) -> dict[str, Any]:
+        """An epoch beside so many busy loops; None: beside the other training."""
+        with resumed(self.other) if n_loops is None else busy(n_loops):
+            time.sleep(0.5)  # until they run
+            return self.timed.epoch()
+
+
+def rounds(setting: Mapping[str, Any], loops: Sequence[int], n_rounds: int) -> dict[str, Any]:
+    """Neighbours -> spins or sleeps -> of each round, what an epoch took."""
+    cases: dict[str, int | None] = {ALONE: 0}
+    cases |= {f"{n} busy loop{'s' * (n > 1)}": n for n in loops} | {TRAINING: None}
+    found: dict[str, Any] = {name: {way: [] for way in PASSIVE} for name in cases}
+    with ExitStack() as stack:
+        pairs = {way: Pair(setting, passive, stack) for way, passive in PASSIVE.items()}
+        for number, (name, n_loops) in itertools.product(range(n_rounds), cases.items()):
+            for way in sorted(pairs, reverse=number % 2 == 0):  # which is first, changes
+                result = pairs[way].beside(n_loops)
+                found[name][way].append(result)
+                click.echo(f"beside {name}, {way}: {json.dumps(result)}", err=True)
+    return found
+
+
+@click.command(help=__doc__)
+@click.option(
+    "--pictures",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="a folder of a folder a class; default: the simulated textile",
+)
+@click.option("--weights", default="data/0_source/backbone.safetensors", show_default=True)
+@click.option("--n-train", default=96, show_default=True, help="pictures of an epoch")
+@click.option("--size-px", default=224, show_default=True)
+@click.option("--batch", default=16, show_default=True)
+@click.option("--threads", default=2, show_default=True)
+@click.option("--loops", multiple=True, default=(1, 2, 4), show_default=True, help="busy ones")
+@click.option("--rounds", "n_rounds", default=1, show_default=True)
+@click.option("--limit", "limit_s", default=60.0, show_default=True, help="seconds of an epoch")
+@click.option("--name", default="neighbours", show_default=True, help="of the file of results")
+@click.option("--results", default=RESULTS, type=click.Path(path_type=Path), help="where to")
+@click.option("--worker", "worker_setting", hidden=True, help="JSON: train in this process")
+def main(
+    pictures: Path | None, weights: str, loops: tuple[int, ...], n_rounds: int, name: str,
+    results: Path, worker_setting: str | None, **options: Any,
+) -> None:  # fmt: skip
+    if worker_setting:
+        worker(json.loads(worker_setting))
+        return
+    load_before = os.getloadavg()[0]
+    with tempfile.TemporaryDirectory(prefix="neighbours-") as folder:
+        chosen = Path(folder).resolve() / "pictures"
+        choose(pictures or textile(), chosen, {"train": options["n_train"], "valid": 16})
+        setting = {"pictures": str(chosen), "weights": str(Path(weights).resolve()), **options}
+        found = rounds(setting, loops, n_rounds)
+    result = {
+        "name": name, "when": datetime.now(UTC).date().isoformat(), "machine": machine(),
+        "load_before": load_before, "command": "python -m bench.neighbours", **options,
+        "neighbours": found,
+    }  # fmt: skip
+    write_result(results, result)
+    click.echo(neighbours_table(result))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""OpenMP's threads sleep while they wait, in every process of ours that loads torch."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from bench.peers import loaded
+
+POLICY = "OMP_WAIT_POLICY"
+# Runs a file or module without its main, and says what is set when torch is first looked for; in the
+# end where nothing imports it.
+TOLD = """
+import os, runpy, sys
+
+def tell():
+    sys.stdout.write(os.environ.get("OMP_WAIT_POLICY", "nothing"))
+    sys.stdout.flush()
+    os._exit(0)
+
+class Looked:
+    def find_spec(name, path=None, target=None):
+        if name == "torch":
+            tell()
+
+sys.meta_path.insert(0, Looked)
+run = runpy.run_path if sys.argv[1].endswith(".py") else runpy.run_module
+run(sys.argv[1], run_name="imported")
+tell()
+"""
+ROOT = Path(__file__).parents[1]
+STAGES = [path.relative_to(ROOT).as_posix() for path in sorted(ROOT.glob("stages/*.py"))]
+BENCHES = [f"bench.{path.stem}" for path in sorted(ROOT.glob("bench/[a-z]*.py"))]
+ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="torch brings GNU's OpenMP on Linux")
+
+
+def environment(**settings: str) -> dict[str, str]:
+    """Without the settings of whoever runs the tests."""
+    kept = {k: v for k, v in os.environ.items() if k not in (POLICY, "GOMP_SPINCOUNT")}
+    return kept | {"PYTHONPATH": "src"} | settings
+
+
+def said(command: list[str], env: dict[str, str]) -> str:
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+def test_it_is_set_before_torch_is_loaded_everywhere() -> None:
+    commands = [*STAGES, *BENCHES, "headstart.cli"]
+    assert len(commands) > 25
+    processes = {
+        name: subprocess.Popen(
+            [sys.executable, "-c", TOLD, name],
+            cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True,
+        )
+        for name in commands
+    }  # fmt: skip
+    assert {name: process.communicate()[0] for name, process in processes.items()} == dict.fromkeys(
+        commands, "PASSIVE"
+    )
+
+
+def spins(command: list[str], env: dict[str, str]) -> int:
+    """How often a thread that waits looks again before it sleeps, by GNU's OpenMP itself."""
+    shown = said(command, env | {"OMP_DISPLAY_ENV": "verbose"})
+    found = {int(number) for number in re.findall(r"GOMP_SPINCOUNT = '(\d+)'", shown)}
+    assert len(found) == 1, shown
+    return found.pop()
+
+
+@ON_LINUX
+def test_it_reaches_the_openmp_that_torch_loads() -> None:
+    command = [sys.executable, "stages/train_head.py", "--help"]
+    assert spins(command, environment()) == 0
+
+
+@ON_LINUX
+def test_a_setting_of_the_user_stays() -> None:
+    command = [sys.executable, "stages/train_head.py", "--help"]
+    assert spins(command, environment(OMP_WAIT_POLICY="ACTIVE")) > 1e9
+    assert spins(command, environment(GOMP_SPINCOUNT="1234")) == 1234
+
+
+@ON_LINUX
+def test_a_peer_may_have_what_openmp_does_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(POLICY, "PASSIVE")  # as bench.compare, which imports headstart, has it
+    monkeypatch.setenv("PYTHONPATH", "src")
+    for passive in (True, False):
+        command, env = loaded("bench.epoch", passive)
+        assert (spins([*command, "--help"], env) == 0) == passive
