@@ -1,6 +1,7 @@
 """Small versions of the benchmarks: that they run, and print every row."""
 
 import json
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,8 @@ from bench.tables import (
     scale_table,
     with_interval,
 )
+from hypothesis import given
+from hypothesis import strategies as st
 
 from headstart.learn.backbone import Backbone
 from headstart.store.tensors import NamedTensors, write_tensors
@@ -162,10 +165,39 @@ def test_a_table_of_epochs_alone_tells_of_no_seeds() -> None:
     assert "x: 4 pictures of train and 2 of valid, 1 round; fastai in channels_last" in table
 
 
-def test_an_interval_over_seeds_is_students() -> None:
-    # scipy's own: stats.t.interval(0.95, 2, loc=2, scale=1 / sqrt(3))
-    assert with_interval([1.0, 2.0, 3.0]) == "2.0000 (1.0000), -0.484 to 4.484"
-    assert with_interval([1.0]) == "1.0000"
+def test_an_interval_is_that_of_the_pictures_whatever_the_number_of_seeds() -> None:
+    # scipy's binomtest(150, 200).proportion_ci(0.95, "wilson")
+    assert with_interval([0.75], 200) == "0.7500, 0.686 to 0.805"
+    assert with_interval([0.75, 0.75, 0.75], 200) == "0.7500 (0.0000), 0.686 to 0.805"
+    assert with_interval([0.7, 0.75, 0.8], 200) == "0.7500 (0.0500), 0.686 to 0.805"
+
+
+@given(st.lists(st.integers(0, 200), min_size=1, max_size=5), st.integers(1, 3))
+def test_an_interval_holds_its_mean_and_stays_in_the_unit_interval(
+    hits: list[int], times: int
+) -> None:
+    values = [n / 200 for n in hits] * times
+    low, high = map(float, with_interval(values, 200).rpartition(", ")[2].split(" to "))
+    assert 0 <= low <= round(statistics.fmean(values), 3) <= high <= 1
+    assert low < high
+
+
+def test_a_table_of_recipes_says_over_how_many_seeds() -> None:
+    made = {"seconds": 2.0, "fine_tuning": 1.0, "other_work": 0.5, "start_up": 0.5}
+    ours = [{**made, "accuracy": 0.99 + k / 200, "tta": 0.75} for k in (-1, 0, 1)]
+    machine = {"cores": 2, "chip": "a chip", "torch": "2", "fastai": "2", "timm": "1"}
+    table = compare_table(
+        {
+            "name": "x", "when": "today", "command": "c", "n_train": 400, "n_valid": 200,
+            "threads": 0, "size_px": 64, "machine": machine, "head": {}, "epoch": {}, "idle": {},
+            "recipe": {"headstart": ours}, "fastai": {"last": True, "n_workers": 2, "passive": False},
+        }
+    )  # fmt: skip
+    row = "accuracy of valid: mean (sd of 3 seeds), interval | 0.9900 (0.0050), 0.964 to 0.997 |"
+    assert row in table
+    assert "with TTA: mean (sd of 3 seeds), interval | 0.7500 (0.0000), 0.686 to 0.805 |" in table
+    assert "x: 400 pictures of train and 200 of valid, 3 seeds; fastai in channels_last" in table
+    assert "2 workers and threads that spin." in table
 
 
 def test_a_command_is_shown_without_the_folders_of_one_machine() -> None:

@@ -20,6 +20,11 @@ def test_wilson_equals_scipy(n: int, share: float, confidence: float) -> None:
     assert wilson(n_hits, n, confidence) == pytest.approx((expected.low, expected.high), abs=1e-12)
 
 
+def test_wilson_of_a_mean_of_several_networks_lies_between_those_of_whole_hits() -> None:
+    below, between, above = (wilson(n_hits, 200, 0.95) for n_hits in (192, 192 + 1 / 3, 193))
+    assert below[0] < between[0] < above[0] < below[1] < between[1] < above[1]
+
+
 def test_wilson_stays_in_the_unit_interval_and_is_never_empty() -> None:
     for n in range(1, 300):
         low, high = wilson(0, n, 0.95)

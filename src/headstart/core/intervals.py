@@ -18,11 +18,11 @@ N_WEIGHTS = 2_000_000
 """Weights of pictures that bootstrap_map holds at once (16 MB), however many resamples it draws."""
 
 
-def wilson(n_hits: int, n: int, confidence: float) -> Interval:
+def wilson(n_hits: float, n: int, confidence: float) -> Interval:
     """Wilson's score interval of a proportion `n_hits / n`, inside [0, 1].
 
     Args:
-        n_hits: 0 … n
+        n_hits: 0 … n; a mean over several networks on the same pictures need not be whole
         n: at least 1
         confidence: level in (0, 1), such as 0.95
 
