@@ -3,6 +3,7 @@
 Run: python -m bench.tables     (fills the README from bench/results)
 """
 
+import itertools
 import json
 import re
 import statistics
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from scipy import stats
 
 from headstart.core.intervals import wilson
 from headstart.core.spread import mean_and_sd
@@ -189,6 +191,56 @@ def neighbours_table(found: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def rules_table(found: Mapping[str, Any]) -> str:
+    """A row a rule of reading a range test, in Markdown: scores after its rates, mean over seeds.
+
+    Its rank among the rules (1 is the best, equals share theirs) is the mean over sets and splits, its
+    worst the lowest difference of such a mean from that at the recipe's rates, found by hand.
+    """
+    results = found["lr_rules"]
+    sets, rules = (list(dict.fromkeys(row[key] for row in results)) for key in ("set", "rule"))
+    rules.remove("recipe")
+    splits = ("valid", "test")
+
+    def of(rule: str, name: str) -> list[Any]:
+        return [row for row in results if (row["rule"], row["set"]) == (rule, name)]
+
+    def mean(rule: str, name: str, key: str) -> float:
+        return statistics.fmean(row[key] for row in of(rule, name))
+
+    places = list(itertools.product(sets, splits))
+    by_place = [[mean(rule, *place) for rule in rules] for place in places]
+    ranks = stats.rankdata([[-score for score in row] for row in by_place], axis=1).mean(axis=0)
+    worst = [min(mean(rule, *place) - mean("recipe", *place) for place in places) for rule in rules]
+    last = {
+        rule: (float(rank), f"{rank:.1f} | {least:+.3f}")
+        for rule, rank, least in zip(rules, ranks, worst, strict=True)
+    }
+    lines = [f"| rule | {' | '.join(sets)} | mean rank | worst, less the recipe's |"]
+    lines += ["|---" * (len(sets) + 3) + "|"]
+    for rule in ("recipe", *sorted(rules, key=last.__getitem__)):
+        cells = []
+        for name in sets:
+            scores = ", ".join(f"{mean(rule, name, split):.3f}" for split in splits)
+            rates = ", ".join(
+                f"{statistics.geometric_mean(row[key] for row in of(rule, name)):.2g}"
+                for key in ("head_lr", "lr")
+            )
+            cells.append(f"{scores} ({rates})")
+        label, end = ("its own rates", " | ") if rule == "recipe" else (f"`{rule}`", last[rule][1])
+        lines.append(f"| {label} | {' | '.join(cells)} | {end} |")
+    about, n_seeds = found["machine"], len({row["seed"] for row in results})
+    lines += [
+        "",
+        f"Accuracy (planet: F2) of valid and of test, plain views, mean of {n_seeds} seeds; in "
+        "brackets the rates of head and fine-tuning. "
+        f"{found['n_train']} pictures of train, at most {found['n_score']} of valid and of test, "
+        f"{found['size_px']} px (textile {found['textile_px']}). {found['when']}, {about['chip']}, "
+        f"torch {about['torch']}. `{found['command']}`",
+    ]
+    return "\n".join(lines)
+
+
 def _seconds(results: Sequence[Mapping[str, Any]]) -> list[float]:
     return [result["seconds"] for result in results]
 
@@ -211,7 +263,7 @@ def filled(text: str, results: Path) -> str:
         found = json.loads(file.read_text())
         kinds = {
             "limits": limits_table, "scale": scale_table, "recipe": compare_table,
-            "neighbours": neighbours_table,
+            "neighbours": neighbours_table, "lr_rules": rules_table,
         }  # fmt: skip
         made = next(table_of for kind, table_of in kinds.items() if kind in found)(found)
         return f"<!-- bench: {match[1]} -->\n{made}\n<!-- /bench -->"

@@ -15,12 +15,14 @@ from bench.tables import (
     filled,
     limits_table,
     neighbours_table,
+    rules_table,
     scale_table,
     with_interval,
 )
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headstart.core.lr_curve import RULES
 from headstart.learn.backbone import Backbone
 from headstart.store.tensors import NamedTensors, write_tensors
 
@@ -124,6 +126,31 @@ def test_an_epoch_that_was_stopped_is_shown_as_over_its_seconds() -> None:
     )
     assert "| nothing | 6.0 s | 1.0 | 5.0 s | 1.0 |" in table
     assert "| 4 busy loops | over 66.0 s | over 11.0 | 20.0 s | 4.0 |" in table
+
+
+def test_lr_rules_scores_every_rule_and_goes_on_where_it_stopped(
+    repo_root: Path, tmp_path: Path, weights: Path
+) -> None:
+    add_pictures(tmp_path / "pictures", range(60), (80, 60))
+    file = tmp_path / "lr_rules.json"
+
+    def out() -> str:
+        return run(
+            repo_root, "bench.lr_rules", "--textile", str(tmp_path / "pictures"), "--seeds", "1",
+            "--weights", str(weights), "--n-train", "24", "--n-score", "10", "--textile-px", "48",
+            "--results", str(tmp_path),
+        )  # fmt: skip
+
+    printed, found = out(), json.loads(file.read_text())
+    rows = found["lr_rules"]
+    assert rules_table(found) in printed
+    assert [row["rule"] for row in rows] == ["recipe", *RULES]
+    assert (rows[0]["head_lr"], rows[0]["lr"]) == (0.01, 3e-4)  # of params.yaml
+    for scores in (scores for row in rows for scores in (row, row["head"])):
+        assert 0 <= scores["valid"] <= 1 and 0 <= scores["test"] <= 1
+    file.write_text(json.dumps({**found, "lr_rules": rows[:4]}))
+    out()
+    assert json.loads(file.read_text())["lr_rules"] == rows
 
 
 def test_new_pictures_cost_little_and_change_no_byte(repo_root: Path, weights: Path) -> None:

@@ -1,7 +1,10 @@
+import itertools
 import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from headstart.core.lr_curve import (
@@ -10,11 +13,27 @@ from headstart.core.lr_curve import (
     RangeTestParams,
     Rule,
     diverged,
+    longest_fall,
     smooth,
     suggest,
 )
 
 N = 100
+# (seed of a curve, place of the rate) by fastai 2.8.12's own `valley`.
+FASTAI = [
+    (0, 29),
+    (1, 20),
+    (2, 32),
+    (3, 32),
+    (4, 29),
+    (5, 25),
+    (6, 34),
+    (7, 26),
+    (8, 31),
+    (9, 30),
+    (10, 23),
+    (11, 23),
+]
 
 
 def curve(losses: list[float], smoothing: float = 0.9) -> LrCurve:
@@ -58,9 +77,49 @@ def test_rules_against_their_definition() -> None:
     x = np.log(np.logspace(-4, 0, 41))
     y = np.abs(x - x[30]) + 1  # a V with its minimum at point 30
     assert RULES["tenth_of_minimum"](x, y) == pytest.approx(x[30] - math.log(10))
-    assert RULES["valley"](x, y) == pytest.approx(x[20])
+    assert RULES["valley"](x, y) == pytest.approx(x[14])
+    assert RULES["two_thirds_of_valley"](x, y) == pytest.approx(x[20])
+    assert RULES["two_thirds_of_fall"](x, y) == pytest.approx(x[20])
     bend = np.where(np.arange(41) == 12, y - 0.5, y)  # the steepest step ends at point 12
     assert RULES["steepest"](x, bend) == pytest.approx(x[11])
+
+
+# Long nearly flat, then a fall, then a rise: 100 rates from 1e-5 to 10.
+BENT = np.interp(np.linspace(-5, 1, 100), [-5, -3, -1, 1], [1.0, 0.999, 0.2, 3.0])
+
+
+@pytest.mark.parametrize(
+    ("rule", "lr"),
+    [
+        ("valley", 0.00087),  # what fastai 2.8.12 gives
+        ("two_thirds_of_valley", 0.00464),
+        ("two_thirds_of_fall", 0.0215),
+        ("tenth_of_minimum", 0.01),
+    ],
+)
+def test_rules_differ_where_the_valley_begins_before_the_fall(rule: Rule, lr: float) -> None:
+    found = RULES[rule](np.log(np.logspace(-5, 1, 100)), BENT)
+    assert math.exp(found) == pytest.approx(lr, rel=0.005)
+
+
+@pytest.mark.parametrize(("seed", "place"), FASTAI)
+def test_valley_is_that_of_fastai(seed: int, place: int) -> None:
+    rng = np.random.default_rng(seed)
+    losses = np.asarray(np.cumsum(rng.normal(-0.1, 1, 40)).round(1), np.float64)  # bumps and ties
+    assert RULES["valley"](np.arange(40.0), losses) == place
+
+
+@given(st.lists(st.integers(0, 9), min_size=2, max_size=9))
+def test_the_longest_fall_is_found(losses: list[int]) -> None:
+    falls = [
+        places
+        for n in range(1, len(losses) + 1)
+        for places in itertools.combinations(range(len(losses)), n)
+        if all(losses[i] > losses[j] for i, j in itertools.pairwise(places))
+    ]
+    longest = max(map(len, falls))
+    first_end = min(places[-1] for places in falls if len(places) == longest)
+    assert longest_fall(np.array(losses, np.float64)) == (longest, first_end)
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -1,6 +1,7 @@
 """Reading the curve of a learning-rate range test (Smith, arXiv 1506.01186, section 3.3)."""
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Self
@@ -13,7 +14,9 @@ from pydantic import Field, model_validator
 from headstart.core.schedules import exponential_range
 from headstart.core.section import Section
 
-Rule = Literal["steepest", "tenth_of_minimum", "valley"]
+Rule = Literal[
+    "steepest", "tenth_of_minimum", "two_thirds_of_fall", "two_thirds_of_valley", "valley"
+]
 
 # The last points before the stop rise steeply and the first ones are still noise (RECIPE: the
 # course's own plot skipped 10 and 5 of some 300).
@@ -113,38 +116,75 @@ def _variance(curve: LrCurve) -> NDArray[np.float64]:
     return np.asarray(sd**2 * (1 - b) / (1 + b) * (1 + power) / (1 - power))
 
 
-def steepest(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
-    """Where the loss falls fastest per unit of log rate, before its minimum."""
+Curve = NDArray[np.float64]  # (N,): logarithms of rates, or losses; N at least MIN_POINTS
+
+
+def steepest(x: Curve, y: Curve) -> float:
+    """Where the loss falls fastest per unit of log rate, before its minimum.
+
+    Source: fastai 2.8, `fastai.callback.schedule.steep`, which looks behind the minimum, too.
+    """
     lowest = max(int(np.argmin(y)), 1)
     slope = np.gradient(y, x)
     return float(x[int(np.argmin(slope[: lowest + 1]))])
 
 
-def tenth_of_minimum(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
-    """A tenth of the rate with the lowest loss: the lecture's rule of thumb."""
+def tenth_of_minimum(x: Curve, y: Curve) -> float:
+    """A tenth of the rate with the lowest loss: fast.ai's rule of thumb.
+
+    Source: fastai 2.8, `fastai.callback.schedule.minimum`.
+    """
     return float(x[int(np.argmin(y))] - math.log(10))
 
 
-def valley(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
-    """Two thirds of the way down the longest fall: the longest run whose losses all decrease.
+def valley(x: Curve, y: Curve) -> float:
+    """About the middle of the longest valley: what fastai 2 suggests by default.
 
-    "Decrease" as a longest decreasing subsequence, so that single bumps do not break the valley.
+    The longest valley is the longest strictly falling subsequence of the losses, so that a bump does
+    not end it. With L points and its last point at place e, the rate is that at e - L + L/3 + L/6, both
+    parts rounded down. Bumps inside the valley are not among the L points, so they move it on.
+
+    Source: fastai 2.8, `fastai.callback.schedule.valley`, after ESRI's. fastai's documentation says
+    "roughly 2/3 through the longest valley", which is `two_thirds_of_valley`.
     """
-    length = np.ones(len(y), dtype=np.int64)
-    before = np.full(len(y), -1)
-    for i in range(len(y)):
-        for j in range(i):
-            if y[i] < y[j] and length[j] + 1 > length[i]:
-                length[i], before[i] = length[j] + 1, j
-    end = start = int(np.argmax(length))
-    while before[start] >= 0:
-        start = int(before[start])
-    return float(x[start + (end - start) * 2 // 3])
+    length, end = longest_fall(y)
+    return float(x[max(end - length + length // 3 + length // 6, 0)])
 
 
-RULES: dict[Rule, Callable[[NDArray[np.float64], NDArray[np.float64]], float]] = {
+def two_thirds_of_valley(x: Curve, y: Curve) -> float:
+    """Two thirds of the points of the longest valley after its first one (see `valley`)."""
+    length, end = longest_fall(y)
+    return float(x[end - length + 1 + (length - 1) * 2 // 3])
+
+
+def two_thirds_of_fall(x: Curve, y: Curve) -> float:
+    """Where the loss first has fallen by two thirds of the way from its highest to its lowest.
+
+    The highest is that of the losses up to the lowest.
+    """
+    lowest = int(np.argmin(y))
+    highest = int(np.argmax(y[: lowest + 1]))
+    fallen = y[highest] - y[highest : lowest + 1]
+    return float(x[highest + int(np.argmax(fallen >= fallen[-1] * 2 / 3))])
+
+
+def longest_fall(y: Curve) -> tuple[int, int]:
+    """Points of the longest strictly falling subsequence, and the place of its last; the first such."""
+    ends: list[float] = []  # of each length the highest loss that such a fall ends with, negated
+    length = np.empty(len(y), dtype=np.int64)
+    for place, loss in enumerate(y):
+        of_this = bisect_left(ends, -loss)
+        ends[of_this : of_this + 1] = [-loss]
+        length[place] = of_this + 1
+    end = int(np.argmax(length))
+    return int(length[end]), end
+
+
+RULES: dict[Rule, Callable[[Curve, Curve], float]] = {
     "steepest": steepest,
     "tenth_of_minimum": tenth_of_minimum,
+    "two_thirds_of_fall": two_thirds_of_fall,
+    "two_thirds_of_valley": two_thirds_of_valley,
     "valley": valley,
 }
 
