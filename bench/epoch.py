@@ -20,7 +20,7 @@ import click
 import torch
 from torch import Tensor, nn
 
-from bench.pictures import SPARE, indexed, stored
+from bench.pictures import SPARE, indexed, listed, stored
 from headstart.core.augment import AugmentParams
 from headstart.core.report import Report, Silent
 from headstart.core.sampling import SamplingParams
@@ -70,10 +70,10 @@ class Prepared(NamedTuple):
 
 def prepared(setting: dict[str, Any], folder: Path, report: Report) -> Prepared:
     """The pictures are indexed by their folders and stored in `folder`."""
-    source = Path(setting["pictures"])
-    index = indexed(source, "given")
+    files = listed(Path(setting["pictures"]), folder / "images")
+    index = indexed(files, "given")
     labels = index.labels
-    resized = stored(source, index, folder, round(SPARE * setting["size_px"]))
+    resized = stored(files, index, folder, round(SPARE * setting["size_px"]))
     network = fresh_network(Path(setting["weights"]), len(labels.classes), setting["threads"])
     frame = load_section("backbone", BackboneParams).frame()
     device = network.backbone.compute.device

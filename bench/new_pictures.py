@@ -1,4 +1,4 @@
-"""What new pictures cost: index, resize and both precompute steps, the first time and with 1 % more.
+"""What new pictures cost: list, index, resize, both precompute steps, at first and with 1 % more.
 
 Run: python -m bench.new_pictures [--n 20000]
 
@@ -18,7 +18,7 @@ from pathlib import Path
 
 import click
 
-from bench.pictures import SPARE, add_pictures, indexed, stored
+from bench.pictures import SPARE, add_pictures, indexed, listed, stored
 from headstart.core.augment import AugmentParams
 from headstart.core.report import Silent
 from headstart.learn.backbone import BackboneParams, load_backbone
@@ -54,12 +54,13 @@ def four_steps(
     backbone = load_backbone(weights).on(prepare(load_section("runtime", RuntimeParams)))
     seconds = dict[str, float]()
     with timed(seconds, "index"), known_records(DECODED) as earlier:
-        index = indexed(images, "stratified", earlier)
+        files = listed(images, out / "images")
+        index = indexed(files, "stratified", earlier)
         write_index(
             index, *(out / "index" / f"{name}.parquet" for name in ("pictures", "labels", "ids"))
         )
     with timed(seconds, "resized"):
-        resized = stored(images, index, out / "resized", round(SPARE * size_px), made_once)
+        resized = stored(files, index, out / "resized", round(SPARE * size_px), made_once)
     pictures = Pictures.of(resized, size_px, body.frame(), backbone.compute.device)
     look = FrozenBackbone(backbone, pictures, Silent(), rows_once(resized.form))
     with timed(seconds, "plain"):

@@ -1,4 +1,4 @@
-"""Pictures for the benchmarks: generated ones, and a folder of pictures indexed and resized."""
+"""Pictures for the benchmarks: generated ones; a folder of pictures listed, indexed, resized."""
 
 import io
 from pathlib import Path
@@ -10,11 +10,14 @@ from headstart.core.once import Known, Once, anew
 from headstart.core.report import Silent
 from headstart.core.workers import in_order
 from headstart.params import load_section
+from headstart.steps.fetch_images import fetch_images
 from headstart.steps.index_images import IndexImagesParams, index_images
 from headstart.steps.resize import ResizeParams, resize
-from headstart.store.images import DatasetParams, ImageFolder
+from headstart.store.image_folder import ImageFolder, write_images
+from headstart.store.images import list_tree
 from headstart.store.index import Index, first_paths
 from headstart.store.resized import ResizedPictures, write_resized
+from headstart.store.sources import UserPath
 
 PHOTO_PX = (500, 375)  # width and height; about 50 kB
 SPARE = 1.15  # stored or resized pictures are so much larger than the input
@@ -43,19 +46,26 @@ def add_pictures(folder: Path, numbers: range, size_px: tuple[int, int] = PHOTO_
         (folder / f"class-{number % 4}" / f"{number:06}.jpg").write_bytes(data)
 
 
-def indexed(pictures: Path, split: str, earlier: Known | None = None) -> Index:
-    """The index of a folder with a folder a class, split as `index_images.split` says."""
+def listed(pictures: Path, folder: Path) -> ImageFolder:
+    """The pictures of a folder, listed in another and read where they lie."""
+    source = UserPath(pictures.resolve())
+    files = fetch_images(list_tree(source.path), source, None, Silent())
+    write_images(folder, source.path, files, source)
+    return ImageFolder(folder)
+
+
+def indexed(files: ImageFolder, split: str, earlier: Known | None = None) -> Index:
+    """The index of pictures with a folder a class, split as `index_images.split` says."""
     rule = load_section("index_images", IndexImagesParams)
     rule = rule.model_copy(update={"labels": "folders", "split": split})
-    dataset = DatasetParams(source=str(pictures.resolve()), n_max_per_class=0)
-    return index_images(ImageFolder(pictures), dataset, rule, Silent(), earlier)
+    return index_images(files, files.sha256, rule, Silent(), earlier)
 
 
 def stored(
-    pictures: Path, index: Index, folder: Path, size_px: int, once: Once[bytes] = anew
+    files: ImageFolder, index: Index, folder: Path, size_px: int, once: Once[bytes] = anew
 ) -> ResizedPictures:
     """The pictures of the index, their shorter side brought to `size_px`, in `folder`."""
     params = load_section("resize", ResizeParams).model_copy(update={"size_px": size_px})
-    rows = resize(first_paths(index.pictures), ImageFolder(pictures), params, Silent(), once)
+    rows = resize(first_paths(index.pictures), files, params, Silent(), once)
     write_resized(folder, rows, params.manifest())
     return ResizedPictures(folder)

@@ -7,7 +7,7 @@ import click
 from headstart import lines, live
 from headstart.params import load_section
 from headstart.steps.index_images import DECODED, IndexImagesParams, index_images
-from headstart.store.images import DatasetParams, ImageFolder
+from headstart.store.image_folder import ImageFolder
 from headstart.store.index import write_index
 from headstart.store.records import known_records
 from headstart.store.reports import write_csv, write_json
@@ -17,7 +17,7 @@ FILE = click.Path(path_type=Path)
 
 
 @click.command(cls=PlainCommand, help=__doc__)
-@click.option("--images", type=FILE, required=True, help="folder of the pictures")
+@click.option("--images", type=FILE, required=True, help="list of the pictures")
 @click.option("--pictures", type=FILE, required=True, help="what each picture is")
 @click.option("--labels", type=FILE, required=True, help="what each picture means")
 @click.option("--train-ids", type=FILE, required=True, help="the pictures of train")
@@ -27,14 +27,13 @@ FILE = click.Path(path_type=Path)
 def main(images: Path, pictures: Path, labels: Path, train_ids: Path, problems: Path,
          metrics: Path, run_file: Path) -> None:  # fmt: skip
     """Index the pictures."""
-    dataset = load_section("dataset", DatasetParams)
     params = load_section("index_images", IndexImagesParams)
-    sections = {"dataset": dataset, "index_images": params}
     with (
-        live.stage_run("index-images", run_file, sections) as run,
+        live.stage_run("index-images", run_file, {"index_images": params}) as run,
         known_records(DECODED) as known,
     ):
-        index = index_images(ImageFolder(images), dataset, params, run, known)
+        files = ImageFolder(images)
+        index = index_images(files, files.sha256, params, run, known)
         write_index(index, pictures, labels, train_ids)
         write_csv(problems, index.problems)
         write_json(metrics, index.counts())

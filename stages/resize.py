@@ -7,7 +7,7 @@ import click
 from headstart import lines, live
 from headstart.params import load_section
 from headstart.steps.resize import ResizeParams, resize
-from headstart.store.images import ImageFolder
+from headstart.store.image_folder import ImageFolder
 from headstart.store.index import first_paths, read_pictures
 from headstart.store.records import made_once
 from headstart.store.reports import write_json
@@ -18,7 +18,7 @@ FILE = click.Path(path_type=Path)
 
 
 @click.command(cls=PlainCommand, help=__doc__)
-@click.option("--images", type=FILE, required=True, help="folder of the pictures")
+@click.option("--images", type=FILE, required=True, help="list of the pictures")
 @click.option("--pictures", type=FILE, required=True, help="what each picture is")
 @click.option("--resized", type=FILE, required=True, help="folder of the stored pictures")
 @click.option("--metrics", type=FILE, required=True, help="number and size")

@@ -7,7 +7,7 @@ import click
 from headstart import lines, live
 from headstart.params import load_section
 from headstart.steps.write_submission import WriteSubmissionParams, write_submission
-from headstart.store.images import ImageFolder
+from headstart.store.image_folder import ImageFolder
 from headstart.store.index import read_pictures
 from headstart.store.predictions import read_predictions
 from headstart.store.reports import write_csv, write_json
@@ -19,7 +19,7 @@ FILE = click.Path(path_type=Path)
 @click.command(cls=PlainCommand, help=__doc__)
 @click.option("--predictions", type=FILE, required=True, help="of the final checkpoint")
 @click.option("--pictures", type=FILE, required=True, help="for the names of the files")
-@click.option("--images", type=FILE, required=True, help="folder of the sample submission")
+@click.option("--images", type=FILE, required=True, help="list with the sample submission")
 @click.option("--submission", type=FILE, required=True, help="a row a file of test")
 @click.option("--metrics", type=FILE, required=True, help="counts")
 @click.option("--run", "run_file", type=FILE, required=True, help="record of this run")

@@ -282,7 +282,7 @@ def test_the_embedded_pictures_run_from_their_package(project: Project) -> None:
     project.edit(
         {
             "dataset.source": "sources/textile.yaml",
-            "dataset.n_max_per_class": 8,
+            "index_images.n_max_per_class": 8,
             "index_images.split": "stratified",
         }
     )

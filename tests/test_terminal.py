@@ -22,8 +22,8 @@ from headstart.params import ParamsError
 from headstart.steps.index_images import IndexImagesError
 from headstart.store.activations import ActivationsError
 from headstart.store.checkpoints import CheckpointError
-from headstart.store.images import ImageFolder, MissingFileError
-from headstart.store.sources import SourceError
+from headstart.store.image_folder import ImageFolder, MissingFileError, write_images
+from headstart.store.sources import SourceError, UserPath
 from headstart.store.tensors import TensorsError
 from headstart.terminal import PlainCommand, PlainGroup
 from tests.contract import read_stages
@@ -103,9 +103,11 @@ def test_the_errors_of_data_are_of_one_kind(kind: type[Exception]) -> None:
 
 
 def test_a_file_that_is_missing_is_named_in_a_sentence(tmp_path: Path) -> None:
+    write_images(tmp_path / "images", tmp_path, [], UserPath(tmp_path))
+    folder = ImageFolder(tmp_path / "images")
     with pytest.raises(HeadstartError, match=r"^\S+ has no file 'sample.csv'\.$"):
-        ImageFolder(tmp_path)["sample.csv"]
-    assert ImageFolder(tmp_path).get("sample.csv") is None
+        folder["sample.csv"]
+    assert folder.get("sample.csv") is None
 
 
 def in_process(root: Path, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -137,8 +139,9 @@ def test_wrong_params_are_one_sentence_of_every_stage(repo_root: Path, tmp_path:
 def test_wrong_data_are_one_sentence_of_a_stage(repo_root: Path, tmp_path: Path) -> None:
     shutil.copy(repo_root / "params.yaml", tmp_path)
     (tmp_path / "empty").mkdir()
+    write_images(tmp_path / "images", tmp_path / "empty", [], UserPath(tmp_path / "empty"))
     words = ("--metrics", "m.json", "--run", "r.json", "--pictures", "p", "--labels", "l")
-    more = ("--train-ids", "t", "--problems", "q.csv", "--images", "empty")
+    more = ("--train-ids", "t", "--problems", "q.csv", "--images", "images")
     done = in_process(tmp_path, "stages/index_images.py", *words, *more)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("Error: ") and done.stderr.count("\n") == 1

@@ -8,8 +8,9 @@ from ruamel.yaml import YAML
 
 from headstart.core.report import Silent
 from headstart.steps.fetch_images import fetch_images
+from headstart.store.image_folder import ImageFolder, ListedFile, write_images
 from headstart.store.image_sources import PackageImages, tree_digest
-from headstart.store.images import ImageFolder, list_tree, write_images
+from headstart.store.images import list_tree
 from headstart.store.sources import SourceError, UserPath
 from tests.project import Project
 from tests.server import Cut, serve
@@ -33,16 +34,29 @@ def package(**changed: object) -> PackageImages:
     return PackageImages.model_validate(promised | changed)
 
 
-def test_a_users_folder_is_copied_as_it_is(root: Path, tmp_path: Path) -> None:
-    files = fetch_images(list_tree(root), UserPath(root), 7, Silent())
-    write_images(tmp_path / "images", files)
-    copied = ImageFolder(tmp_path / "images")
-    assert {name: copied[name] for name in copied} == CONTENT
+@pytest.mark.parametrize("copy", [True, False])
+def test_a_users_folder_is_listed_as_it_is(root: Path, tmp_path: Path, copy: bool) -> None:
+    files = fetch_images(list_tree(root), UserPath(root), 7 if copy else None, Silent())
+    write_images(tmp_path / "images", root, files, None if copy else UserPath(root))
+    assert dict(ImageFolder(tmp_path / "images")) == CONTENT
 
 
-def test_a_package_that_keeps_its_promise_is_copied(root: Path) -> None:
-    files = list(fetch_images(list_tree(root), package(), 7, Silent()))
-    assert files == [(name, root / name) for name in CONTENT]
+def test_a_package_that_keeps_its_promise_is_listed(root: Path) -> None:
+    files = list(fetch_images(list_tree(root), package(), None, Silent()))
+    assert files == [
+        ListedFile(name, root / name, len(data), hashlib.sha256(data).hexdigest())
+        for name, data in CONTENT.items()
+    ]
+
+
+def test_a_file_that_changes_or_vanishes_meanwhile_is_named(root: Path) -> None:
+    tree = list_tree(root)
+    (root / "dogs/2.jpg").write_bytes(b"two, and more of it")
+    with pytest.raises(SourceError, match=r"2\.jpg changed while it was read \(4 bytes, then 19\)"):
+        list(fetch_images(tree, UserPath(root), None, Silent()))
+    (root / "dogs/2.jpg").unlink()
+    with pytest.raises(SourceError, match=r"2\.jpg cannot be read \(No such file or directory\)"):
+        list(fetch_images(tree, UserPath(root), None, Silent()))
 
 
 @pytest.mark.parametrize(
@@ -51,9 +65,9 @@ def test_a_package_that_keeps_its_promise_is_copied(root: Path) -> None:
 def test_a_package_that_breaks_its_promise_leaves_nothing(
     changed: dict[str, object], root: Path, tmp_path: Path
 ) -> None:
-    files = fetch_images(list_tree(root), package(**changed), 7, Silent())
+    files = fetch_images(list_tree(root), package(**changed), None, Silent())
     with pytest.raises(SourceError, match="the pictures of p 1 are not as promised"):
-        write_images(tmp_path / "images", files)
+        write_images(tmp_path / "images", root, files, package(**changed))
     assert not (tmp_path / "images").exists()
 
 
@@ -61,11 +75,12 @@ def test_too_little_room_is_told_before_anything_is_copied(root: Path) -> None:
     files = fetch_images(list_tree(root), UserPath(root), 6, Silent())
     with pytest.raises(SourceError, match=r"need 0\.0 MB \(7 bytes\), but only 0\.0 MB are free"):
         next(files)
+    assert next(fetch_images(list_tree(root), UserPath(root), None, Silent())).path == "cats/1.jpg"
 
 
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="holds no files"):
-        next(fetch_images(list_tree(tmp_path), UserPath(tmp_path), 6, Silent()))
+        next(fetch_images(list_tree(tmp_path), UserPath(tmp_path), None, Silent()))
 
 
 @pytest.mark.end_to_end

@@ -21,7 +21,7 @@ from headstart.steps.index_images import (
     index_images,
 )
 from headstart.store.image_sources import PackageImages, read_images_source
-from headstart.store.images import DatasetParams, ImageFolder
+from headstart.store.images import list_tree
 from headstart.store.index import Index, write_index
 from headstart.store.records import known_records
 from headstart.store.sources import locate
@@ -43,14 +43,16 @@ def id_of(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:32]
 
 
-def index(files: Files, n_max: int = 0, earlier: Known | None = None, **changed: Any) -> Index:
+def index(files: Files, earlier: Known | None = None, **changed: Any) -> Index:
     values: dict[str, Any] = {
         "labels": "folders", "id_column": "id", "label_column": "label", "id_suffix": ".png",
         "csv_folder": "", "task": "single_label", "split": "given", "valid_frac": 0.2,
-        "test_frac": 0.2, "n_folds": 0, "fold": 0, "seed": 0, "on_problem": "stop",
+        "test_frac": 0.2, "n_folds": 0, "fold": 0, "seed": 0, "n_max_per_class": 0,
+        "on_problem": "stop",
     }  # fmt: skip
-    dataset = DatasetParams(source="/unused", n_max_per_class=n_max)
-    return index_images(files, dataset, IndexImagesParams(**(values | changed)), Silent(), earlier)
+    params = IndexImagesParams(**(values | changed))
+    sha256 = {path: hashlib.sha256(data).hexdigest() for path, data in files.items()}
+    return index_images(files, sha256, params, Silent(), earlier)
 
 
 def table(**columns: list[str]) -> bytes:
@@ -218,7 +220,7 @@ def test_pictures_of_test_need_no_labels(given: Files) -> None:
 
 
 def test_n_max_per_class_limits_each_split_by_content(given: Files) -> None:
-    found = index(given, n_max=2)
+    found = index(given, n_max_per_class=2)
     sizes = {split: of["n"] for split, of in found.counts()["splits"].items()}
     assert sizes == {"train": 4, "valid": 4, "test": 2}
     lowest = sorted(id_of(given[f"train/cats/{i}.png"]) for i in range(5))[:2]
@@ -226,7 +228,7 @@ def test_n_max_per_class_limits_each_split_by_content(given: Files) -> None:
 
 
 def test_n_max_per_class_limits_before_a_drawn_split(one_level: Files) -> None:
-    counts = index(one_level, n_max=5, split="stratified").counts()
+    counts = index(one_level, n_max_per_class=5, split="stratified").counts()
     assert counts["n_pictures"] == 10
     assert counts["splits"]["valid"]["per_class"] == {"a": 1, "b": 1}
 
@@ -482,18 +484,17 @@ def test_real_pictures(repo_root: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.chdir(repo_root)
     source = read_images_source("sources/textile.yaml")
     assert isinstance(source, PackageImages)
-    folder = ImageFolder(locate(source))
-    files = {path: folder[path] for path in list(folder)[::100]}
+    folder = locate(source)
+    files = {path: (folder / path).read_bytes() for path in list(list_tree(folder).sizes)[::100]}
     counts = index(files, split="stratified").counts()
     assert counts["splits"]["train"]["per_class"] == {"global": 3, "local": 3, "nominal": 6}
 
 
 @pytest.mark.skipif(not REAL_DATA, reason="HEADSTART_REAL_DATA names no folder with dogbreeds/")
 def test_a_table_with_many_rows_too_many() -> None:
-    files = ImageFolder(Path(str(REAL_DATA)) / "dogbreeds")
-    found = index(
-        dict(files), **TABLE, label_column="breed", id_suffix=".jpg", on_problem="set_aside"
-    )
+    folder = Path(str(REAL_DATA)) / "dogbreeds"
+    files = {path: (folder / path).read_bytes() for path in list_tree(folder).sizes}
+    found = index(files, **TABLE, label_column="breed", id_suffix=".jpg", on_problem="set_aside")
     assert found.counts()["n_problems"] == {"total": 9222, "row_without_file": 9222}
     assert (len(found.labels.classes), len(found.pictures)) == (120, 1200)
 

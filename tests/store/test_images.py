@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from headstart.store.images import ImageFolder, list_tree, n_free_bytes, write_images
+from headstart.store.images import DatasetParams, list_tree, n_free_bytes
 
 
 @pytest.fixture
@@ -76,50 +76,13 @@ def test_a_file_is_no_folder(source: Path) -> None:
         list_tree(source / "labels.csv")
 
 
-def test_images_are_copied(source: Path, tmp_path: Path) -> None:
-    (source / "a" / "1.jpg").chmod(0o400)
-    target = tmp_path / "data" / "images"
-    target.mkdir(parents=True)
-    (target / "old.jpg").write_text("from an earlier run")
-    tree = list_tree(source)
-    write_images(target, ((name, source / name) for name in tree.sizes))
-    copied = ImageFolder(target)
-    assert {name: copied[name].decode() for name in copied} == {name: name for name in tree.sizes}
-    (target / "a" / "1.jpg").write_text("writable")
-    assert (source / "a" / "1.jpg").read_text() == "a/1.jpg"
-    assert [path.name for path in target.parent.iterdir()] == ["images"]
-
-
-def test_a_failure_leaves_what_was_there(source: Path, tmp_path: Path) -> None:
-    target = tmp_path / "images"
-    target.mkdir()
-    (target / "old.jpg").write_text("old")
-
-    def files() -> Iterator[tuple[str, Path]]:
-        yield "a/1.jpg", source / "a" / "1.jpg"
-        raise RuntimeError("the disk")
-
-    with pytest.raises(RuntimeError, match="the disk"):
-        write_images(target, files())
-    assert list(ImageFolder(target)) == ["old.jpg"]
-    assert not (tmp_path / "images.partial").exists()
-
-
-def test_a_source_inside_the_target_is_not_lost(tmp_path: Path) -> None:
-    target = tmp_path / "images"
-    (target / "mine").mkdir(parents=True)
-    (target / "mine" / "1.jpg").write_text("precious")
-    with pytest.raises(ValueError, match="where the pictures are to be copied"):
-        write_images(target, [("1.jpg", target / "mine" / "1.jpg")])
-    assert (target / "mine" / "1.jpg").read_text() == "precious"
-
-
-def test_an_unknown_file_is_named(source: Path) -> None:
-    folder = ImageFolder(source)
-    assert len(folder) == 4
-    assert "nope.jpg" not in folder
-    with pytest.raises(KeyError, match=r"has no file 'nope\.jpg'"):
-        folder["nope.jpg"]
+@pytest.mark.parametrize("copy", [True, False])
+def test_whether_to_copy_is_a_param_like_others(copy: bool) -> None:
+    """Though pydantic has an old method of that name."""
+    params = DatasetParams.model_validate({"source": "/x", "copy": copy})
+    assert params.copy is copy and params.model_dump() == {"source": "/x", "copy": copy}
+    with pytest.raises(ValueError, match="copy"):
+        DatasetParams.model_validate({"source": "/x"})
 
 
 def test_free_room_is_asked_of_the_nearest_folder(tmp_path: Path) -> None:

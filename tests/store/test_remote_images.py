@@ -11,7 +11,7 @@ import pytest
 from headstart.core.report import Shown, Silent
 from headstart.store import download
 from headstart.store.image_sources import Archive, ArchiveImages
-from headstart.store.images import ImageFolder
+from headstart.store.images import list_tree
 from headstart.store.remote_images import open_images
 from headstart.store.sources import SourceError, UserPath
 from headstart.store.work import work_folder
@@ -61,9 +61,13 @@ def source(*archives: Archive, **keys: Any) -> ArchiveImages:
     return ArchiveImages(kind="archives", archives=archives, **({"root": "set"} | keys))
 
 
+def read(folder: Path) -> dict[str, bytes]:
+    return {path: (folder / path).read_bytes() for path in list_tree(folder).sizes}
+
+
 def content(source: ArchiveImages) -> dict[str, bytes]:
     with open_images(source, Silent()) as folder:
-        return dict(ImageFolder(folder))
+        return read(folder)
 
 
 def left(tmp_path: Path) -> set[str]:
@@ -77,7 +81,7 @@ def test_pictures_are_fetched_and_nothing_stays(site: Site, tmp_path: Path) -> N
     two = put(site, tmp_path / "two.zip", {"set/labels.csv": b"id\n"})
     bars = Bars()
     with open_images(source(two, one), bars) as folder:
-        found = dict(ImageFolder(folder))
+        found = read(folder)
     assert found == {k[4:]: v for k, v in PICTURES.items()} | {"labels.csv": b"id\n"}
     assert left(tmp_path) == set()
     n_mb = one.n_bytes // 1_000_000 + 1

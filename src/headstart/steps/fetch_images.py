@@ -1,44 +1,46 @@
-"""Check the files of a source, and pass them on to be copied."""
+"""Check the files of a source, and list them with their digests."""
 
 import hashlib
 from collections.abc import Iterator
-from pathlib import Path
+from functools import partial
 
 from headstart.core.report import Report
+from headstart.core.workers import in_order
+from headstart.store.image_folder import ListedFile
 from headstart.store.image_sources import ImagesSource, PackageImages, tree_digest
 from headstart.store.images import Tree
 from headstart.store.sources import SourceError
 
 
 def fetch_images(
-    tree: Tree, source: ImagesSource, n_free_bytes: int, report: Report
-) -> Iterator[tuple[str, Path]]:
-    """Yield (path relative to the source, file) of each file, checking what is known of them.
+    tree: Tree, source: ImagesSource, n_free_bytes: int | None, report: Report
+) -> Iterator[ListedFile]:
+    """Yield each file of a source with its digest, sorted by path, checking what is known of them.
 
     Args:
         tree: the files found in the source.
         source: what the source says about itself.
-        n_free_bytes: room where they are to be copied.
-        report: shown while copying.
+        n_free_bytes: room where they are to be copied; None: they stay where they are.
+        report: shown while reading.
 
     Raises:
-        SourceError: there is no file, not room enough, or a package's files are not those that its
-            description promises (the last is raised after the last file).
+        SourceError: there is no file, not room enough, a file cannot be read or changes meanwhile,
+            or a package's files are not those that its description promises (the last is raised
+            after the last file).
     """
     if not tree.sizes:
         raise SourceError(f"dataset.source: {tree.root} holds no files.")
-    if tree.n_bytes > n_free_bytes:
+    if n_free_bytes is not None and tree.n_bytes > n_free_bytes:
         raise SourceError(
             f"dataset.source: the {len(tree.sizes)} files of {tree.root} need {_mb(tree.n_bytes)} "
             f"({tree.n_bytes} bytes), but only {_mb(n_free_bytes)} are free here."
         )
     digests = {}
-    label = f"copy {_mb(tree.n_bytes)}"
-    for path in report.progress(tree.sizes, len(tree.sizes), label):
-        file = tree.root / path
-        if isinstance(source, PackageImages):
-            digests[path] = hashlib.sha256(file.read_bytes()).hexdigest()
-        yield path, file
+    label = f"{'read' if n_free_bytes is None else 'copy'} {_mb(tree.n_bytes)}"
+    listed = in_order(partial(_listed, tree), tree.sizes)
+    for file in report.progress(listed, len(tree.sizes), label):
+        digests[file.path] = file.sha256
+        yield file
     if isinstance(source, PackageImages):
         expected = (source.n_files, source.n_bytes, source.sha256)
         found = (len(tree.sizes), tree.n_bytes, tree_digest(digests))
@@ -47,6 +49,26 @@ def fetch_images(
                 f"the pictures of {source.package} {source.version} are not as promised: (files, "
                 f"bytes, sha256) are {found}, not {expected}; install the package again."
             )
+
+
+def _listed(tree: Tree, path: str) -> ListedFile:
+    """Read a file in whole, for its digest."""
+    origin = tree.root / path
+    try:
+        with origin.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            n_bytes = file.tell()
+    except OSError as error:
+        raise SourceError(
+            f"dataset.source: {origin} cannot be read ({error.strerror}); let it be readable, or "
+            "take it out of the folder."
+        ) from None
+    if n_bytes != tree.sizes[path]:
+        raise SourceError(
+            f"dataset.source: {origin} changed while it was read ({tree.sizes[path]} bytes, then "
+            f"{n_bytes}); run again when nothing writes into the folder."
+        )
+    return ListedFile(path, origin, n_bytes, digest)
 
 
 def _mb(n_bytes: int) -> str:

@@ -1,6 +1,5 @@
 """Find out what each picture is and what it means, and what is wrong with any of them."""
 
-import hashlib
 import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -24,7 +23,7 @@ from headstart.core.section import Section
 from headstart.core.splits import SplitRule, assign
 from headstart.core.task import Task
 from headstart.core.workers import in_order
-from headstart.store.images import BelowImages, DatasetParams
+from headstart.store.images import BelowImages
 from headstart.store.index import Index, Labels
 
 N_SHOWN = 20  # problems that an error message lists
@@ -57,6 +56,10 @@ class IndexImagesParams(Section):
     )
     fold: int = Field(ge=0, description="which fold is valid, at least 0, at most n_folds - 1")
     seed: int = Field(ge=0, description="stratified: which draw, at least 0")
+    n_max_per_class: int = Field(
+        ge=0,
+        description="pictures a class, for a quick try-out of a big set, at least 0; 0: all",
+    )
     on_problem: Literal["stop", "set_aside"] = Field(
         description="stop the run, or leave the picture out and list it in problems.csv"
     )
@@ -108,7 +111,7 @@ class _File(NamedTuple):
 
 def index_images(
     files: Mapping[str, bytes],
-    dataset: DatasetParams,
+    sha256: Mapping[str, str],
     params: IndexImagesParams,
     report: Report,
     earlier: Known | None = None,
@@ -116,9 +119,9 @@ def index_images(
     """Decode every picture once, join it with its label, split, and name what is wrong.
 
     Args:
-        files: contents by path relative to the images folder (with /).
-        dataset: how many pictures a class.
-        params: where labels and splits come from.
+        files: contents by path relative to the images folder (with /), read only where needed.
+        sha256: hex digest of each content by path; its first half is the picture's id.
+        params: where labels and splits come from, how many pictures a class.
         report: shown while decoding.
         earlier: what earlier runs found out about a content (DECODED is its key).
 
@@ -130,7 +133,7 @@ def index_images(
     paths = [path for path in sorted(files) if _suffix(path) in PICTURE_SUFFIXES]
     meanings, problems = _meanings(files, paths, params)
     earlier = earlier or NothingKnown()
-    decoded = in_order(partial(_look, files, earlier), paths)
+    decoded = in_order(partial(_look, files, sha256, earlier), paths)
     copies: defaultdict[str, list[str]] = defaultdict(list)  # id -> its paths, sorted
     sizes = {}
     for path, file in zip(paths, report.progress(decoded, len(paths), "decode"), strict=True):
@@ -144,7 +147,7 @@ def index_images(
 
     known, conflicts = agreed(copies, meanings)
     rule = SplitRule(params.valid_frac, params.test_frac, params.seed, params.n_folds, params.fold)
-    known = assign(known, dataset.n_max_per_class, rule)
+    known = assign(known, params.n_max_per_class, rule)
     classes = tuple(
         sorted({c for said in known.values() if said.split == "train" for c in said.labels or ()})
     )
@@ -231,12 +234,14 @@ def _meanings(
     return from_table(paths, by_path, given, may_be_empty=several)
 
 
-def _look(files: Mapping[str, bytes], earlier: Known, path: str) -> _File:
-    """Read a file, and decode it in full unless that was done before."""
-    data = files[path]
-    picture = hashlib.sha256(data).hexdigest()[:32]
+def _look(
+    files: Mapping[str, bytes], sha256: Mapping[str, str], earlier: Known, path: str
+) -> _File:
+    """Read a file and decode it in full, unless that was done before."""
+    picture = sha256[path][:32]
     if found := earlier.get(picture):
         return _File(picture, False, *json.loads(found))
+    data = files[path]
     if not data:
         return _File(picture, True, problem="zero_bytes", detail="the file is empty")
     try:

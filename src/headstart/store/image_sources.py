@@ -118,6 +118,14 @@ def read_images_source(value: str) -> ImagesSource:
     return source
 
 
+def that_stays(source: ImagesSource, copy: bool) -> Package | UserPath | None:
+    """Where the pictures are read where they lie; None where they are copied.
+
+    What is unpacked from archives is always copied, as nothing else keeps it.
+    """
+    return None if copy or isinstance(source, ArchiveImages) else source
+
+
 def tree_digest(digests: Mapping[str, str]) -> str:
     """sha256 (hex) of the lines "<sha256 of a file>  <its relative path>", sorted by path."""
     lines = "".join(f"{digests[path]}  {path}\n" for path in sorted(digests))

@@ -1,7 +1,8 @@
-"""0_source/images: a folder of files as they came, and how one gets there."""
+"""Which pictures: section `dataset`, and the files below a folder."""
 
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+import warnings
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -25,19 +26,22 @@ def _below(path: str) -> str:
 BelowImages = Annotated[str, AfterValidator(_below)]
 """A path below the images folder, with /."""
 
+with warnings.catch_warnings():
+    # pydantic's old BaseModel.copy; Section has model_copy.
+    warnings.filterwarnings("ignore", 'Field name "copy" in "DatasetParams" shadows an attribute')
 
-class DatasetParams(Section):
-    """Section `dataset`: which pictures."""
+    class DatasetParams(Section):
+        """Section `dataset`: which pictures."""
 
-    source: str = Field(
-        min_length=1,
-        description="a file under sources/ (as sources/textile.yaml), or the absolute path of a "
-        "folder of pictures",
-    )
-    n_max_per_class: int = Field(
-        ge=0,
-        description="pictures a class, for a quick try-out of a big set, at least 0; 0: all",
-    )
+        source: str = Field(
+            min_length=1,
+            description="a file under sources/ (as sources/textile.yaml), or the absolute path of a "
+            "folder of pictures",
+        )
+        copy: bool = Field(  # type: ignore[assignment]
+            description="true: the pictures are copied into data/ and kept by DVC; false: those of a "
+            "folder or a package are read where they lie (archives are unpacked in any case)"
+        )
 
 
 @dataclass(frozen=True)
@@ -115,53 +119,3 @@ def n_free_bytes(path: Path) -> int:
         with suppress(FileNotFoundError, NotADirectoryError):  # not asked before: it may go away
             return shutil.disk_usage(place).free
     raise FileNotFoundError(path)
-
-
-def write_images(folder: Path, files: Iterable[tuple[str, Path]]) -> None:
-    """Copy each file to its name below `folder`, which appears only once all of them are there.
-
-    Raises:
-        ValueError: a file lies in `folder` itself, which is about to be replaced.
-    """
-    beside = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir(parents=True)
-    try:
-        for name, origin in files:
-            if folder.resolve() in origin.resolve().parents:
-                raise HeadstartError(
-                    f"{origin} lies in {folder}, where the pictures are to be copied."
-                )
-            target = beside / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(origin, target)
-        if folder.exists():
-            shutil.rmtree(folder)
-        beside.replace(folder)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-
-
-class MissingFileError(HeadstartError, KeyError):
-    """A folder has no file of that name; a KeyError too, as a Mapping must raise."""
-
-    __str__ = ValueError.__str__  # KeyError would put quotes around the sentence
-
-
-class ImageFolder(Mapping[str, bytes]):
-    """The contents of the files of a folder by relative path (with /), each read when asked for."""
-
-    def __init__(self, root: Path) -> None:
-        self._root = root
-
-    def __getitem__(self, name: str) -> bytes:
-        try:
-            return (self._root / name).read_bytes()
-        except FileNotFoundError:
-            raise MissingFileError(f"{self._root} has no file {name!r}.") from None
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(list_tree(self._root).sizes)
-
-    def __len__(self) -> int:
-        return len(list_tree(self._root).sizes)
