@@ -292,3 +292,13 @@ def test_the_embedded_pictures_run_from_their_package(project: Project) -> None:
     assert labels.classes == CLASSES
     assert len(labels.table) == 24
     assert labels.splits() == ["train", "valid", "test"]
+
+
+def test_no_run_has_written_into_the_cache(project: Project) -> None:
+    """Outs are links into it, so a stage that wrote one in place would change it for all revisions."""
+    cache = project.root / ".dvc/cache/files/md5"
+    objects = [file for file in cache.glob("??/*") if file.is_file()]
+    assert len(objects) > 20
+    for file in objects:
+        digest = file.parent.name + file.name.removesuffix(".dir")
+        assert hashlib.md5(file.read_bytes()).hexdigest() == digest

@@ -1,0 +1,66 @@
+"""What DVC keeps takes no second place on the disk, under the settings of this project."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from dvc_objects.fs.system import reflink
+
+PIPELINE = """
+stages:
+  make:
+    cmd: mkdir big && echo ${value} > big/array && echo ${value} > checkpoint
+    params: [value]
+    outs: [big, checkpoint]
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, repo_root: Path) -> Path:
+    root = tmp_path / "project"
+    root.mkdir()
+    subprocess.run(["git", "init", "-q", root], check=True)
+    shutil.copytree(repo_root / ".dvc", root / ".dvc", ignore=shutil.ignore_patterns("tmp", "cache"))
+    (root / "dvc.yaml").write_text(PIPELINE)
+    return root
+
+
+def repro(root: Path, value: int) -> None:
+    (root / "params.yaml").write_text(f"value: {value}\n")
+    environment = os.environ | {
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+        "DVC_SITE_CACHE_DIR": str(root.parent / "site"),
+        "DVC_NO_ANALYTICS": "1",
+    }
+    subprocess.run(["dvc", "repro", "-q"], cwd=root, env=environment, check=True)
+
+
+def copies_of_its_own(root: Path) -> list[str]:
+    """Outs whose bytes do not lie in DVC's cache, by inode."""
+    cached = {file.stat().st_ino for file in (root / ".dvc/cache").rglob("*") if file.is_file()}
+    outs = [root / "big/array", root / "checkpoint"]
+    return [file.name for file in outs if file.stat().st_ino not in cached]
+
+
+def test_outs_lie_once_after_a_run_and_after_a_restored_one(project: Path, tmp_path: Path) -> None:
+    """With reflink before hardlink, DVC copies every folder where the file system has no reflinks."""
+    try:
+        reflink(project / "dvc.yaml", tmp_path / "reflinked")
+    except OSError:
+        pass
+    else:
+        pytest.skip("this file system has reflinks: copies share their bytes unseen")
+    for value in (1, 2, 1):  # the last is restored
+        repro(project, value)
+        assert copies_of_its_own(project) == []
+        assert (project / "checkpoint").read_text() == f"{value}\n"
+
+
+def test_what_lies_in_the_cache_is_read_only(project: Path) -> None:
+    """So that nobody but root writes through a link into the cache."""
+    repro(project, 1)
+    assert {file.stat().st_mode & 0o222 for file in (project / ".dvc/cache").rglob("??*")
+            if file.is_file() and "runs" not in file.parts} == {0}  # fmt: skip
