@@ -11,8 +11,9 @@ from headstart.learn.frozen import FrozenBackbone
 from headstart.learn.pictures import Pictures
 from headstart.params import load_section
 from headstart.steps.precompute_activations import precompute_activations
-from headstart.store.computed_activations import write_activations
+from headstart.store.computed_activations import row_places, write_activations
 from headstart.store.records import rows_once
+from headstart.store.remembered import Remembered
 from headstart.store.reports import write_json
 from headstart.store.resized import ResizedPictures
 from headstart.terminal import PlainCommand
@@ -38,13 +39,15 @@ def main(resized: Path, weights: Path, activations: Path, metrics: Path, run_fil
         stored, backbone = ResizedPictures(resized), load_backbone(weights).on(prepare(runtime))
         device = backbone.compute.device
         pictures = Pictures.of(stored, params.size_px, params.frame(), device)
-        once = rows_once(stored.form)
+        kept = Remembered()
+        once = rows_once(stored.form, kept)
         looks = (
             FrozenBackbone(backbone, pictures.at(size, run), run, once)
             for size in params.cached_sizes()
         )
         computations = (precompute_activations(look, stored.ids, stored.digest) for look in looks)
         counts = write_activations(activations, params.size_px, computations)
+        kept.lie_in(row_places(activations))
         write_json(metrics, counts)
         run.metrics(counts)
         run.says(lines.stored(counts), activations)

@@ -12,9 +12,10 @@ from headstart.learn.frozen import FrozenBackbone
 from headstart.learn.pictures import Pictures
 from headstart.params import load_section
 from headstart.steps.precompute_views import PrecomputeViewsParams, precompute_views
-from headstart.store.computed_activations import write_activations
+from headstart.store.computed_activations import row_places, write_activations
 from headstart.store.index import read_ids
 from headstart.store.records import rows_once
+from headstart.store.remembered import Remembered
 from headstart.store.reports import write_json
 from headstart.store.resized import ResizedPictures
 from headstart.terminal import PlainCommand
@@ -48,7 +49,8 @@ def main(
     with live.stage_run("precompute-views", run_file, sections) as run:
         stored, backbone = ResizedPictures(resized), load_backbone(weights).on(prepare(runtime))
         pictures = Pictures.of(stored, body.size_px, body.frame(), backbone.compute.device)
-        ids, once = read_ids(train_ids), rows_once(stored.form)
+        ids, kept = read_ids(train_ids), Remembered()
+        once = rows_once(stored.form, kept)
         looks = (
             FrozenBackbone(backbone, pictures.at(size, run), run, once)
             for size in body.cached_sizes()
@@ -57,6 +59,7 @@ def main(
             precompute_views(look, ids, stored.digest, augment, params) for look in looks
         )
         counts = write_activations(activations, body.size_px, computations)
+        kept.lie_in(row_places(activations))
         write_json(metrics, counts)
         run.metrics(counts)
         run.says(lines.stored(counts), activations)

@@ -9,9 +9,9 @@ from headstart.params import load_section
 from headstart.steps.resize import ResizeParams, resize
 from headstart.store.image_folder import ImageFolder
 from headstart.store.index import first_paths, read_pictures
-from headstart.store.records import made_once
+from headstart.store.remembered import Remembered
 from headstart.store.reports import write_json
-from headstart.store.resized import write_resized
+from headstart.store.resized import picture_places, write_resized
 from headstart.terminal import PlainCommand
 
 FILE = click.Path(path_type=Path)
@@ -27,9 +27,10 @@ def main(images: Path, pictures: Path, resized: Path, metrics: Path, run_file: P
     """Resize the pictures."""
     params = load_section("resize", ResizeParams)
     with live.stage_run("resize", run_file, {"resize": params}) as run:
-        rows = first_paths(read_pictures(pictures))
-        encoded = resize(rows, ImageFolder(images), params, run, made_once)
+        rows, once = first_paths(read_pictures(pictures)), Remembered()
+        encoded = resize(rows, ImageFolder(images), params, run, once)
         counts = write_resized(resized, encoded, params.manifest())
+        once.lie_in([picture_places(resized)])
         write_json(metrics, counts)
         run.metrics(counts)
         run.says(lines.stored(counts), resized)

@@ -23,7 +23,9 @@ def project(tmp_path: Path, repo_root: Path) -> Path:
     root = tmp_path / "project"
     root.mkdir()
     subprocess.run(["git", "init", "-q", root], check=True)
-    shutil.copytree(repo_root / ".dvc", root / ".dvc", ignore=shutil.ignore_patterns("tmp", "cache"))
+    shutil.copytree(
+        repo_root / ".dvc", root / ".dvc", ignore=shutil.ignore_patterns("tmp", "cache")
+    )
     (root / "dvc.yaml").write_text(PIPELINE)
     return root
 

@@ -87,6 +87,16 @@ def test_all_stages_run_and_leave_their_results(
         assert row.data.tags[f"headstart.run.{stage}"] == run.info.run_id
 
 
+def test_what_an_out_holds_is_kept_nowhere_else(project: Project) -> None:
+    records = project.root / ".headstart/work/records"
+    in_outs = {out.parent for out in records.glob("*/*.out")}
+    assert len(in_outs) == 4  # resized, the plain view and two augmented ones
+    assert sum((folder / "records.bin").stat().st_size for folder in in_outs) == 0
+    cached = {file.stat().st_ino for file in (project.root / ".dvc/cache").rglob("*")}
+    outs = [file for file in (project.root / "data").rglob("*") if file.is_file()]
+    assert [file for file in outs if file.stat().st_ino not in cached and file.name[0] != "."] == []
+
+
 def test_a_second_run_runs_nothing(project: Project) -> None:
     assert project.repro() == set()
     assert project.run("git", "status", "--porcelain") == ""

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from numpy.lib.format import write_array_header_1_0
 from numpy.typing import NDArray
 
 from headstart.store.activations import SIZES, Manifest
+from headstart.store.outs import Part
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,19 @@ def write_activations(
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)
     return {**counts, "n_sizes": len(sizes), "n_bytes": n_bytes}
+
+
+def row_places(folder: Path) -> Iterator[Part]:
+    """Where the rows lie in the features of each size: a part a view, in the order written."""
+    for size in json.loads((folder / SIZES).read_text(encoding="utf-8"))["cached_px"]:
+        file = folder / str(size) / "features.npy"
+        features = np.load(file, mmap_mode="r")
+        n_views, n_pictures, n_features = features.shape
+        row = n_features * features.itemsize
+        first = file.stat().st_size - n_views * n_pictures * row
+        for view in range(n_views):
+            start = first + view * n_pictures * row
+            yield Part(file, range(start, start + n_pictures * row, row), [row] * n_pictures)
 
 
 def _write_size(folder: Path, computation: Computation) -> dict[str, int]:

@@ -3,14 +3,15 @@
 The work folder of a key holds two files that only grow: the records, one behind the other, and a line
 a record: id, length, CRC-32. What a broken-off run left half is dropped when they are opened; a record
 that is not what was written is made again. So a run that breaks off goes on where it was, and the next
-makes only what is new: new pictures, another fold.
+makes only what is new: new pictures, another fold. Once DVC keeps an out that holds the same records,
+they are read from there (store/outs.py) and dropped here.
 """
 
 import os
 import shutil
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +21,8 @@ from numpy.typing import NDArray
 
 from headstart.core.errors import HeadstartError
 from headstart.core.once import Known, NothingKnown, Once
+from headstart.store.outs import has_outs, open_outs
+from headstart.store.places import DATA, LINES, drop, line_of, own_places
 from headstart.store.work import code_digest, work_folder
 
 Row = NDArray[np.float32]
@@ -61,20 +64,20 @@ def _only(made: Iterable[bytes]) -> bytes:
     return data
 
 
-def rows_once(form: Mapping[str, Any]) -> Once[Row]:
-    """`made_once` for rows of float32, of pictures whose stored form is `form`."""
+def rows_once(form: Mapping[str, Any], once: Once[bytes] = made_once) -> Once[Row]:
+    """`once` for rows of float32, of pictures whose stored form is `form`."""
 
-    def once(
+    def once_a_row(
         shaped_by: Mapping[str, Any],
         ids: Sequence[str],
         make: Callable[[Sequence[str]], Iterable[Row]],
         /,
     ) -> Iterator[Row]:
         key = {"of": "rows", "stored": dict(form), **shaped_by}
-        for data in made_once(key, ids, lambda new: (row.tobytes() for row in make(new))):
+        for data in once(key, ids, lambda new: (row.tobytes() for row in make(new))):
             yield np.frombuffer(data, np.float32)
 
-    return once
+    return once_a_row
 
 
 @contextmanager
@@ -98,10 +101,21 @@ def known_records(
         yield NothingKnown()
         return
     with (
-        work_folder("records", {**shaped_by, "code": code_digest()}) as folder,
+        records_folder(shaped_by) as folder,
         Records(folder, wanted_gb) as records,
     ):
+        _drop_in_others(folder)
         yield records
+
+
+def records_folder(shaped_by: Mapping[str, Any]) -> AbstractContextManager[Path]:
+    """The work folder of a key, held by one process at a time."""
+    return work_folder("records", {**shaped_by, "code": code_digest()})
+
+
+def keeps_records() -> bool:
+    """Whether anything is kept at all (HEADSTART_KEEP_GB)."""
+    return _wanted_gb(os.environ) != 0
 
 
 class Records:
@@ -113,23 +127,11 @@ class Records:
     def __init__(self, folder: Path, wanted_gb: float | None) -> None:
         os.utime(folder)  # the least lately used goes first
         self._folder, self._wanted_gb = folder, wanted_gb
-        self._data = (folder / "records.bin").open("a+b")
-        self._lines = (folder / "records.txt").open("a+b")
-        self._place: dict[str, tuple[int, int, int]] = {}  # first byte, length, CRC-32
-        n_bytes = self._data.seek(0, os.SEEK_END)
-        self._end = n_line_bytes = 0
-        self._lines.seek(0)
-        for line in self._lines:
-            try:
-                picture, length, crc = line.decode().removesuffix("\n").split(" ")
-                place = (self._end, int(length), int(crc, 16))
-            except ValueError:
-                break
-            if not line.endswith(b"\n") or self._end + place[1] > n_bytes:
-                break
-            self._place[picture] = place
-            self._end += place[1]
-            n_line_bytes += len(line)
+        self._outs = open_outs(folder)
+        drop(folder, [out.places for out in self._outs])
+        self._data = (folder / DATA).open("a+b")
+        self._lines = (folder / LINES).open("a+b")
+        self._own, self._end, n_line_bytes = own_places(folder)
         self._data.truncate(self._end)
         self._lines.truncate(n_line_bytes)
         self._room, self._full = self._made_room(self._end), False
@@ -138,19 +140,19 @@ class Records:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._data.close()
-        self._lines.close()
+        for file in (self._data, self._lines, *(out.file for out in self._outs)):
+            file.close()
 
     def __contains__(self, picture: str) -> bool:
-        return picture in self._place
+        return picture in self._own or any(picture in out.places for out in self._outs)
 
     def get(self, picture: str) -> bytes | None:
         """The record of a picture; None where there is none, or its bytes are not those written."""
-        if picture not in self._place:
-            return None
-        start, length, crc = self._place[picture]
-        data = os.pread(self._data.fileno(), length, start)
-        return data if zlib.crc32(data) == crc else None
+        for file, places in ((self._data, self._own), *self._outs):
+            place = places.get(picture)
+            if place and (data := place.read(file)) is not None:
+                return data
+        return None
 
     def add(self, picture: str, data: bytes) -> None:
         """Append a record for later runs, unless there is no room."""
@@ -160,13 +162,26 @@ class Records:
             self._full = end > self._room
         if not self._full:
             self._data.write(data)
-            self._lines.write(f"{picture} {len(data)} {zlib.crc32(data):08x}\n".encode())
+            self._lines.write(line_of(picture, len(data), zlib.crc32(data)))
             self._end = end
 
     def _made_room(self, n_bytes: int) -> int:
         # By the open file: the folder may have been removed by hand, which costs no more than time.
         n_free = shutil.disk_usage(self._data.fileno()).free
         return _make_room(self._folder, n_bytes, self._wanted_gb, n_free)
+
+
+def _drop_in_others(folder: Path) -> None:
+    """Drop in all other folders what DVC has kept since their stages ended."""
+    for other in folder.parent.glob("*"):
+        with suppress(FileNotFoundError, NotADirectoryError, Timeout):
+            if other == folder or not (other / DATA).stat().st_size or not has_outs(other):
+                continue
+            with FileLock(other.with_name(f"{other.name}.lock"), timeout=0):
+                outs = open_outs(other)
+                for out in outs:
+                    out.file.close()
+                drop(other, [out.places for out in outs])
 
 
 def _make_room(folder: Path, n_bytes: int, wanted_gb: float | None, n_free: int) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import PIL
 import pyarrow as pa
 from PIL import Image
@@ -17,6 +18,7 @@ from headstart.core.preprocessing import StoredForm
 from headstart.core.report import Report
 from headstart.core.rgb import decode_stored
 from headstart.core.workers import in_order
+from headstart.store.outs import Part
 from headstart.store.records import made_once
 from headstart.store.work import kept
 
@@ -74,6 +76,22 @@ def write_resized(
     beside.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
     beside.replace(folder / "manifest.json")
     return {"n_pictures": n, "n_bytes": (folder / "pictures.arrow").stat().st_size}
+
+
+def picture_places(folder: Path) -> Part:
+    """Where in pictures.arrow the bytes of each picture lie, in the order of the ids."""
+    file = folder / "pictures.arrow"
+    starts, lengths = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    with pa.memory_map(str(file)) as source:
+        first = source.read_buffer().address  # zero-copy, as all that is read below
+        batches = pa.ipc.open_file(source)
+        for number in range(batches.num_record_batches):
+            pictures = batches.get_batch(number).column("image").field("bytes")
+            _, ends, data = pictures.buffers()
+            offsets = np.frombuffer(ends, np.int32)[: len(pictures) + 1].astype(np.int64)
+            starts.append(data.address - first + offsets[:-1])
+            lengths.append(np.diff(offsets))
+    return Part(file, np.concatenate(starts).tolist(), np.concatenate(lengths).tolist())
 
 
 class ResizedPictures:

@@ -1,0 +1,87 @@
+"""Where records lie in a file: those of a key's own work folder, and how some of them are dropped.
+
+`records.bin` holds the records, one behind the other; `records.txt` holds a line a record: id, length,
+CRC-32.
+"""
+
+import os
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+DATA, LINES = "records.bin", "records.txt"
+
+
+class Place(NamedTuple):
+    """Where a record lies in a file."""
+
+    start: int
+    n_bytes: int
+    crc: int
+
+    def read(self, file: BinaryIO) -> bytes | None:
+        """The record, from any thread; None where the bytes are not those that were written."""
+        data = os.pread(file.fileno(), self.n_bytes, self.start)
+        return data if zlib.crc32(data) == self.crc else None
+
+
+class OwnPlaces(NamedTuple):
+    """The records of a folder, up to the first that is not whole.
+
+    Attributes:
+        places: by picture id.
+        end: bytes of the data that hold them.
+        n_line_bytes: bytes of the lines that tell of them.
+    """
+
+    places: dict[str, Place]
+    end: int
+    n_line_bytes: int
+
+
+def line_of(picture: str, n_bytes: int, crc: int) -> bytes:
+    """The line that tells of a record."""
+    return f"{picture} {n_bytes} {crc:08x}\n".encode()
+
+
+def own_places(folder: Path) -> OwnPlaces:
+    """Read the lines of a folder that has both files."""
+    n_bytes = (folder / DATA).stat().st_size
+    places: dict[str, Place] = {}
+    end = n_line_bytes = 0
+    with (folder / LINES).open("rb") as lines:
+        for line in lines:
+            try:
+                picture, length, crc = line.decode().removesuffix("\n").split(" ")
+                place = Place(end, int(length), int(crc, 16))
+            except ValueError:
+                break
+            if not line.endswith(b"\n") or end + place.n_bytes > n_bytes:
+                break
+            places[picture] = place
+            end += place.n_bytes
+            n_line_bytes += len(line)
+    return OwnPlaces(places, end, n_line_bytes)
+
+
+def drop(folder: Path, held: Sequence[Mapping[str, Place]]) -> None:
+    """Drop the records of a folder that others hold; the rest, as of a broken-off run, stays."""
+    if not held or not (folder / LINES).exists() or not (folder / DATA).stat().st_size:
+        return
+    places = own_places(folder).places
+    left = {i: place for i, place in places.items() if not any(i in others for others in held)}
+    if len(left) == len(places):
+        return
+    beside = {name: folder / f"{name}.partial" for name in (DATA, LINES)}
+    with (
+        (folder / DATA).open("rb") as data,
+        beside[DATA].open("wb") as new_data,
+        beside[LINES].open("wb") as new_lines,
+    ):
+        for picture, place in left.items():
+            if (record := place.read(data)) is not None:
+                new_data.write(record)
+                new_lines.write(line_of(picture, place.n_bytes, place.crc))
+    for name, file in beside.items():  # after a kill between the two no CRC-32 fits: made again
+        file.replace(folder / name)
