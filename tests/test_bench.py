@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from bench.compare import choose, shown
+from bench.disk import bytes_of_parts
 from bench.ours import parts
 from bench.pictures import add_pictures
 from bench.tables import (
@@ -47,6 +48,18 @@ def test_limits_prints_the_machine_and_each_part(repo_root: Path, tmp_path: Path
     assert limits_table(found) in out
     for of_net in found["networks"].values():
         assert all(value > 0 for value in of_net.values())
+
+
+def test_the_disk_is_counted_a_file_once(tmp_path: Path) -> None:
+    for name, n_bytes in (("data/2_resized/a", 8192), ("data/1_index/b", 4096), ("README.md", 1)):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(bytes(n_bytes - 1) + b"x")
+    (tmp_path / ".dvc/cache").mkdir(parents=True)
+    (tmp_path / ".dvc/cache/linked").hardlink_to(tmp_path / "data/2_resized/a")
+    (tmp_path / ".dvc/cache/copied").write_bytes(bytes(4095) + b"x")
+    found = bytes_of_parts(tmp_path)
+    assert found["resized"] >= 8192 and found["list and index"] >= 4096 and found["all else"] > 0
+    assert 4096 <= found["DVC's cache beside them"] < 8192 and found["kept work"] == 0
 
 
 @pytest.mark.end_to_end

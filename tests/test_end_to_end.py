@@ -203,6 +203,13 @@ def test_a_picture_that_is(what: str, project: Project) -> None:
     assert_nothing_is_stale(project)
 
 
+def test_the_folder_may_move(project: Project) -> None:
+    """What reads the pictures finds its work done; no out changes, so nothing else runs."""
+    project.pictures = project.pictures.rename(project.pictures.with_name("elsewhere"))
+    project.edit({"dataset.source": str(project.pictures)})
+    assert project.repro(*sorted(ACTIVATIONS)) == {"fetch-images", "index-images", "resize"}
+
+
 def test_a_changed_test_picture_reaches_the_predictions(project: Project) -> None:
     picture = sorted((project.pictures / "test/global").iterdir())[0]
     Image.new("RGB", (90, 90), (10, 200, 10)).save(picture)
