@@ -100,12 +100,10 @@ def known_records(
     if wanted_gb == 0:
         yield NothingKnown()
         return
-    with (
-        records_folder(shaped_by) as folder,
-        Records(folder, wanted_gb) as records,
-    ):
-        _drop_in_others(folder)
-        yield records
+    with records_folder(shaped_by) as folder:
+        _drop_in_others(folder)  # before room is made: what goes here needs none
+        with Records(folder, wanted_gb) as records:
+            yield records
 
 
 def records_folder(shaped_by: Mapping[str, Any]) -> AbstractContextManager[Path]:
