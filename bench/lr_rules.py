@@ -27,7 +27,7 @@ import click
 import numpy as np
 
 from bench.compare import machine, textile
-from bench.pictures import SPARE, stored
+from bench.pictures import SPARE, listed, stored
 from bench.tables import RESULTS, rules_table, write_result
 from headstart.core.augment import AugmentParams
 from headstart.core.lr_curve import RULES, LrCurve, Suggestion, suggest
@@ -57,7 +57,6 @@ from headstart.steps.unfreeze_finetune import UnfreezeFinetuneParams, unfreeze_f
 from headstart.store.activations import Activations, SizedActivations
 from headstart.store.checkpoints import Checkpoint, Training
 from headstart.store.computed_activations import Computation
-from headstart.store.images import DatasetParams, ImageFolder
 from headstart.store.index import Index, Labels
 
 S = TypeVar("S", bound=Section)
@@ -128,13 +127,13 @@ class Bed:
         split = recipe.section("index_images", IndexImagesParams).split
         fracs = {"valid_frac": 0.25, "test_frac": 0.25} if split == "stratified" else {}
         rule = recipe.section("index_images", IndexImagesParams, **fracs)
-        dataset = DatasetParams(source=str(folder), n_max_per_class=0)
-        index = index_images(ImageFolder(folder), dataset, rule, QUIET)
+        files = listed(folder, work / "images")
+        index = index_images(files, files.sha256, rule, QUIET)
         self.labels = split_anew(index, options["n_train"], options["n_score"])
         kept = index.pictures[index.pictures["id"].isin(self.labels.table["id"])]
         index = Index(**{**vars(index), "pictures": kept.reset_index(drop=True)})
         size_px = options["size_px"]
-        resized = stored(folder, index, work, round(SPARE * size_px))
+        resized = stored(files, index, work, round(SPARE * size_px))
         frame = recipe.section("backbone", BackboneParams).frame()
         backbone = self.backbone()
         self.compute = backbone.compute

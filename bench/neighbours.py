@@ -28,6 +28,7 @@ from bench.compare import choose, machine, textile
 from bench.epoch import Prepared, prepared
 from bench.peers import loaded
 from bench.tables import RESULTS, neighbours_table, write_result
+from headstart.core.report import Shown
 
 T = TypeVar("T")
 BUSY = "while True: pass"
@@ -45,7 +46,9 @@ class Limited:
     def __init__(self, limit_s: float) -> None:
         self.limit_s = limit_s
 
-    def progress(self, items: Iterable[T], n: int, label: str) -> Iterator[T]:
+    def progress(
+        self, items: Iterable[T], n: int, label: str, shown: Shown[T] | None = None
+    ) -> Iterator[T]:
         start = time.perf_counter()
         for item in items:
             yield item

@@ -50,7 +50,7 @@ def copies_of_its_own(root: Path) -> list[str]:
 def test_outs_lie_once_after_a_run_and_after_a_restored_one(project: Path, tmp_path: Path) -> None:
     """With reflink before hardlink, DVC copies every folder where the file system has no reflinks."""
     try:
-        reflink(project / "dvc.yaml", tmp_path / "reflinked")
+        reflink(project / "dvc.yaml", tmp_path / "reflinked")  # type: ignore[no-untyped-call]
     except OSError:
         pass
     else:

@@ -7,6 +7,7 @@ import click
 from headstart.experiment_commands import folds, seeds
 from headstart.network_commands import check_gradients, predict
 from headstart.params import PARAMS_FILE
+from headstart.plots_command import plots
 from headstart.sync_command import sync
 from headstart.terminal import PlainGroup
 
@@ -20,6 +21,7 @@ def main() -> None:
     headstart check                       can what params.yaml says run?
     headstart sync                        MLflow's row for results that DVC restored
     dvc exp run -S train_head.lr=0.005    try a value, keep the experiment
+    headstart plots                       curves and confusion, on a page without a network
     headstart folds 5                     each fold once as valid: mean and spread
     headstart seeds 3                     another seed each: mean and spread of training
     headstart predict ...                 the class of a picture, by the fine-tuned network
@@ -28,6 +30,7 @@ def main() -> None:
     """
 
 
+main.add_command(plots)
 main.add_command(predict)
 main.add_command(check_gradients)
 main.add_command(folds)
