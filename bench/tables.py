@@ -1,6 +1,6 @@
-"""What bench.compare, bench.limits and bench.scale found, as tables, and into the README.
+"""What the benchmarks found, as tables, and into the pages that show them.
 
-Run: python -m bench.tables     (fills the README from bench/results)
+Run: python -m bench.tables     (fills README.md and docs/fine_tuning.md from bench/results)
 """
 
 import itertools
@@ -19,6 +19,7 @@ from headstart.core.spread import mean_and_sd
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "bench/results"
+PAGES = ("README.md", "docs/fine_tuning.md")
 PARTS = {
     "fine_tuning": "fine-tuning with its range test",
     "other_work": "all other work",
@@ -259,7 +260,7 @@ def filled(text: str, results: Path) -> str:
     def table(match: re.Match[str]) -> str:
         file = results / f"{match[1]}.json"
         if not file.is_file():
-            raise ValueError(f"the README wants the table {match[1]!r}, but there is no {file}.")
+            raise ValueError(f"a page wants the table {match[1]!r}, but there is no {file}.")
         found = json.loads(file.read_text())
         kinds = {
             "limits": limits_table, "scale": scale_table, "recipe": compare_table,
@@ -273,8 +274,9 @@ def filled(text: str, results: Path) -> str:
 
 @click.command(help=__doc__)
 def main() -> None:
-    readme = ROOT / "README.md"
-    readme.write_text(filled(readme.read_text(), RESULTS))
+    for page in PAGES:
+        file = ROOT / page
+        file.write_text(filled(file.read_text(), RESULTS))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ from bench.disk import bytes_of_parts
 from bench.ours import parts
 from bench.pictures import add_pictures
 from bench.tables import (
+    PAGES,
+    RESULTS,
     compare_table,
     filled,
     limits_table,
@@ -247,7 +249,7 @@ def test_a_command_is_shown_without_the_folders_of_one_machine() -> None:
 
 def test_a_table_in_the_readme_is_what_the_result_says(tmp_path: Path) -> None:
     text = "a\n<!-- bench: limits -->\nold, by hand\n<!-- /bench -->\nb"
-    with pytest.raises(ValueError, match="the README wants the table 'limits', but there is no"):
+    with pytest.raises(ValueError, match="a page wants the table 'limits', but there is no"):
         filled(text, tmp_path)
     machine = {"cores": 2, "chip": "a chip", "torch": "2"}
     found = {
@@ -259,3 +261,9 @@ def test_a_table_in_the_readme_is_what_the_result_says(tmp_path: Path) -> None:
     made = filled(text, tmp_path)
     assert "old" not in made and "| copy, GB/s | 15.9 |" in made and limits_table(found) in made
     assert made.startswith("a\n") and made.endswith("\nb") and filled(made, tmp_path) == made
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_tables_of_a_page_are_those_of_the_results(repo_root: Path, page: str) -> None:
+    text = (repo_root / page).read_text(encoding="utf-8")
+    assert filled(text, RESULTS) == text, "run python -m bench.tables"
