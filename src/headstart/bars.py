@@ -46,19 +46,20 @@ class Bars:
             bar.close()
             raise
         self.close()
-        self._ended = bar
-        if not shown:
-            self.close()
+        if shown:
+            self._ended = bar
+        else:
+            bar.close()
 
     def tell(self, values: Mapping[str, float]) -> None:
         """Show what was told of an epoch on its bar, and keep it for the bars after it."""
         self._kept |= {key: values[key] for key in KEPT if key in values}
-        if self._ended and self._kept:
+        if self._ended is not None and self._kept:
             self._ended.set_postfix(self._shown | self._kept)
         self.close()
 
     def close(self) -> None:
         """End the line of the last bar."""
-        if self._ended:
+        if self._ended is not None:  # a bar of no steps is false
             self._ended.close()
             self._ended = None
