@@ -198,3 +198,14 @@ def test_a_page_without_scores_says_why_and_that_thresholds_are_the_default() ->
     page = str(result.files["confusion.html"])
     assert "so nothing is scored" in page and "each label keeps the default threshold" in page
     assert "<h2>" not in page and "<img" not in page and "nan" not in page
+
+
+def test_thresholds_were_found_on_valid_only_where_it_has_labels() -> None:
+    """The counts of an empty valid are zeros, at thresholds that were found on nothing."""
+    only_test = PREDICTIONS.where((TABLE["split"] == "test").to_numpy())
+    scores = {"test": VALID, "checkpoints": {"head": {"test": VALID}}}
+    page = str(confusion_report(only_test, PATHS, Decoder(), scores, {}, PARAMS).files[
+        "confusion.html"
+    ])  # fmt: skip
+    found = "at thresholds found on valid"
+    assert found not in page and found in str(report().files["confusion.html"])

@@ -165,7 +165,7 @@ def test_where_the_other_split_has_pictures_the_page_says_which_key_shows_them()
     page = str(confusion_report(only_test, PATHS, Decoder(), scores, {}, PARAMS).files[
         "confusion.html"
     ])  # fmt: skip
-    assert "no errors are shown. test has some: confusion_report.split." in page
+    assert "no errors are shown. Set confusion_report.split to test, which has some." in page
     assert "No labelled picture is in valid: fine-tuning runs to its end" in page
     assert "<h2>What each step of the recipe gave</h2>" in page
 

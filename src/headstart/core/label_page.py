@@ -85,7 +85,8 @@ def label_page(
         return html_page("Confusion report", top)
     shown = pairs.assign(share=[f"{share:.1%}" for share in pairs["share"]])
     shown.columns = pd.Index(["missed", "said instead", "count", "share"])
-    own = OWN_THRESHOLDS if reported_on.split == "valid" else ""
+    searched = reported_on.split == "valid" and "valid" in splits_of(scores)
+    own = OWN_THRESHOLDS if searched else ""
     parts = [
         *top,
         section(

@@ -71,7 +71,7 @@ class Watch:
             self._read(unread, n_read)
 
     def end(self, model: nn.Module) -> None:
-        """Look at the weights and statistics after the last step, whose loss was that before it.
+        """Look at the weights and statistics: the loss of the last step is that before its update.
 
         Raises:
             DivergedError: one of them is not finite.
@@ -108,9 +108,8 @@ def require_finite(scores: Scores, when: str, cause: Cause | None) -> None:
 def _diverged(found: str, cause: Cause | None) -> DivergedError:
     if cause is None:
         return DivergedError(
-            f"{found}, before anything was trained: the weights or the pictures' values that the "
-            "training starts from are not finite, or too large. No rate is the reason; look at the "
-            "stages before."
+            "The weights or the inputs that the training starts from are not finite, or too large: "
+            f"{found}, before anything was trained. No rate is the reason; look at the stages before."
         )
     return DivergedError(
         f"The training diverged: {found}, where {cause.key} is {cause.lr:g}. Nothing is written. "

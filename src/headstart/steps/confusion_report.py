@@ -142,7 +142,9 @@ def _sentences(
     if not n:
         summary = f"There are no {pictures}, so no errors are shown."
         others = [split for split, n_of in n_labelled.items() if n_of]
-        summary += "".join(f" {split} has some: confusion_report.split." for split in others)
+        summary += "".join(
+            f" Set confusion_report.split to {split}, which has some." for split in others
+        )
         return summary, f"{params.split}: no labelled pictures"
     title = f"{params.split}, {view}: {n - n_errors} of {n}"
     if "n_missed" not in numbers:
