@@ -62,6 +62,9 @@ class TrainAugmentedParams(PhasesParams):
         Args:
             n_views: precompute_views.n_views.
             full_px: backbone.size_px.
+
+        Raises:
+            ValueError: a size is larger than `full_px`.
         """
         return [
             f"train_augmented.phases have {len(epochs)} epochs at {size} px, but "
