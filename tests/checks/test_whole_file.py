@@ -1,6 +1,7 @@
 """The whole of params.yaml before any work: refused by the first stage, remembered by the others."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -54,7 +55,7 @@ def test_any_stage_refuses_what_is_wrong_in_any_section(
 ) -> None:
     edit(WRONG)
     source = (ROOT / f"stages/{script}.py").read_text()
-    options = [line.split('"')[1] for line in source.splitlines() if "click.option(" in line]
+    options = re.findall(r'click\.option\(\s*"(--[a-z-]+)"', source)
     arguments = [part for option in options for part in (option, str(tmp_path / "none"))]
     done = subprocess.run(
         [sys.executable, ROOT / f"stages/{script}.py", *arguments],

@@ -52,13 +52,14 @@ def test_flat_keys() -> None:
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    Path("params.yaml").write_text("train_head: {lr: 0.01}\n")
-    Path("train_head.json").write_text(json.dumps(METRICS["train_head"]))
+    Path("params.yaml").write_text("tta_evaluate: {confidence: 0.95}\n")
+    Path("tta_evaluate.json").write_text("{}")
     write_run(Path("run.json"), RunRecord(key="k", stage="s", started_ms=0, params={}, tags={}))
     return tmp_path
 
 
-COMMAND = ["--metrics", "train_head.json", "--run", "run.json", "--state", "state.json"]
+COMMAND = ["--metrics", "tta_evaluate.json", "--run", "run.json", "--report", "report.html"]
+COMMAND += ["--state", "state.json"]
 
 
 def test_the_script_writes_its_state_where_the_tracker_is_down(
@@ -70,7 +71,7 @@ def test_the_script_writes_its_state_where_the_tracker_is_down(
     result = CliRunner().invoke(main, COMMAND)
     assert result.exit_code == 0, result.output
     assert "headstart sync" in result.stderr
-    state = state_of({"train_head": {"lr": 0.01}}, METRICS)
+    state = state_of({"tta_evaluate": {"confidence": 0.95}}, {"tta_evaluate": {}})
     assert json.loads((project / "state.json").read_text()) == {"state": state}
 
 
@@ -79,6 +80,6 @@ def test_the_script_refuses_a_file_that_is_no_record(project: Path) -> None:
 
     (project / "run.json").write_text("{}")
     result = CliRunner().invoke(main, COMMAND)
-    assert isinstance(result.exception, ValueError)
-    assert "run.json is not the record of a stage's run" in str(result.exception)
+    assert result.exit_code == 1
+    assert "run.json is not the record of a stage's run" in result.stderr
     assert not (project / "state.json").exists()
