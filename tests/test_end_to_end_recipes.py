@@ -18,7 +18,7 @@ from PIL import Image
 
 from headstart.params import read_params
 from headstart.store.checkpoints import read_checkpoint
-from headstart.store.index import read_labels
+from headstart.store.index import read_labels, read_pictures
 from headstart.store.predictions import Predictions, read_predictions
 from tests.project import Project
 
@@ -203,12 +203,14 @@ def test_the_model_carries_the_thresholds_and_predicts_alone(run: Run) -> None:
     info = read_checkpoint(run.path("4_checkpoints/model.safetensors")).info
     assert info.thresholds == predictions.thresholds and info.classes == predictions.classes
     assert bool(info.thresholds) == (info.task == "multi_label")
-    picture = str(next(p for p in (run.project.pictures / "train").iterdir()))
-    told = run.project.headstart("predict", "data/4_checkpoints/model.safetensors", picture)
-    header, row = told.splitlines()[-2:]
-    assert header.split(",")[2:] == list(info.classes) and len(row.split(",")) == 2 + len(
-        info.classes
-    )
+    pictures: Any = read_pictures(run.path("1_index/pictures.parquet"))
+    path_of = dict(zip(pictures["id"], pictures["paths"], strict=True))
+    files = [str(run.project.pictures / path_of[i][0]) for i in predictions.table["id"]]
+    told = run.project.headstart("predict", "data/4_checkpoints/model.safetensors", *files)
+    header, *rows = csv.reader(told.splitlines()[-1 - len(files) :])
+    assert header[2:] == list(info.classes) and [row[0] for row in rows] == files
+    said = np.array([[float(p) for p in row[2:]] for row in rows])
+    np.testing.assert_allclose(said, predictions.probabilities("plain"), rtol=0, atol=1e-4)
 
 
 def test_phases_of_growing_sizes_run_and_are_told(run: Run) -> None:

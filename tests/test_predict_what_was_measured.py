@@ -1,13 +1,12 @@
 """`headstart predict` on the original files gives the probabilities that the pipeline measured.
 
-The stages' own scripts run in this process, on generated photographs in files of all kinds, with a
-small network; only what tells MLflow of them is left out.
+The stages of dvc.yaml run in this process, on generated photographs in files of all kinds, with a
+small network; DVC, MLflow and the drawing of figures are left out.
 """
 
 import csv
 import importlib.util
 import io
-import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,32 +23,32 @@ from ruamel.yaml import YAML
 from headstart import live
 from headstart.cli import main
 from headstart.core.report import Silent
-from headstart.steps.fetch_weights import UntrainedWarning
 from headstart.store.checkpoints import read_checkpoint
 from headstart.store.index import read_pictures
 from headstart.store.predictions import read_predictions
+from tests.contract import read_stages
 from tests.core.test_rgb import ORIENTATION
 
 STORED_PX, FULL_PX, SMALL_PX = 96, 64, 32  # the smallest of them reads copies of 42 px
-HUES = {"red": 0, "green": 1}
+MODEL = Path("data/4_checkpoints/model.safetensors")
+GRAINS = {"coarse": 30.0, "fine": 6.0}  # standard deviations: what the sizes and codecs change
 
 
-def photograph(width: int, height: int, number: int, hue: int) -> Image.Image:
-    """Smooth shapes and noise, more of them in one channel."""
+def photograph(width: int, height: int, number: int, grain: float) -> Image.Image:
+    """Smooth shapes and noise."""
     random = np.random.default_rng(number)
-    shapes = random.integers(0, 200, (6, 8, 3), dtype=np.uint8)
-    shapes[..., hue] += 55
+    shapes = random.integers(0, 256, (6, 8, 3), dtype=np.uint8)
     smooth = Image.fromarray(shapes).resize((width, height), Image.Resampling.BICUBIC)
-    noise = random.normal(0, 12, (height, width, 3))
+    noise = random.normal(0, grain, (height, width, 3))
     return Image.fromarray((np.asarray(smooth) + noise).clip(0, 255).astype(np.uint8))
 
 
-def write_photographs(folder: Path, first: int, hue: int) -> None:
+def write_photographs(folder: Path, first: int, grain: float) -> None:
     """A file of each kind: larger and smaller than what is stored and than the input."""
     folder.mkdir(parents=True)
 
     def made(width: int, height: int, number: int) -> Image.Image:
-        return photograph(width, height, 100 * first + number, hue)
+        return photograph(width, height, 100 * first + number, grain)
 
     def turned(by: int) -> Image.Exif:
         exif = Image.Exif()
@@ -85,14 +84,13 @@ class Case:
 
 CASES = {
     "one size": Case(),
-    "squash": Case(frame="squash"),
+    "squash": Case(frame="squash", precision="fp32"),
     "growing sizes": Case(sizes=(SMALL_PX, "full")),
-    "copies of a small size": Case(sizes=("full", SMALL_PX)),
-    "copies of copies in PNG": Case(sizes=(SMALL_PX,), codec="png", frame="squash"),
-    "an ensemble at a small size": Case(sizes=("full", SMALL_PX), snapshots=True),
-    "many labels": Case(task="multi_label", sizes=(SMALL_PX, "full")),
-    "fp32": Case(precision="fp32"),
-    "bf16": Case(precision="bf16", task="multi_label"),
+    "many labels": Case(task="multi_label", frame="squash", sizes=(SMALL_PX, "full")),
+    "copies in PNG": Case(sizes=(SMALL_PX,), codec="png"),
+    "an ensemble at a small size": Case(
+        task="multi_label", sizes=("full", SMALL_PX), snapshots=True
+    ),
 }
 
 
@@ -115,12 +113,17 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def write_params(case: Case, repo_root: Path) -> None:
+def write_params(case: Case, repo_root: Path, images: Path) -> None:
     Path("sources").mkdir()
     shutil.copy(repo_root / "sources/random.yaml", "sources")
     yaml = YAML()
     params = yaml.load(repo_root / "params.yaml")
+    phases = {
+        name: params[name]["phases"][0] | {"cycles": n_cycles, "cycle_mult": 1}
+        for name, n_cycles in (("train_augmented", 1), ("unfreeze_finetune", 2))
+    }
     edits: dict[str, dict[str, Any]] = {
+        "dataset": {"source": str(images)},
         "index_images": {"task": case.task, "split": "given"},
         "resize": {"size_px": STORED_PX, "codec": case.codec, "quality": 85},
         "backbone": {
@@ -131,12 +134,15 @@ def write_params(case: Case, repo_root: Path) -> None:
         "optimizer_head": {"batch_size": 8},
         "optimizer_finetune": {"batch_size": 8},
         "runtime": {"precision": case.precision},
+        "precompute_views": {"n_views": 1},
+        "find_lr_head": {"n_iter": 0},
+        "find_lr_finetune": {"n_iter": 0, "size_px": case.sizes[0]},
         "train_head": {"n_epochs": 12},
+        "train_augmented": {"phases": [phases["train_augmented"] | {"size_px": case.sizes[0]}]},
         "unfreeze_finetune": {
             "keep": "last", "stop_when_worse": False, "n_snapshots": 2,
             "phases": [
-                params["unfreeze_finetune"]["phases"][0] | {"size_px": size, "cycle_mult": 1}
-                for size in case.sizes
+                phases["unfreeze_finetune"] | {"size_px": size} for size in case.sizes
             ],
         },
         "tta_evaluate": {"n_views": 1, "n_bootstrap": 100, "snapshots": case.snapshots},
@@ -154,9 +160,9 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     images = tmp_path_factory.mktemp("photographs")
     rows = [("id", "label")]
     for split_number, split in enumerate(("train", "valid", "test")):
-        for name, hue in HUES.items():
+        for class_number, (name, grain) in enumerate(GRAINS.items()):
             folder = images / split / name
-            write_photographs(folder, 2 * split_number + hue, hue)
+            write_photographs(folder, 2 * split_number + class_number, grain)
             rows += [
                 (f"{split}/{name}/{file.name}", " ".join([name, *["big"][: number % 2]]))
                 for number, file in enumerate(sorted(folder.iterdir()))
@@ -166,84 +172,54 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return images
 
 
-def stage(repo_root: Path, name: str, **paths: str | list[str]) -> None:
-    """Run the script of a stage, with its metrics and its record among the reports."""
-    place = repo_root / f"stages/{name}.py"
-    spec = importlib.util.spec_from_file_location(f"stage_{name}", place)
-    assert spec and spec.loader
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
-    arguments = [f"--metrics=reports/{name}.json", f"--run=reports/{name}_run.json"]
-    for option, values in paths.items():
-        for value in [values] if isinstance(values, str) else values:
-            arguments.append(f"--{option.replace('_', '-')}={value}")
-    script.main(arguments, standalone_mode=False)
+def run_stages(repo_root: Path) -> None:
+    """All stages of dvc.yaml that come before the reports, with their paths, in this folder."""
+    for stage in read_stages(repo_root):
+        place = repo_root / stage.script
+        spec = importlib.util.spec_from_file_location(f"stage_{stage.snake}", place)
+        assert spec and spec.loader
+        script: Any = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(script)
+        script.write_figure = lambda *_: None
+        paths = [f"{option}={path}" for option, path in stage.arguments]
+        script.main(paths, standalone_mode=False)
+        if stage.name == "tta-evaluate":
+            return
 
 
-def run_stages(repo_root: Path, images: Path) -> None:
-    """From files to model.safetensors and predictions.parquet; heads train on the plain view alone."""
-    Path("reports").mkdir()
-    no_advice = {"lr": None, "reason": "the rates are numbers"}
-    Path("suggestion.json").write_text(json.dumps(no_advice))
-    with pytest.warns(UntrainedWarning):
-        stage(repo_root, "fetch_weights", backbone="backbone.safetensors")
-    stage(
-        repo_root, "index_images", images=str(images), pictures="pictures.parquet",
-        labels="labels.parquet", train_ids="train_ids.parquet", problems="problems.csv",
-    )  # fmt: skip
-    stage(repo_root, "resize", images=str(images), pictures="pictures.parquet", resized="resized")
-    stage(
-        repo_root, "precompute_activations", resized="resized", weights="backbone.safetensors",
-        activations="plain",
-    )  # fmt: skip
-    stage(
-        repo_root, "train_head", activations="plain", labels="labels.parquet",
-        suggestion="suggestion.json", checkpoint="head.safetensors", epochs="reports/head.csv",
-        plot="reports/head.png",
-    )  # fmt: skip
-    stage(
-        repo_root, "unfreeze_finetune", resized="resized", labels="labels.parquet",
-        weights="backbone.safetensors", head="head.safetensors", suggestion="suggestion.json",
-        checkpoint="finetuned.safetensors", snapshots="snapshots.safetensors",
-        epochs="reports/finetuned.csv", plot="reports/finetuned.png",
-    )  # fmt: skip
-    stage(
-        repo_root, "tta_evaluate", resized="resized", labels="labels.parquet",
-        weights="backbone.safetensors", checkpoint=["head.safetensors", "finetuned.safetensors"],
-        snapshots="snapshots.safetensors", model="model.safetensors",
-        predictions="predictions.parquet",
-    )  # fmt: skip
-
-
-def predicted(checkpoint: str, files: list[Path]) -> dict[str, tuple[str, list[float]]]:
+def predicted(checkpoint: Path, files: list[Path]) -> dict[str, tuple[str, list[float]]]:
     """What `headstart predict` says: decided classes and probabilities by file."""
-    result = CliRunner().invoke(main, ["predict", checkpoint, *map(str, files)])
+    result = CliRunner().invoke(main, ["predict", str(checkpoint), *map(str, files)])
     assert result.exit_code == 0 and result.stderr == "", result.output
     _, *rows = csv.reader(io.StringIO(result.stdout))
     return {row[0]: (row[1], [float(p) for p in row[2:]]) for row in rows}
 
 
+@pytest.mark.filterwarnings("ignore:backbone.weights is 'sources/random.yaml'")
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 def test_predict_gives_the_probabilities_that_were_measured(
     root: Path, repo_root: Path, images: Path, case: Case
 ) -> None:
-    write_params(case, repo_root)
-    run_stages(repo_root, images)
-    measured = read_predictions(Path("predictions.parquet"))
-    pictures: Any = read_pictures(Path("pictures.parquet"))
+    write_params(case, repo_root, images)
+    run_stages(repo_root)
+    measured = read_predictions(Path("data/5_predictions/predictions.parquet"))
+    pictures: Any = read_pictures(Path("data/1_index/pictures.parquet"))
     path_of = dict(zip(pictures["id"], pictures["paths"], strict=True))
     files = [images / path_of[picture][0] for picture in measured.table["id"]]
     assert len(files) == 2 * 2 * 11
-    told = predicted("model.safetensors", files)
+    told = predicted(MODEL, files)
     plain = measured.probabilities("plain")
-    assert plain.std(axis=0).min() > 0.02  # the network tells pictures apart
+    assert plain.std(axis=0).min() > 0.01  # the network tells pictures apart
+    far = {
+        str(file): np.abs(np.array(told[str(file)][1]) - row).max()
+        for file, row in zip(files, plain, strict=True)
+    }
+    worst = max(far, key=lambda file: far[file])
+    assert far[worst] <= 1e-4, worst  # the CSV has four digits
     for file, row in zip(files, plain, strict=True):
-        decided, probabilities = told[str(file)]
-        np.testing.assert_allclose(probabilities, row, rtol=0, atol=1e-4, err_msg=str(file))
-        if case.task == "single_label":
-            assert decided == measured.classes[row.argmax()]
-        else:
-            reached = row >= measured.thresholds["plain"]
-            assert decided.split() == [measured.classes[k] for k in reached.nonzero()[0]]
+        reached = [row.argmax()]
+        if case.task == "multi_label":
+            reached = (row >= measured.thresholds["plain"]).nonzero()[0]
+        assert told[str(file)][0].split() == [measured.classes[k] for k in reached]
     kind = "ensemble" if case.snapshots else "network"
-    assert read_checkpoint(Path("model.safetensors")).info.kind == kind
+    assert read_checkpoint(MODEL).info.kind == kind
