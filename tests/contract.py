@@ -135,8 +135,20 @@ def _stage_problems(root: Path, stage: Stage) -> Iterator[str]:
                 yield f"{name}: {out} is no out."
         if _first_arguments(tree, "stage_run") != [name]:
             yield f'{name}: {stage.script} must track one run, stage_run("{name}", ...).'
+        yield from _uncached_problems(root, name)
         if len(list(_calls(tree, "says"))) != 1:
             yield f"{name}: {stage.script} must say one line at its end, run.says(...)."
+
+
+def _uncached_problems(root: Path, name: str) -> Iterator[str]:
+    """Yield what would make DVC compute a stage anew that it has run before, or take from git."""
+    entry = read_yaml(root / "dvc.yaml")["stages"][name]
+    for out in entry["outs"]:
+        if not isinstance(out, str):
+            yield f"{name}: {next(iter(out))} must be a plot or a metric, for DVC's run cache."
+    for out in (*entry.get("metrics", []), *entry.get("plots", [])):
+        if isinstance(out, str) or next(iter(out.values())) != {"cache": False}:
+            yield f"{name}: {out} must have cache: false, so that git keeps it."
 
 
 def _path_problems(stage: Stage, tree: ast.Module) -> Iterator[str]:

@@ -246,6 +246,17 @@ def test_a_script_whose_errors_have_tracebacks_is_found(copy: Path) -> None:
     assert any("must be a PlainCommand" in problem for problem in problems(copy))
 
 
+def test_an_out_that_costs_the_run_cache_is_found(copy: Path) -> None:
+    edit_stage(copy, lambda stage: stage["outs"].extend(stage.pop("plots")))
+    found = "metrics/train_head.json must be a plot or a metric, for DVC's run cache"
+    assert any(found in problem for problem in problems(copy))
+
+
+def test_metrics_that_git_does_not_keep_are_found(copy: Path) -> None:
+    edit_stage(copy, lambda stage: stage.update(plots=["metrics/train_head.json"]))
+    assert any("must have cache: false" in problem for problem in problems(copy))
+
+
 def test_a_script_that_says_nothing_is_found(copy: Path) -> None:
     script = (copy / SCRIPT).read_text()
     (copy / SCRIPT).write_text(script.replace("run.says(", "print("))

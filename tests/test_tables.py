@@ -61,11 +61,3 @@ def test_metrics_are_one_file_of_few_numbers(repo_root: Path) -> None:
     assert metrics_files(repo_root) == ["scores.json"]
     scores = json.loads((repo_root / "metrics/tta_evaluate.json").read_text())
     assert 0 < len(headline(scores)) <= MAX_NUMBERS
-
-
-def test_the_full_metrics_are_kept_in_git(repo_root: Path) -> None:
-    """No cache, so DVC writes them into no .gitignore, and git has them."""
-    for name, stage in read_yaml(repo_root / "dvc.yaml")["stages"].items():
-        path = f"metrics/{name.replace('-', '_')}.json"
-        [about] = [entry[path] for entry in stage["outs"] if path in entry and entry != path]
-        assert about["cache"] is False

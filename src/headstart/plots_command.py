@@ -21,6 +21,13 @@ body { font-family: system-ui, sans-serif; margin: 2em; }
 body > div { margin-bottom: 3em; }
 </style>
 <script>SCRIPTS</script>
+<script>
+// DVC embeds an empty plot for each file without rows: leave it out.
+var embed = vegaEmbed;
+vegaEmbed = function (place, plot) {
+  return "data" in plot ? embed(place, plot) : document.querySelector(place).remove();
+};
+</script>
 </head>
 <body>
 {plot_divs}
