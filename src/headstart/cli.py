@@ -49,7 +49,7 @@ def check(params: Path) -> None:
     network's name, and whether a file of weights is of that network.
 
     Errors end it with exit status 1. Warnings tell what runs and may not be what you meant. The first
-    stage that runs checks the same, apart from what only timm knows.
+    stage that runs checks the same, but for the tensors in a file of yours.
     """
     from headstart.checks.whole_file import check_file
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from headstart.checks.networks import is_registered, wrong_network
+from headstart.checks.networks import is_registered, unknown_network, wrong_tensors
 from headstart.learn import torchvision_ops  # noqa: F401  (must come before timm)
 from headstart.params import PARAMS_FILE
 
@@ -21,7 +21,7 @@ def _in_the_repo(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def said(name: object, weights: object = "sources/random.yaml") -> list[str]:
     values = {"backbone": {"name": name, "weights": weights}}
-    return list(wrong_network(values, PARAMS_FILE))
+    return [*unknown_network(values, PARAMS_FILE), *wrong_tensors(values, PARAMS_FILE)]
 
 
 def test_the_text_of_timm_has_all_its_models_and_no_other() -> None:
@@ -38,7 +38,7 @@ def test_a_known_name_is_found_without_timm(monkeypatch: pytest.MonkeyPatch) -> 
     def imported(*_: object) -> Iterator[str]:
         raise AssertionError("timm takes seconds")
 
-    monkeypatch.setattr("headstart.checks.networks._said_by_timm", imported)
+    monkeypatch.setattr("headstart.checks.networks._on_paper", imported)
     assert said("resnet34.tv_in1k") == []
     assert said(3) == said("resnet34", 3) == []
 

@@ -103,6 +103,12 @@ def test_a_file_is_checked_once_for_each_content(edit: Edit, n_looks: list[int])
     assert len(n_looks) == 2
 
 
+def test_a_missing_file_is_told(edit: Edit) -> None:
+    PARAMS_FILE.unlink()
+    with pytest.raises(SystemExit, match=r"params\.yaml does not exist; copy one from recipes/"):
+        load_section("dataset", DatasetParams)
+
+
 def test_a_wrong_file_is_checked_each_time(edit: Edit, n_looks: list[int]) -> None:
     edit({"train_head.lr": -1.0})
     for n in (1, 2):
@@ -153,8 +159,15 @@ def test_sources_must_be_there_where_a_stage_reads_them(edit: Edit) -> None:
 
 def test_what_is_missing_below_the_pictures_is_found_by_any_stage(edit: Edit) -> None:
     edit({"write_submission.sample": "smaple.csv"})
-    with pytest.raises(ParamsError, match=r"write_submission\.sample is 'smaple\.csv'"):
-        require_right_file(PARAMS_FILE, at_sources=False)
+    for _ in range(2):
+        with pytest.raises(ParamsError, match=r"write_submission\.sample is 'smaple\.csv'"):
+            require_right_file(PARAMS_FILE, at_sources=False)
+
+
+def test_a_network_that_timm_does_not_know_is_refused_before_any_download(edit: Edit) -> None:
+    edit({"backbone.name": "resnet5000", "backbone.weights": "sources/random.yaml"})
+    with pytest.raises(ParamsError, match=r"timm does not know\. Did you mean one of resnet50"):
+        require_right_file(PARAMS_FILE, at_sources=True)
 
 
 def test_another_file_leaves_no_note(edit: Edit, tmp_path: Path) -> None:

@@ -8,49 +8,72 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from headstart.checks.on_this_machine import text_at
 from headstart.store.sources import SourceError, UserPath, read_weights_source
 
+if TYPE_CHECKING:
+    from torch import nn
 
-def wrong_network(values: Mapping[str, Any], path: Path) -> Iterator[str]:
-    """Sentences about a name that timm does not know, and a user's weights that do not fit it.
+
+def unknown_network(values: Mapping[str, Any], path: Path) -> Iterator[str]:
+    """A sentence about a `backbone.name` that timm does not know.
 
     Args:
         values: the content of the params file; a key that is missing or wrong is passed over.
-        path: of that file, for the sentences.
+        path: of that file, for the sentence.
+    """
+    name = text_at(values, "backbone.name")
+    if not name or is_registered(name):
+        return
+    from headstart.learn.backbone import UnsuitableBackboneError
+
+    try:
+        _on_paper(name)
+    except UnsuitableBackboneError as error:
+        yield f"{path}: {error}"
+
+
+def wrong_tensors(values: Mapping[str, Any], path: Path) -> Iterator[str]:
+    """A sentence about a user's file of weights whose tensors are not those of the network.
+
+    Args:
+        values: the content of the params file; a key that is missing or wrong is passed over, and so
+            is what `unknown_network` or `missing_here` tells.
+        path: of that file, for the sentence.
     """
     name, weights = text_at(values, "backbone.name"), text_at(values, "backbone.weights")
-    if not name:
-        return
     try:
         source = read_weights_source(weights)
-    except SourceError:  # which is told where places are looked for
-        source = None
-    own = source if isinstance(source, UserPath) else None
-    if own or not is_registered(name):
-        yield from (f"{path}: {problem}" for problem in _said_by_timm(name, weights, own))
+    except SourceError:
+        return
+    if not name or not isinstance(source, UserPath):
+        return
+    from headstart.learn.backbone import UnsuitableBackboneError
+    from headstart.learn.weights import WeightsError, fitted
+    from headstart.store.tensors import TensorsError, read_tensors
+
+    try:
+        fitted(read_tensors(source.path).tensors, _on_paper(name), name, weights)
+    except WeightsError as error:
+        yield f"{path}: {error}"
+    except TensorsError as error:
+        yield f"{path}: backbone.weights: {error}"
+    except UnsuitableBackboneError:
+        return
 
 
-def _said_by_timm(name: str, weights: str, own: UserPath | None) -> Iterator[str]:
+def _on_paper(name: str) -> "nn.Module":
+    """timm's network without any numbers; raises UnsuitableBackboneError."""
     # late: they take seconds
     import torch
 
     from headstart.learn import torchvision_ops  # noqa: F401  (must come before timm)
-    from headstart.learn.backbone import UnsuitableBackboneError, timm_model
-    from headstart.learn.weights import WeightsError, fitted
-    from headstart.store.tensors import TensorsError, read_source
+    from headstart.learn.backbone import timm_model
 
-    try:
-        with torch.device("meta"):  # shapes alone
-            model = timm_model(name)
-        if own and (file := read_source(own)):
-            fitted(file.tensors, model, name, weights)
-    except (UnsuitableBackboneError, WeightsError) as error:
-        yield str(error)
-    except TensorsError as error:
-        yield f"backbone.weights: {error}"
+    with torch.device("meta"):
+        return timm_model(name)
 
 
 def is_registered(name: str) -> bool:

@@ -5,6 +5,7 @@ Imports are late, as most stages find the note that the file is right, and look 
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,13 +29,11 @@ def check_file(path: Path) -> Verdict:
     Raises:
         ParamsError: the file does not hold sections.
     """
-    from headstart.checks.networks import wrong_network
-    from headstart.checks.on_this_machine import missing_here
+    from headstart.checks.networks import wrong_tensors
 
     values = read_params(path)
-    found = _verdict(values, path)
-    more = [*missing_here(values, path, absent=True), *wrong_network(values, path)]
-    return Verdict([*found.errors, *more], found.warnings)
+    found = _checked(values, path, absent=True)
+    return Verdict([*found.errors, *wrong_tensors(values, path)], found.warnings)
 
 
 def require_right_file(path: Path, at_sources: bool) -> None:
@@ -48,40 +47,47 @@ def require_right_file(path: Path, at_sources: bool) -> None:
     Raises:
         ParamsError: all problems, a line each.
     """
-    note = _note(path)
-    if note.exists() and not at_sources:
-        return
-    from headstart.checks.on_this_machine import missing_here
-
     values = read_params(path)
-    errors = [*_verdict(values, path).errors, *missing_here(values, path, absent=at_sources)]
-    if errors:
+    if _note(path).exists() and not at_sources:
+        return
+    if errors := _checked(values, path, absent=at_sources).errors:
         raise ParamsError("\n".join(errors))
 
 
-def _verdict(values: Mapping[str, Any], path: Path) -> Verdict:
-    """On the content of the file alone.
+def _checked(values: Mapping[str, Any], path: Path, absent: bool) -> Verdict:
+    """The file, the places it names and the name of the network.
 
     That params.yaml was found right is noted in the work folder, with the warnings: to import the
-    models of all sections takes seconds, so every later stage only reads the note.
+    models of all sections takes seconds, so every later stage only looks for the note.
     """
-    note = _note(path)
+    from headstart.checks.on_this_machine import missing_here
+
+    note, here = _note(path), list(missing_here(values, path, absent))
     if note.exists():
-        return Verdict([], json.loads(note.read_text(encoding="utf-8")))
+        return Verdict(here, json.loads(note.read_text(encoding="utf-8")))
+    found = _of_file(values, path)
+    errors = [*found.errors, *here]
+    if not errors and path == PARAMS_FILE:
+        note.parent.mkdir(parents=True, exist_ok=True)
+        beside = note.with_name(f"{note.name}.{os.getpid()}.partial")
+        beside.write_text(json.dumps(found.warnings), encoding="utf-8")
+        beside.replace(note)
+    return Verdict(errors, found.warnings)
+
+
+def _of_file(values: Mapping[str, Any], path: Path) -> Verdict:
+    """Each section, all of them together, and the name of the network."""
     from headstart.checks.cautions import WARNINGS
+    from headstart.checks.networks import unknown_network
     from headstart.checks.rules import ERRORS, broken
     from headstart.checks.sections import read_sections
 
     sections, errors = read_sections(values, path)
-    errors += (f"{path}: {problem}" for problem in broken(ERRORS, sections))
+    errors += [f"{path}: {problem}" for problem in broken(ERRORS, sections)]
+    errors += unknown_network(values, path)
     if errors:
         return Verdict(errors, [])
     warnings = [f"{path}: {problem}" for problem in broken(WARNINGS, sections)]
-    if path == PARAMS_FILE:
-        note.parent.mkdir(parents=True, exist_ok=True)
-        beside = note.with_name(f"{note.name}.partial")
-        beside.write_text(json.dumps(warnings), encoding="utf-8")
-        beside.replace(note)
     return Verdict(errors, warnings)
 
 
