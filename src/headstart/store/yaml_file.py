@@ -8,8 +8,10 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.reader import ReaderError
 
+from headstart.core.errors import HeadstartError
 
-class YamlFileError(ValueError):
+
+class YamlFileError(HeadstartError):
     """A file cannot be read as YAML."""
 
 
