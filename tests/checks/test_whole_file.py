@@ -105,7 +105,7 @@ def test_a_file_is_checked_once_for_each_content(edit: Edit, n_looks: list[int])
 
 def test_a_missing_file_is_told(edit: Edit) -> None:
     PARAMS_FILE.unlink()
-    with pytest.raises(SystemExit, match=r"params\.yaml does not exist; copy one from recipes/"):
+    with pytest.raises(ParamsError, match=r"params\.yaml does not exist; copy one from recipes/"):
         load_section("dataset", DatasetParams)
 
 
