@@ -8,13 +8,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from headstart.core.errors import HeadstartError
 from headstart.core.finite import not_finite
 from headstart.learn.objective import Scores
 
 N_UNREAD = 50  # losses that stay on a GPU before they are looked at
 
 
-class DivergedError(ValueError):
+class DivergedError(HeadstartError):
     """A loss, a score or a weight is not finite."""
 
 

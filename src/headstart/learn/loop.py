@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from headstart.core.errors import HeadstartError
 from headstart.core.sampling import Rows
 from headstart.core.schedules import Step
 from headstart.learn.optimizer import Optimizer
@@ -40,10 +41,10 @@ def n_batches(n: int, batch_size: int) -> int:
     """Steps of an epoch over n pictures: as many as `batch_rows` makes batches.
 
     Raises:
-        ValueError: n is below 2.
+        HeadstartError: n is below 2.
     """
     if n < 2:
-        raise ValueError(
+        raise HeadstartError(
             f"train has {n} labelled pictures; a training needs at least 2, because batch norm "
             "takes its mean and its variance over the pictures of a batch."
         )

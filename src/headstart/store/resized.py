@@ -149,7 +149,7 @@ class ResizedPictures:
         try:
             return StoredForm.model_validate({key: self.manifest[key] for key in keys})
         except ValidationError as error:
-            raise ValueError(
+            raise HeadstartError(
                 f"{self._folder}/manifest.json does not tell how its pictures are stored: {error}"
             ) from None
 
