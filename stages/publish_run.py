@@ -28,8 +28,7 @@ def main(
     row = publish_run(params, values)
     run_id = publish(row, [read_run(path) for path in runs], reports)
     write_json(state, {"state": row.state})
-    scores, confidence = values["tta_evaluate"], params["tta_evaluate"]["confidence"]
-    lines.tell(lines.published(row.state, run_id, scores, confidence, reports[0]))
+    lines.tell(lines.published(row.state, run_id, params, values, reports))
 
 
 if __name__ == "__main__":

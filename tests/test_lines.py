@@ -136,23 +136,24 @@ def test_the_errors_and_the_submission() -> None:
     assert lines.submitted({"n_rows": 0}) == "no row: no picture of test is without a label"
 
 
-PAGE = Path("data/6_reports/confusion.html")
+PAGE, CONFIDENCE = Path("data/6_reports/confusion.html"), {"tta_evaluate": {"confidence": 0.95}}
 STATE = "f04acb5a9567ae41be652f3fd5bef28ce017d92250e09f259e73e2cdb7cde241"
 
 
 def test_a_run_ends_with_its_scores_their_intervals_and_the_page() -> None:
-    told = lines.published(STATE, "run", scores(), 0.95, PAGE)
+    told = lines.published(STATE, "run", CONFIDENCE, {"tta_evaluate": scores()}, [PAGE])
     assert told.splitlines() == [
         "publish-run: row f04acb5a is in MLflow (`mlflow ui`)",
         "valid: accuracy 0.9350 (0.915 to 0.955), TTA 0.9650 (0.945 to 0.985); 95 %, 400 pictures",
         "test:  accuracy 0.9300 (0.910 to 0.950), TTA 0.9600 (0.940 to 0.980); 95 %, 400 pictures",
         "report: data/6_reports/confusion.html",
     ]
-    many = {"valid": scores("f2")["valid"]}
-    told = lines.published(STATE, None, many, 0.9, PAGE)
+    many = {"tta_evaluate": {"valid": scores("f2")["valid"]}}
+    told = lines.published(STATE, None, {"tta_evaluate": {"confidence": 0.9}}, many, [PAGE])
     assert "row f04acb5a is kept for MLflow (`headstart sync`)" in told
     assert "valid: F2 0.9350" in told and "; 90 %, 400" in told and "test" not in told
-    assert len(lines.published(STATE, "run", {}, 0.95, PAGE).splitlines()) == 2
+    unscored = lines.published(STATE, "run", CONFIDENCE, {"tta_evaluate": {}}, [PAGE])
+    assert len(unscored.splitlines()) == 2
 
 
 def test_the_lines_fit_the_terminal() -> None:
@@ -168,7 +169,7 @@ def test_the_lines_fit_the_terminal() -> None:
         where = Path(f"data/6_reports/{snake}.png")
         where = Path(f"metrics/{snake}.json") if snake == "tta_evaluate" else where
         assert len(lines.line(stage, sentence, 98.7, where)) <= N_COLUMNS
-    published = lines.published(STATE, "run", scores(), 0.95, PAGE)
+    published = lines.published(STATE, "run", CONFIDENCE, {"tta_evaluate": scores()}, [PAGE])
     assert max(map(len, published.splitlines())) <= N_COLUMNS
 
 

@@ -5,7 +5,7 @@ No output's bytes depend on a sentence, so no stage declares this module: to edi
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -114,26 +114,27 @@ def submitted(metrics: Values) -> str:
 
 
 def published(
-    state: str, run_id: str | None, scores: Values, confidence: float, report: Path
+    state: str, run_id: str | None, params: Values, metrics: Values, reports: Sequence[Path]
 ) -> str:
     """The last lines of a run: its row, the scores with their intervals, the page to open.
 
     Args:
         state: digest of the row.
         run_id: of the row in MLflow; None where MLflow does not answer.
-        scores: metrics of tta-evaluate.
-        confidence: level of their intervals, in (0, 1).
-        report: the page.
+        params: all sections.
+        metrics: of all stages, by their names in snake case.
+        reports: the page first; or none.
     """
     where = "in MLflow (`mlflow ui`)" if run_id else "kept for MLflow (`headstart sync`)"
-    lines = [f"publish-run: row {state[:8]} is {where}"]
+    lines, scores = [f"publish-run: row {state[:8]} is {where}"], metrics.get("tta_evaluate", {})
     for split in ("valid", "test"):
         if split in scores:
             plain, tta = scores[split]["plain"], scores[split]["tta"]
-            of = f"{100 * confidence:.3g} %, {_n(plain['n_pictures'], 'picture')}"
+            level = 100 * params["tta_evaluate"]["confidence"]
             both = f"{_score(plain)} {_interval(plain)}, TTA {_value(tta)} {_interval(tta)}"
+            of = f"{level:.3g} %, {_n(plain['n_pictures'], 'picture')}"
             lines.append(f"{split + ':':<6} {both}; {of}")
-    return "\n".join([*lines, f"report: {report}"])
+    return "\n".join([*lines, *(f"report: {path}" for path in reports[:1])])
 
 
 def _judged(metrics: Values) -> str:

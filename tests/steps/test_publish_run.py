@@ -81,5 +81,5 @@ def test_the_script_refuses_a_file_that_is_no_record(project: Path) -> None:
     (project / "run.json").write_text("{}")
     result = CliRunner().invoke(main, COMMAND)
     assert result.exit_code == 1
-    assert "run.json is not the record of a stage's run" in result.stderr
+    assert "Error: run.json is not the record of a stage's run" in result.stderr
     assert not (project / "state.json").exists()
