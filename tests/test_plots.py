@@ -78,6 +78,7 @@ def test_a_template_reads_only_columns_that_are_there(repo_root: Path, name: str
         if plot["template"] == name
     ]
     text = json.dumps(template(repo_root, name))
+    text = re.sub(r'"labelExpr": "[^"]*"', "", text)  # its datum is a tick of the axis
     made = set(re.findall(r'"as": "(\w+)"', text)) | set(
         re.findall(r'"as": \["(\w+)", "\w+"', text)
     )

@@ -103,6 +103,8 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
         def artifact(self, path: Path) -> None: ...
 
+        def says(self, sentence: str, where: Path) -> None: ...
+
     @contextmanager
     def untold(*_: object) -> Iterator[Untold]:
         yield Untold()
