@@ -7,6 +7,7 @@ import itertools
 import json
 import re
 import statistics
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from headstart.core.spread import mean_and_sd
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "bench/results"
+SCORED = ("valid", "test")
 PAGES = ("README.md", "docs/fine_tuning.md")
 PARTS = {
     "fine_tuning": "fine-tuning with its range test",
@@ -193,51 +195,64 @@ def neighbours_table(found: Mapping[str, Any]) -> str:
 
 
 def rules_table(found: Mapping[str, Any]) -> str:
-    """A row a rule of reading a range test, in Markdown: scores after its rates, mean over seeds.
+    """A row a rule of reading a range test, in Markdown: scores at its rates, mean over seeds.
 
-    Its rank among the rules (1 is the best, equals share theirs) is the mean over sets and splits, its
-    worst the lowest difference of such a mean from that at the recipe's rates, found by hand.
+    Of the head as `train_head` leaves it and of the network at the end. A rank is among the rules (1 is
+    the best, equals share theirs), the mean over sets and splits; the worst is the lowest difference of
+    such a mean from that at the recipe's own rates. Seeds of a set that lack a rule do not count.
+    The geometric mean of the rates stands beside the head's scores.
     """
-    results = found["lr_rules"]
-    sets, rules = (list(dict.fromkeys(row[key] for row in results)) for key in ("set", "rule"))
+    rules = list(dict.fromkeys(row["rule"] for row in found["lr_rules"]))
+    done = Counter((row["set"], row["seed"]) for row in found["lr_rules"])
+    results = [r for r in found["lr_rules"] if done[r["set"], r["seed"]] == len(rules)]
+    seeds = Counter(row["set"] for row in results if row["rule"] == rules[0])
     rules.remove("recipe")
-    splits = ("valid", "test")
 
-    def of(rule: str, name: str) -> list[Any]:
-        return [row for row in results if (row["rule"], row["set"]) == (rule, name)]
+    def mean(rule: str, name: str, split: str, part: str) -> float:
+        of = [r for r in results if (r["rule"], r["set"]) == (rule, name)]
+        return statistics.fmean((r["head"] if part == "head" else r)[split] for r in of)
 
-    def mean(rule: str, name: str, key: str) -> float:
-        return statistics.fmean(row[key] for row in of(rule, name))
-
-    places = list(itertools.product(sets, splits))
-    by_place = [[mean(rule, *place) for rule in rules] for place in places]
-    ranks = stats.rankdata([[-score for score in row] for row in by_place], axis=1).mean(axis=0)
-    worst = [min(mean(rule, *place) - mean("recipe", *place) for place in places) for rule in rules]
-    last = {
-        rule: (float(rank), f"{rank:.1f} | {least:+.3f}")
-        for rule, rank, least in zip(rules, ranks, worst, strict=True)
-    }
-    lines = [f"| rule | {' | '.join(sets)} | mean rank | worst, less the recipe's |"]
-    lines += ["|---" * (len(sets) + 3) + "|"]
-    for rule in ("recipe", *sorted(rules, key=last.__getitem__)):
-        cells = []
-        for name in sets:
-            scores = ", ".join(f"{mean(rule, name, split):.3f}" for split in splits)
-            rates = ", ".join(
-                f"{statistics.geometric_mean(row[key] for row in of(rule, name)):.2g}"
-                for key in ("head_lr", "lr")
+    def cells(rule: str, part: str) -> list[str]:
+        found = [", ".join(f"{mean(rule, n, split, part):.3f}" for split in SCORED) for n in seeds]
+        if part == "end":
+            return found
+        rates = [
+            statistics.geometric_mean(
+                r["head_lr"] for r in results if (r["rule"], r["set"]) == (rule, name)
             )
-            cells.append(f"{scores} ({rates})")
-        label, end = ("its own rates", " | ") if rule == "recipe" else (f"`{rule}`", last[rule][1])
-        lines.append(f"| {label} | {' | '.join(cells)} | {end} |")
-    about, n_seeds = found["machine"], len({row["seed"] for row in results})
+            for name in seeds
+        ]
+        return [f"{text} at {lr:.1g}" for text, lr in zip(found, rates, strict=True)]
+
+    lines = []
+    for part, title in (("head", "the head"), ("end", "the network, fine-tuned")):
+        places = list(itertools.product(seeds, SCORED))
+        scores = [[mean(rule, *place, part) for rule in rules] for place in places]
+        ranks = stats.rankdata([[-x for x in row] for row in scores], axis=1).mean(axis=0)
+        own = [mean("recipe", *place, part) for place in places]
+        worst = [
+            min(row[i] - o for row, o in zip(scores, own, strict=True)) for i in range(len(rules))
+        ]
+        ends = {
+            rule: (float(rank), f"{rank:.1f} | {least:+.3f}")
+            for rule, rank, least in zip(rules, ranks, worst, strict=True)
+        }
+        lines += [f"| {title} | {' | '.join(seeds)} | mean rank | worst, less the recipe's |"]
+        lines += ["|---" * (len(seeds) + 3) + "|"]
+        lines += [f"| the recipe's rates | {' | '.join(cells('recipe', part))} |  |  |"]
+        for rule in sorted(rules, key=ends.__getitem__):
+            lines.append(f"| `{rule}` | {' | '.join(cells(rule, part))} | {ends[rule][1]} |")
+        lines.append("")
+    about = found["machine"]
+    tested = [row for row in results if row["rule"] == rules[0]]
+    n_read = {part: sum(part not in row["none"] for row in tested) for part in ("head", "network")}
     lines += [
-        "",
-        f"Accuracy (planet: F2) of valid and of test, plain views, mean of {n_seeds} seeds; in "
-        "brackets the rates of head and fine-tuning. "
-        f"{found['n_train']} pictures of train, at most {found['n_score']} of valid and of test, "
-        f"{found['size_px']} px (textile {found['textile_px']}). {found['when']}, {about['chip']}, "
-        f"torch {about['torch']}. `{found['command']}`",
+        "Accuracy (planet: F2) of valid and of test, plain views; seeds: "
+        f"{', '.join(f'{name} {n}' for name, n in seeds.items())}. Curves that gave a rate: "
+        f"{n_read['head']} of {len(tested)} of the head, {n_read['network']} of {len(tested)} of the "
+        f"network. {found['n_train']} pictures of train, at most {found['n_score']} of valid and of "
+        f"test, {found['size_px']} px (textile {found['textile_px']}). {found['when']}, "
+        f"{about['chip']}, torch {about['torch']}. `{found['command']}`",
     ]
     return "\n".join(lines)
 

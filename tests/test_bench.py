@@ -168,6 +168,36 @@ def test_lr_rules_scores_every_rule_and_goes_on_where_it_stopped(
     assert json.loads(file.read_text())["lr_rules"] == rows
 
 
+def test_rules_are_ranked_by_seeds_that_have_all_of_them() -> None:
+    def row(name: str, seed: int, rule: str, score: float) -> dict[str, object]:
+        scores = {"valid": score, "test": score}
+        none = {} if rule == "recipe" else {"network": "it is flat"}
+        row = {
+            "set": name,
+            "seed": seed,
+            "rule": rule,
+            "head_lr": 10**-score,
+            "lr": 1e-4,
+            "none": none,
+        }
+        return {**row, "head": scores, "valid": score - 0.1, "test": score - 0.1}
+
+    rows = [row("a", 0, "recipe", 0.8), row("a", 0, "valley", 0.7), row("a", 0, "steepest", 0.9)]
+    rows += [row("b", 0, "recipe", 0.6), row("b", 0, "valley", 0.5), row("b", 0, "steepest", 0.5)]
+    rows += [row("b", 1, "recipe", 0.1), row("b", 1, "valley", 0.1)]  # broken off
+    about = {"n_train": 9, "n_score": 9, "size_px": 64, "textile_px": 64, "when": "today"}
+    machine = {"chip": "a chip", "torch": "2"}
+    table = rules_table({**about, "command": "c", "machine": machine, "lr_rules": rows})
+    head, network = table.split("| the network, fine-tuned |")
+    assert "| `steepest` | 0.900, 0.900 at 0.1 | 0.500, 0.500 at 0.3 | 1.2 | -0.100 |" in head
+    assert "| `valley` | 0.700, 0.700 at 0.2 | 0.500, 0.500 at 0.3 | 1.8 | -0.100 |" in head
+    assert head.index("`steepest`") < head.index("`valley`")
+    assert "| the recipe's rates | 0.700, 0.700 | 0.500, 0.500 |  |  |" in network
+    assert (
+        "seeds: a 1, b 1. Curves that gave a rate: 2 of 2 of the head, 0 of 2 of the netw" in table
+    )
+
+
 def test_new_pictures_cost_little_and_change_no_byte(repo_root: Path, weights: Path) -> None:
     out = run(
         repo_root, "bench.new_pictures", "--n", "100", "--n-views", "1", "--weights", str(weights)
