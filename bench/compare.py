@@ -38,9 +38,9 @@ from bench import ours
 from bench.peers import loaded
 from bench.pictures import add_pictures
 from bench.tables import RESULTS, compare_table, write_result
-from headstart.store.image_sources import PackageImages, read_images_source
-from headstart.store.images import list_tree
-from headstart.store.sources import locate
+from headstart.fetching.image_sources import PackageImages, read_images_source
+from headstart.image_files.tree import list_tree
+from headstart.project.located import locate
 
 Keep = Callable[[str, str, Mapping[str, float]], None]  # kind of row, who, and what was found
 ROWS = ("idle", "head", "epoch")  # that are measured in rounds

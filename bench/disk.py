@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 
 from bench.ours import Clone
-from headstart.store.images import list_tree
+from headstart.image_files.tree import list_tree
 
 # A file counts for the first of these that holds it: a name in DVC's cache is then no second file.
 PARTS = {

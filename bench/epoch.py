@@ -21,21 +21,21 @@ import torch
 from torch import Tensor, nn
 
 from bench.pictures import SPARE, indexed, listed, stored
-from headstart.core.augment import AugmentParams
-from headstart.core.report import Report, Silent
-from headstart.core.sampling import SamplingParams
-from headstart.learn.backbone import BackboneParams, load_backbone
-from headstart.learn.device import RuntimeParams, prepare
-from headstart.learn.fit import Material, Phase, Trainer
-from headstart.learn.gradients import gradient_cosine
-from headstart.learn.head import HeadParams, create_head
-from headstart.learn.inference import network_logits
-from headstart.learn.network import Network
-from headstart.learn.objective import Scores, balanced
-from headstart.learn.phases import FinetuneOptimizerParams, PhaseParams, network_phase, set_mode
-from headstart.learn.pictures import Pictures
-from headstart.learn.sources import PictureSource
-from headstart.params import load_section
+from headstart.backbone.backbone import BackboneParams, load_backbone
+from headstart.backbone.device import RuntimeParams, prepare
+from headstart.checks.whole_file import load_section
+from headstart.network.head import HeadParams, create_head
+from headstart.network.network import Network
+from headstart.network.objective import Scores
+from headstart.project.report import Report, Silent
+from headstart.training.fit import Material, Phase, Trainer
+from headstart.training.gradients import gradient_cosine
+from headstart.training.phases import FinetuneOptimizerParams, PhaseParams, network_phase, set_mode
+from headstart.training.picture_source import PictureSource
+from headstart.training.sampling import SamplingParams, balanced
+from headstart.views.augment import AugmentParams
+from headstart.views.inference import network_logits
+from headstart.views.pictures import Pictures
 
 LR = 1e-4
 AS_THEY_ARE = SamplingParams(balance="none", strength=1.0, max_factor=10.0)

@@ -23,24 +23,24 @@ import click
 import torch
 from torch import nn
 
-from headstart.core.augment import AugmentParams
-from headstart.core.report import Silent
-from headstart.core.sampling import SamplingParams
-from headstart.core.spread import mean_and_sd
-from headstart.learn.backbone import load_backbone
-from headstart.learn.device import Compute, RuntimeParams, prepare
-from headstart.learn.fit import Material, Trainer
-from headstart.learn.gradients import gradient_cosine
-from headstart.learn.inference import id_batches, network_logits
-from headstart.learn.network import Network, join
-from headstart.learn.objective import Scores, balanced
-from headstart.learn.phases import FinetuneOptimizerParams, PhaseParams, network_phase, set_mode
-from headstart.learn.pictures import Pictures
-from headstart.learn.sources import PictureSource
-from headstart.params import load_section
-from headstart.store.checkpoints import Checkpoint, read_checkpoint
-from headstart.store.index import Labels, read_labels
-from headstart.store.resized import ResizedPictures
+from headstart.backbone.backbone import load_backbone
+from headstart.backbone.device import Compute, RuntimeParams, prepare
+from headstart.checks.whole_file import load_section
+from headstart.commands.spread import mean_and_sd
+from headstart.labels.labels import Labels, read_labels
+from headstart.network.checkpoints import Checkpoint, read_checkpoint
+from headstart.network.network import Network, join
+from headstart.network.objective import Scores
+from headstart.pictures.resized import ResizedPictures
+from headstart.project.report import Silent
+from headstart.training.fit import Material, Trainer
+from headstart.training.gradients import gradient_cosine
+from headstart.training.phases import FinetuneOptimizerParams, PhaseParams, network_phase, set_mode
+from headstart.training.picture_source import PictureSource
+from headstart.training.sampling import SamplingParams, balanced
+from headstart.views.augment import AugmentParams
+from headstart.views.inference import id_batches, network_logits
+from headstart.views.pictures import Pictures
 
 COURSE: dict[str, Any] = {"name": "sgd", "weight_decay": 0.0, "lr": 1e-2, "lr_ratio": 10.0}
 OURS: dict[str, Any] = {"name": "adamw", "weight_decay": 0.01, "lr": 3e-4, "lr_ratio": 3.0}

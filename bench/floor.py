@@ -29,14 +29,14 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from headstart.core.intervals import bootstrap_mean
-from headstart.core.multi_label import f_beta
-from headstart.core.spread import mean_and_sd
-from headstart.core.thresholds import cross_fitted, decide, find_thresholds
+from headstart.activations.stored import Activations, read_activations
+from headstart.commands.spread import mean_and_sd
+from headstart.evaluation.intervals import bootstrap_mean
+from headstart.labels.labels import Labels, read_labels
+from headstart.prediction.predictions import Predictions, read_predictions
+from headstart.scores.multi_label import f_beta
+from headstart.scores.thresholds import cross_fitted, decide, find_thresholds
 from headstart.steps.tta_evaluate import KINDS
-from headstart.store.activations import Activations, read_activations
-from headstart.store.index import Labels, read_labels
-from headstart.store.predictions import Predictions, read_predictions
 
 Floats = NDArray[np.float64]
 INVERSE_PENALTIES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)

@@ -16,8 +16,8 @@ import click
 import torch
 from torch import Tensor, nn
 
-from headstart.learn.backbone import Backbone
-from headstart.learn.device import RuntimeParams, prepare
+from headstart.backbone.backbone import Backbone
+from headstart.backbone.device import RuntimeParams, prepare
 
 
 def unfolded(backbone: Backbone) -> Backbone:

@@ -16,8 +16,8 @@ from collections.abc import Callable
 import click
 import torch
 
-from headstart.learn import device
-from headstart.learn.backbone import Backbone
+from headstart.backbone import device
+from headstart.backbone.backbone import Backbone
 
 NAME, SIZE_PX, BATCH, N_STEPS = "tf_efficientnet_lite0", 240, 32, 4
 

@@ -25,16 +25,16 @@ from torch.utils.flop_counter import FlopCounterMode
 from bench.compare import machine
 from bench.pictures import SPARE, generated
 from bench.tables import RESULTS, limits_table, write_result
-from headstart.core.augment import AugmentParams, draw
-from headstart.core.rgb import decode_rgb
-from headstart.core.workers import in_order, n_workers
-from headstart.learn.backbone import Backbone, BackboneParams
-from headstart.learn.device import RuntimeParams, forward_batch, prepare
-from headstart.learn.inference import forward_passes, id_batches
-from headstart.learn.pictures import Pictures, moved
-from headstart.params import load_section
+from headstart.backbone.backbone import Backbone, BackboneParams
+from headstart.backbone.device import RuntimeParams, forward_batch, prepare
+from headstart.checks.whole_file import load_section
+from headstart.pictures.resized import ResizedPictures, write_resized
+from headstart.pictures.rgb import decode_rgb
+from headstart.project.workers import in_order, n_workers
 from headstart.steps.resize import ResizeParams
-from headstart.store.resized import ResizedPictures, write_resized
+from headstart.views.augment import AugmentParams, draw
+from headstart.views.inference import forward_passes, id_batches
+from headstart.views.pictures import Pictures, moved
 
 RUNTIME = RuntimeParams(precision="auto", deterministic=True)
 NETWORKS = ("tf_efficientnet_lite0", "resnet34")

@@ -29,23 +29,22 @@ import numpy as np
 from bench.compare import machine, textile
 from bench.pictures import SPARE, listed, stored
 from bench.tables import RESULTS, rules_table, write_result
-from headstart.core.augment import AugmentParams
-from headstart.core.lr_curve import RULES, LrCurve, Suggestion, suggest
-from headstart.core.multi_label import f_beta
-from headstart.core.report import Silent
-from headstart.core.sampling import SamplingParams
-from headstart.core.section import Section
-from headstart.core.thresholds import cross_fitted, decide, find_thresholds
-from headstart.learn.backbone import Backbone, BackboneParams, load_backbone
-from headstart.learn.device import RuntimeParams, prepare
-from headstart.learn.frozen import FrozenBackbone
-from headstart.learn.head import HeadParams
-from headstart.learn.objective import Objective
-from headstart.learn.optimizer import OptimizerParams
-from headstart.learn.phases import FinetuneOptimizerParams
-from headstart.learn.pictures import Pictures
-from headstart.learn.prediction import Predictor, Trained
-from headstart.params import read_params
+from headstart.activations.computed import Computation
+from headstart.activations.frozen import FrozenBackbone
+from headstart.activations.stored import Activations, SizedActivations
+from headstart.backbone.backbone import Backbone, BackboneParams, load_backbone
+from headstart.backbone.device import RuntimeParams, prepare
+from headstart.indexing.index import Index
+from headstart.labels.labels import Labels
+from headstart.network.checkpoints import Checkpoint, Training
+from headstart.network.head import HeadParams
+from headstart.network.objective import Objective
+from headstart.prediction.predictor import Predictor, Trained
+from headstart.project.params import read_params
+from headstart.project.report import Silent
+from headstart.project.section import Section
+from headstart.scores.multi_label import f_beta
+from headstart.scores.thresholds import cross_fitted, decide, find_thresholds
 from headstart.steps.find_lr_finetune import FindLrFinetuneParams, find_lr_finetune
 from headstart.steps.find_lr_head import FindLrHeadParams, find_lr_head
 from headstart.steps.index_images import IndexImagesParams, index_images
@@ -54,10 +53,12 @@ from headstart.steps.precompute_views import PrecomputeViewsParams, precompute_v
 from headstart.steps.train_augmented import TrainAugmentedParams, train_augmented
 from headstart.steps.train_head import TrainHeadParams, train_head
 from headstart.steps.unfreeze_finetune import UnfreezeFinetuneParams, unfreeze_finetune
-from headstart.store.activations import Activations, SizedActivations
-from headstart.store.checkpoints import Checkpoint, Training
-from headstart.store.computed_activations import Computation
-from headstart.store.index import Index, Labels
+from headstart.training.lr_curve import RULES, LrCurve, Suggestion, suggest
+from headstart.training.optimizer import OptimizerParams
+from headstart.training.phases import FinetuneOptimizerParams
+from headstart.training.sampling import SamplingParams
+from headstart.views.augment import AugmentParams
+from headstart.views.pictures import Pictures
 
 S = TypeVar("S", bound=Section)
 RECIPES = {

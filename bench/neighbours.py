@@ -28,7 +28,7 @@ from bench.compare import choose, machine, textile
 from bench.epoch import Prepared, prepared
 from bench.peers import loaded
 from bench.tables import RESULTS, neighbours_table, write_result
-from headstart.core.report import Shown
+from headstart.project.report import Shown
 
 T = TypeVar("T")
 BUSY = "while True: pass"

@@ -21,22 +21,22 @@ from pathlib import Path
 import click
 
 from bench.pictures import SPARE, add_pictures, indexed, listed, stored
-from headstart.core.augment import AugmentParams
-from headstart.core.report import Silent
-from headstart.learn.backbone import BackboneParams, load_backbone
-from headstart.learn.device import RuntimeParams, prepare
-from headstart.learn.frozen import FrozenBackbone
-from headstart.learn.pictures import Pictures
-from headstart.params import load_section
+from headstart.activations.computed import row_places, write_activations
+from headstart.activations.frozen import FrozenBackbone
+from headstart.backbone.backbone import BackboneParams, load_backbone
+from headstart.backbone.device import RuntimeParams, prepare
+from headstart.checks.whole_file import load_section
+from headstart.indexing.index import write_index
+from headstart.kept.outs import file_md5
+from headstart.kept.records import known_records, rows_once
+from headstart.kept.remembered import Remembered
+from headstart.pictures.resized import picture_places
+from headstart.project.report import Silent
 from headstart.steps.index_images import DECODED
 from headstart.steps.precompute_activations import precompute_activations
 from headstart.steps.precompute_views import PrecomputeViewsParams, precompute_views
-from headstart.store.computed_activations import row_places, write_activations
-from headstart.store.index import write_index
-from headstart.store.outs import file_md5
-from headstart.store.records import known_records, rows_once
-from headstart.store.remembered import Remembered
-from headstart.store.resized import picture_places
+from headstart.views.augment import AugmentParams
+from headstart.views.pictures import Pictures
 
 OUTS = ("index", "resized", "plain", "views")
 

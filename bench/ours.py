@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 
 from bench.pictures import SPARE, add_pictures
 from bench.start_up import start_up
-from headstart.store.runs import read_run
+from headstart.tracking.records import read_run
 
 ROOT = Path(__file__).parents[1]
 CYCLES, HEAD_EPOCHS, AUGMENTED_EPOCHS, N_ITER = 3, 3, 3, 40  # cycles of 1, 2 and 4 epochs

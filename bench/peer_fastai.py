@@ -17,7 +17,7 @@ import click
 import torch
 from safetensors.torch import load_file
 
-from headstart.learn import torchvision_ops  # noqa: F401  (must come before fastai)
+from headstart.backbone import torchvision_ops  # noqa: F401  (must come before fastai)
 
 warnings.filterwarnings("ignore")
 

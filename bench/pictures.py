@@ -6,18 +6,19 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from headstart.core.once import Known, Once, anew
-from headstart.core.report import Silent
-from headstart.core.workers import in_order
-from headstart.params import load_section
+from headstart.checks.whole_file import load_section
+from headstart.image_files.image_folder import ImageFolder, write_images
+from headstart.image_files.tree import list_tree
+from headstart.indexing.index import Index
+from headstart.kept.once import Known, Once, anew
+from headstart.pictures.resized import ResizedPictures, write_resized
+from headstart.pictures.table import first_paths
+from headstart.project.located import UserPath
+from headstart.project.report import Silent
+from headstart.project.workers import in_order
 from headstart.steps.fetch_images import fetch_images
 from headstart.steps.index_images import IndexImagesParams, index_images
 from headstart.steps.resize import ResizeParams, resize
-from headstart.store.image_folder import ImageFolder, write_images
-from headstart.store.images import list_tree
-from headstart.store.index import Index, first_paths
-from headstart.store.resized import ResizedPictures, write_resized
-from headstart.store.sources import UserPath
 
 PHOTO_PX = (500, 375)  # width and height; about 50 kB
 SPARE = 1.15  # stored or resized pictures are so much larger than the input

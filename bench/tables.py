@@ -15,8 +15,8 @@ from typing import Any
 import click
 from scipy import stats
 
-from headstart.core.intervals import wilson
-from headstart.core.spread import mean_and_sd
+from headstart.commands.spread import mean_and_sd
+from headstart.evaluation.intervals import wilson
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "bench/results"

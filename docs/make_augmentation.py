@@ -15,11 +15,11 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from sklearn.datasets import load_sample_image
 
-from headstart.core.augment import AugmentParams, draw
-from headstart.core.draws import PLAIN, Draw
-from headstart.core.frame import Frame
-from headstart.learn.pictures import cropped, moved
-from headstart.params import read_section
+from headstart.backbone.frame import Frame
+from headstart.project.params import read_section
+from headstart.views.augment import AugmentParams, draw
+from headstart.views.draws import PLAIN, Draw
+from headstart.views.pictures import cropped, moved
 
 HERE = Path(__file__).parent
 RECIPE = HERE.parent / "recipes" / "dogscats-resnet34.yaml"

@@ -8,7 +8,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from headstart.learn.phases import PhaseParams
+from headstart.training.phases import PhaseParams
 
 N_BATCHES = 100  # steps of an epoch
 MOMENTUM = 0.95

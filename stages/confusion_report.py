@@ -4,14 +4,15 @@ from pathlib import Path
 
 import click
 
-from headstart import lines, live
-from headstart.params import load_section
+from headstart.checks.whole_file import load_section
+from headstart.pictures.resized import ResizedPictures
+from headstart.pictures.table import first_paths, read_pictures
+from headstart.prediction.predictions import read_predictions
+from headstart.project.files import read_json, write_json, write_report
 from headstart.steps.confusion_report import ConfusionReportParams, confusion_report
-from headstart.store.index import first_paths, read_pictures
-from headstart.store.predictions import read_predictions
-from headstart.store.reports import read_json, write_json, write_report
-from headstart.store.resized import ResizedPictures
-from headstart.terminal import PlainCommand
+from headstart.terminal import lines
+from headstart.terminal.plain_command import PlainCommand
+from headstart.tracking import live
 
 
 @click.command(cls=PlainCommand, help=__doc__)

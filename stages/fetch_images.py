@@ -4,15 +4,16 @@ from pathlib import Path
 
 import click
 
-from headstart import lines, live
-from headstart.params import load_section
+from headstart.checks.whole_file import load_section
+from headstart.fetching.image_sources import read_images_source, that_stays
+from headstart.fetching.remote_images import open_images
+from headstart.image_files.image_folder import write_images
+from headstart.image_files.tree import DatasetParams, list_tree, n_free_bytes
+from headstart.project.files import write_json
 from headstart.steps.fetch_images import fetch_images
-from headstart.store.image_folder import write_images
-from headstart.store.image_sources import read_images_source, that_stays
-from headstart.store.images import DatasetParams, list_tree, n_free_bytes
-from headstart.store.remote_images import open_images
-from headstart.store.reports import write_json
-from headstart.terminal import PlainCommand
+from headstart.terminal import lines
+from headstart.terminal.plain_command import PlainCommand
+from headstart.tracking import live
 
 FILE = click.Path(path_type=Path)
 

@@ -4,14 +4,15 @@ from pathlib import Path
 
 import click
 
-from headstart import lines, live
-from headstart.learn.backbone import BackboneParams
-from headstart.params import load_section
+from headstart.backbone.backbone import BackboneParams
+from headstart.backbone.tensors import write_tensors
+from headstart.checks.whole_file import load_section
+from headstart.fetching.weights_sources import read_source, read_weights_source
+from headstart.project.files import write_json
 from headstart.steps.fetch_weights import fetch_weights
-from headstart.store.reports import write_json
-from headstart.store.sources import read_weights_source
-from headstart.store.tensors import read_source, write_tensors
-from headstart.terminal import PlainCommand
+from headstart.terminal import lines
+from headstart.terminal.plain_command import PlainCommand
+from headstart.tracking import live
 
 FILE = click.Path(path_type=Path)
 

@@ -5,19 +5,20 @@ from pathlib import Path
 
 import click
 
-from headstart import lines, live
-from headstart.core.figures import lr_curve_figure
-from headstart.core.lr_curve import suggest
-from headstart.core.sampling import SamplingParams
-from headstart.learn.device import RuntimeParams, prepare
-from headstart.learn.head import HeadParams
-from headstart.learn.optimizer import OptimizerParams
-from headstart.params import load_section
+from headstart.activations.stored import read_activations
+from headstart.backbone.device import RuntimeParams, prepare
+from headstart.checks.whole_file import load_section
+from headstart.labels.labels import read_labels
+from headstart.network.head import HeadParams
+from headstart.project.files import write_csv, write_figure, write_json
+from headstart.reporting.figures import lr_curve_figure
 from headstart.steps.find_lr_head import FindLrHeadParams, find_lr_head
-from headstart.store.activations import read_activations
-from headstart.store.index import read_labels
-from headstart.store.reports import write_csv, write_figure, write_json
-from headstart.terminal import PlainCommand
+from headstart.terminal import lines
+from headstart.terminal.plain_command import PlainCommand
+from headstart.tracking import live
+from headstart.training.lr_curve import suggest
+from headstart.training.optimizer import OptimizerParams
+from headstart.training.sampling import SamplingParams
 
 FILE = click.Path(path_type=Path)
 

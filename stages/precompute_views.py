@@ -4,21 +4,22 @@ from pathlib import Path
 
 import click
 
-from headstart import lines, live
-from headstart.core.augment import AugmentParams
-from headstart.learn.backbone import BackboneParams, load_backbone
-from headstart.learn.device import RuntimeParams, prepare
-from headstart.learn.frozen import FrozenBackbone
-from headstart.learn.pictures import Pictures
-from headstart.params import load_section
+from headstart.activations.computed import row_places, write_activations
+from headstart.activations.frozen import FrozenBackbone
+from headstart.backbone.backbone import BackboneParams, load_backbone
+from headstart.backbone.device import RuntimeParams, prepare
+from headstart.checks.whole_file import load_section
+from headstart.kept.records import rows_once
+from headstart.kept.remembered import Remembered
+from headstart.pictures.resized import ResizedPictures
+from headstart.pictures.table import read_ids
+from headstart.project.files import write_json
 from headstart.steps.precompute_views import PrecomputeViewsParams, precompute_views
-from headstart.store.computed_activations import row_places, write_activations
-from headstart.store.index import read_ids
-from headstart.store.records import rows_once
-from headstart.store.remembered import Remembered
-from headstart.store.reports import write_json
-from headstart.store.resized import ResizedPictures
-from headstart.terminal import PlainCommand
+from headstart.terminal import lines
+from headstart.terminal.plain_command import PlainCommand
+from headstart.tracking import live
+from headstart.views.augment import AugmentParams
+from headstart.views.pictures import Pictures
 
 FILE = click.Path(path_type=Path)
 

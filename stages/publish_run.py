@@ -4,13 +4,13 @@ from pathlib import Path
 
 import click
 
-from headstart import lines
-from headstart.params import read_params
+from headstart.project.files import read_json, write_json
+from headstart.project.params import read_params
 from headstart.steps.publish_run import publish_run
-from headstart.store.reports import read_json, write_json
-from headstart.store.runs import read_run
-from headstart.terminal import PlainCommand
-from headstart.tracking import publish
+from headstart.terminal import lines
+from headstart.terminal.plain_command import PlainCommand
+from headstart.tracking.records import read_run
+from headstart.tracking.tracker import publish
 
 FILE = click.Path(path_type=Path)
 

@@ -4,15 +4,16 @@ from pathlib import Path
 
 import click
 
-from headstart import lines, live
-from headstart.params import load_section
+from headstart.checks.whole_file import load_section
+from headstart.image_files.image_folder import ImageFolder
+from headstart.kept.remembered import Remembered
+from headstart.pictures.resized import picture_places, write_resized
+from headstart.pictures.table import first_paths, read_pictures
+from headstart.project.files import write_json
 from headstart.steps.resize import ResizeParams, resize
-from headstart.store.image_folder import ImageFolder
-from headstart.store.index import first_paths, read_pictures
-from headstart.store.remembered import Remembered
-from headstart.store.reports import write_json
-from headstart.store.resized import picture_places, write_resized
-from headstart.terminal import PlainCommand
+from headstart.terminal import lines
+from headstart.terminal.plain_command import PlainCommand
+from headstart.tracking import live
 
 FILE = click.Path(path_type=Path)
 

@@ -4,19 +4,20 @@ from pathlib import Path
 
 import click
 
-from headstart import lines, live
-from headstart.core.figures import epoch_curves_figure
-from headstart.core.sampling import SamplingParams
-from headstart.core.task import SCORE
-from headstart.learn.device import RuntimeParams, prepare
-from headstart.learn.optimizer import OptimizerParams
-from headstart.params import load_section
+from headstart.activations.stored import read_activations
+from headstart.backbone.device import RuntimeParams, prepare
+from headstart.checks.whole_file import load_section
+from headstart.labels.labels import read_labels
+from headstart.labels.task import SCORE
+from headstart.network.checkpoints import read_checkpoint, write_checkpoint
+from headstart.project.files import write_csv, write_figure, write_json
+from headstart.reporting.figures import epoch_curves_figure
 from headstart.steps.train_augmented import TrainAugmentedParams, train_augmented
-from headstart.store.activations import read_activations
-from headstart.store.checkpoints import read_checkpoint, write_checkpoint
-from headstart.store.index import read_labels
-from headstart.store.reports import write_csv, write_figure, write_json
-from headstart.terminal import PlainCommand
+from headstart.terminal import lines
+from headstart.terminal.plain_command import PlainCommand
+from headstart.tracking import live
+from headstart.training.optimizer import OptimizerParams
+from headstart.training.sampling import SamplingParams
 
 FILE = click.Path(path_type=Path)
 

@@ -4,21 +4,22 @@ from pathlib import Path
 
 import click
 
-from headstart import lines, live
-from headstart.core.figures import epoch_curves_figure
-from headstart.core.lr_curve import Suggestion
-from headstart.core.sampling import SamplingParams
-from headstart.core.task import SCORE
-from headstart.learn.device import RuntimeParams, prepare
-from headstart.learn.head import HeadParams
-from headstart.learn.optimizer import OptimizerParams
-from headstart.params import load_section
+from headstart.activations.stored import read_activations
+from headstart.backbone.device import RuntimeParams, prepare
+from headstart.checks.whole_file import load_section
+from headstart.labels.labels import read_labels
+from headstart.labels.task import SCORE
+from headstart.network.checkpoints import write_checkpoint
+from headstart.network.head import HeadParams
+from headstart.project.files import read_json, write_csv, write_figure, write_json
+from headstart.reporting.figures import epoch_curves_figure
 from headstart.steps.train_head import TrainHeadParams, train_head
-from headstart.store.activations import read_activations
-from headstart.store.checkpoints import write_checkpoint
-from headstart.store.index import read_labels
-from headstart.store.reports import read_json, write_csv, write_figure, write_json
-from headstart.terminal import PlainCommand
+from headstart.terminal import lines
+from headstart.terminal.plain_command import PlainCommand
+from headstart.tracking import live
+from headstart.training.lr_curve import Suggestion
+from headstart.training.optimizer import OptimizerParams
+from headstart.training.sampling import SamplingParams
 
 FILE = click.Path(path_type=Path)
 

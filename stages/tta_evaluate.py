@@ -4,23 +4,24 @@ from pathlib import Path
 
 import click
 
-from headstart import lines, live
-from headstart.core.augment import AugmentParams
-from headstart.core.headline import headline
-from headstart.learn.backbone import load_backbone
-from headstart.learn.device import RuntimeParams, prepare
-from headstart.learn.objective import Objective
-from headstart.learn.pictures import Pictures
-from headstart.learn.prediction import Predictor, Trained
-from headstart.params import load_section
+from headstart.backbone.backbone import load_backbone
+from headstart.backbone.device import RuntimeParams, prepare
+from headstart.checks.whole_file import load_section
+from headstart.evaluation.headline import headline
+from headstart.kept.records import rows_once
+from headstart.labels.labels import read_labels
+from headstart.network.checkpoints import read_checkpoint, write_checkpoint
+from headstart.network.objective import Objective
+from headstart.pictures.resized import ResizedPictures
+from headstart.prediction.predictions import write_predictions
+from headstart.prediction.predictor import Predictor, Trained
+from headstart.project.files import write_json
 from headstart.steps.tta_evaluate import TtaEvaluateParams, tta_evaluate
-from headstart.store.checkpoints import read_checkpoint, write_checkpoint
-from headstart.store.index import read_labels
-from headstart.store.predictions import write_predictions
-from headstart.store.records import rows_once
-from headstart.store.reports import write_json
-from headstart.store.resized import ResizedPictures
-from headstart.terminal import PlainCommand
+from headstart.terminal import lines
+from headstart.terminal.plain_command import PlainCommand
+from headstart.tracking import live
+from headstart.views.augment import AugmentParams
+from headstart.views.pictures import Pictures
 
 FILE = click.Path(path_type=Path)
 

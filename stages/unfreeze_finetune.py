@@ -4,23 +4,24 @@ from pathlib import Path
 
 import click
 
-from headstart import lines, live
-from headstart.core.augment import AugmentParams
-from headstart.core.figures import epoch_curves_figure
-from headstart.core.lr_curve import Suggestion
-from headstart.core.sampling import SamplingParams
-from headstart.core.task import SCORE
-from headstart.learn.backbone import load_backbone
-from headstart.learn.device import RuntimeParams, prepare
-from headstart.learn.phases import FinetuneOptimizerParams
-from headstart.learn.pictures import Pictures
-from headstart.params import load_section
+from headstart.backbone.backbone import load_backbone
+from headstart.backbone.device import RuntimeParams, prepare
+from headstart.checks.whole_file import load_section
+from headstart.labels.labels import read_labels
+from headstart.labels.task import SCORE
+from headstart.network.checkpoints import read_checkpoint, write_checkpoint
+from headstart.pictures.resized import ResizedPictures
+from headstart.project.files import read_json, write_csv, write_figure, write_json
+from headstart.reporting.figures import epoch_curves_figure
 from headstart.steps.unfreeze_finetune import UnfreezeFinetuneParams, unfreeze_finetune
-from headstart.store.checkpoints import read_checkpoint, write_checkpoint
-from headstart.store.index import read_labels
-from headstart.store.reports import read_json, write_csv, write_figure, write_json
-from headstart.store.resized import ResizedPictures
-from headstart.terminal import PlainCommand
+from headstart.terminal import lines
+from headstart.terminal.plain_command import PlainCommand
+from headstart.tracking import live
+from headstart.training.lr_curve import Suggestion
+from headstart.training.phases import FinetuneOptimizerParams
+from headstart.training.sampling import SamplingParams
+from headstart.views.augment import AugmentParams
+from headstart.views.pictures import Pictures
 
 FILE = click.Path(path_type=Path)
 

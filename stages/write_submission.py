@@ -4,14 +4,15 @@ from pathlib import Path
 
 import click
 
-from headstart import lines, live
-from headstart.params import load_section
+from headstart.checks.whole_file import load_section
+from headstart.image_files.image_folder import ImageFolder
+from headstart.pictures.table import read_pictures
+from headstart.prediction.predictions import read_predictions
+from headstart.project.files import write_csv, write_json
 from headstart.steps.write_submission import WriteSubmissionParams, write_submission
-from headstart.store.image_folder import ImageFolder
-from headstart.store.index import read_pictures
-from headstart.store.predictions import read_predictions
-from headstart.store.reports import write_csv, write_json
-from headstart.terminal import PlainCommand
+from headstart.terminal import lines
+from headstart.terminal.plain_command import PlainCommand
+from headstart.tracking import live
 
 FILE = click.Path(path_type=Path)
 

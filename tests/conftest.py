@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from headstart.tracking import Tracker
+from headstart.tracking.tracker import Tracker
 
 OURS = ("MLFLOW_", "DVC_", "HEADSTART_")
 

@@ -3,7 +3,7 @@
 import ast
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,17 +17,14 @@ NO_SECTION = {"fetch-images", "fetch-weights", "precompute-activations", "publis
 FROM_PARAMS = {"fetch-images": "${dataset.source}", "fetch-weights": "${backbone.weights}"}
 # What a process does at its start and end, which no output's bytes depend on.
 START = ("src/headstart/__init__.py", {"atexit", "gc", "os"})
-# What a run tells its tracker and the terminal: no output's bytes depend on it.
-TOLD = tuple(
-    f"src/headstart/{name}.py"
-    for name in (
-        *("bars", "lines", "live", "terminal"),
-        *("tracking", "tracking_names", "tracking_runs", "tracking_store"),
-    )
-)
-# What only refuses a wrong params.yaml: it reads the models of all stages, and none depends on it.
-CHECKS = "src/headstart/checks/"
-WORK_FOLDER = (".headstart", "src/headstart/store/work.py")
+PACKAGE = "src/headstart/"
+STEPS = f"{PACKAGE}steps/"
+# What a run tells its tracker and the terminal, what refuses a wrong params.yaml, and the commands of
+# a person: no output's bytes depend on them, so a stage does not declare them.
+UNDECLARED = frozenset({"terminal", "tracking", "checks", "commands"})
+# The row of publish-run is what it tells the tracker.
+DECLARED_BY = {"publish-run": frozenset({"tracking"})}
+WORK_FOLDER = (".headstart", f"{PACKAGE}project/work.py")
 
 
 @dataclass(frozen=True)
@@ -50,12 +47,13 @@ class Stage:
         return f"stages/{self.snake}.py"
 
     @property
-    def modules(self) -> set[str]:
+    def code(self) -> set[str]:
+        """The rooms that it declares, and its step."""
         return {dep for dep in self.deps if dep.startswith("src/")}
 
     @property
     def data(self) -> set[str]:
-        return self.deps - self.modules - {self.script}
+        return self.deps - self.code - {self.script}
 
 
 def read_yaml(path: Path) -> Any:
@@ -123,7 +121,8 @@ def _stage_problems(root: Path, stage: Stage) -> Iterator[str]:
     yield from _difference(name, "section", _sections(root, tree), stage.params, "loads")
     if name not in NO_SECTION and stage.snake not in stage.params:
         yield f"{name}: it has no section {stage.snake} of its own."
-    yield from _difference(name, "module", closure(root, stage.script), stage.modules, "imports")
+    rooms = rooms_of(closure(root, stage.script, UNDECLARED - DECLARED_BY.get(name, frozenset())))
+    yield from _difference(name, "room", rooms, stage.code, "imports")
     if stage.script not in stage.deps:
         yield f"{name}: it runs {stage.script} and does not declare it."
     keywords = [keyword for call in _calls(tree, "command") for keyword in call.keywords]
@@ -180,7 +179,7 @@ def _mirror_problems(root: Path, stages: list[Stage]) -> Iterator[str]:
     names = {stage.snake for stage in stages}
     for folder, pattern in (
         ("stages", "{}.py"),
-        ("src/headstart/steps", "{}.py"),
+        (STEPS.rstrip("/"), "{}.py"),
         ("tests/steps", "test_{}.py"),
     ):
         files = {path.name for path in (root / folder).glob("*.py")} - {
@@ -251,7 +250,7 @@ def _problems_of_one_file(tree: ast.Module, place: str) -> Iterator[str]:
                 yield f"{place}:{node.lineno} knows the path {node.value!r}."
             if node.value.startswith(WORK_FOLDER[0]) and place != WORK_FOLDER[1]:
                 yield f"{place}:{node.lineno} opens the work folder {node.value!r}."
-        if place.startswith(CHECKS) or not isinstance(node, ast.Call):
+        if room_of(place) == "checks" or not isinstance(node, ast.Call):
             continue
         if _called(node) in ("import_module", "__import__"):
             yield f"{place}:{node.lineno} imports a module that no reader can see."
@@ -280,22 +279,30 @@ def _sections(root: Path, tree: ast.Module) -> set[str]:
     return set(_first_arguments(tree, "load_section"))
 
 
-def closure(root: Path, script: str) -> set[str]:
+def closure(root: Path, script: str, apart: frozenset[str] = UNDECLARED) -> set[str]:
     """Return every module of the package that `script` imports, directly or not, as paths.
 
-    Imports inside functions count. What a run tells and the checks of params.yaml are apart: they
-    cannot change an output's bytes, so neither their modules nor what only they import is listed.
-    __init__ files are empty (the package's own sets garbage collection and OpenMP alone), which is
-    checked.
+    Imports inside functions count. What lies in the rooms `apart` cannot change an output's bytes: it
+    is not listed, nor what only it imports. __init__ files are empty, which is checked.
     """
     seen: set[str] = set()
     todo = [script]
     while todo:
         for module in _imports(root, todo.pop()):
-            if module not in seen and module not in TOLD and not module.startswith(CHECKS):
+            if module not in seen and room_of(module) not in apart:
                 seen.add(module)
                 todo.append(module)
     return {module for module in seen if not module.endswith("__init__.py")}
+
+
+def room_of(module: str) -> str:
+    """The room of a module's path: the first folder below the package."""
+    return module.removeprefix(PACKAGE).split("/")[0]
+
+
+def rooms_of(modules: Iterable[str]) -> set[str]:
+    """What dvc.yaml declares for these modules: their rooms as folders, a step as its file."""
+    return {m if m.startswith(STEPS) else PACKAGE + room_of(m) for m in modules}
 
 
 def _imports(root: Path, place: str) -> Iterator[str]:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from headstart.core.augment import AugmentParams
-from headstart.learn.backbone import BackboneParams
+from headstart.backbone.backbone import BackboneParams
+from headstart.views.augment import AugmentParams
 
 N_BYTES_MAX = 1_500_000
 

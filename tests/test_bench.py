@@ -25,9 +25,9 @@ from bench.tables import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headstart.core.lr_curve import RULES
-from headstart.learn.backbone import Backbone
-from headstart.store.tensors import NamedTensors, write_tensors
+from headstart.backbone.backbone import Backbone
+from headstart.backbone.tensors import NamedTensors, write_tensors
+from headstart.training.lr_curve import RULES
 
 
 def run(repo_root: Path, module: str, *arguments: str) -> str:

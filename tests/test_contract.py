@@ -126,16 +126,23 @@ def add(path: Path, text: str) -> None:
     path.write_text(path.read_text() + text)
 
 
+def add_room(root: Path) -> None:
+    (root / ROOM).mkdir()
+    for name in ("__init__", "unused"):
+        (root / ROOM / f"{name}.py").touch()
+
+
 STEP, SCRIPT = "src/headstart/steps/train_head.py", "stages/train_head.py"
 LATE = "\n\ndef _late() -> None:\n    {}\n"
-UNUSED = "headstart.core.unused"
+ROOM = "src/headstart/extra"  # that no stage declares
+UNUSED = "headstart.extra.unused"
 
 
 ABSOLUTE = [
     f"import {UNUSED}",
     f"import {UNUSED} as other",
     f"from {UNUSED} import something",
-    "from headstart.core import unused",
+    "from headstart.extra import unused",
 ]
 
 
@@ -143,45 +150,44 @@ ABSOLUTE = [
     ("file", "line"),
     [
         *((f, line) for f in (SCRIPT, STEP) for line in ABSOLUTE),
-        (STEP, "from ..core import unused"),
+        (STEP, "from ..extra import unused"),
     ],
 )
 @pytest.mark.parametrize("form", ["\n{}\n", LATE])
 def test_an_import_that_is_not_declared_is_found(
     copy: Path, file: str, form: str, line: str
 ) -> None:
-    (copy / "src/headstart/core/unused.py").write_text("something = 1\n")
+    add_room(copy)
     add(copy / file, form.format(line))
-    found = "train-head: it imports the module src/headstart/core/unused.py and does not declare it"
+    found = f"train-head: it imports the room {ROOM} and does not declare it"
     assert any(found in problem for problem in problems(copy))
 
 
 def test_an_import_of_an_import_is_found(copy: Path) -> None:
-    (copy / "src/headstart/core/unused.py").write_text("import headstart.core.unused2\n")
-    (copy / "src/headstart/core/unused2.py").write_text("")
-    add(copy / STEP, f"import {UNUSED}\n")
-    assert any("src/headstart/core/unused2.py" in problem for problem in problems(copy))
+    add_room(copy)
+    add(copy / "src/headstart/scores/metrics.py", f"\nimport {UNUSED}\n")
+    assert any(f"train-head: it imports the room {ROOM}" in problem for problem in problems(copy))
 
 
 @pytest.mark.parametrize(
-    "module", ["bars", "lines", "live", "terminal", "tracking", "checks/whole_file"]
+    "module", ["terminal/lines", "tracking/live", "checks/whole_file", "terminal/plain_command"]
 )
 def test_what_changes_no_byte_is_apart_but_not_what_others_import_too(
     copy: Path, module: str
 ) -> None:
-    (copy / "src/headstart/core/unused.py").write_text("")
+    add_room(copy)
     add(copy / f"src/headstart/{module}.py", f"\nimport {UNUSED}\n")
-    assert problems(copy) == []
+    assert not any("train-head" in problem for problem in problems(copy))
     add(copy / STEP, f"\nimport {UNUSED}\n")
-    assert "src/headstart/core/unused.py" in closure(copy, SCRIPT)
+    assert f"{ROOM}/unused.py" in closure(copy, SCRIPT)
 
 
-def test_a_module_that_no_import_reaches_is_found(copy: Path) -> None:
-    edit_stage(copy, lambda stage: stage["deps"].append("src/headstart/core/unused.py"))
-    assert any("declares the module" in problem for problem in problems(copy))
+def test_a_room_that_no_import_reaches_is_found(copy: Path) -> None:
+    edit_stage(copy, lambda stage: stage["deps"].append(ROOM))
+    assert any("declares the room" in problem for problem in problems(copy))
 
 
-def test_a_module_taken_from_the_list_is_found(copy: Path) -> None:
+def test_a_step_taken_from_the_list_is_found(copy: Path) -> None:
     edit_stage(copy, lambda stage: stage["deps"].remove(STEP))
     assert any(STEP in problem for problem in problems(copy))
 
@@ -324,7 +330,10 @@ def test_a_stage_that_depends_on_a_run_is_found(copy: Path) -> None:
     [
         ('PATH = "data/2_resized"', "knows the path"),
         ('PATH = ".headstart/work"', "opens the work folder"),
-        ("import importlib\nimportlib.import_module('headstart.core.tta')", "no reader can see"),
+        (
+            "import importlib\nimportlib.import_module('headstart.evaluation.tta')",
+            "no reader can see",
+        ),
     ],
 )
 def test_a_hidden_path_or_import_in_the_package_is_found(
@@ -334,9 +343,9 @@ def test_a_hidden_path_or_import_in_the_package_is_found(
     assert any(sentence in problem for problem in problems(copy))
 
 
-@pytest.mark.parametrize("package", ["headstart", "headstart/core"])
+@pytest.mark.parametrize("package", ["headstart", "headstart/scores"])
 def test_a_re_export_is_found(copy: Path, package: str) -> None:
-    add(copy / f"src/{package}/__init__.py", "from headstart.core.section import Section\n")
+    add(copy / f"src/{package}/__init__.py", "from headstart.project.section import Section\n")
     assert any("must be empty" in problem for problem in problems(copy))
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from headstart.core.section import Section
-from headstart.learn.phases import FinetuneOptimizerParams, PhaseParams
+from headstart.project.section import Section
+from headstart.training.phases import FinetuneOptimizerParams, PhaseParams
 
 DOCS = Path(__file__).parents[1] / "docs"
 

@@ -19,11 +19,12 @@ import pytest
 from mlflow import MlflowClient
 from PIL import Image
 
-from headstart.core.state import numbers
-from headstart.params import read_params
-from headstart.store.index import read_labels, read_pictures
-from headstart.store.predictions import read_predictions
-from tests.project import Project, assert_row_is_right, runs_of
+from headstart.labels.labels import read_labels
+from headstart.pictures.table import read_pictures
+from headstart.prediction.predictions import read_predictions
+from headstart.project.params import read_params
+from headstart.tracking.state import numbers
+from tests.whole_project import Project, assert_row_is_right, runs_of
 
 pytestmark = pytest.mark.end_to_end
 

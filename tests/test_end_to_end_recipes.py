@@ -16,11 +16,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from headstart.params import read_params
-from headstart.store.checkpoints import read_checkpoint
-from headstart.store.index import read_labels, read_pictures
-from headstart.store.predictions import Predictions, read_predictions
-from tests.project import Project
+from headstart.labels.labels import read_labels
+from headstart.network.checkpoints import read_checkpoint
+from headstart.pictures.table import read_pictures
+from headstart.prediction.predictions import Predictions, read_predictions
+from headstart.project.params import read_params
+from tests.whole_project import Project
 
 pytestmark = pytest.mark.end_to_end
 

@@ -6,12 +6,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from headstart.params import read_params
-from headstart.store.checkpoints import read_checkpoint
-from headstart.store.predictions import read_predictions
-from headstart.store.reports import flatten
-from tests.project import Project, assert_row_is_right, runs_of
+from headstart.network.checkpoints import read_checkpoint
+from headstart.prediction.predictions import read_predictions
+from headstart.project.files import flatten
+from headstart.project.params import read_params
 from tests.test_end_to_end_recipes import generated, write_rows
+from tests.whole_project import Project, assert_row_is_right, runs_of
 
 pytestmark = pytest.mark.end_to_end
 

@@ -10,13 +10,13 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+from headstart.prediction.predictions import Predictions
+from headstart.project.files import write_report
 from headstart.steps.confusion_report import (
     ConfusionReport,
     ConfusionReportParams,
     confusion_report,
 )
-from headstart.store.predictions import Predictions
-from headstart.store.reports import write_report
 from tests.sheets import tiles
 from tests.steps.test_confusion_report import Decoder
 

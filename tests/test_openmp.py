@@ -49,7 +49,7 @@ def said(command: list[str], env: dict[str, str]) -> str:
 
 
 def test_it_is_set_before_torch_is_loaded_everywhere() -> None:
-    commands = [*STAGES, *BENCHES, "headstart.cli"]
+    commands = [*STAGES, *BENCHES, "headstart.commands.cli"]
     assert len(commands) > 25
     processes = {
         name: subprocess.Popen(

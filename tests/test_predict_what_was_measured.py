@@ -20,14 +20,14 @@ from click.testing import CliRunner
 from PIL import Image
 from ruamel.yaml import YAML
 
-from headstart import live
-from headstart.cli import main
-from headstart.core.report import Silent
-from headstart.store.checkpoints import read_checkpoint
-from headstart.store.index import read_pictures
-from headstart.store.predictions import read_predictions
+from headstart.commands.cli import main
+from headstart.network.checkpoints import read_checkpoint
+from headstart.pictures.table import read_pictures
+from headstart.prediction.predictions import read_predictions
+from headstart.project.report import Silent
+from headstart.tracking import live
 from tests.contract import read_stages
-from tests.core.test_rgb import ORIENTATION
+from tests.pictures.test_rgb import ORIENTATION
 
 STORED_PX, FULL_PX, SMALL_PX = 96, 64, 32  # the smallest of them reads copies of 42 px
 MODEL = Path("data/4_checkpoints/model.safetensors")

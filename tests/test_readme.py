@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 import pytest
 
-from headstart.cli import main
+from headstart.commands.cli import main
 from tests.contract import read_stages
 
 INSTALL = "python3.11 -m venv .venv && . .venv/bin/activate && pip install -e"
@@ -204,8 +204,8 @@ def tree_paths(block: str) -> list[str]:
 def test_the_reader_of_trees() -> None:
     tree = "README.md  dvc.yaml\nsrc/headstart/  the package\n  core/  formulas\n    a.py  b\nx/ y"
     assert tree_paths(tree) == [
-        *("README.md", "dvc.yaml", "src/headstart/", "src/headstart/core/"),
-        *("src/headstart/core/a.py", "x/"),
+        *("README.md", "dvc.yaml", "src/headstart/", "src/headstart/scores/"),
+        *("src/headstart/scores/a.py", "x/"),
     ]
 
 

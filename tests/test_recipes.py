@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from headstart.backbone import torchvision_ops  # noqa: F401  (must come before timm)
+from headstart.backbone.backbone import BackboneParams
 from headstart.checks.whole_file import check_file
-from headstart.learn import torchvision_ops  # noqa: F401  (must come before timm)
-from headstart.learn.backbone import BackboneParams
-from headstart.params import read_params, read_section
+from headstart.project.params import read_params, read_section
 from headstart.steps.find_lr_finetune import FindLrFinetuneParams
 from headstart.steps.precompute_views import PrecomputeViewsParams
 from headstart.steps.train_augmented import TrainAugmentedParams

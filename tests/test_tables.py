@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from headstart.core.headline import headline
+from headstart.evaluation.headline import headline
 from tests.contract import read_yaml
 from tests.repository import run
 

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from headstart.core.section import Section
-from headstart.core.state import Row, flatten, numbers, state_of
-from headstart.live import stage_run
-from headstart.store.runs import RunRecord, read_run
-from headstart.tracking import Tracker
+from headstart.project.section import Section
+from headstart.tracking.live import stage_run
+from headstart.tracking.records import RunRecord, read_run
+from headstart.tracking.state import Row, flatten, numbers, state_of
+from headstart.tracking.tracker import Tracker
 
 
 class Phase(Section):

@@ -10,7 +10,7 @@ from annotated_types import Ge, Gt, Le, Lt, MinLen
 from hypothesis import strategies as st
 
 from headstart.checks.sections import SECTIONS, model_of
-from headstart.core.section import Section
+from headstart.project.section import Section
 
 
 @dataclass(frozen=True)

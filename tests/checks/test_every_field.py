@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from headstart.checks.sections import model_of, read_sections
-from headstart.params import PARAMS_FILE, ParamsError, parse_section, read_params
+from headstart.project.params import PARAMS_FILE, ParamsError, parse_section, read_params
 from tests.checks.fields import FieldOf, Leaf, every_field, forbidden
 
 ROOT = Path(__file__).parents[2]

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from headstart.backbone import torchvision_ops  # noqa: F401  (must come before timm)
 from headstart.checks.networks import is_registered, unknown_network, wrong_tensors
-from headstart.learn import torchvision_ops  # noqa: F401  (must come before timm)
-from headstart.params import PARAMS_FILE
+from headstart.project.params import PARAMS_FILE
 
 ROOT = Path(__file__).parents[2]
 

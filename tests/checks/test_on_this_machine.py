@@ -9,7 +9,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from headstart.checks.on_this_machine import missing_here
-from headstart.params import PARAMS_FILE, read_params
+from headstart.project.params import PARAMS_FILE, read_params
 
 ROOT = Path(__file__).parents[2]
 RIGHT = read_params(ROOT / "params.yaml")

@@ -9,7 +9,7 @@ import pytest
 from headstart.checks.cautions import WARNINGS
 from headstart.checks.rules import ERRORS, broken
 from headstart.checks.sections import read_sections
-from headstart.params import PARAMS_FILE, read_params
+from headstart.project.params import PARAMS_FILE, read_params
 
 ROOT = Path(__file__).parents[2]
 RIGHT = read_params(ROOT / "params.yaml")

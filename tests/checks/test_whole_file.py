@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from headstart.checks.whole_file import check_file, require_right_file
-from headstart.params import PARAMS_FILE, ParamsError, load_section
-from headstart.store.images import DatasetParams
+from headstart.checks.whole_file import check_file, load_section, require_right_file
+from headstart.image_files.tree import DatasetParams
+from headstart.project.params import PARAMS_FILE, ParamsError
 
 ROOT = Path(__file__).parents[2]
 Edit = Callable[[dict[str, Any]], None]

@@ -4,16 +4,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from headstart.core.augment import AugmentParams
-from headstart.core.report import Silent
-from headstart.learn.backbone import Backbone
-from headstart.learn.frozen import FrozenBackbone
+from headstart.activations.computed import Computation
+from headstart.activations.frozen import FrozenBackbone
+from headstart.activations.stored import Activations, SizedActivations
+from headstart.backbone.backbone import Backbone
+from headstart.labels.labels import Labels
+from headstart.project.report import Silent
 from headstart.steps.precompute_activations import precompute_activations
 from headstart.steps.precompute_views import PrecomputeViewsParams, precompute_views
-from headstart.store.activations import Activations, SizedActivations
-from headstart.store.computed_activations import Computation
-from headstart.store.index import Labels
-from tests.learn.conftest import SIZE, small_backbone, small_pictures
+from headstart.views.augment import AugmentParams
+from tests.small_networks import SIZE, small_backbone, small_pictures
 
 IDS = [f"{i:03}" for i in range(45)]
 CLASSES = ("a", "b", "c")

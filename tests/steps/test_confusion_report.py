@@ -11,14 +11,14 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
-from headstart.core.confusion import Pick
+from headstart.prediction.predictions import Predictions
+from headstart.project.files import write_report
+from headstart.reporting.confusion import Pick
 from headstart.steps.confusion_report import (
     ConfusionReport,
     ConfusionReportParams,
     confusion_report,
 )
-from headstart.store.predictions import Predictions
-from headstart.store.reports import write_report
 from tests.sheets import tiles
 
 CLASSES = ("cat", "d<o>g")

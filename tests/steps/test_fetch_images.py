@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from headstart.core.report import Silent
+from headstart.fetching.image_sources import PackageImages, tree_digest
+from headstart.image_files.image_folder import ImageFolder, ListedFile, write_images
+from headstart.image_files.tree import list_tree
+from headstart.project.located import SourceError, UserPath
+from headstart.project.report import Silent
 from headstart.steps.fetch_images import fetch_images
-from headstart.store.image_folder import ImageFolder, ListedFile, write_images
-from headstart.store.image_sources import PackageImages, tree_digest
-from headstart.store.images import list_tree
-from headstart.store.sources import SourceError, UserPath
-from tests.project import Project
+from tests.fetching.test_archives import packed
 from tests.server import Cut, serve
-from tests.store.test_archives import packed
+from tests.whole_project import Project
 
 CONTENT = {"cats/1.jpg": b"one", "dogs/2.jpg": b"two!"}
 

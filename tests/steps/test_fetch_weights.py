@@ -16,16 +16,22 @@ import torch
 from safetensors.torch import save, save_file
 from torch import Tensor
 
-from headstart.learn.backbone import (
+from headstart.backbone.backbone import (
     BackboneParams,
     UnsuitableBackboneError,
     load_backbone,
     tensors_digest,
 )
-from headstart.learn.weights import WeightsError
+from headstart.backbone.tensors import NamedTensors, write_tensors
+from headstart.fetching.weights import WeightsError
+from headstart.fetching.weights_sources import (
+    RandomWeights,
+    TimmWeights,
+    read_source,
+    read_weights_source,
+)
+from headstart.project.located import UserPath
 from headstart.steps.fetch_weights import UntrainedWarning, fetch_weights
-from headstart.store.sources import RandomWeights, TimmWeights, UserPath, read_weights_source
-from headstart.store.tensors import NamedTensors, read_source, write_tensors
 
 RESNET = "test_resnet"  # timm's own miniature networks: the structure of the real ones
 
@@ -168,10 +174,10 @@ def test_timms_own_download(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 IN_A_PROCESS_OF_ITS_OWN = """
 import json, sys
-from headstart.learn.backbone import BackboneParams, tensors_digest
+from headstart.backbone.backbone import BackboneParams, tensors_digest
 from headstart.steps.fetch_weights import fetch_weights
-from headstart.store.sources import read_weights_source
-from headstart.store.tensors import read_source
+from headstart.fetching.weights_sources import read_weights_source
+from headstart.fetching.weights_sources import read_source
 
 for name in sys.argv[1:]:
     weights = "sources/timm-pretrained.yaml"

@@ -1,13 +1,13 @@
 import pytest
 
-from headstart.core.report import Silent
-from headstart.learn.backbone import Backbone, tensors_digest
-from headstart.learn.device import PLAIN_CPU
+from headstart.activations.stored import SizedActivations
+from headstart.backbone.backbone import Backbone, tensors_digest
+from headstart.backbone.device import PLAIN_CPU
+from headstart.labels.labels import Labels
+from headstart.project.report import Silent
 from headstart.steps.find_lr_finetune import FindLrFinetuneParams, find_lr_finetune
 from headstart.steps.train_head import train_head
-from headstart.store.activations import SizedActivations
-from headstart.store.index import Labels
-from tests.learn.conftest import small_backbone, small_pictures
+from tests.small_networks import small_backbone, small_pictures
 from tests.steps.conftest import AUGMENT
 from tests.steps.test_train_head import AS_THEY_ARE, HEAD, NONE, PARAMS, SGD
 from tests.steps.test_unfreeze_finetune import OPTIMIZER

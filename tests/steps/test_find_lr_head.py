@@ -1,13 +1,13 @@
 import torch
 
-from headstart.core.report import Silent
-from headstart.core.sampling import SamplingParams
-from headstart.learn.device import PLAIN_CPU
-from headstart.learn.head import HeadParams
-from headstart.learn.optimizer import OptimizerParams
+from headstart.activations.stored import SizedActivations
+from headstart.backbone.device import PLAIN_CPU
+from headstart.labels.labels import Labels
+from headstart.network.head import HeadParams
+from headstart.project.report import Silent
 from headstart.steps.find_lr_head import FindLrHeadParams, find_lr_head
-from headstart.store.activations import SizedActivations
-from headstart.store.index import Labels
+from headstart.training.optimizer import OptimizerParams
+from headstart.training.sampling import SamplingParams
 
 HEAD = HeadParams(hidden_units=16, dropout=(0.25, 0.5))
 SGD = OptimizerParams(name="sgd", momentum=0.9, weight_decay=0.0, clip_norm=0.0, batch_size=8)

@@ -11,20 +11,20 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
-from headstart.core.once import Known
-from headstart.core.report import Silent
-from headstart.core.rgb import decode_rgb
+from headstart.fetching.image_sources import PackageImages, read_images_source
+from headstart.image_files.tree import list_tree
+from headstart.indexing.index import Index, write_index
+from headstart.kept.once import Known
+from headstart.kept.records import known_records
+from headstart.pictures.rgb import decode_rgb
+from headstart.project.located import locate
+from headstart.project.report import Silent
 from headstart.steps.index_images import (
     DECODED,
     IndexImagesError,
     IndexImagesParams,
     index_images,
 )
-from headstart.store.image_sources import PackageImages, read_images_source
-from headstart.store.images import list_tree
-from headstart.store.index import Index, write_index
-from headstart.store.records import known_records
-from headstart.store.sources import locate
 
 Files = dict[str, bytes]
 

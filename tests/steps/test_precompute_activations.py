@@ -1,12 +1,12 @@
 import numpy as np
 import torch
 
-from headstart.core.draws import PLAIN
-from headstart.learn.backbone import Backbone
-from headstart.learn.pictures import cropped
+from headstart.activations.stored import SizedActivations
+from headstart.backbone.backbone import Backbone
 from headstart.steps.precompute_activations import precompute_activations
-from headstart.store.activations import SizedActivations
-from tests.learn.conftest import SIZE, SQUARE, picture
+from headstart.views.draws import PLAIN
+from headstart.views.pictures import cropped
+from tests.small_networks import SIZE, SQUARE, picture
 from tests.steps.conftest import IDS, computed, frozen
 
 
@@ -28,7 +28,7 @@ def test_a_pictures_features_do_not_depend_on_its_company(
 
 
 def test_the_backbone_is_left_as_it_was(backbone: Backbone, plain: SizedActivations) -> None:
-    from headstart.learn.backbone import tensors_digest
+    from headstart.backbone.backbone import tensors_digest
 
     assert tensors_digest(backbone.model.state_dict()) == plain.first().manifest.weights
     assert not backbone.training

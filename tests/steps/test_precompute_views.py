@@ -9,16 +9,16 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from headstart.core.frame import Frame
-from headstart.core.once import Once, anew
-from headstart.core.report import Silent
-from headstart.learn.backbone import Backbone
-from headstart.learn.frozen import FrozenBackbone, Row
+from headstart.activations.frozen import FrozenBackbone, Row
+from headstart.activations.stored import SizedActivations
+from headstart.backbone.backbone import Backbone
+from headstart.backbone.frame import Frame
+from headstart.kept.once import Once, anew
+from headstart.kept.records import rows_once
+from headstart.labels.labels import Labels
+from headstart.project.report import Silent
 from headstart.steps.precompute_views import precompute_views
-from headstart.store.activations import SizedActivations
-from headstart.store.index import Labels
-from headstart.store.records import rows_once
-from tests.learn.conftest import SIZE, SQUARE, small_backbone, small_pictures
+from tests.small_networks import SIZE, SQUARE, small_backbone, small_pictures
 from tests.steps.conftest import AUGMENT, IDS, VIEWS, computed, frozen
 
 Compute = Callable[[Sequence[str]], Iterable[Row]]

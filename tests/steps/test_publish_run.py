@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from headstart.core.state import flatten, numbers, state_of
 from headstart.steps.publish_run import publish_run
-from headstart.store.runs import RunRecord, write_run
+from headstart.tracking.records import RunRecord, write_run
+from headstart.tracking.state import flatten, numbers, state_of
 
 PARAMS = {"train_head": {"lr": 0.01, "phases": [{"train": "head"}], "empty": []}}
 METRICS = {"train_head": {"valid": {"accuracy": 0.5}, "rule": "steepest", "done": True}}

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from headstart.core.report import Silent
+from headstart.fetching.image_sources import PackageImages, read_images_source
+from headstart.image_files.tree import list_tree
+from headstart.kept.records import made_once
+from headstart.project.located import locate
+from headstart.project.report import Silent
 from headstart.steps.resize import ResizeParams, resize
-from headstart.store.image_sources import PackageImages, read_images_source
-from headstart.store.images import list_tree
-from headstart.store.records import made_once
-from headstart.store.sources import locate
 
 
 def encoded(image: Image.Image, form: str = "PNG", **options: object) -> bytes:

@@ -6,14 +6,12 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from headstart.core.lr_curve import Suggestion
-from headstart.core.report import Silent
-from headstart.core.sampling import SamplingParams
-from headstart.learn.backbone import Backbone, tensors_digest
-from headstart.learn.device import PLAIN_CPU
-from headstart.learn.divergence import DivergedError
-from headstart.learn.optimizer import OptimizerParams
-from headstart.learn.phases import FinetuneOptimizerParams
+from headstart.activations.stored import Activations, ActivationsError, SizedActivations
+from headstart.backbone.backbone import Backbone, tensors_digest
+from headstart.backbone.device import PLAIN_CPU
+from headstart.labels.labels import Labels
+from headstart.network.checkpoints import Checkpoint, CheckpointError, named_tensors
+from headstart.project.report import Silent
 from headstart.steps.precompute_activations import precompute_activations
 from headstart.steps.precompute_views import precompute_views
 from headstart.steps.train_augmented import (
@@ -22,10 +20,12 @@ from headstart.steps.train_augmented import (
 )
 from headstart.steps.train_head import train_head
 from headstart.steps.unfreeze_finetune import UnfreezeFinetuneParams, unfreeze_finetune
-from headstart.store.activations import Activations, ActivationsError, SizedActivations
-from headstart.store.checkpoints import Checkpoint, CheckpointError, named_tensors
-from headstart.store.index import Labels
-from tests.learn.conftest import SIZE, small_pictures
+from headstart.training.divergence import DivergedError
+from headstart.training.lr_curve import Suggestion
+from headstart.training.optimizer import OptimizerParams
+from headstart.training.phases import FinetuneOptimizerParams
+from headstart.training.sampling import SamplingParams
+from tests.small_networks import SIZE, small_pictures
 from tests.steps.conftest import AUGMENT, IDS, VIEWS, computed, frozen, sized
 from tests.steps.test_train_head import AS_THEY_ARE, HEAD, NONE, PARAMS, SGD
 

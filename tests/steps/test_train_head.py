@@ -4,17 +4,17 @@ import pandas as pd
 import pytest
 import torch
 
-from headstart.core.lr_curve import Suggestion
-from headstart.core.report import Silent
-from headstart.core.sampling import Balance, SamplingParams
-from headstart.learn.device import PLAIN_CPU
-from headstart.learn.divergence import DivergedError
-from headstart.learn.head import HeadParams
-from headstart.learn.optimizer import OptimizerParams
+from headstart.activations.stored import Activations, ActivationsError, SizedActivations
+from headstart.backbone.device import PLAIN_CPU
+from headstart.labels.labels import Labels
+from headstart.network.checkpoints import Training
+from headstart.network.head import HeadParams
+from headstart.project.report import Silent
 from headstart.steps.train_head import TrainHeadParams, train_head
-from headstart.store.activations import Activations, ActivationsError, SizedActivations
-from headstart.store.checkpoints import Training
-from headstart.store.index import Labels
+from headstart.training.divergence import DivergedError
+from headstart.training.lr_curve import Suggestion
+from headstart.training.optimizer import OptimizerParams
+from headstart.training.sampling import Balance, SamplingParams
 from tests.steps.conftest import CLASSES, make_labels, sized
 
 HEAD = HeadParams(hidden_units=16, dropout=(0.25, 0.5))

@@ -18,13 +18,13 @@ from sklearn.metrics import (
     recall_score,
 )
 
-from headstart.core.metrics import Floats
-from headstart.core.task import Task
-from headstart.core.thresholds import DEFAULT_THRESHOLD, cross_fitted, decide, find_thresholds
+from headstart.labels.labels import Labels
+from headstart.labels.task import Task
+from headstart.prediction.predictions import Kind, read_predictions, write_predictions
+from headstart.project.files import flatten
+from headstart.scores.metrics import Floats
+from headstart.scores.thresholds import DEFAULT_THRESHOLD, cross_fitted, decide, find_thresholds
 from headstart.steps.tta_evaluate import KINDS, Evaluation, TtaEvaluateParams, tta_evaluate
-from headstart.store.index import Labels
-from headstart.store.predictions import Kind, read_predictions, write_predictions
-from headstart.store.reports import flatten
 
 CLASSES = ("cat", "dog", "owl")
 PARAMS = TtaEvaluateParams(

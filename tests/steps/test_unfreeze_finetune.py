@@ -8,22 +8,22 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
-from headstart.core.lr_curve import Suggestion
-from headstart.core.report import Silent
-from headstart.learn.device import PLAIN_CPU
-from headstart.learn.divergence import DivergedError
-from headstart.learn.gradients import PrecisionError
-from headstart.learn.layer_groups import parameter_groups
-from headstart.learn.network import Network
-from headstart.learn.objective import Objective
-from headstart.learn.phases import FinetuneOptimizerParams
-from headstart.learn.prediction import Predictor, Trained
+from headstart.activations.stored import SizedActivations
+from headstart.backbone.device import PLAIN_CPU
+from headstart.labels.labels import Labels
+from headstart.network.checkpoints import Checkpoint, CheckpointError, Training
+from headstart.network.network import Network
+from headstart.network.objective import Objective
+from headstart.prediction.predictor import Predictor, Trained
+from headstart.project.report import Silent
 from headstart.steps.train_head import train_head
 from headstart.steps.unfreeze_finetune import Finetuning, UnfreezeFinetuneParams, unfreeze_finetune
-from headstart.store.activations import SizedActivations
-from headstart.store.checkpoints import Checkpoint, CheckpointError, Training
-from headstart.store.index import Labels
-from tests.learn.conftest import SIZE, small_backbone, small_network, small_pictures
+from headstart.training.divergence import DivergedError
+from headstart.training.gradients import PrecisionError
+from headstart.training.layer_groups import parameter_groups
+from headstart.training.lr_curve import Suggestion
+from headstart.training.phases import FinetuneOptimizerParams
+from tests.small_networks import SIZE, small_backbone, small_network, small_pictures
 from tests.steps.conftest import AUGMENT, make_labels
 from tests.steps.test_train_head import AS_THEY_ARE, HEAD, NONE, PARAMS, SGD
 

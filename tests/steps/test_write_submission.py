@@ -11,13 +11,13 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
+from headstart.prediction.predictions import Predictions
+from headstart.project.files import write_csv
 from headstart.steps.write_submission import (
     Submission,
     WriteSubmissionParams,
     write_submission,
 )
-from headstart.store.predictions import Predictions
-from headstart.store.reports import write_csv
 
 CLASSES = ("cat", "dog", "fox")
 PARAMS = WriteSubmissionParams(

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from headstart.backbone.backbone import BackboneParams
 from headstart.checks.rules import Rule, input_px
-from headstart.learn.backbone import BackboneParams
 from headstart.steps.confusion_report import ConfusionReportParams
 from headstart.steps.find_lr_finetune import FindLrFinetuneParams
 from headstart.steps.index_images import IndexImagesParams

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headstart.checks.on_this_machine import text_at
-from headstart.store.sources import SourceError, UserPath, read_weights_source
+from headstart.fetching.weights_sources import read_weights_source
+from headstart.project.located import SourceError, UserPath
 
 if TYPE_CHECKING:
     from torch import nn
@@ -27,7 +28,7 @@ def unknown_network(values: Mapping[str, Any], path: Path) -> Iterator[str]:
     name = text_at(values, "backbone.name")
     if not name or is_registered(name):
         return
-    from headstart.learn.backbone import UnsuitableBackboneError
+    from headstart.backbone.backbone import UnsuitableBackboneError
 
     try:
         _on_paper(name)
@@ -50,9 +51,9 @@ def wrong_tensors(values: Mapping[str, Any], path: Path) -> Iterator[str]:
         return
     if not name or not isinstance(source, UserPath):
         return
-    from headstart.learn.backbone import UnsuitableBackboneError
-    from headstart.learn.weights import WeightsError, fitted
-    from headstart.store.tensors import TensorsError, read_tensors
+    from headstart.backbone.backbone import UnsuitableBackboneError
+    from headstart.backbone.tensors import TensorsError, read_tensors
+    from headstart.fetching.weights import WeightsError, fitted
 
     try:
         fitted(read_tensors(source.path).tensors, _on_paper(name), name, weights)
@@ -69,8 +70,8 @@ def _on_paper(name: str) -> "nn.Module":
     # late: they take seconds
     import torch
 
-    from headstart.learn import torchvision_ops  # noqa: F401  (must come before timm)
-    from headstart.learn.backbone import timm_model
+    from headstart.backbone import torchvision_ops  # noqa: F401  (must come before timm)
+    from headstart.backbone.backbone import timm_model
 
     with torch.device("meta"):
         return timm_model(name)

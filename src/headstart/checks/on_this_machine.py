@@ -6,15 +6,13 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from headstart.store.image_sources import ArchiveImages, ImagesSource, read_images_source
-from headstart.store.sources import (
+from headstart.fetching.image_sources import ArchiveImages, ImagesSource, read_images_source
+from headstart.fetching.weights_sources import (
     PackageWeights,
-    SourceError,
-    UserPath,
-    locate,
     read_weights_source,
     same_architecture,
 )
+from headstart.project.located import SourceError, UserPath, locate
 
 IN_THE_PICTURES = {
     "index_images.labels": Path.is_file,

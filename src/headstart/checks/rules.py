@@ -6,14 +6,9 @@ Where a step would refuse the same, the rule asks the step's own function, so th
 from collections.abc import Callable, Iterator, Mapping
 from inspect import signature
 
-from headstart.core.augment import AugmentParams
-from headstart.core.lr_curve import LrCurve, RangeTestParams, suggest
-from headstart.core.section import Section
-from headstart.core.sizes import Size, px
-from headstart.learn.backbone import BackboneParams
-from headstart.learn.layer_groups import first_group
-from headstart.learn.optimizer import OptimizerParams
-from headstart.learn.phases import FinetuneOptimizerParams, PhasesParams, Rate, rate
+from headstart.backbone.backbone import BackboneParams
+from headstart.backbone.sizes import Size, px
+from headstart.project.section import Section
 from headstart.steps.find_lr_finetune import FindLrFinetuneParams
 from headstart.steps.find_lr_head import FindLrHeadParams
 from headstart.steps.resize import ResizeParams
@@ -21,6 +16,11 @@ from headstart.steps.train_augmented import TrainAugmentedParams
 from headstart.steps.train_head import TrainHeadParams
 from headstart.steps.tta_evaluate import TtaEvaluateParams
 from headstart.steps.unfreeze_finetune import UnfreezeFinetuneParams
+from headstart.training.layer_groups import first_group
+from headstart.training.lr_curve import LrCurve, RangeTestParams, suggest
+from headstart.training.optimizer import OptimizerParams
+from headstart.training.phases import FinetuneOptimizerParams, PhasesParams, Rate, rate
+from headstart.views.augment import AugmentParams
 
 Rule = Callable[..., Iterator[str]]
 

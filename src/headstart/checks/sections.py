@@ -5,18 +5,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from headstart.core.section import Section
-from headstart.params import ParamsError, parse_section
+from headstart.project.params import ParamsError, parse_section
+from headstart.project.section import Section
 
 SHARED = {
-    "dataset": "headstart.store.images.DatasetParams",
-    "backbone": "headstart.learn.backbone.BackboneParams",
-    "head": "headstart.learn.head.HeadParams",
-    "augment": "headstart.core.augment.AugmentParams",
-    "sampling": "headstart.core.sampling.SamplingParams",
-    "optimizer_head": "headstart.learn.optimizer.OptimizerParams",
-    "optimizer_finetune": "headstart.learn.phases.FinetuneOptimizerParams",
-    "runtime": "headstart.learn.device.RuntimeParams",
+    "dataset": "headstart.image_files.tree.DatasetParams",
+    "backbone": "headstart.backbone.backbone.BackboneParams",
+    "head": "headstart.network.head.HeadParams",
+    "augment": "headstart.views.augment.AugmentParams",
+    "sampling": "headstart.training.sampling.SamplingParams",
+    "optimizer_head": "headstart.training.optimizer.OptimizerParams",
+    "optimizer_finetune": "headstart.training.phases.FinetuneOptimizerParams",
+    "runtime": "headstart.backbone.device.RuntimeParams",
 }
 OWN = (
     *("index_images", "resize", "precompute_views"),

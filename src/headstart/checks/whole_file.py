@@ -8,10 +8,13 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
-from headstart.params import PARAMS_FILE, ParamsError, read_params
-from headstart.store.work import code_digest, note_place
+from headstart.project.params import PARAMS_FILE, ParamsError, read_params, read_section
+from headstart.project.section import Section
+from headstart.project.work import code_digest, note_place
+
+S = TypeVar("S", bound=Section)
 
 
 class Verdict(NamedTuple):
@@ -21,6 +24,20 @@ class Verdict(NamedTuple):
     """What cannot run, or could only be a mistake."""
     warnings: list[str]
     """What runs, and may not be what was meant; empty where there are errors."""
+
+
+def load_section(name: str, model: type[S]) -> S:
+    """Section `name` of params.yaml, for a stage.
+
+    All sections are checked, not this one alone, so that no stage works for an hour before a later
+    one refuses its numbers. A file that was found right is remembered. A stage that loads `dataset`
+    stands at the beginning: all that is fetched must be there.
+
+    Raises:
+        ParamsError: names every problem of every section, in one sentence each.
+    """
+    require_right_file(PARAMS_FILE, at_sources=name == "dataset")
+    return read_section(name, model)
 
 
 def check_file(path: Path) -> Verdict:

@@ -11,16 +11,16 @@ from matplotlib.figure import Figure
 from PIL import Image
 from pydantic import Field
 
-from headstart.core.class_confusion import ClassConfusion
-from headstart.core.confusion import Pick, matrix_tables
-from headstart.core.confusion_figures import Tile, confusion_figure, contact_sheet_figure
-from headstart.core.confusion_page import CLASS_SHEETS, confusion_page
-from headstart.core.fine_tuning_note import fine_tuning_note
-from headstart.core.label_confusion import LabelConfusion
-from headstart.core.label_page import LABEL_SHEETS, ReportedOn, label_page
-from headstart.core.scoring_note import scoring_note
-from headstart.core.section import Section
-from headstart.store.predictions import Predictions
+from headstart.labels.scoring_note import scoring_note
+from headstart.prediction.predictions import Predictions
+from headstart.project.section import Section
+from headstart.reporting.class_confusion import ClassConfusion
+from headstart.reporting.confusion import Pick, matrix_tables
+from headstart.reporting.confusion_figures import Tile, confusion_figure, contact_sheet_figure
+from headstart.reporting.confusion_page import CLASS_SHEETS, confusion_page
+from headstart.reporting.fine_tuning_note import fine_tuning_note
+from headstart.reporting.label_confusion import LabelConfusion
+from headstart.reporting.label_page import LABEL_SHEETS, ReportedOn, label_page
 
 Decode = Callable[[str], Image.Image]
 

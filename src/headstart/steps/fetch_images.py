@@ -4,12 +4,12 @@ import hashlib
 from collections.abc import Iterator
 from functools import partial
 
-from headstart.core.report import Report
-from headstart.core.workers import in_order
-from headstart.store.image_folder import ListedFile
-from headstart.store.image_sources import ImagesSource, PackageImages, tree_digest
-from headstart.store.images import Tree
-from headstart.store.sources import SourceError
+from headstart.fetching.image_sources import ImagesSource, PackageImages, tree_digest
+from headstart.image_files.image_folder import ListedFile
+from headstart.image_files.tree import Tree
+from headstart.project.located import SourceError
+from headstart.project.report import Report
+from headstart.project.workers import in_order
 
 
 def fetch_images(

@@ -6,19 +6,19 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from headstart.learn import torchvision_ops  # noqa: F401  (must come before timm)
-from headstart.learn.backbone import Backbone, BackboneParams
-from headstart.learn.seeding import torch_seed
-from headstart.learn.weights import WeightsError, fitted, renamed
-from headstart.store.sources import (
+from headstart.backbone import torchvision_ops  # noqa: F401  (must come before timm)
+from headstart.backbone.backbone import Backbone, BackboneParams
+from headstart.backbone.seeding import torch_seed
+from headstart.backbone.tensors import NamedTensors
+from headstart.fetching.weights import WeightsError, fitted, renamed
+from headstart.fetching.weights_sources import (
     PackageWeights,
     RandomWeights,
     TimmWeights,
-    UserPath,
     WeightsSource,
     same_architecture,
 )
-from headstart.store.tensors import NamedTensors
+from headstart.project.located import UserPath
 
 
 class UntrainedWarning(UserWarning):

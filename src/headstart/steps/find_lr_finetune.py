@@ -2,20 +2,19 @@
 
 from pydantic import Field
 
-from headstart.core.augment import AugmentParams
-from headstart.core.lr_curve import LrCurve, RangeTestParams
-from headstart.core.report import Report
-from headstart.core.sampling import SamplingParams
-from headstart.core.sizes import Size, px
-from headstart.learn.backbone import Backbone
-from headstart.learn.fit import Material, Trainer
-from headstart.learn.network import join
-from headstart.learn.objective import balanced
-from headstart.learn.phases import FinetuneOptimizerParams, unfrozen
-from headstart.learn.pictures import Pictures
-from headstart.learn.sources import PictureSource
-from headstart.store.checkpoints import Checkpoint
-from headstart.store.index import Labels
+from headstart.backbone.backbone import Backbone
+from headstart.backbone.sizes import Size, px
+from headstart.labels.labels import Labels
+from headstart.network.checkpoints import Checkpoint
+from headstart.network.network import join
+from headstart.project.report import Report
+from headstart.training.fit import Material, Trainer
+from headstart.training.lr_curve import LrCurve, RangeTestParams
+from headstart.training.phases import FinetuneOptimizerParams, unfrozen
+from headstart.training.picture_source import PictureSource
+from headstart.training.sampling import SamplingParams, balanced
+from headstart.views.augment import AugmentParams
+from headstart.views.pictures import Pictures
 
 
 class FindLrFinetuneParams(RangeTestParams):

@@ -1,18 +1,17 @@
 """The learning-rate range test of a fresh head on cached activations."""
 
-from headstart.core.lr_curve import LrCurve, RangeTestParams
-from headstart.core.report import Report
-from headstart.core.sampling import SamplingParams
-from headstart.learn.cached_head import cached_material, head_trainer
-from headstart.learn.device import Compute
-from headstart.learn.head import HeadParams, create_head
-from headstart.learn.objective import balanced
-from headstart.learn.optimizer import OptimizerParams
-from headstart.learn.phases import head_phase
-from headstart.learn.seeding import torch_seed
-from headstart.learn.sources import FeatureSource
-from headstart.store.activations import Activations
-from headstart.store.index import Labels
+from headstart.activations.stored import Activations
+from headstart.backbone.device import Compute
+from headstart.backbone.seeding import torch_seed
+from headstart.labels.labels import Labels
+from headstart.network.head import HeadParams, create_head
+from headstart.project.report import Report
+from headstart.training.cached_head import cached_material, head_trainer
+from headstart.training.feature_source import FeatureSource
+from headstart.training.lr_curve import LrCurve, RangeTestParams
+from headstart.training.optimizer import OptimizerParams
+from headstart.training.phases import head_phase
+from headstart.training.sampling import SamplingParams, balanced
 
 
 class FindLrHeadParams(RangeTestParams):

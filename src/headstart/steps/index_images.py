@@ -12,19 +12,20 @@ import PIL
 from PIL import UnidentifiedImageError
 from pydantic import Field, model_validator
 
-from headstart.core.errors import HeadstartError
-from headstart.core.label_table import parse_table
-from headstart.core.labelling import Meanings, Problem, agreed, from_folders, from_table
-from headstart.core.once import Known, NothingKnown
-from headstart.core.report import Report
-from headstart.core.rgb import PICTURE_SUFFIXES, decode_rgb, why_unreadable
-from headstart.core.scoring_note import scoring_note
-from headstart.core.section import Section
-from headstart.core.splits import SplitRule, assign
-from headstart.core.task import Task
-from headstart.core.workers import in_order
-from headstart.store.images import BelowImages
-from headstart.store.index import Index, Labels
+from headstart.image_files.tree import BelowImages
+from headstart.indexing.index import Index
+from headstart.indexing.label_table import parse_table
+from headstart.indexing.labelling import Meanings, Problem, agreed, from_folders, from_table
+from headstart.indexing.splits import SplitRule, assign
+from headstart.kept.once import Known, NothingKnown
+from headstart.labels.labels import Labels
+from headstart.labels.scoring_note import scoring_note
+from headstart.labels.task import Task
+from headstart.pictures.rgb import PICTURE_SUFFIXES, decode_rgb, why_unreadable
+from headstart.project.errors import HeadstartError
+from headstart.project.report import Report
+from headstart.project.section import Section
+from headstart.project.workers import in_order
 
 N_SHOWN = 20  # problems that an error message lists
 

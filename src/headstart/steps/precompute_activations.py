@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from headstart.learn.frozen import FrozenBackbone
-from headstart.store.activations import Manifest
-from headstart.store.computed_activations import Computation
+from headstart.activations.computed import Computation
+from headstart.activations.frozen import FrozenBackbone
+from headstart.activations.stored import Manifest
 
 
 def precompute_activations(frozen: FrozenBackbone, ids: Sequence[str], digest: str) -> Computation:

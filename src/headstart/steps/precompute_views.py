@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
-from headstart.core.augment import AugmentParams
-from headstart.core.section import Section
-from headstart.learn.frozen import AugmentedView, FrozenBackbone
-from headstart.store.activations import Manifest
-from headstart.store.computed_activations import Computation
+from headstart.activations.computed import Computation
+from headstart.activations.frozen import AugmentedView, FrozenBackbone
+from headstart.activations.stored import Manifest
+from headstart.project.section import Section
+from headstart.views.augment import AugmentParams
 
 
 class PrecomputeViewsParams(Section):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from headstart.core.state import Row, flatten, numbers, state_of
+from headstart.tracking.state import Row, flatten, numbers, state_of
 
 
 def publish_run(params: Mapping[str, Any], metrics: Mapping[str, Mapping[str, Any]]) -> Row:

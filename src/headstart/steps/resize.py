@@ -6,11 +6,11 @@ import PIL
 import pyarrow as pa
 from pydantic import Field
 
-from headstart.core.once import Once, anew
-from headstart.core.preprocessing import Codec, StoredForm
-from headstart.core.report import Report
-from headstart.core.section import Section
-from headstart.core.workers import in_order
+from headstart.kept.once import Once, anew
+from headstart.pictures.preprocessing import Codec, StoredForm
+from headstart.project.report import Report
+from headstart.project.section import Section
+from headstart.project.workers import in_order
 
 
 class ResizeParams(Section):

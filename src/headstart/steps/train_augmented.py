@@ -6,19 +6,18 @@ from typing import Self
 
 from pydantic import model_validator
 
-from headstart.core.report import Report
-from headstart.core.sampling import SamplingParams
-from headstart.core.sizes import px
-from headstart.learn.cached_head import cached_material, head_trainer
-from headstart.learn.device import Compute
-from headstart.learn.head import restore_head
-from headstart.learn.objective import balanced
-from headstart.learn.optimizer import OptimizerParams
-from headstart.learn.phases import PhasesParams, head_phase, scheduled
-from headstart.learn.sources import FeatureSource, views_of_epochs
-from headstart.store.activations import SizedActivations
-from headstart.store.checkpoints import Checkpoint, CheckpointError, Training, named_tensors
-from headstart.store.index import Labels
+from headstart.activations.stored import SizedActivations
+from headstart.backbone.device import Compute
+from headstart.backbone.sizes import px
+from headstart.labels.labels import Labels
+from headstart.network.checkpoints import Checkpoint, CheckpointError, Training, named_tensors
+from headstart.network.head import restore_head
+from headstart.project.report import Report
+from headstart.training.cached_head import cached_material, head_trainer
+from headstart.training.feature_source import FeatureSource, views_of_epochs
+from headstart.training.optimizer import OptimizerParams
+from headstart.training.phases import PhasesParams, head_phase, scheduled
+from headstart.training.sampling import SamplingParams, balanced
 
 
 class TrainAugmentedParams(PhasesParams):

@@ -5,23 +5,23 @@ from dataclasses import replace
 from pydantic import Field
 from torch import nn
 
-from headstart.core.lr_curve import Suggestion
-from headstart.core.report import Report, Silent
-from headstart.core.sampling import SamplingParams
-from headstart.core.schedules import constant
-from headstart.core.section import Section
-from headstart.learn.cached_head import balance_effect, cached_material, head_trainer
-from headstart.learn.device import Compute
-from headstart.learn.head import HeadParams, create_head
-from headstart.learn.objective import Objective, balanced
-from headstart.learn.optimizer import OptimizerParams
-from headstart.learn.outcome import FitResult
-from headstart.learn.phases import Rate, head_phase, lower, rate
-from headstart.learn.seeding import torch_seed
-from headstart.learn.sources import FeatureSource
-from headstart.store.activations import SizedActivations
-from headstart.store.checkpoints import Checkpoint, CheckpointInfo, Training, named_tensors
-from headstart.store.index import Labels
+from headstart.activations.stored import SizedActivations
+from headstart.backbone.device import Compute
+from headstart.backbone.seeding import torch_seed
+from headstart.labels.labels import Labels
+from headstart.network.checkpoints import Checkpoint, CheckpointInfo, Training, named_tensors
+from headstart.network.head import HeadParams, create_head
+from headstart.network.objective import Objective
+from headstart.project.report import Report, Silent
+from headstart.project.section import Section
+from headstart.training.cached_head import balance_effect, cached_material, head_trainer
+from headstart.training.feature_source import FeatureSource
+from headstart.training.lr_curve import Suggestion
+from headstart.training.optimizer import OptimizerParams
+from headstart.training.outcome import FitResult
+from headstart.training.phases import Rate, head_phase, lower, rate
+from headstart.training.sampling import SamplingParams, balanced
+from headstart.training.schedules import constant
 
 
 class TrainHeadParams(Section):

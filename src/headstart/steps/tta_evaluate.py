@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from headstart.core.metrics import Floats
-from headstart.core.scoring import Scoring, class_scores, label_scores
-from headstart.core.section import Section
-from headstart.core.thresholds import Search, cross_fitted, decide, find_thresholds
-from headstart.core.tta import Mean, mean_of_label_views, mean_of_views
-from headstart.store.index import Labels
-from headstart.store.predictions import Kind, Predictions
+from headstart.evaluation.scoring import Scoring, class_scores, label_scores
+from headstart.evaluation.tta import Mean, mean_of_label_views, mean_of_views
+from headstart.labels.labels import Labels
+from headstart.prediction.predictions import Kind, Predictions
+from headstart.project.section import Section
+from headstart.scores.metrics import Floats
+from headstart.scores.thresholds import Search, cross_fitted, decide, find_thresholds
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 

@@ -8,20 +8,19 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from headstart.core.augment import AugmentParams
-from headstart.core.lr_curve import Suggestion
-from headstart.core.report import Report
-from headstart.core.sampling import SamplingParams
-from headstart.core.sizes import px
-from headstart.learn.backbone import Backbone
-from headstart.learn.fit import Material, Trainer
-from headstart.learn.gradients import gradient_cosine, require_right_gradients
-from headstart.learn.inference import network_logits
-from headstart.learn.layer_groups import first_group
-from headstart.learn.network import join
-from headstart.learn.objective import Scores, balanced
-from headstart.learn.outcome import StopRule
-from headstart.learn.phases import (
+from headstart.backbone.backbone import Backbone
+from headstart.backbone.sizes import px
+from headstart.labels.labels import Labels
+from headstart.network.checkpoints import Checkpoint, Training
+from headstart.network.network import join
+from headstart.network.objective import Scores
+from headstart.project.report import Report
+from headstart.training.fit import Material, Trainer
+from headstart.training.gradients import gradient_cosine, require_right_gradients
+from headstart.training.layer_groups import first_group
+from headstart.training.lr_curve import Suggestion
+from headstart.training.outcome import StopRule
+from headstart.training.phases import (
     FinetuneOptimizerParams,
     PhasesParams,
     lower,
@@ -29,10 +28,11 @@ from headstart.learn.phases import (
     rate,
     set_mode,
 )
-from headstart.learn.pictures import Pictures
-from headstart.learn.sources import PictureSource
-from headstart.store.checkpoints import Checkpoint, Training
-from headstart.store.index import Labels
+from headstart.training.picture_source import PictureSource
+from headstart.training.sampling import SamplingParams, balanced
+from headstart.views.augment import AugmentParams
+from headstart.views.inference import network_logits
+from headstart.views.pictures import Pictures
 
 
 class UnfreezeFinetuneParams(PhasesParams):

@@ -9,14 +9,14 @@ from typing import Literal, Self
 import pandas as pd
 from pydantic import Field, model_validator
 
-from headstart.core.errors import HeadstartError
-from headstart.core.metrics import predicted_classes
-from headstart.core.rgb import PICTURE_SUFFIXES
-from headstart.core.section import Section
-from headstart.core.submission import parse_sample, rows_of_files, rows_of_sample
-from headstart.core.thresholds import decide
-from headstart.store.images import BelowImages
-from headstart.store.predictions import Kind, Predictions
+from headstart.image_files.tree import BelowImages
+from headstart.pictures.rgb import PICTURE_SUFFIXES
+from headstart.prediction.predictions import Kind, Predictions
+from headstart.project.errors import HeadstartError
+from headstart.project.section import Section
+from headstart.reporting.submission import parse_sample, rows_of_files, rows_of_sample
+from headstart.scores.metrics import predicted_classes
+from headstart.scores.thresholds import decide
 
 
 class WriteSubmissionParams(Section):

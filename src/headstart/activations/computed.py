@@ -1,0 +1,102 @@
+"""Activations on their way to disk, row by row as they are computed."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.lib.format import write_array_header_1_0
+from numpy.typing import NDArray
+
+from headstart.activations.stored import SIZES, Manifest
+from headstart.kept.outs import Part
+
+
+@dataclass(frozen=True)
+class Computation:
+    """Activations of one size that are computed as they are read.
+
+    Attributes:
+        ids: (N) picture ids, sorted.
+        n_views: V.
+        n_features: D.
+        rows: number of a view -> (D) float32 of each picture, in the order of the ids.
+        manifest: what shapes the bits.
+    """
+
+    ids: Sequence[str]
+    n_views: int
+    n_features: int
+    rows: Callable[[int], Iterable[NDArray[np.float32]]]
+    manifest: Manifest
+
+
+def write_activations(
+    folder: Path, full_px: int, computations: Iterable[Computation]
+) -> dict[str, int]:
+    """Write a folder a size below `folder`, row by row as they come; memory stays flat.
+
+    `folder` gets its name only when every row of every view of every size was written.
+
+    Args:
+        folder: of all sizes.
+        full_px: backbone.size_px.
+        computations: one a size, in the order of backbone.cached_px.
+
+    Returns:
+        n_pictures, n_views, n_sizes, and n_bytes of all sizes, for metrics.
+
+    Raises:
+        ValueError: a computation gives another number of rows than it has pictures, or of features.
+    """
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    sizes, counts, n_bytes = [], {}, 0
+    for computation in computations:
+        sizes.append(computation.manifest.size_px)
+        counts = _write_size(partial / str(sizes[-1]), computation)
+        n_bytes += counts["n_bytes"]
+    text = json.dumps({"full_px": full_px, "cached_px": sizes}, indent=2)
+    (partial / SIZES).write_text(text + "\n", encoding="utf-8")
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)
+    return {**counts, "n_sizes": len(sizes), "n_bytes": n_bytes}
+
+
+def row_places(folder: Path) -> Iterator[Part]:
+    """Where the rows lie in the features of each size: a part a view, in the order written."""
+    for size in json.loads((folder / SIZES).read_text(encoding="utf-8"))["cached_px"]:
+        file = folder / str(size) / "features.npy"
+        features = np.load(file, mmap_mode="r")
+        n_views, n_pictures, n_features = features.shape
+        row = n_features * features.itemsize
+        first = file.stat().st_size - n_views * n_pictures * row
+        for view in range(n_views):
+            start = first + view * n_pictures * row
+            yield Part(file, range(start, start + n_pictures * row, row), [row] * n_pictures)
+
+
+def _write_size(folder: Path, computation: Computation) -> dict[str, int]:
+    folder.mkdir()
+    ids, n_views = computation.ids, computation.n_views
+    shape = (n_views, len(ids), computation.n_features)
+    header = {"descr": np.dtype(np.float32).str, "fortran_order": False, "shape": shape}
+    # Not a memory map: its pages would count as this process's memory until the kernel wants them.
+    with (folder / "features.npy").open("wb", buffering=2**20) as file:
+        write_array_header_1_0(file, header)
+        for view in range(n_views):
+            for _, values in zip(ids, computation.rows(view), strict=True):
+                if values.shape != shape[2:]:
+                    raise ValueError(
+                        f"a row of features has {values.shape}; it must be {shape[2:]}."
+                    )
+                file.write(values.astype(np.float32, copy=False).tobytes())
+    pd.DataFrame({"id": list(ids)}).to_parquet(folder / "rows.parquet", index=False)
+    text = computation.manifest.model_dump_json(indent=2)
+    (folder / "manifest.json").write_text(text + "\n", encoding="utf-8")
+    n_bytes = (folder / "features.npy").stat().st_size
+    return {"n_pictures": len(ids), "n_views": n_views, "n_bytes": n_bytes}

@@ -1,0 +1,166 @@
+"""Cached features of one or more input sizes.
+
+Of each size one memory-mapped array, the ids of its rows, and a manifest of what shaped it.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from headstart.backbone.frame import Frame
+from headstart.backbone.precision import Precision
+from headstart.backbone.sizes import Size, px
+from headstart.pictures.preprocessing import Preprocessing
+from headstart.project.errors import HeadstartError
+
+SIZES = "sizes.json"
+
+
+class Manifest(BaseModel):
+    """What shaped the bits of a cache.
+
+    Attributes:
+        architecture: timm's name of the backbone.
+        weights: digest of the backbone's tensors.
+        mean: per channel, of inputs in [0, 1].
+        std: standard deviation per channel.
+        size_px: side of the square input.
+        frame: what the plain view shows of a picture.
+        preprocessing: what a picture file went through before it was cropped.
+        pictures: digest of the stored pictures.
+        transform: "plain", or the `augment` section behind the views.
+        seed: of the views.
+        precision: of the forward pass.
+        device: kind of device that computed them.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    architecture: str
+    weights: str
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    size_px: int
+    frame: Frame
+    preprocessing: Preprocessing
+    pictures: str
+    transform: str | dict[str, object]
+    seed: int | None = None
+    precision: Precision
+    device: str
+
+
+class ActivationsError(HeadstartError):
+    """Cached activations are not what their reader expects."""
+
+
+@dataclass(frozen=True)
+class Activations:
+    """A reader's view of the cache.
+
+    Attributes:
+        features: (V, N, D) float32, memory-mapped; V is 1 for the plain view.
+        ids: (N) picture ids, sorted.
+        manifest: what shaped the bits.
+    """
+
+    features: NDArray[np.float32]
+    ids: Sequence[str]
+    manifest: Manifest
+
+    def rows(self, ids: Sequence[str]) -> NDArray[np.int64]:
+        """Row numbers of `ids`, in their order.
+
+        Raises:
+            ActivationsError: an id has no row.
+        """
+        rows = pd.Index(self.ids).get_indexer(pd.Index(ids))
+        if (rows < 0).any():
+            missing = ids[int(np.argmax(rows < 0))]
+            raise ActivationsError(
+                f"the cached activations have no row for picture {missing} "
+                f"({int((rows < 0).sum())} of {len(ids)} are missing)."
+            )
+        return rows.astype(np.int64)
+
+    def of(self, ids: Sequence[str]) -> NDArray[np.float32]:
+        """(V, len(ids), D) of these pictures; the whole map, uncopied, where they are all of it."""
+        rows = self.rows(ids)
+        if len(rows) == len(self.ids) and (rows == np.arange(len(rows))).all():
+            return self.features
+        return self.features[:, rows]
+
+
+@dataclass(frozen=True)
+class SizedActivations:
+    """The cache of all sizes.
+
+    Attributes:
+        full_px: backbone.size_px, cached or not.
+        by_size: by input size in px, in the order of backbone.cached_px.
+    """
+
+    full_px: int
+    by_size: Mapping[int, Activations]
+
+    def first(self) -> Activations:
+        """Those of the size at which a head starts."""
+        return next(iter(self.by_size.values()))
+
+    def at(self, size: Size, key: str) -> Activations:
+        """Those of `size`, which params.yaml states under the dotted `key`.
+
+        Raises:
+            ActivationsError: they are not cached.
+            ValueError: the size is larger than backbone.size_px.
+        """
+        size_px = px(size, self.full_px, key)
+        if size_px not in self.by_size:
+            raise ActivationsError(
+                f"{key} is {size}, whose activations are not cached: backbone.cached_px stands for "
+                f"{', '.join(map(str, self.by_size))} px; name the size there too."
+            )
+        return self.by_size[size_px]
+
+
+def read_activations(folder: Path, **expected: object) -> SizedActivations:
+    """Open a cache whose manifests have the `expected` values.
+
+    Raises:
+        ActivationsError: the folder is no cache, or a manifest says otherwise than expected; the
+            sentence names each key with both values.
+    """
+    try:
+        about = json.loads((folder / SIZES).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ActivationsError(f"{folder} holds no activations (no {SIZES}).") from None
+    sizes = {size: _read_size(folder / str(size), expected) for size in about["cached_px"]}
+    return SizedActivations(about["full_px"], sizes)
+
+
+def _read_size(folder: Path, expected: Mapping[str, object]) -> Activations:
+    try:
+        text = (folder / "manifest.json").read_text(encoding="utf-8")
+        manifest = Manifest.model_validate_json(text)
+    except FileNotFoundError:
+        raise ActivationsError(f"{folder} holds no activations (no manifest.json).") from None
+    except ValidationError as error:
+        raise ActivationsError(f"{folder}/manifest.json is not readable: {error}") from None
+    differences = [
+        f"{key} is {getattr(manifest, key)!r}, expected {value!r}"
+        for key, value in expected.items()
+        if getattr(manifest, key) != value
+    ]
+    if differences:
+        raise ActivationsError(f"{folder} was computed otherwise: {'; '.join(differences)}.")
+    features = np.load(folder / "features.npy", mmap_mode="r")
+    ids = pd.read_parquet(folder / "rows.parquet")["id"].tolist()
+    if features.shape[1] != len(ids):
+        raise ActivationsError(f"{folder} has {features.shape[1]} rows for {len(ids)} pictures.")
+    return Activations(features, ids, manifest)

@@ -1,0 +1,200 @@
+"""Where and how precisely the arithmetic runs."""
+
+import ctypes
+import os
+import sys
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any, Literal
+
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor
+
+from headstart.backbone.precision import Precision
+from headstart.project.errors import HeadstartError
+from headstart.project.section import Section
+
+# A GPU is done with 32 pictures before the next kernels are launched.
+FORWARD_BATCH, FORWARD_BATCH_OF_GPU = 32, 128
+
+
+class RuntimeParams(Section):
+    """Section `runtime`: what of the machine's use shapes the bits of a result."""
+
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        description="auto: where the chip multiplies bf16, forward passes of frozen networks in it, "
+        "and of training the products of the backward pass, the rest in fp32; fp32: everything; bf16: "
+        "everything, if its gradients pass a check"
+    )
+    deterministic: bool = Field(description="refuse kernels whose result varies from run to run")
+
+
+@dataclass(frozen=True)
+class Compute:
+    """What `auto` became on this machine.
+
+    Attributes:
+        device: where all is computed.
+        inference_dtype: of forward passes that need no gradient.
+        training_dtype: of those that do.
+        backward_dtype: of the products of the backward pass, if another.
+    """
+
+    device: torch.device
+    inference_dtype: torch.dtype
+    training_dtype: torch.dtype
+    backward_dtype: torch.dtype | None = None
+
+    def autocast(self, training: bool) -> AbstractContextManager[object]:
+        """The precision of a backbone's forward pass, as a context; heads always run in float32."""
+        dtype = self.training_dtype if training else self.inference_dtype
+        return torch.autocast(self.device.type, dtype=dtype, enabled=dtype != torch.float32)
+
+    @property
+    def inference_precision(self) -> Precision:
+        """Of forward passes that need no gradient."""
+        return "bfloat16" if self.inference_dtype == torch.bfloat16 else "float32"
+
+    def predicting_in(self, precision: Precision) -> "Compute":
+        """The same device, for forward passes in the `inference_precision` of another machine.
+
+        Where this device has no units that multiply bf16, they are in float32.
+        """
+        reduced = precision == "bfloat16" and _multiplies_bf16(self.device)
+        return Compute(self.device, torch.bfloat16 if reduced else torch.float32, torch.float32)
+
+    def describe(self) -> dict[str, str]:
+        """For manifests and checkpoints."""
+        training, backward = (
+            str(dtype).removeprefix("torch.")
+            for dtype in (self.training_dtype, self.backward_dtype)
+        )
+        return {
+            "device": self.device.type,
+            "inference_precision": self.inference_precision,
+            "training_precision": f"{training}, backward {backward}"
+            if self.backward_dtype
+            else training,
+        }
+
+    def kernels(self) -> dict[str, str | int]:
+        """What may shape the last bits of a forward pass beside its inputs and precisions."""
+        on_gpu = self.device.type == "cuda"
+        chip = (
+            torch.cuda.get_device_name(self.device)
+            if on_gpu
+            else torch.backends.cpu.get_cpu_capability()
+        )
+        return {
+            "torch": torch.__version__,
+            "timm": version("timm"),  # whose layers they are; asking imports nothing
+            "chip": str(chip),
+            "threads": torch.get_num_threads(),
+            "batch": forward_batch(self.device),
+        }
+
+
+PLAIN_CPU = Compute(torch.device("cpu"), torch.float32, torch.float32)
+
+
+def prepare(runtime: RuntimeParams, environment: Mapping[str, str] = os.environ) -> Compute:
+    """Set torch up for this process: device, threads, determinism, memory.
+
+    HEADSTART_DEVICE (auto, cpu, cuda, cuda:1, mps) and HEADSTART_THREADS are read from
+    `environment`: they shape speed, so they do not belong into params.yaml.
+
+    Raises:
+        HeadstartError: one of the two is not of its form, or this machine has no such device.
+    """
+    _keep_freed_memory()
+    if threads := environment.get("HEADSTART_THREADS"):
+        torch.set_num_threads(_n_threads(threads))
+    device = _device(environment.get("HEADSTART_DEVICE", "auto"))
+    if runtime.deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        # use_deterministic_algorithms(True) does the same for what is not compiled, and imports the
+        # compiler to tell it, too: a second a stage.
+        torch.set_deterministic_debug_mode("error")
+        # It also fills every tensor that an operation is about to write: a tenth of a training step,
+        # against operations that read what nobody wrote.
+        deterministic: Any = torch.utils.deterministic  # which torch has not typed
+        deterministic.fill_uninitialized_memory = False
+        torch.backends.cudnn.benchmark = False
+    fast = torch.bfloat16 if _multiplies_bf16(device) else torch.float32
+    match runtime.precision:
+        case "auto":
+            reduced = fast == torch.bfloat16 and device.type == "cpu"
+            return Compute(
+                device,
+                inference_dtype=fast,
+                training_dtype=torch.float32,
+                # on a GPU float32 is tf32 already, and each cast a kernel more to launch
+                backward_dtype=fast if reduced else None,
+            )
+        case "fp32":
+            return Compute(device, torch.float32, torch.float32)
+        case "bf16":
+            return Compute(device, torch.bfloat16, torch.bfloat16)
+
+
+def forward_batch(device: torch.device) -> int:
+    """Pictures of each batch whose forward pass needs no gradient.
+
+    All are padded to so many: kernels may choose another order of summation for another size, which
+    moves the last bit.
+    """
+    return FORWARD_BATCH_OF_GPU if device.type == "cuda" else FORWARD_BATCH
+
+
+def on_device(array: NDArray[Any], device: torch.device) -> Tensor:
+    """`array` on `device`, without waiting for the work that a GPU has before it."""
+    return torch.from_numpy(array).to(device, non_blocking=True)
+
+
+def _n_threads(wanted: str) -> int:
+    if not wanted.isdecimal() or int(wanted) < 1:
+        raise HeadstartError(f"HEADSTART_THREADS is {wanted!r}; it must be a whole number from 1.")
+    return int(wanted)
+
+
+def _device(wanted: str) -> torch.device:
+    if wanted != "auto":
+        try:
+            torch.zeros(1, device=wanted)
+        except (RuntimeError, AssertionError) as error:  # torch raises the second without CUDA
+            reason = str(error).splitlines()[0]
+            raise HeadstartError(
+                f"HEADSTART_DEVICE is {wanted!r}, which torch cannot use here ({reason}); it must "
+                "be auto, cpu, cuda, cuda:1 (the second GPU) or mps."
+            ) from None
+        return torch.device(wanted)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def _multiplies_bf16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return device.type == "cpu" and bool(torch.cpu._is_avx512_bf16_supported())
+
+
+def _keep_freed_memory() -> None:
+    """Let glibc keep the memory of freed tensors instead of handing it back to the kernel.
+
+    By default each large tensor is mapped and unmapped anew, and the kernel zeroes its pages each
+    time: that was more than half of the time of a network's forward and backward pass on two cores.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    m_trim_threshold, m_mmap_max = -1, -4  # from malloc.h
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except AttributeError:  # another C library than glibc
+        return
+    mallopt(m_mmap_max, 0)
+    mallopt(m_trim_threshold, 2**31 - 1)

@@ -1,0 +1,107 @@
+"""Files of named tensors: safetensors with bytes that repeat, and the weights files of others."""
+
+import hashlib
+import json
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from headstart.project.errors import HeadstartError
+from headstart.project.finite import not_finite
+
+_PICKLED = {".pth", ".pt", ".bin", ".tar"}
+
+
+class TensorsError(HeadstartError):
+    """A file holds no named tensors, or other bytes than it should."""
+
+
+@dataclass(frozen=True)
+class NamedTensors:
+    """Tensors by name, in the file's order, and what the file says about them."""
+
+    tensors: Mapping[str, Tensor]
+    metadata: Mapping[str, str]
+
+    def counts(self) -> dict[str, int]:
+        """For a metrics file."""
+        tensors = self.tensors.values()
+        return {"n_tensors": len(tensors), "n_numbers": sum(tensor.numel() for tensor in tensors)}
+
+
+def write_tensors(path: Path, content: NamedTensors) -> None:
+    """Write safetensors beside, then rename. The same content gives the same bytes.
+
+    (safetensors itself writes metadata of several keys in an order that differs from run to run.)
+
+    Raises:
+        TensorsError: a tensor holds numbers that are not finite; nothing is written.
+    """
+    if names := not_finite(content.tensors):
+        raise TensorsError(f"{path} is not written: numbers in {names} are not finite.")
+    data = save({k: v.detach().cpu().contiguous() for k, v in content.tensors.items()})
+    # The form: length of the header (8 bytes, little-endian), header (JSON), then the numbers.
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:end])
+    header["__metadata__"] = dict(sorted(content.metadata.items()))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # the numbers begin at a multiple of 8
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(path.name + ".partial")
+    beside.write_bytes(len(text).to_bytes(8, "little") + text + data[end:])
+    beside.replace(path)
+
+
+def read_tensors(path: Path, sha256: str | None = None) -> NamedTensors:
+    """Read .safetensors, or .pth, .pt, .bin, .tar without running any code in them.
+
+    A dict that holds the tensors under state_dict or model is opened, and the prefix `module.` of
+    data-parallel training taken off. `sha256` of the file is added to the metadata.
+
+    Args:
+        path: the file.
+        sha256: what the file's sha256 (hex) must be, where that is known.
+
+    Raises:
+        TensorsError: another digest, another kind of file, a damaged one, or more than tensors.
+    """
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if sha256 not in (None, found):
+        raise TensorsError(f"{path} is not the file it should be: sha256 {found}, not {sha256}.")
+    try:
+        if path.suffix == ".safetensors":
+            with safe_open(path, framework="pt") as opened:
+                metadata = dict(opened.metadata() or {})
+                tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+        elif path.suffix in _PICKLED:
+            metadata = {}
+            tensors = _unwrapped(torch.load(path, map_location="cpu", weights_only=True))
+        else:
+            raise TensorsError(
+                f"{path} ends in {path.suffix!r}; files of weights are .safetensors or "
+                f"{', '.join(sorted(_PICKLED))}."
+            )
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise TensorsError(f"{path} is damaged, or holds more than tensors: {reason}") from None
+    if not tensors or not all(isinstance(tensor, Tensor) for tensor in tensors.values()):
+        raise TensorsError(f"{path} holds no dict of named tensors.")
+    return NamedTensors(tensors, {**metadata, "sha256": found})
+
+
+def _unwrapped(content: Any) -> dict[str, Any]:
+    """The dict of tensors in what a training script saved; empty where there is none."""
+    for key in ("state_dict", "model"):
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+            content = content[key]
+    if not isinstance(content, Mapping):
+        return {}
+    return {str(name).removeprefix("module."): tensor for name, tensor in content.items()}

@@ -1,0 +1,166 @@
+"""DVC's queue of experiments, by the `dvc` that belongs to this Python."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+
+from headstart.commands.queue_status import N_MISSES, QueueStatus, Watch, parse_status
+from headstart.project.errors import HeadstartError
+from headstart.tracking.state import numbers
+
+N_LOG_LINES = 30
+"""Lines that a message shows of what a command printed, the last ones."""
+POLL_S = (2.0, 20.0)
+"""Shortest and longest pause between two looks at the queue; one takes 0.7 s of a core."""
+
+N_STARTS = 3
+"""Times that workers are started again before it is an error that none is there."""
+
+
+class QueueError(HeadstartError):
+    """DVC or git refuses a command."""
+
+
+class ExperimentQueue:
+    """The queue of the project in one folder. Every method may raise QueueError."""
+
+    def __init__(self, root: Path) -> None:
+        """`root` holds dvc.yaml, in a git repository with a commit."""
+        self.root = root
+
+    def add(self, name: str, settings: Iterable[str]) -> None:
+        """Queue the workspace as it is with `settings` (key=value) on top, under a new name."""
+        options = [word for setting in settings for word in ("-S", setting)]
+        self._dvc("exp", "run", "--queue", "-n", name, *options)
+
+    def remove(self, names: Sequence[str]) -> None:
+        """Take experiments that have not started out of the queue."""
+        if names:
+            self._dvc("queue", "remove", *names)
+
+    def start(self, n_jobs: int) -> None:
+        """Have at least `n_jobs` workers; they go on when this process ends."""
+        self._dvc("queue", "start", "-j", str(n_jobs))
+
+    def status(self) -> QueueStatus:
+        """Look at the queue.
+
+        A worker on a busy machine answers no question of DVC's for minutes, and DVC then counts it as
+        gone; its process tells better.
+        """
+        seen = parse_status(self._dvc("queue", "status"))
+        return replace(seen, n_workers=max(seen.n_workers, self._n_worker_processes()))
+
+    def _n_worker_processes(self) -> int:
+        """Living processes among those that DVC's records of its workers name."""
+        n_alive = 0
+        for record in (self.root / ".dvc/tmp/exps/celery").glob("*.json"):
+            try:
+                process = psutil.Process(json.loads(record.read_text())["pid"])
+                # by its command: a number that is free is given to another process
+                n_alive += "queue-worker" in process.cmdline()
+            except (psutil.Error, OSError, ValueError, KeyError):  # gone, or half written
+                continue
+        return n_alive
+
+    def wait(
+        self, names: Sequence[str], n_jobs: int, tell: Callable[[Watch], None]
+    ) -> dict[str, bool]:
+        """Wait until all experiments have ended; return by name which of them succeeded.
+
+        Args:
+            names: of queued experiments.
+            n_jobs: workers to start where all are gone and an experiment still waits.
+            tell: called after each look.
+        """
+        watch, began, n_refused, n_starts = Watch(names), time.monotonic(), 0, 0
+        while not watch.done:
+            # a tenth of the time that it takes anyhow
+            time.sleep(min(POLL_S[0] + (time.monotonic() - began) / 10, POLL_S[1]))
+            try:
+                status, n_refused = self.status(), 0
+            except QueueError:  # an experiment that ends meanwhile can make it fail
+                n_refused += 1
+                if n_refused == N_MISSES:
+                    raise
+                continue
+            n_starts = 0 if status.n_workers else n_starts
+            if watch.look(status):
+                if n_starts == N_STARTS:
+                    raise QueueError(
+                        f"No worker of DVC's queue stays alive; {self.root}/.dvc/tmp/exps/celery "
+                        "holds what they printed. The experiments wait: `dvc queue start`."
+                    )
+                self.start(n_jobs)
+                n_starts += 1
+            tell(watch)
+        return {name: watch.succeeded[name] for name in names}
+
+    def log_tail(self, name: str) -> str:
+        """The last lines that an experiment printed, or why there are none."""
+        try:
+            return _tail(self._dvc("queue", "logs", name))
+        except QueueError as error:
+            return str(error)
+
+    def metrics(self, name: str, stages: Iterable[str]) -> dict[str, float]:
+        """`<stage>.<dotted key>` -> number, from an ended experiment's metrics files of `stages`.
+
+        A stage without a metrics file has no numbers here.
+        """
+        refs = self._git("for-each-ref", "--format=%(objectname) %(refname)", "refs/exps") or ""
+        lines = [line for line in refs.splitlines() if line.endswith(f"/{name}")]
+        if not lines:
+            raise QueueError(f"{name} has ended, and git knows no commit of it in refs/exps.")
+        commit, found = lines[0].split()[0], dict[str, float]()
+        for stage in stages:
+            text = self._git("show", f"{commit}:./metrics/{stage}.json")
+            found |= numbers({stage: json.loads(text)}) if text else {}
+        return found
+
+    def _git(self, *arguments: str) -> str | None:
+        """What git printed; None where it refuses."""
+        done = subprocess.run(
+            ["git", *arguments], cwd=self.root, capture_output=True, text=True, check=False
+        )
+        return done.stdout if done.returncode == 0 else None
+
+    def _dvc(self, *arguments: str) -> str:
+        """What dvc printed. Ctrl-C waits until it ends: it must not die with the workspace stashed."""
+        # The workers that dvc starts look for `dvc` on PATH, their stages for `python`.
+        path = [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
+        with tempfile.TemporaryFile() as output:  # the workers would keep a pipe open
+            process = subprocess.Popen(
+                [sys.executable, "-m", "dvc", *arguments],
+                cwd=self.root,
+                env=os.environ | {"PATH": os.pathsep.join(path)},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            interrupted = False
+            while process.returncode is None:
+                try:
+                    process.wait()
+                except KeyboardInterrupt:
+                    interrupted = True
+            output.seek(0)
+            text = output.read().decode(errors="replace")
+        if interrupted:
+            raise KeyboardInterrupt
+        if process.returncode:
+            raise QueueError(f"`dvc {' '.join(arguments)}` failed:\n{_tail(text)}")
+        return text
+
+
+def _tail(text: str) -> str:
+    return "\n".join(text.rstrip().splitlines()[-N_LOG_LINES:])

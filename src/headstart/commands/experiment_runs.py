@@ -1,0 +1,104 @@
+"""Queues a group of experiments, shows how far they are and collects their numbers."""
+
+import sys
+from collections.abc import Mapping, Sequence
+
+import click
+
+from headstart.commands.experiment_queue import ExperimentQueue, QueueError
+from headstart.commands.queue_status import Watch
+
+
+def run_all(
+    queue: ExperimentQueue, plan: Mapping[str, Sequence[str]], jobs: int, metrics: Sequence[str]
+) -> dict[str, dict[str, float] | None]:
+    """Queue experiments, wait until all have ended, and say on stderr how it goes.
+
+    Args:
+        queue: of the project.
+        plan: name -> settings (key=value) of each experiment.
+        jobs: how many run at a time, at least 1.
+        metrics: dotted keys whose stages' metrics files are read.
+
+    Returns:
+        name -> all numbers of these files; None for an experiment that failed.
+
+    Raises:
+        QueueError: DVC refuses one of them, and none is queued; or it does not answer.
+    """
+    queued: list[str] = []
+    try:
+        for name, settings in plan.items():
+            queue.add(name, settings)
+            queued.append(name)
+            click.echo(f"Queued {name}.", err=True)
+    except QueueError:  # all of them or none
+        queue.remove(queued)
+        raise
+    queue.start(jobs)
+    with Progress(len(plan)) as progress:
+        succeeded = queue.wait(list(plan), jobs, progress)
+    stages = list(dict.fromkeys(metric.partition(".")[0] for metric in metrics))
+    return {name: _numbers(queue, name, stages, ok) for name, ok in succeeded.items()}
+
+
+def problems_of(
+    results: Mapping[str, Mapping[str, float] | None], metrics: Sequence[str], all_wanted: bool
+) -> list[str]:
+    """Sentences: which experiments failed, and which of `metrics` none of the others has.
+
+    Args:
+        results: as `run_all` returns them.
+        metrics: dotted keys.
+        all_wanted: whether each of `metrics` must be there, or at least one.
+    """
+    failed = [name for name, result in results.items() if result is None]
+    problems = []
+    if failed:
+        problems.append(f"{len(failed)} of {len(results)} experiments failed: {', '.join(failed)}.")
+    known = {key for result in results.values() for key in result or ()}
+    missing = [metric for metric in metrics if metric not in known]
+    if len(failed) < len(results) and missing and (all_wanted or len(missing) == len(metrics)):
+        problems.append(
+            f"No experiment has {', '.join(missing)}; their metrics files have: "
+            f"{', '.join(sorted(known)) or 'no number'}."
+        )
+    return problems
+
+
+def _numbers(
+    queue: ExperimentQueue, name: str, stages: Sequence[str], succeeded: bool
+) -> dict[str, float] | None:
+    """The numbers of one experiment that ended; None, and a word about why, where it failed."""
+    try:
+        if succeeded:
+            return queue.metrics(name, stages)
+        click.echo(f"{name} failed. Its log ends with:\n{queue.log_tail(name)}\n", err=True)
+    except QueueError as error:
+        click.echo(str(error), err=True)
+    return None
+
+
+class Progress:
+    """A bar in a terminal; elsewhere a line whenever something has changed."""
+
+    def __init__(self, n: int) -> None:
+        """`n` experiments."""
+        from tqdm import tqdm
+
+        self._bar = tqdm(total=n, desc="experiments", file=sys.stderr, disable=None)
+        self._last = ""
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    def __call__(self, watch: Watch) -> None:
+        """Show how far they are."""
+        self._bar.n = len(watch.succeeded)
+        self._bar.refresh()
+        if self._bar.disable and str(watch) != self._last:
+            click.echo(f"{watch}.", err=True)
+        self._last = str(watch)

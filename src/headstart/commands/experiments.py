@@ -1,0 +1,164 @@
+"""`headstart folds` and `headstart seeds`: how far repeated experiments lie apart."""
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from headstart.commands.experiment_queue import ExperimentQueue
+from headstart.commands.experiment_runs import problems_of, run_all
+from headstart.commands.experiment_settings import (
+    check_settings,
+    parse_settings,
+    require_stratified,
+)
+from headstart.commands.spread import spread_csv, spread_table, spreads
+from headstart.tracking.store import project_root
+
+SCORES = ("accuracy", "f2", "map", "log_loss")
+DEFAULT_METRICS = tuple(
+    f"tta_evaluate.{split}.{kind}.{score}"
+    for split in ("valid", "test")
+    for kind in ("plain", "tta")
+    for score in SCORES
+)
+SEEDED = ("train_head", "train_augmented", "unfreeze_finetune")
+INTERRUPTED = (
+    "Interrupted. DVC's queue stays as it is and its workers go on: `dvc queue status` tells how far "
+    "they are, `dvc queue start` starts them where none is, `dvc queue stop --kill` ends them, "
+    "`dvc exp show` shows the results."
+)
+
+
+def _options(command: Callable[..., None]) -> Callable[..., None]:
+    """What both commands take."""
+    for option in (
+        click.option(
+            "--csv",
+            "csv_file",
+            type=click.Path(path_type=Path, dir_okay=False),
+            help="Write the table into this file too.",
+        ),
+        click.option(
+            "--metric",
+            "metrics",
+            multiple=True,
+            metavar="STAGE.KEY",
+            help="A number of metrics/*.json, as tta_evaluate.valid.tta.accuracy; repeat it for "
+            f"more. Default: {', '.join(SCORES)} of valid and test, plain and TTA, as far as the "
+            "results have them.",
+        ),
+        click.option(
+            "-S",
+            "--set",
+            "settings",
+            multiple=True,
+            metavar="KEY=VALUE",
+            help="Set this in every experiment, as dataset.source=/my/folder; repeat it for more.",
+        ),
+        click.option(
+            "-j",
+            "--jobs",
+            type=click.IntRange(min=1),
+            default=1,
+            show_default=True,
+            help="Experiments at a time.",
+        ),
+        click.argument("n", type=click.IntRange(min=2)),
+    ):
+        command = option(command)
+    return command
+
+
+@click.command()
+@_options
+def folds(n: int, **options: Any) -> None:
+    """Queue N experiments, each with another fold as valid; print mean and spread.
+
+    What is not in test is cut into N folds, and test stays the same. index_images.split must be
+    stratified.
+
+    Each experiment starts from the workspace as it is, of the files that git tracks, and is a
+    complete row in MLflow. The workers take all that waits in DVC's queue, your own experiments
+    too. Ctrl-C leaves the queue as it is.
+    """
+    own = {
+        f"fold-{fold}": {"index_images.n_folds": n, "index_images.fold": fold} for fold in range(n)
+    }
+    _repeat(own, f"of-{n}-", stratified=True, **options)
+
+
+@click.command()
+@_options
+def seeds(n: int, **options: Any) -> None:
+    """Queue N experiments with the seeds 0 to N - 1; print mean and spread.
+
+    Sets train_head.seed, train_augmented.seed and unfreeze_finetune.seed. The split and the cached
+    views of pictures keep their seeds, so the spread is that of training alone; for that of the
+    pictures see `headstart folds`.
+
+    Each experiment starts from the workspace as it is, of the files that git tracks, and is a
+    complete row in MLflow; one whose results are there already runs nothing, and its row is there
+    too. The workers take all that waits in DVC's queue, your own experiments too. Ctrl-C leaves the
+    queue as it is.
+    """
+    own = {f"seed-{seed}": {f"{section}.seed": seed for section in SEEDED} for seed in range(n)}
+    _repeat(own, "", stratified=False, **options)
+
+
+def _repeat(
+    own: Mapping[str, Mapping[str, int]],
+    infix: str,
+    stratified: bool,
+    jobs: int,
+    settings: tuple[str, ...],
+    metrics: tuple[str, ...],
+    csv_file: Path | None,
+) -> None:
+    """Queue an experiment for each label of `own`, wait for all, print their spread.
+
+    Args:
+        own: label -> dotted key -> value, what the experiments differ in.
+        infix: stands in their names between the label and what makes them unique.
+        stratified: whether index_images.split must be.
+        jobs: experiments at a time.
+        settings: key=value, for all of them.
+        metrics: dotted keys; empty for DEFAULT_METRICS.
+        csv_file: where the table goes beside the terminal.
+    """
+    _check(metrics, csv_file)
+    root, suffix = project_root(), f"{infix}{uuid.uuid4().hex[:6]}"
+    shared = parse_settings(settings)
+    check_settings(shared, {key for values in own.values() for key in values})
+    if stratified:
+        require_stratified(shared, root)
+    plan = {
+        f"{label}-{suffix}": [*settings, *(f"{key}={value}" for key, value in values.items())]
+        for label, values in own.items()
+    }
+    try:
+        results = run_all(ExperimentQueue(root), plan, jobs, metrics or DEFAULT_METRICS)
+    except KeyboardInterrupt:
+        click.echo(INTERRUPTED, err=True)
+        raise click.exceptions.Exit(130) from None
+    rows = spreads(metrics or DEFAULT_METRICS, [result or {} for result in results.values()])
+    if rows:
+        click.echo(spread_table(list(own), rows))
+    if csv_file:
+        csv_file.write_text(spread_csv(list(plan), rows), encoding="utf-8")
+    if problems := problems_of(results, metrics or DEFAULT_METRICS, all_wanted=bool(metrics)):
+        raise click.ClickException("\n".join(problems))
+
+
+def _check(metrics: Sequence[str], csv_file: Path | None) -> None:
+    """Refuse now what would fail hours later."""
+    for metric in metrics:
+        if "." not in metric:
+            raise click.BadParameter(
+                f"{metric!r} must be a stage and a dotted key, as tta_evaluate.valid.tta.accuracy.",
+                param_hint="--metric",
+            )
+    if csv_file and not csv_file.absolute().parent.is_dir():
+        raise click.BadParameter(f"the folder of {csv_file} does not exist.", param_hint="--csv")

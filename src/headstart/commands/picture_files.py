@@ -1,0 +1,84 @@
+"""Picture files that a person names, brought into the form in which the pipeline stores its own."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from PIL import Image
+
+from headstart.network.checkpoints import CheckpointInfo
+from headstart.pictures.preprocessing import Preprocessing, StoredForm
+from headstart.pictures.rgb import decode_stored, why_unreadable
+from headstart.project.report import Report
+from headstart.project.workers import in_order
+from headstart.views.pictures import Pictures
+
+
+@dataclass(frozen=True)
+class PictureFile:
+    """One file.
+
+    Attributes:
+        path: as it was named.
+        stored: its picture in the last stored form; of a file that is no picture nothing.
+        problem: why there is none.
+    """
+
+    path: Path
+    stored: bytes = b""
+    problem: str = ""
+
+
+def read_files(paths: Iterable[Path], preprocessing: Preprocessing) -> Iterator[PictureFile]:
+    """Read each file, in the order of `paths`, by threads and a few files ahead of the caller."""
+
+    def read(path: Path) -> PictureFile:
+        try:
+            data = path.read_bytes()
+            if not data:
+                return PictureFile(path, problem="the file is empty")
+            return PictureFile(path, preprocessing.encode(data))
+        except Exception as error:  # each of Pillow's decoders has its own ways to fail
+            return PictureFile(path, problem=why_unreadable(error))
+
+    return in_order(read, paths)
+
+
+@dataclass(frozen=True)
+class StoredFiles:
+    """A few files in their stored form, by path; what `views.pictures.Pictures` reads.
+
+    Attributes:
+        files: their encoded pictures.
+        preprocessing: how they came to that form.
+    """
+
+    files: Mapping[str, bytes]
+    preprocessing: Preprocessing
+
+    @property
+    def history(self) -> tuple[StoredForm, ...]:
+        """The forms that each file went through."""
+        return self.preprocessing.stored
+
+    def encoded(self, path: str) -> bytes:
+        """The picture of this file, JPEG or PNG."""
+        return self.files[path]
+
+    def decode(self, path: str) -> Image.Image:
+        """The picture of this file, RGB."""
+        return decode_stored(self.encoded(path))
+
+    def at(self, size_px: int, report: Report) -> "StoredFiles":
+        """The same: their last form is the one for the size of the network."""
+        return self
+
+
+def shown(
+    files: Sequence[PictureFile], info: CheckpointInfo, device: torch.device
+) -> tuple[Pictures, list[str]]:
+    """The pictures of readable files, as the network of `info` sees them, and their ids in order."""
+    stored = StoredFiles({str(file.path): file.stored for file in files}, info.preprocessing)
+    pictures = Pictures.of(stored, info.size_px, info.frame, device)
+    return pictures, [str(file.path) for file in files]

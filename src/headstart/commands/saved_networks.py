@@ -1,0 +1,67 @@
+"""The networks of a checkpoint, opened for a person at a terminal."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import PIL
+
+from headstart.backbone.backbone import restore_backbone
+from headstart.backbone.device import Compute
+from headstart.network.checkpoints import (
+    Checkpoint,
+    CheckpointError,
+    CheckpointInfo,
+    read_checkpoint,
+)
+from headstart.network.head import restore_head
+from headstart.network.network import Network
+
+
+def read_networks(path: Path) -> Checkpoint:
+    """A checkpoint of one or several whole networks.
+
+    Raises:
+        click.ClickException: the file is no checkpoint, or one of a head alone.
+    """
+    try:
+        content = read_checkpoint(path)
+    except CheckpointError as error:
+        raise click.ClickException(str(error)) from None
+    if content.info.kind == "head":
+        raise click.ClickException(
+            f"{path} holds a head without its backbone; name the fine-tuned checkpoint."
+        )
+    return content
+
+
+def restored(content: Checkpoint, path: Path, compute: Compute) -> list[Network]:
+    """The networks of the checkpoint at `path`, in evaluation mode."""
+    info = content.info
+    about = {
+        "architecture": info.architecture,
+        "mean": json.dumps(info.mean),
+        "std": json.dumps(info.std),
+    }
+    networks = []
+    for member in content.members():
+        backbone = restore_backbone(about, member.part("backbone"), str(path)).on(compute)
+        head = restore_head(member.part("head"), info.dropout)
+        networks.append(Network(backbone, head).to(compute.device).eval())
+    return networks
+
+
+def differences(path: Path, info: CheckpointInfo, compute: Compute) -> Iterator[str]:
+    """Sentences about what differs here from where the checkpoint at `path` was scored."""
+    if others := info.preprocessing.pillows() - {PIL.__version__}:
+        yield (
+            f"{path} was scored on pictures made by Pillow {' and '.join(sorted(others))}, but "
+            f"{PIL.__version__} is installed: probabilities may differ a little."
+        )
+    if info.precision != compute.inference_precision:
+        yield (
+            f"{path} was scored in {info.precision}, which this device ({compute.device}) has no "
+            f"units for: it predicts in {compute.inference_precision}, and probabilities differ a "
+            "little."
+        )

@@ -1,0 +1,122 @@
+"""`headstart sync`: MLflow's row for results that no stage computed here."""
+
+import hashlib
+import json
+import shlex
+from collections.abc import Callable, Mapping
+from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import click
+
+from headstart.project.params import PARAMS_FILE
+from headstart.steps.publish_run import publish_run
+from headstart.tracking.records import RunRecord, parse_run
+from headstart.tracking.state import Row
+
+
+@click.command()
+@click.argument("rev", required=False)
+def sync(rev: str | None) -> None:
+    """Bring MLflow up to date with the workspace, or with REV (a commit, tag or branch).
+
+    After `git checkout`, `dvc exp apply` or `dvc pull` no stage runs, so none tells MLflow. This
+    adds the row unless the store has it, and whatever MLflow did not take before: the runs of
+    stages that the store lacks, runs that broke off, pictures that it did not store.
+    """
+    from headstart.tracking.runs import reason
+    from headstart.tracking.store import project_root, store_name
+    from headstart.tracking.tracker import Tracker
+
+    state = _State(project_root(), rev)
+    row, records = state.row(), state.records()
+    name = f"{rev or 'the workspace'}, state {row.state[:8]}"
+    with TemporaryDirectory() as folder:
+        try:
+            tracker = Tracker(state.files_in(Path(folder)))
+            run_id, new = tracker.ensure_row(row, records, state.paths("--report"))
+        except Exception as error:
+            raise click.ClickException(
+                f"MLflow at {store_name()} could not be told: {reason(error)}."
+            ) from None
+    tracker.say_missing()
+    if new:
+        click.echo(f"Added the row {run_id} with {len(records)} stage run(s): {name}.")
+    else:
+        click.echo(f"MLflow has the row already: {name}.")
+
+
+class _State:
+    """What dvc.lock tells of a revision, or of the workspace where `rev` is None."""
+
+    def __init__(self, root: Path, rev: str | None) -> None:
+        from dvc.api import DVCFileSystem
+        from dvc.exceptions import DvcException
+        from ruamel.yaml import YAML
+
+        self._where = f" at {rev}" if rev else ""
+        try:
+            self._files = DVCFileSystem(str(root), rev=rev)
+            lock = YAML(typ="safe", pure=True).load(self._files.read_text("dvc.lock"))
+            self._stage = lock["stages"]["publish-run"]
+        except (FileNotFoundError, KeyError):
+            raise click.ClickException(
+                f"dvc.lock{self._where} knows no publish-run: run `dvc repro`, or name another "
+                "revision."
+            ) from None
+        except DvcException as error:
+            raise click.ClickException(str(error)) from None
+        self._digests = _digests(lock)
+
+    def row(self) -> Row:
+        """Return the state's row; refuse metrics files that are not those of dvc.lock."""
+        metrics: dict[str, Any] = {}
+        for path in self.paths("--metrics"):
+            if (content := self._read(path)) is None:
+                raise click.ClickException(
+                    f"{path}{self._where} is not the file that dvc.lock tells of: run `dvc repro`."
+                )
+            metrics[Path(path).stem] = json.loads(content)
+        return publish_run(self._stage["params"][str(PARAMS_FILE)], metrics)
+
+    def records(self) -> list[RunRecord]:
+        """Return the records of the stage runs that the workspace or DVC's cache has."""
+        found = [(path, self._read(path)) for path in self.paths("--run")]
+        return [parse_run(text.decode(), path) for path, text in found if text is not None]
+
+    def paths(self, option: str) -> list[str]:
+        """Return what follows each `option` on the command line of publish-run."""
+        words = shlex.split(self._stage["cmd"])
+        return [path for word, path in pairwise(words) if word == option]
+
+    def files_in(self, folder: Path) -> Callable[[str], Path | None]:
+        """Return what gives the state's file of a path: a copy in `folder`, or None without one."""
+
+        def find(path: str) -> Path | None:
+            if (content := self._read(path)) is None:
+                return None
+            copy = folder / Path(path).name
+            copy.write_bytes(content)
+            return copy
+
+        return find
+
+    def _read(self, path: str) -> bytes | None:
+        """The content that dvc.lock tells of; None where workspace and DVC's cache lack it."""
+        from dvc.exceptions import DvcException
+
+        try:
+            content: bytes = self._files.read_bytes(path)
+        except (OSError, DvcException):
+            return None
+        known = self._digests.get(path)
+        return content if known in (None, hashlib.md5(content).hexdigest()) else None
+
+
+def _digests(lock: Mapping[str, Any]) -> dict[str, str]:
+    """Return path -> md5 of every file that dvc.lock knows."""
+    stages = lock["stages"].values()
+    entries = [e for s in stages for kind in ("deps", "outs") for e in s.get(kind, [])]
+    return {entry["path"]: entry["md5"] for entry in entries if "md5" in entry}

@@ -1,0 +1,141 @@
+"""All scores of one set of labelled pictures, each with its interval, under the keys of a report.
+
+Axis letters: N images, K classes. A score has the ends of its interval beside it, under
+`<score>_ci_low` and `<score>_ci_high`; a key of what does not exist is absent.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from headstart.evaluation import intervals
+from headstart.evaluation.intervals import Interval
+from headstart.scores import metrics, multi_label
+from headstart.scores.metrics import Floats, Ints
+from headstart.scores.multi_label import Bools
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """How scores get their intervals.
+
+    Attributes:
+        confidence: level of the intervals, in (0, 1).
+        n_bootstrap: resamples behind an interval that has no formula.
+        seed: of the resamples.
+    """
+
+    confidence: float
+    n_bootstrap: int
+    seed: int
+
+    def generator(self, place: int) -> np.random.Generator:
+        """One a score, so that no interval depends on which other scores are asked for."""
+        return np.random.default_rng([self.seed, place])
+
+    def of_mean(self, values: Floats, place: int) -> Interval:
+        """Interval of the mean of one value a picture (N,)."""
+        draws = self.generator(place)
+        return intervals.bootstrap_mean(values, self.n_bootstrap, self.confidence, draws)
+
+    def of_proportions(
+        self, name: str, hits: Ints, totals: Ints, classes: Sequence[str]
+    ) -> dict[str, dict[str, float]]:
+        """hits / totals, (K,) each, by class, where the total is not 0: `name` and its two ends."""
+        values: dict[str, dict[str, float]] = {f"{name}{end}": {} for end in ENDS}
+        for k in totals.nonzero()[0].tolist():
+            low, high = intervals.wilson(int(hits[k]), int(totals[k]), self.confidence)
+            for end, value in zip(ENDS, (float(hits[k] / totals[k]), low, high), strict=True):
+                values[f"{name}{end}"][classes[k]] = value
+        return values
+
+
+ENDS = ("", "_ci_low", "_ci_high")
+
+
+def class_scores(
+    probabilities: Floats, targets: Ints, classes: Sequence[str], scoring: Scoring
+) -> dict[str, Any]:
+    """Scores of N ≥ 1 pictures of one class each.
+
+    Args:
+        probabilities: (N, K)
+        targets: class numbers (N,)
+        classes: K names
+        scoring: of the intervals
+
+    Returns:
+        n_pictures; accuracy, log_loss and macro_f1; recall by the names of the classes that occur.
+        Proportions have Wilson's interval, the others a bootstrap over pictures.
+    """
+    predicted = metrics.predicted_classes(probabilities)
+    counts = metrics.confusion_matrix(predicted, targets, len(classes))
+    losses = metrics.log_losses(probabilities, targets)
+    level, n, n_hits = scoring.confidence, len(targets), int(counts.trace())
+    of_f1 = intervals.bootstrap_macro_f1(counts, scoring.n_bootstrap, level, scoring.generator(1))
+    return {
+        "n_pictures": n,
+        **_scored("accuracy", metrics.accuracy(counts), intervals.wilson(n_hits, n, level)),
+        **_scored("log_loss", float(losses.mean()), scoring.of_mean(losses, 0)),
+        **_scored("macro_f1", metrics.macro_f1(counts), of_f1),
+        **scoring.of_proportions("recall", counts.diagonal(), counts.sum(axis=1), classes),
+    }
+
+
+def label_scores(
+    probabilities: Floats,
+    truth: Bools,
+    decided: Bools,
+    claimed: Bools,
+    classes: Sequence[str],
+    scoring: Scoring,
+) -> dict[str, Any]:
+    """Scores of N ≥ 1 pictures of any number of labels.
+
+    Args:
+        probabilities: (N, K)
+        truth: (N, K)
+        decided: (N, K), each at thresholds that were found without its picture
+        claimed: (N, K) at the thresholds that a search finds on these very pictures
+        classes: K names
+        scoring: of the intervals
+
+    Returns:
+        n_pictures; f2 (mean over pictures), f2_claimed and f2_optimism (claimed − f2: what the
+        search promises too much); map, where a label occurs; log_loss (binary, mean over labels and
+        pictures); precision by the names of the labels that were decided, recall of those that
+        occur, both from `decided`; n_labels_absent, and labels_absent (names, joined by ", "),
+        where there are any.
+    """
+    f2, losses = (
+        multi_label.f_beta(decided, truth),
+        multi_label.binary_cross_entropies(probabilities, truth),
+    )
+    f2_claimed = float(multi_label.f_beta(claimed, truth).mean())
+    counts = multi_label.label_counts(decided, truth)
+    scores = {
+        "n_pictures": len(truth),
+        **_scored("f2", float(f2.mean()), scoring.of_mean(f2, 1)),
+        "f2_claimed": f2_claimed,
+        "f2_optimism": f2_claimed - float(f2.mean()),
+    }
+    if truth.any():
+        of_map = intervals.bootstrap_map(
+            probabilities, truth, scoring.n_bootstrap, scoring.confidence, scoring.generator(2)
+        )
+        scores |= _scored("map", multi_label.mean_average_precision(probabilities, truth), of_map)
+    absent = [name for name, n in zip(classes, counts.actual, strict=True) if not n]
+    return {
+        **scores,
+        **_scored("log_loss", float(losses.mean()), scoring.of_mean(losses, 0)),
+        **scoring.of_proportions("precision", counts.hits, counts.decided, classes),
+        **scoring.of_proportions("recall", counts.hits, counts.actual, classes),
+        "n_labels_absent": len(absent),
+        **({"labels_absent": ", ".join(absent)} if absent else {}),
+    }
+
+
+def _scored(name: str, value: float, interval: Interval) -> dict[str, float]:
+    return {f"{name}{end}": v for end, v in zip(ENDS, (value, *interval), strict=True)}

@@ -1,0 +1,100 @@
+"""What a .zip, .tar, .tgz or .tar.gz holds, entry by entry, in one form for all of them."""
+
+import gzip
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import IO, Any, Literal
+
+from headstart.project.located import SourceError
+
+MAX_HEADER_BYTES = 1 << 24  # a tar's own notes on one entry, which are read into memory
+
+# What the readers raise for an archive that is broken, or a zip that needs a password.
+BROKEN = (
+    *(zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError),
+    *(NotImplementedError, RuntimeError, UnicodeDecodeError),
+)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of an archive.
+
+    Attributes:
+        name: as the archive has it, so not to be trusted.
+        kind: other is a link, a device, a pipe.
+        n_bytes: unpacked, as the archive says.
+        position: how many bytes of the archive lie before it, about.
+        open: gives its content; only before the next entry is asked for.
+    """
+
+    name: str
+    kind: Literal["file", "folder", "other"]
+    n_bytes: int
+    position: int
+    open: Callable[[], IO[bytes] | None]
+
+
+def read_entries(archive: Path, max_stream_bytes: int) -> Iterator[Entry]:
+    """Yield the entries of `archive` in its order.
+
+    Args:
+        archive: ends in .zip, .tar, .tgz or .tar.gz.
+        max_stream_bytes: what a tar may hold in all, with its headers.
+
+    Raises:
+        SourceError: a tar is longer than that, or has an endless header.
+        one of BROKEN: it is not the archive that its name says, or is damaged.
+    """
+    name = archive.name.lower()
+    if name.endswith(".zip"):
+        yield from _zip_entries(archive)
+        return
+    with archive.open("rb") as raw:
+        stream: Any = raw if name.endswith(".tar") else gzip.GzipFile(fileobj=raw)
+        bounded: Any = _Bounded(archive.name, stream, max_stream_bytes)
+        with tarfile.open(fileobj=bounded, mode="r:") as tar:
+            for member in tar:
+                kind: Literal["file", "folder", "other"]
+                kind = "file" if member.isreg() else "folder" if member.isdir() else "other"
+                content = partial(tar.extractfile, member)
+                yield Entry(member.name, kind, member.size, raw.tell(), content)
+
+
+def _zip_entries(archive: Path) -> Iterator[Entry]:
+    with zipfile.ZipFile(archive) as zipped:
+        for info in zipped.infolist():
+            mode = stat.S_IFMT(info.external_attr >> 16)  # 0 where it was packed without modes
+            kind: Literal["file", "folder", "other"]
+            kind = "file" if mode in (0, stat.S_IFREG) else "other"
+            if info.is_dir():
+                kind = "folder"
+            content = partial(zipped.open, info)
+            yield Entry(info.filename, kind, info.file_size, info.header_offset, content)
+
+
+class _Bounded:
+    """A tar's bytes, of which so many are given and no more, nor too many at once."""
+
+    def __init__(self, name: str, stream: IO[bytes], max_bytes: int) -> None:
+        self._name, self._stream, self._max_bytes = name, stream, max_bytes
+
+    def read(self, size: int) -> bytes:
+        """Up to `size` bytes."""
+        if size > MAX_HEADER_BYTES or self.tell() + size > self._max_bytes + MAX_HEADER_BYTES:
+            raise SourceError(f"{self._name} unpacks to far more than it may: it is a bomb.")
+        return self._stream.read(size)
+
+    def seek(self, position: int) -> int:
+        """Go to `position`, which is never far ahead of what the entries said of their sizes."""
+        return self._stream.seek(position)
+
+    def tell(self) -> int:
+        """How many bytes lie before."""
+        return self._stream.tell()

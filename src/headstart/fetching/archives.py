@@ -1,0 +1,130 @@
+"""Archives of pictures, unpacked as if a stranger had made them.
+
+Only plain files are written, each once, each below the folder. Whatever else an archive asks for (a
+path out of the folder, a link, a device, a second file of one name, more bytes or files than it may
+hold) is an error. What the source does not keep is not written, whatever it is.
+"""
+
+import errno
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
+
+from headstart.fetching.archive_entries import BROKEN, Entry, read_entries
+from headstart.fetching.image_sources import ArchiveImages
+from headstart.image_files.tree import n_free_bytes
+from headstart.project.located import SourceError
+
+PIECE_BYTES = 1 << 18
+HEADER_BYTES = 4096  # of a tar, an entry: its own, a long name, the padding
+N_SHOWN = 10  # names that an error message lists
+IN_THE_SOURCE = "in the file under sources/"
+
+
+def unpack(archives: Sequence[Path], folder: Path, source: ArchiveImages) -> Iterator[int]:
+    """Write what `source` keeps of `archives` below `folder`, yielding the bytes read of them.
+
+    Args:
+        archives: files that end in .zip, .tar, .tgz or .tar.gz.
+        folder: empty; what lies in it after an error is of no use.
+        source: names the root, what is kept of it, and the limits.
+
+    Raises:
+        SourceError: an archive is unsafe or broken or lacks what is to be kept; the disk is full.
+    """
+    n_entries = n_bytes = n_before = 0
+    missing, tops = set(source.keep), set[str]()
+    max_stream_bytes = source.limit_bytes + source.max_files * HEADER_BYTES
+    for archive in archives:
+        try:
+            for entry in read_entries(archive, max_stream_bytes):
+                n_entries, n_bytes = n_entries + 1, n_bytes + entry.n_bytes
+                _check_limits(archive, source, n_entries, n_bytes)
+                path = _safe_path(archive, entry)
+                tops.add((path.parts or (".",))[0])
+                inside = _inside(path, source)
+                if inside is None or entry.kind == "folder":
+                    continue
+                _write(archive, entry, folder / inside)
+                missing -= {str(part) for part in (inside, *inside.parents)}
+                yield n_before + entry.position
+        except BROKEN as error:
+            raise SourceError(f"{archive.name} cannot be unpacked: {error}.") from None
+        n_before += archive.stat().st_size
+    if missing or not any(folder.iterdir()):
+        names = ", ".join(archive.name for archive in archives)
+        raise SourceError(
+            f"{names}: there is no file {', '.join(sorted(missing)) or 'at all'}"
+            f"{f' below {source.root}' if source.root else ''}; at the top: "
+            f"{', '.join(sorted(tops)[:N_SHOWN]) or 'nothing'}. Correct root and keep "
+            f"{IN_THE_SOURCE}."
+        )
+
+
+def _check_limits(archive: Path, source: ArchiveImages, n_entries: int, n_bytes: int) -> None:
+    for n, limit, unit, key in (
+        (n_entries, source.max_files, "files", "max_files"),
+        (n_bytes, source.limit_bytes, "bytes", "max_unpacked_bytes"),
+    ):
+        if n > limit:
+            raise SourceError(
+                f"{archive.name} unpacks to more than {limit} {unit}: it is a bomb, or {key} "
+                f"{IN_THE_SOURCE} must be larger."
+            )
+
+
+def _safe_path(archive: Path, entry: Entry) -> PurePosixPath:
+    """The path of an entry, which leads nowhere but down."""
+    path = PurePosixPath(entry.name)
+    if path.is_absolute() or ".." in path.parts or re.search(r"^[A-Za-z]:|[\\\0]", entry.name):
+        raise SourceError(
+            f"{archive.name} holds {entry.name!r}; a path must be relative, with / and without '..'."
+        )
+    return path
+
+
+def _inside(path: PurePosixPath, source: ArchiveImages) -> PurePosixPath | None:
+    """`path` relative to the root, or None where it is not kept."""
+    root = PurePosixPath(source.root or ".")
+    if not path.is_relative_to(root) or path == root:
+        return None
+    path = path.relative_to(root)
+    if source.keep and not any(path.is_relative_to(kept) for kept in source.keep):
+        return None
+    return path
+
+
+def _write(archive: Path, entry: Entry, target: Path) -> None:
+    """Write one file that does not exist yet, of exactly the size that the archive told."""
+    content = entry.open() if entry.kind == "file" else None
+    if content is None:
+        raise SourceError(
+            f"{archive.name} holds {entry.name!r}, a link or device; only files may be."
+        )
+    n = 0
+    try:
+        if entry.n_bytes > (n_free := n_free_bytes(target)):
+            raise OSError(errno.ENOSPC, f"{n_free} bytes are free")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with content, target.open("xb") as file:
+            while piece := content.read(PIECE_BYTES):
+                n += len(piece)
+                if n > entry.n_bytes:
+                    break
+                file.write(piece)
+    except (FileExistsError, NotADirectoryError):
+        raise SourceError(
+            f"{archive.name} holds {entry.name!r}, where a file lies already."
+        ) from None
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise SourceError(
+            f"{archive.name}: the disk is full at {entry.name!r}, which needs {entry.n_bytes} bytes; "
+            f"{n_free_bytes(target)} are free in {target.parent}. Make room and run again: the "
+            "archive is kept."
+        ) from None
+    if n != entry.n_bytes:
+        raise SourceError(
+            f"{archive.name}: {entry.name!r} is not {entry.n_bytes} bytes long, as told."
+        )

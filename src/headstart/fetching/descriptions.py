@@ -1,0 +1,66 @@
+"""Files under sources/, and paths in params.yaml that name a source."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from headstart.project.located import SourceError
+from headstart.project.yaml_file import YamlFileError, read_yaml
+
+SOURCES = Path("sources")
+
+
+def checked_path(key: str, value: str, what: str, example: str, url_hint: str) -> Path:
+    """`value` as a path: absolute, or one file of the folder sources/.
+
+    Args:
+        key: dotted name of the param that holds `value`.
+        value: what it holds.
+        what: the thing that an absolute path must name, for the message.
+        example: such a path.
+        url_hint: what to do with a URL.
+
+    Raises:
+        SourceError: it is of another form.
+    """
+    path = Path(value)
+    if path.is_absolute() and ".." not in path.parts:
+        return path
+    known = sorted(str(file) for file in SOURCES.glob("*.yaml"))
+    if path.parent == SOURCES and path.suffix == ".yaml" and path.is_file():
+        return path
+    reason = "which is neither"
+    if "://" in value:
+        reason = url_hint
+    elif value.startswith("~"):
+        reason = f"whose ~ is not expanded: write {Path(value).expanduser()}"
+    raise SourceError(
+        f"{key} is {value!r}, {reason}; it must be the absolute path of {what} (as {example}) or "
+        f"one of {', '.join(known)}."
+    )
+
+
+def read_description(path: Path, model: Any) -> Any:
+    """Read a file under sources/ into `model`, a Section or a union of some by their `kind`.
+
+    Raises:
+        SourceError: names the file and every key that is wrong.
+    """
+    try:
+        values = read_yaml(path)
+        return TypeAdapter(model).validate_python(values)
+    except YamlFileError as error:
+        raise SourceError(str(error)) from None
+    except ValidationError as error:
+        raise SourceError("\n".join(_sentences(path, values, error))) from None
+
+
+def _sentences(path: Path, values: Any, error: ValidationError) -> Iterator[str]:
+    """One a problem. (A union puts the kind before every key; the file has no such level.)"""
+    kind = values.get("kind") if isinstance(values, dict) else None
+    for problem in error.errors():
+        keys = [str(part) for part in problem["loc"]]
+        place = ".".join(keys[1:] if keys and keys[0] == kind else keys) or "the file"
+        yield f"{path}: {place}: {problem['msg']} (found {problem['input']!r})"

@@ -1,0 +1,146 @@
+"""Archives from the net: resumed where broken off, and under their name only when they are right."""
+
+import errno
+import hashlib
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import requests
+import urllib3
+
+from headstart.fetching.image_sources import Archive
+from headstart.image_files.tree import n_free_bytes
+from headstart.project.located import SourceError
+
+N_TRIES = 5  # in a row that bring nothing
+WAIT_S = 1.0  # after the first of them, then twice as long each time
+TIMEOUT_S = (10.0, 60.0)  # to connect, and between two pieces
+PIECE_BYTES = 1 << 18
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+class _BrokenOffError(Exception):
+    """This try failed; another one may not."""
+
+
+def download(archive: Archive, target: Path) -> Iterator[int]:
+    """Fetch `archive` to `target`, yielding how many bytes are there, also from earlier runs.
+
+    They gather in `<target>.part`, which is renamed once size and checksum are right. A server that
+    cannot resume begins anew, and the numbers with it.
+
+    Raises:
+        SourceError: the server refuses (404, ...) or fails again and again; size or checksum are
+            not those promised (then the part is removed); the disk is full (it is kept).
+    """
+    part = target.with_name(target.name + ".part")
+    n_failed = 0
+    while (n_there := _size(part)) < archive.n_bytes:
+        if archive.n_bytes - n_there > n_free_bytes(part):
+            raise _full(archive, part)
+        try:
+            yield from _pieces(archive, part)
+        except _BrokenOffError as error:
+            n_failed = 1 if _size(part) > n_there else n_failed + 1
+            if n_failed == N_TRIES:
+                raise SourceError(
+                    f"{archive.url} could not be fetched in {N_TRIES} tries: {error}. What came "
+                    f"({_size(part)} of {archive.n_bytes} bytes) is kept; run again to go on."
+                ) from None
+            time.sleep(WAIT_S * 2 ** (n_failed - 1))
+    _verify(archive, part)
+    part.replace(target)
+
+
+def _pieces(archive: Archive, part: Path) -> Iterator[int]:
+    """Append one answer of the server to `part`, yielding its size."""
+    n = _size(part)
+    # As it is stored: some servers call a .tgz a compressed .tar. No If-Range is needed, since a
+    # file that has changed in between cannot have the checksum.
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={n}-"} if n else {})
+    try:
+        with requests.get(archive.url, headers=headers, stream=True, timeout=TIMEOUT_S) as answer:
+            n = _begin(archive, part, answer)
+            with part.open("ab" if n else "wb") as file:
+                for piece in answer.raw.stream(PIECE_BYTES, decode_content=False):
+                    n += len(piece)
+                    if n > archive.n_bytes:
+                        raise _wrong_size(archive, part, f"more than {archive.n_bytes}")
+                    file.write(piece)
+                    yield n
+    except (requests.ConnectionError, requests.Timeout, urllib3.exceptions.HTTPError) as error:
+        raise _BrokenOffError(str(error)) from None
+    except requests.RequestException as error:
+        raise SourceError(f"{archive.url} could not be fetched: {error}") from None
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise _full(archive, part) from None
+    if n < archive.n_bytes:  # an answer that did not say how long it is
+        raise _BrokenOffError(f"the answer ended after {n} bytes")
+
+
+def _begin(archive: Archive, part: Path, answer: requests.Response) -> int:
+    """Where in the file the answer begins: at the end of `part`, or at 0."""
+    code, said = answer.status_code, f"the server answered {answer.status_code} {answer.reason}"
+    if code in (408, 429) or code >= 500:
+        raise _BrokenOffError(said)
+    if code == 200:
+        start, total = 0, answer.headers.get("Content-Length", "")
+    elif code in (206, 416):
+        found = re.match(r"bytes (\d+)-\d+/(\d+|\*)$", answer.headers.get("Content-Range", ""))
+        if found is None or int(found[1]) != _size(part):
+            part.unlink(missing_ok=True)  # not the piece that was asked for: from the beginning
+            raise _BrokenOffError(said)
+        start, total = int(found[1]), found[2]
+    else:
+        raise SourceError(
+            f"{archive.url}: {said}; check the address in the file under sources/, or download it "
+            "by hand and give the absolute path of the unpacked folder."
+        )
+    if total.isdigit() and int(total) != archive.n_bytes:
+        raise _wrong_size(archive, part, total)
+    return start
+
+
+def _verify(archive: Archive, part: Path) -> None:
+    """Hold the whole of `part` against size and checksum; remove it where they differ."""
+    if (n := _size(part)) > archive.n_bytes:
+        raise _wrong_size(archive, part, str(n))
+    algorithm, promised = archive.checksum
+    with part.open("rb") as file:
+        new = hashlib.new(algorithm, usedforsecurity=False)
+        found = hashlib.file_digest(file, lambda: new).hexdigest()
+    if found != promised:
+        part.unlink(missing_ok=True)
+        raise SourceError(
+            f"{archive.url}: its {algorithm} is {found}, but the file under sources/ promises "
+            f"{promised}. What was fetched is removed; run again, and if this stays, the file on "
+            "the net is another one."
+        )
+
+
+def _wrong_size(archive: Archive, part: Path, found: str) -> SourceError:
+    part.unlink(missing_ok=True)
+    return SourceError(
+        f"{archive.url}: it has {found} bytes, but n_bytes in the file under sources/ is "
+        f"{archive.n_bytes}; this is another file (perhaps a page that asks for a login)."
+    )
+
+
+def _full(archive: Archive, part: Path) -> SourceError:
+    n_more = archive.n_bytes - _size(part)
+    return SourceError(
+        f"{archive.url}: the disk is full: {n_more} of its {archive.n_bytes} bytes are still to "
+        f"come, and {n_free_bytes(part)} are free in {part.parent}. What came is kept; make room "
+        "(its pictures need about as much again, twice) and run again to go on."
+    )
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

@@ -1,0 +1,126 @@
+"""Where pictures come from: a package, archives on the net, or a folder of the user's."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Annotated, Literal, Self
+from urllib.parse import unquote, urlsplit
+
+from pydantic import Field, field_validator, model_validator
+
+from headstart.fetching.descriptions import checked_path, read_description
+from headstart.project.located import Package, Sha256, SourceError, UserPath
+from headstart.project.section import Section
+
+ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".tar.gz")
+MAX_GROWTH = 10  # unpacked bytes a byte of archive, unless max_unpacked_bytes says otherwise
+
+Md5 = Annotated[str, Field(pattern="^[0-9a-f]{32}$", description="32 hex digits")]
+Inside = Annotated[str, Field(pattern=r"^[^/\\]+(/[^/\\]+)*$", description="path with /")]
+
+
+class PackageImages(Package):
+    """Pictures in an installed package; sha256 is tree_digest."""
+
+    n_files: int = Field(ge=1, description="files in all")
+    n_bytes: int = Field(ge=1, description="bytes in all")
+
+
+class Archive(Section):
+    """One archive on the net, with one checksum of its bytes."""
+
+    url: str = Field(description="http or https, of a .zip, .tar, .tgz or .tar.gz")
+    n_bytes: int = Field(ge=1, description="size of the archive")
+    sha256: Sha256 | None = None
+    md5: Md5 | None = Field(default=None, description="where nobody tells the sha256")
+
+    @field_validator("url")
+    @classmethod
+    def _url_of_an_archive(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("must begin with https:// (or http://) and a host")
+        if not parts.path.lower().endswith(ARCHIVE_SUFFIXES):
+            raise ValueError(f"must name a file that ends in {', '.join(ARCHIVE_SUFFIXES)}")
+        return url
+
+    @model_validator(mode="after")
+    def _one_checksum(self) -> Self:
+        if (self.sha256 is None) == (self.md5 is None):
+            raise ValueError("must have exactly one of sha256 (better) and md5")
+        return self
+
+    @property
+    def name(self) -> str:
+        """The last part of the address: the file's name."""
+        return PurePosixPath(unquote(urlsplit(self.url).path)).name
+
+    @property
+    def checksum(self) -> tuple[str, str]:
+        """(algorithm, hex digits)."""
+        return ("sha256", self.sha256) if self.sha256 else ("md5", str(self.md5))
+
+
+class ArchiveImages(Section):
+    """Pictures in archives on the net, which are unpacked into one folder."""
+
+    kind: Literal["archives"]
+    archives: tuple[Archive, ...] = Field(strict=False, min_length=1)
+    root: Inside | None = Field(
+        default=None, description="folder inside the archives that becomes the folder of pictures"
+    )
+    keep: tuple[Inside, ...] = Field(
+        default=(), strict=False, description="files and folders below root; none: everything"
+    )
+    max_unpacked_bytes: int | None = Field(
+        default=None, ge=1, description=f"default: {MAX_GROWTH} times the archives' n_bytes"
+    )
+    max_files: int = Field(default=1_000_000, ge=1, description="files and folders, kept or not")
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        if len({archive.checksum for archive in self.archives}) < len(self.archives):
+            raise ValueError("archives must differ: two of them have one checksum")
+        return self
+
+    @property
+    def limit_bytes(self) -> int:
+        """What the archives may hold, unpacked."""
+        return self.max_unpacked_bytes or MAX_GROWTH * sum(a.n_bytes for a in self.archives)
+
+
+ImagesSource = PackageImages | ArchiveImages | UserPath
+
+
+def read_images_source(value: str) -> ImagesSource:
+    """What `dataset.source` names.
+
+    Raises:
+        SourceError: it has no form that is allowed, or does not exist.
+    """
+    path = checked_path(
+        *("dataset.source", value, "a folder of pictures", "/home/me/pictures"),
+        url_hint="a URL: write it, with its size and checksum, into a file as "
+        "sources/planet_sample.yaml,",
+    )
+    if path.is_absolute():
+        if not path.is_dir():
+            raise SourceError(f"dataset.source is {value!r}, which is not a folder.")
+        return UserPath(path)
+    one_of = Annotated[PackageImages | ArchiveImages, Field(discriminator="kind")]
+    source: ImagesSource = read_description(path, one_of)
+    return source
+
+
+def that_stays(source: ImagesSource, copy: bool) -> Package | UserPath | None:
+    """Where the pictures are read where they lie; None where they are copied.
+
+    What is unpacked from archives is always copied, as nothing else keeps it.
+    """
+    return None if copy or isinstance(source, ArchiveImages) else source
+
+
+def tree_digest(digests: Mapping[str, str]) -> str:
+    """sha256 (hex) of the lines "<sha256 of a file>  <its relative path>", sorted by path."""
+    lines = "".join(f"{digests[path]}  {path}\n" for path in sorted(digests))
+    return hashlib.sha256(lines.encode()).hexdigest()

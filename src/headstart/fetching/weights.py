@@ -1,0 +1,74 @@
+"""Tensors of a file under the names of timm's model, held against what the model needs."""
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+from headstart.project.errors import HeadstartError
+
+N_SHOWN = 5  # tensors that an error message lists
+
+
+class WeightsError(HeadstartError):
+    """The weights are not those of the backbone, or there are none."""
+
+
+def renamed(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """timm's names for tensors in timm's order; what follows (the classifier) keeps its own.
+
+    Raises:
+        WeightsError: there are too few of them, or too many.
+    """
+    n_more = len(found) - len(expected)
+    if n_more not in (0, 2):
+        raise WeightsError(
+            f"the file holds {len(found)} tensors, the backbone {len(expected)}, and a classifier "
+            "would be 2: they cannot be matched in order."
+        )
+    return dict(zip(expected, found.values(), strict=False))
+
+
+def fitted(
+    found: Mapping[str, Tensor], model: nn.Module, name: str, weights: str
+) -> dict[str, Tensor]:
+    """`found` in the order and dtypes of `model`'s tensors, without classifier, with all counters.
+
+    Args:
+        found: tensors by timm's names.
+        model: timm's, on any device.
+        name: backbone.name, for the sentence.
+        weights: backbone.weights, for the sentence.
+
+    Raises:
+        WeightsError: names the first few tensors that are missing, too many, or of another shape.
+    """
+    expected: dict[str, Tensor] = model.state_dict()
+    classifiers = _classifiers(model)
+    found = {
+        k: v for k, v in found.items() if k in expected or not k.startswith(classifiers or "-")
+    }
+    # counts of batches shape no result, and old files lack them
+    counters = {k: v for k, v in expected.items() if k.endswith("num_batches_tracked")}
+    found = counters | found
+    problems = [
+        f"{key}: {_shape(found, key)} in the file, {_shape(expected, key)} in the model"
+        for key in [*expected, *sorted(found.keys() - expected.keys())]
+        if _shape(found, key) != _shape(expected, key)
+    ]
+    if problems:
+        more = f"\n  ... and {len(problems) - N_SHOWN} more" if len(problems) > N_SHOWN else ""
+        raise WeightsError(
+            f"backbone.weights {weights!r} does not fit backbone.name {name!r}; "
+            f"{len(problems)} tensors differ:\n  " + "\n  ".join(problems[:N_SHOWN]) + more
+        )
+    return {key: found[key].to(tensor.dtype).contiguous() for key, tensor in expected.items()}
+
+
+def _classifiers(model: nn.Module) -> tuple[str, ...]:
+    """How the names of the classifier's tensors begin."""
+    names = model.pretrained_cfg.get("classifier") or ()  # type: ignore[union-attr, operator]
+    return tuple(f"{name}." for name in ([names] if isinstance(names, str) else names))
+
+
+def _shape(tensors: Mapping[str, Tensor], name: str) -> str:
+    return str(tuple(tensors[name].shape)) if name in tensors else "nothing"

@@ -1,0 +1,162 @@
+"""0_source/images: what each picture file holds, and where the files lie.
+
+`files.parquet` lists every file with the digest of its bytes. `source.json` says where they lie: in a
+folder of the user's, in a package, or beside it in `pictures/`, where they were copied to. So a reader
+never takes other bytes for those that were listed, wherever they lie.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from headstart.project.errors import HeadstartError
+from headstart.project.located import Package, UserPath, locate
+
+_LIST, _SOURCE, _COPIES = "files.parquet", "source.json", "pictures"
+_FILES = pa.schema([("path", pa.string()), ("n_bytes", pa.int64()), ("sha256", pa.binary(32))])
+
+
+class ImagesError(HeadstartError):
+    """A picture file is not what was listed, or is not where it was."""
+
+
+class MissingFileError(HeadstartError, KeyError):
+    """A folder has no file of that name; a KeyError too, as a Mapping must raise."""
+
+    __str__ = ValueError.__str__  # KeyError would put quotes around the sentence
+
+
+class ListedFile(NamedTuple):
+    """One file of a source.
+
+    Attributes:
+        path: relative to the source's folder, with /.
+        origin: where the file lies.
+        n_bytes: its size.
+        sha256: hex digest of its bytes.
+    """
+
+    path: str
+    origin: Path
+    n_bytes: int
+    sha256: str
+
+
+def write_images(
+    folder: Path, root: Path, files: Iterable[ListedFile], stays: Package | UserPath | None
+) -> None:
+    """List the files in `folder`, which appears only once all of them are listed.
+
+    Args:
+        folder: what is replaced.
+        root: folder of the files.
+        files: sorted by path.
+        stays: where they are read from later; None: they are copied into `folder`.
+
+    Raises:
+        HeadstartError: the files lie in `folder`, which is about to be replaced.
+    """
+    if folder.resolve() in (root.resolve(), *root.resolve().parents):
+        raise HeadstartError(
+            f"dataset.source: {root} lies in {folder}, which each run replaces; move it elsewhere."
+        )
+    beside = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(beside, ignore_errors=True)
+    (beside / _COPIES if stays is None else beside).mkdir(parents=True)
+    try:
+        listed = []
+        for file in files:
+            listed.append((file.path, file.n_bytes, bytes.fromhex(file.sha256)))
+            if stays is None:
+                target = beside / _COPIES / file.path
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file.origin, target)
+        columns = zip(*listed, strict=True) if listed else ((), (), ())
+        table = pa.table([list(column) for column in columns], schema=_FILES)
+        pq.write_table(table, beside / _LIST)
+        text = json.dumps(_description(stays), indent=2, ensure_ascii=False)
+        (beside / _SOURCE).write_text(text + "\n", encoding="utf-8")
+        if folder.exists():
+            shutil.rmtree(folder)
+        beside.replace(folder)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _description(stays: Package | UserPath | None) -> dict[str, str]:
+    """What `source.json` holds. A package is named, so that any installation of it will do."""
+    if stays is None:
+        return {"copied": _COPIES}
+    if isinstance(stays, UserPath):
+        return {"folder": str(stays.path)}
+    return stays.model_dump(include=set(Package.model_fields))
+
+
+class ImageFolder(Mapping[str, bytes]):
+    """The contents of the listed files by path (with /), each read when asked for, from any thread.
+
+    Attributes:
+        sha256: hex digest of each file's bytes by path, sorted by path; reads no file.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Open the list.
+
+        Raises:
+            SourceError: the pictures lie in a package that is not installed.
+        """
+        table = pq.read_table(folder / _LIST, schema=_FILES)
+        digests = (digest.hex() for digest in table["sha256"].to_pylist())
+        self.sha256: Mapping[str, str] = dict(zip(table["path"].to_pylist(), digests, strict=True))
+        about: dict[str, str] = json.loads((folder / _SOURCE).read_text(encoding="utf-8"))
+        if "copied" in about:
+            self._root, self._remedy = folder / about["copied"], "`dvc repro` restores it"
+        elif "folder" in about:
+            self._root = Path(about["folder"])
+            self._remedy = "`dvc repro` lists the folder anew"
+        else:
+            package = Package.model_validate(about)
+            wanted = f"{package.package}=={package.version}"
+            self._root = locate(package)
+            self._remedy = f"pip install --force-reinstall {wanted}, then `dvc repro`"
+
+    def __getitem__(self, path: str) -> bytes:
+        """The bytes of a file.
+
+        Raises:
+            MissingFileError: no such file is listed.
+            ImagesError: it cannot be read, or its bytes are not those that were listed.
+        """
+        if path not in self.sha256:
+            raise MissingFileError(f"{self._root} has no file {path!r}.")
+        file = self._root / path
+        try:
+            data = file.read_bytes()
+        except OSError as error:
+            if not self._root.is_dir():
+                raise ImagesError(
+                    f"the folder of the pictures, {self._root}, is not there: mount it, or let "
+                    "dataset.source be where it lies now; then `dvc repro`."
+                ) from None
+            raise ImagesError(
+                f"{file} cannot be read ({error.strerror}), but was when fetch-images listed it: "
+                f"{self._remedy}."
+            ) from None
+        if hashlib.sha256(data).hexdigest() != self.sha256[path]:
+            raise ImagesError(f"{file} has changed since fetch-images listed it: {self._remedy}.")
+        return data
+
+    def __contains__(self, path: object) -> bool:
+        return path in self.sha256
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.sha256)
+
+    def __len__(self) -> int:
+        return len(self.sha256)

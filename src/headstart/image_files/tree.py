@@ -1,0 +1,121 @@
+"""Which pictures: section `dataset`, and the files below a folder."""
+
+import shutil
+import warnings
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from headstart.project.errors import HeadstartError
+from headstart.project.section import Section
+
+_SYSTEM_FILES = {"thumbs.db", "desktop.ini", "__macosx"}  # and all names that begin with a dot
+
+
+def _below(path: str) -> str:
+    parts = PurePosixPath(path)
+    if parts.is_absolute() or ".." in parts.parts:
+        raise ValueError("it must be a path below the images folder, as train/labels.csv")
+    return path
+
+
+BelowImages = Annotated[str, AfterValidator(_below)]
+"""A path below the images folder, with /."""
+
+with warnings.catch_warnings():
+    # pydantic's old BaseModel.copy; Section has model_copy.
+    warnings.filterwarnings("ignore", 'Field name "copy" in "DatasetParams" shadows an attribute')
+
+    class DatasetParams(Section):
+        """Section `dataset`: which pictures."""
+
+        source: str = Field(
+            min_length=1,
+            description="a file under sources/ (as sources/textile.yaml), or the absolute path of a "
+            "folder of pictures",
+        )
+        copy: bool = Field(  # type: ignore[assignment]
+            description="true: the pictures are copied into data/ and kept by DVC; false: those of a "
+            "folder or a package are read where they lie (archives are unpacked in any case)"
+        )
+
+
+@dataclass(frozen=True)
+class Tree:
+    """The files below a folder.
+
+    Attributes:
+        root: the folder.
+        sizes: bytes of each file by its path relative to `root` (with /), sorted by path.
+        n_hidden: hidden and system files and folders (.DS_Store, Thumbs.db, ...), left out.
+    """
+
+    root: Path
+    sizes: Mapping[str, int]
+    n_hidden: int
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of all files."""
+        return sum(self.sizes.values())
+
+    def counts(self) -> dict[str, int]:
+        """For a metrics file."""
+        return {"n_files": len(self.sizes), "n_bytes": self.n_bytes, "n_hidden": self.n_hidden}
+
+
+def list_tree(root: Path) -> Tree:
+    """List all files below `root`; symbolic links are followed.
+
+    What is removed while it is listed is left out.
+
+    Raises:
+        ValueError: `root` is no folder, a link leads nowhere or back to a folder above it, or a
+            name is not valid UTF-8.
+    """
+    if not root.is_dir():
+        raise HeadstartError(f"{root} is not a folder.")
+    sizes: dict[str, int] = {}
+    n_hidden = 0
+    waiting: list[tuple[Path, tuple[Path, ...]]] = [(root, (root.resolve(),))]
+    while waiting:
+        folder, above = waiting.pop()
+        for path in _entries(folder):
+            if path.name.startswith(".") or path.name.lower() in _SYSTEM_FILES:
+                n_hidden += 1
+                continue
+            if path.is_symlink() and not path.exists():
+                raise HeadstartError(
+                    f"{path} is a link to {path.readlink()}, which does not exist."
+                )
+            if path.is_dir():
+                real = path.resolve()
+                if real in above:
+                    raise HeadstartError(f"{path} is a link back to {real}, a folder above it.")
+                waiting.append((path, (*above, real)))
+                continue
+            name = path.relative_to(root).as_posix()
+            if "\udc80" <= max(name) <= "\udcff":  # how Python shows bytes that are not UTF-8
+                raise HeadstartError(f"{root} has a file named {name!r}; rename it to valid UTF-8.")
+            with suppress(FileNotFoundError):  # removed since it was listed
+                sizes[name] = path.stat().st_size
+    return Tree(root, dict(sorted(sizes.items())), n_hidden)
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except FileNotFoundError:  # removed since it was listed
+        return []
+
+
+def n_free_bytes(path: Path) -> int:
+    """Bytes that are free where `path` (or the nearest folder above it that exists) lies."""
+    for place in (path, *path.absolute().parents):
+        with suppress(FileNotFoundError, NotADirectoryError):  # not asked before: it may go away
+            return shutil.disk_usage(place).free
+    raise FileNotFoundError(path)

@@ -1,0 +1,60 @@
+"""All that index-images found out, and its counts."""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from headstart.labels.labels import Labels, write_labels
+from headstart.pictures.table import write_ids, write_pictures
+
+
+@dataclass(frozen=True)
+class Index:
+    """All that index-images found out.
+
+    Attributes:
+        pictures: columns id, paths (list of str, sorted, relative to the images folder), width,
+            height (pixels, after the EXIF turn); sorted by id.
+        labels: of exactly those pictures.
+        problems: columns path, problem (its kind), detail; sorted.
+        n_ignored: files whose name does not look like a picture's.
+        notes: sentences for a person: what these pictures do not allow, though nothing is wrong.
+    """
+
+    pictures: pd.DataFrame
+    labels: Labels
+    problems: pd.DataFrame
+    n_ignored: int
+    notes: tuple[str, ...] = ()
+
+    def counts(self) -> dict[str, Any]:
+        """Pictures in all, per split and per class, problems per kind: for a metrics file."""
+        table = self.labels.table
+        splits: dict[str, Any] = {}
+        for split in self.labels.splits():
+            of_split = table["labels"][table["split"] == split]
+            n = Counter(label for labels in of_split if labels is not None for label in labels)
+            splits[split] = {"n": len(of_split), "n_labelled": int(of_split.notna().sum())}
+            absent = [name for name in self.labels.classes if not n[name]]
+            splits[split]["n_classes_absent"] = len(absent)
+            if absent:
+                splits[split]["classes_absent"] = ", ".join(absent)
+            splits[split]["per_class"] = {name: n[name] for name in self.labels.classes if n[name]}
+        kinds = Counter(self.problems["problem"])
+        return {
+            "n_pictures": len(self.pictures),
+            "n_classes": len(self.labels.classes),
+            "n_files_ignored": self.n_ignored,
+            "splits": splits,
+            "n_problems": {"total": kinds.total(), **dict(sorted(kinds.items()))},
+        }
+
+
+def write_index(index: Index, pictures: Path, labels: Path, train_ids: Path) -> None:
+    """Write the three tables of an index, each to its path."""
+    write_pictures(pictures, index.pictures)
+    write_labels(labels, index.labels)
+    write_ids(train_ids, index.labels.ids("train"))

@@ -1,0 +1,52 @@
+"""A CSV of ids and labels, held against the task that is declared for it."""
+
+import csv
+import io
+
+from headstart.project.errors import HeadstartError
+
+
+def parse_table(
+    text: str, id_column: str, label_column: str, several: bool
+) -> dict[str, set[tuple[str, ...]]]:
+    """What the rows of a CSV (with a header) say of each id, as sorted tuples of labels (empty: none).
+
+    Args:
+        text: the whole table.
+        id_column: name of the column of ids.
+        label_column: name of the column of labels.
+        several: labels of one row are separated by spaces; else the whole cell is one label.
+
+    Raises:
+        ValueError: a column is missing, or the labels look like the other kind.
+    """
+    reader = csv.DictReader(io.StringIO(text), skipinitialspace=True)
+    columns = reader.fieldnames or []
+    if missing := [name for name in (id_column, label_column) if name not in columns]:
+        raise HeadstartError(
+            f"the table has no column {', '.join(missing)} (it has {', '.join(columns)}); "
+            "index_images.id_column and index_images.label_column name its columns."
+        )
+    labels: dict[str, set[tuple[str, ...]]] = {}
+    for row in reader:
+        cell = (row[label_column] or "").strip()
+        words = tuple(sorted(set(cell.split()))) if several else (cell,) if cell else ()
+        labels.setdefault((row[id_column] or "").strip(), set()).add(words)
+    _check_task({words for rows in labels.values() for words in rows if words}, several)
+    return labels
+
+
+def _check_task(rows: set[tuple[str, ...]], several: bool) -> None:
+    """Hold the declared task against the labels: a wrong one would train on nonsense."""
+    if several and all(len(row) <= 1 for row in rows):
+        raise HeadstartError(
+            "index_images.task is multi_label, but no row has more than one label: it must be "
+            "single_label."
+        )
+    words = {word for row in rows for label in row for word in label.split()}
+    if not several and len(words) < len(rows):
+        raise HeadstartError(
+            f"index_images.task is single_label, but the {len(rows)} different labels are made of "
+            f"only {len(words)} words: they look like several tags a picture, separated by spaces. "
+            "It must be multi_label, or the labels be written without spaces."
+        )

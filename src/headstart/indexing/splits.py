@@ -1,0 +1,137 @@
+"""Who goes into train, valid and test: by content and seed, never by the order of a listing."""
+
+import hashlib
+import math
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from headstart.indexing.labelling import Meaning
+
+
+@dataclass(frozen=True)
+class SplitRule:
+    """How pictures without a given split are drawn.
+
+    Attributes:
+        valid_frac: in [0, 1).
+        test_frac: in [0, 1); together below 1.
+        seed: another seed, another order.
+        n_folds: 0: valid is `valid_frac` of the pictures; from 2 on it is one of so many folds of what
+            is not in test.
+        fold: which one is valid, 0 ... n_folds - 1.
+    """
+
+    valid_frac: float
+    test_frac: float
+    seed: int
+    n_folds: int = 0
+    fold: int = 0
+
+    def sizes(self, n: int, label: str) -> dict[str, int]:
+        """How many of the `n` pictures of a label go where; at least one into neither test nor valid.
+
+        Keys are test, valid, train, or test and the folds by number.
+        """
+        n_test = min(_rounded(self.test_frac * n), n - 1)
+        if not self.n_folds:
+            n_valid = min(_rounded(self.valid_frac * n), n - 1 - n_test)
+            return {"test": n_test, "valid": n_valid, "train": n - n_test - n_valid}
+        in_all, n_more = divmod(n - n_test, self.n_folds)
+        first = _digest(self.seed, label)[0]  # so that small classes do not all begin in fold 0
+        more = {(first + i) % self.n_folds for i in range(n_more)}
+        folds = {str(fold): in_all + (fold in more) for fold in range(self.n_folds)}
+        return {"test": n_test, **folds}
+
+    def split_of(self, place: str) -> str:
+        """The split that a key of `sizes` stands for."""
+        if place.isdecimal():
+            return "valid" if int(place) == self.fold else "train"
+        return place
+
+
+def assign(known: Mapping[str, Meaning], n_max: int, rule: SplitRule) -> dict[str, Meaning]:
+    """Keep at most `n_max` pictures of each class of each given split, and split what is not split.
+
+    Args:
+        known: what is said of each picture id.
+        n_max: 0 keeps all.
+        rule: for pictures without a given split.
+    """
+    stratum = strata({i: said.labels for i, said in known.items() if said.labels is not None})
+    kept = limited({i: f"{said.split} {stratum.get(i)}" for i, said in known.items()}, n_max)
+    drawn = stratified_split(
+        {i: known[i].labels or () for i in kept if known[i].split is None}, rule
+    )
+    return {i: Meaning(known[i].labels, known[i].split or drawn[i]) for i in sorted(kept)}
+
+
+def strata(labels: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """The stratum of each picture: the rarest of its labels (ties by name), "" where it has none.
+
+    With exactly one label a picture that is its label.
+    """
+    n = Counter(label for of_one in labels.values() for label in of_one)
+    return {
+        picture: min(of_one, key=lambda label: (n[label], label), default="")
+        for picture, of_one in labels.items()
+    }
+
+
+def limited(strata: Mapping[str, str], n_max: int) -> set[str]:
+    """At most `n_max` pictures of each stratum (0: all): those with the lowest ids (digests)."""
+    if n_max == 0:
+        return set(strata)
+    return {picture for of_one in _by_stratum(strata).values() for picture in of_one[:n_max]}
+
+
+def stratified_split(labels: Mapping[str, Sequence[str]], rule: SplitRule) -> dict[str, str]:
+    """Split the pictures of each label into train, valid and test, the rarest label first.
+
+    The pictures of a label are put in the order of sha256(seed, id). Those that a rarer label has
+    placed already count; the others fill what is left of the label's test, valid and train, in this
+    order. So a picture more or less moves at most a few others, those beside the cuts. Every label
+    keeps at least one picture in train.
+
+    Source: Sechidis, Tsoumakas and Vlahavas, On the Stratification of Multi-Label Data, ECML PKDD
+    2011 (iterative stratification), with a drawn order in place of its random ties.
+
+    Args:
+        labels: of each picture id: exactly one, or any number.
+        rule: how much goes where.
+    """
+    order = sorted(labels, key=lambda i: _digest(rule.seed, i))
+    of_label: defaultdict[str, list[str]] = defaultdict(list)
+    for picture in order:
+        for label in labels[picture] or ("",):
+            of_label[label].append(picture)
+    rarest_first = sorted(of_label, key=lambda label: (not label, len(of_label[label]), label))
+    place: dict[str, str] = {}
+    for label in rarest_first:
+        pictures = of_label[label]
+        wanted = Counter(rule.sizes(len(pictures), label))
+        wanted.subtract(place[picture] for picture in pictures if picture in place)
+        where = iter([key for key, n in wanted.items() for _ in range(n)])
+        place |= {picture: next(where) for picture in pictures if picture not in place}
+    split = {picture: rule.split_of(place[picture]) for picture in order}
+    for label in rarest_first:
+        if all(split[picture] != "train" for picture in of_label[label]):
+            split[of_label[label][-1]] = "train"
+    return split
+
+
+def _by_stratum(strata: Mapping[str, str]) -> dict[str, list[str]]:
+    """The ids of each stratum, sorted."""
+    pictures: defaultdict[str, list[str]] = defaultdict(list)
+    for picture in sorted(strata):
+        pictures[strata[picture]].append(picture)
+    return pictures
+
+
+def _rounded(x: float) -> int:
+    """To the nearest whole number, halves up (round() would take the even one)."""
+    return math.floor(x + 0.5 + 1e-9)
+
+
+def _digest(seed: int, name: str) -> bytes:
+    return hashlib.sha256(f"{seed} {name}".encode()).digest()

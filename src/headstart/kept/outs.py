@@ -1,0 +1,120 @@
+"""Records that lie in an out of a stage, so that they need no second place on the disk.
+
+What a stage has made for each picture is in its out, byte for byte, and DVC keeps each version of an
+out in its cache, a file under its MD5. So the work folder of a key remembers only where in such a file
+each record lies. `<md5>.out` holds the file's size, then a line a record: id, first byte, length,
+CRC-32. The file may go (`dvc gc`): then the records are made again.
+"""
+
+import hashlib
+import os
+import zlib
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from headstart.kept.places import Place
+
+_N_OUTS = 3  # of a key, the newest; each fold, say, has records that the others lack
+_SUFFIX = ".out"
+
+
+class Part(NamedTuple):
+    """The records of one key in an out, in the order in which they were asked for.
+
+    Attributes:
+        file: of the out.
+        starts: first byte of each record in it.
+        n_bytes: length of each.
+    """
+
+    file: Path
+    starts: Sequence[int]
+    n_bytes: Sequence[int]
+
+
+class OutFile(NamedTuple):
+    """A version of an out that DVC keeps."""
+
+    file: BinaryIO
+    places: Mapping[str, Place]
+
+
+def file_md5(file: Path) -> str:
+    """The digest (hex) under which DVC keeps a file."""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+def remember_out(folder: Path, md5: str, ids: Sequence[str], part: Part) -> None:
+    """Remember in `folder` where the records of `ids` lie; forget all but the newest few outs.
+
+    Raises:
+        ValueError: `part` is not of as many records.
+    """
+    beside = folder / f"{md5}.partial"
+    with part.file.open("rb") as file, beside.open("w", encoding="ascii", newline="\n") as lines:
+        n_bytes = os.fstat(file.fileno()).st_size
+        lines.write(f"{n_bytes}\n")
+        rows = zip(ids, part.starts, part.n_bytes, strict=True)
+        for picture, start, length in rows:
+            crc = zlib.crc32(os.pread(file.fileno(), length, start))
+            lines.write(f"{picture} {start} {length} {crc:08x}\n")
+    beside.replace(folder / f"{md5}{_SUFFIX}")
+    for old in _newest_first(folder)[_N_OUTS:]:
+        old.unlink(missing_ok=True)
+
+
+def open_outs(folder: Path) -> list[OutFile]:
+    """The outs that `folder` remembers and DVC still keeps, the newest first."""
+    found = []
+    for lines in _newest_first(folder):
+        with suppress(OSError, ValueError):  # the file is gone, or the lines are not whole
+            found.append(_open(lines))
+    return found
+
+
+def has_outs(folder: Path) -> bool:
+    """Whether `folder` remembers any out."""
+    return bool(_newest_first(folder))
+
+
+def _open(lines: Path) -> OutFile:
+    cached = dvc_cache()
+    if cached is None:
+        raise FileNotFoundError(f"{lines}: there is no cache of DVC.")
+    file = (cached / lines.stem[:2] / lines.stem[2:]).open("rb")
+    try:
+        with lines.open(encoding="ascii") as rows:
+            if os.fstat(file.fileno()).st_size != int(next(rows)):
+                raise ValueError(f"{file.name} is not of the size that {lines} tells.")
+            fields = (row.split() for row in rows)
+            places = {i: Place(int(start), int(n), int(crc, 16)) for i, start, n, crc in fields}
+    except BaseException:
+        file.close()
+        raise
+    return OutFile(file, places)
+
+
+def _newest_first(folder: Path) -> list[Path]:
+    def age(file: Path) -> int:
+        return -file.stat().st_mtime_ns
+
+    return sorted(folder.glob(f"*{_SUFFIX}"), key=age)
+
+
+def dvc_cache() -> Path | None:
+    """The folder of DVC's cache that holds files by their MD5; None outside a project of DVC's."""
+    return _dvc_cache(Path(os.environ.get("DVC_ROOT", ".")).absolute())
+
+
+@cache
+def _dvc_cache(root: Path) -> Path | None:
+    if not (root / ".dvc").is_dir():
+        return None
+    from dvc.config import Config  # takes a moment: only where an out is remembered
+
+    folder = Config(str(root / ".dvc"))["cache"].get("dir")
+    return Path(folder or root / ".dvc/cache", "files/md5")

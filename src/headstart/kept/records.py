@@ -1,0 +1,236 @@
+"""What was made for a picture once, so that no later run makes it again.
+
+The work folder of a key holds two files that only grow: the records, one behind the other, and a line
+a record: id, length, CRC-32. What a broken-off run left half is dropped when they are opened; a record
+that is not what was written is made again. So a run that breaks off goes on where it was, and the next
+makes only what is new: new pictures, another fold. Once DVC keeps an out that holds the same records,
+they are read from there (kept/outs.py) and dropped here.
+"""
+
+import os
+import shutil
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+
+from headstart.kept.once import Known, NothingKnown, Once
+from headstart.kept.outs import has_outs, open_outs
+from headstart.kept.places import DATA, LINES, drop, line_of, own_places
+from headstart.project.errors import HeadstartError
+from headstart.project.work import code_digest, work_folder
+
+Row = NDArray[np.float32]
+
+_FREE_FRAC = 0.25  # of the space that is free without any records
+
+
+def made_once(
+    shaped_by: Mapping[str, Any],
+    ids: Sequence[str],
+    make: Callable[[Sequence[str]], Iterable[bytes]],
+) -> Iterator[bytes]:
+    """The record of each id, in their order: one of an earlier run, or made now and kept.
+
+    A `kept.once.Once` of bytes.
+
+    Raises:
+        ValueError: `make` gives another number of records than it was asked for, or as
+            `known_records`.
+    """
+    with known_records(shaped_by) as records:
+        new = [picture for picture in ids if picture not in records]
+        made = iter(make(new)) if new else iter(())
+        for picture in ids:
+            if picture in records:
+                yield records.get(picture) or _only(make([picture]))
+                continue
+            data = next(made, None)
+            if data is None:
+                raise ValueError(f"fewer records were made than the {len(new)} that are missing.")
+            records.add(picture, data)
+            yield data
+        if next(made, None) is not None:
+            raise ValueError(f"more records were made than the {len(new)} that are missing.")
+
+
+def _only(made: Iterable[bytes]) -> bytes:
+    (data,) = made
+    return data
+
+
+def rows_once(form: Mapping[str, Any], once: Once[bytes] = made_once) -> Once[Row]:
+    """`once` for rows of float32, of pictures whose stored form is `form`."""
+
+    def once_a_row(
+        shaped_by: Mapping[str, Any],
+        ids: Sequence[str],
+        make: Callable[[Sequence[str]], Iterable[Row]],
+        /,
+    ) -> Iterator[Row]:
+        key = {"of": "rows", "stored": dict(form), **shaped_by}
+        for data in once(key, ids, lambda new: (row.tobytes() for row in make(new))):
+            yield np.frombuffer(data, np.float32)
+
+    return once_a_row
+
+
+@contextmanager
+def known_records(
+    shaped_by: Mapping[str, Any], environment: Mapping[str, str] = os.environ
+) -> Iterator[Known]:
+    """The records of a key, held by one process at a time.
+
+    Those used least lately are removed when all keys together want more than HEADSTART_KEEP_GB
+    (from `environment`; by default a quarter of the free space; 0 keeps nothing).
+
+    Args:
+        shaped_by: JSON values; all that shapes a record beside the picture and our code.
+        environment: of the process.
+
+    Raises:
+        ValueError: HEADSTART_KEEP_GB is no number of at least 0.
+    """
+    wanted_gb = _wanted_gb(environment)
+    if wanted_gb == 0:
+        yield NothingKnown()
+        return
+    with records_folder(shaped_by) as folder:
+        _drop_in_others(folder)  # before room is made: what goes here needs none
+        with Records(folder, wanted_gb) as records:
+            yield records
+
+
+def records_folder(shaped_by: Mapping[str, Any]) -> AbstractContextManager[Path]:
+    """The work folder of a key, held by one process at a time."""
+    return work_folder("records", {**shaped_by, "code": code_digest()})
+
+
+def keeps_records() -> bool:
+    """Whether anything is kept at all (HEADSTART_KEEP_GB)."""
+    return _wanted_gb(os.environ) != 0
+
+
+class Records:
+    """Id -> bytes, in a folder that one process holds, among others that share a limit.
+
+    `picture in records` tells whether one was there when they were opened.
+    """
+
+    def __init__(self, folder: Path, wanted_gb: float | None) -> None:
+        os.utime(folder)  # the least lately used goes first
+        self._folder, self._wanted_gb = folder, wanted_gb
+        self._outs = open_outs(folder)
+        drop(folder, [out.places for out in self._outs])
+        self._data = (folder / DATA).open("a+b")
+        self._lines = (folder / LINES).open("a+b")
+        self._own, self._end, n_line_bytes = own_places(folder)
+        self._data.truncate(self._end)
+        self._lines.truncate(n_line_bytes)
+        self._room, self._full = self._made_room(self._end), False
+
+    def __enter__(self) -> "Records":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for file in (self._data, self._lines, *(out.file for out in self._outs)):
+            file.close()
+
+    def __contains__(self, picture: str) -> bool:
+        return picture in self._own or any(picture in out.places for out in self._outs)
+
+    def get(self, picture: str) -> bytes | None:
+        """The record of a picture; None where there is none, or its bytes are not those written."""
+        for file, places in ((self._data, self._own), *self._outs):
+            place = places.get(picture)
+            if place and (data := place.read(file)) is not None:
+                return data
+        return None
+
+    def add(self, picture: str, data: bytes) -> None:
+        """Append a record for later runs, unless there is no room."""
+        end = self._end + len(data)
+        if end > self._room and not self._full:
+            self._room = self._made_room(end)
+            self._full = end > self._room
+        if not self._full:
+            self._data.write(data)
+            self._lines.write(line_of(picture, len(data), zlib.crc32(data)))
+            self._end = end
+
+    def _made_room(self, n_bytes: int) -> int:
+        # By the open file: the folder may have been removed by hand, which costs no more than time.
+        n_free = shutil.disk_usage(self._data.fileno()).free
+        return _make_room(self._folder, n_bytes, self._wanted_gb, n_free)
+
+
+def _drop_in_others(folder: Path) -> None:
+    """Drop in all other folders what DVC has kept since their stages ended."""
+    for other in folder.parent.glob("*"):
+        with suppress(FileNotFoundError, NotADirectoryError, Timeout):
+            if other == folder or not (other / DATA).stat().st_size or not has_outs(other):
+                continue
+            with FileLock(other.with_name(f"{other.name}.lock"), timeout=0):
+                outs = open_outs(other)
+                for out in outs:
+                    out.file.close()
+                drop(other, [out.places for out in outs])
+
+
+def _make_room(folder: Path, n_bytes: int, wanted_gb: float | None, n_free: int) -> int:
+    """Remove others than `folder` until it may have `n_bytes`; how many it may have then.
+
+    Other processes make room, too: a folder may go away at any time.
+    """
+    others: dict[Path, _Used] = {}
+    with suppress(FileNotFoundError):
+        others = {path: used for path in folder.parent.iterdir() if (used := _used(path))}
+    others.pop(folder, None)
+    free = n_free + sum(used.n_bytes for used in others.values()) + n_bytes
+    limit = int(free * _FREE_FRAC if wanted_gb is None else wanted_gb * 1e9)
+    for path in sorted(others, key=lambda path: others[path].mtime):
+        if sum(used.n_bytes for used in others.values()) + n_bytes <= limit:
+            break
+        try:
+            with FileLock(path.with_name(f"{path.name}.lock"), timeout=0):
+                with suppress(FileNotFoundError):
+                    shutil.rmtree(path)
+                del others[path]
+        except Timeout:  # another process works with it
+            continue
+    return limit - sum(used.n_bytes for used in others.values())
+
+
+class _Used(NamedTuple):
+    """When a folder was used last (s since the epoch), and the bytes of its files."""
+
+    mtime: float
+    n_bytes: int
+
+
+def _used(path: Path) -> _Used | None:
+    """What a folder holds; None where it is no folder, or is being removed."""
+    try:
+        with os.scandir(path) as files:
+            n_bytes = sum(file.stat().st_size for file in files)
+        return _Used(path.stat().st_mtime, n_bytes)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _wanted_gb(environment: Mapping[str, str]) -> float | None:
+    wanted = environment.get("HEADSTART_KEEP_GB")
+    if not wanted:
+        return None
+    try:
+        gb = float(wanted)
+    except ValueError:
+        gb = -1.0
+    if not 0 <= gb < float("inf"):
+        raise HeadstartError(f"HEADSTART_KEEP_GB is {wanted!r}; it must be a number of at least 0.")
+    return gb

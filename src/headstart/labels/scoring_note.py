@@ -1,0 +1,25 @@
+"""What cannot be scored for want of labelled pictures, and what that means for the model."""
+
+from collections.abc import Mapping
+
+from headstart.labels.task import Task
+
+
+def scoring_note(n_labelled: Mapping[str, int], task: Task) -> str:
+    """Sentences where valid has no labelled picture; "" where it has one.
+
+    Args:
+        n_labelled: labelled pictures of each split; a split that does not occur has none.
+        task: of multi_label the thresholds are searched on valid.
+    """
+    if n_labelled.get("valid", 0):
+        return ""
+    unjudged = "fine-tuning runs to its end, whatever stop_when_worse and keep say"
+    if task == "multi_label":
+        unjudged += ", and each label keeps the default threshold"
+    if n_labelled.get("test", 0):
+        return f"No labelled picture is in valid: {unjudged}."
+    return (
+        "No labelled picture is in valid or test, so nothing is scored. The model is trained and "
+        f"written all the same: {unjudged}."
+    )

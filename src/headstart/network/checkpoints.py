@@ -1,0 +1,185 @@
+"""Trained networks: safetensors with all that a prediction needs in their metadata."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, ValidationError
+from torch import Tensor
+
+from headstart.backbone.frame import Frame
+from headstart.backbone.precision import Precision
+from headstart.backbone.tensors import NamedTensors, TensorsError, read_tensors, write_tensors
+from headstart.pictures.preprocessing import Preprocessing
+from headstart.project.errors import HeadstartError
+
+FORMAT: Final = 3
+
+
+class CheckpointError(HeadstartError):
+    """A file is no checkpoint of ours, or does not fit the others it is used with."""
+
+
+class CheckpointInfo(BaseModel):
+    """What a checkpoint says about itself.
+
+    Attributes:
+        kind: head (its tensors belong on the frozen backbone named by `weights`), network, or
+            ensemble (of networks, whose tensors begin with their number: `0.backbone.*`).
+        architecture: timm's name of the backbone.
+        weights: digest of the backbone that the training started from.
+        mean: per channel, of inputs in [0, 1].
+        std: standard deviation per channel.
+        size_px: side of the square input at which it was trained last, and predicts.
+        full_px: the largest side of its phases, backbone.size_px.
+        frame: what the plain view shows of a picture.
+        preprocessing: what a picture file goes through before the plain view is cropped.
+        precision: of the forward passes by which it was scored.
+        classes: in the order of the logits.
+        task: what the labels are.
+        hidden_units: of the head.
+        dropout: of the head.
+        thresholds: multi_label: of the K classes, for plain and for tta probabilities; found on
+            valid, and what every later prediction decides by. Empty before tta-evaluate.
+        params: the sections of params.yaml that shaped it; of runtime what auto became.
+        history: what was trained before, oldest first.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal[3] = FORMAT
+    kind: Literal["head", "network", "ensemble"]
+    architecture: str
+    weights: str
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    size_px: int
+    full_px: int
+    frame: Frame
+    preprocessing: Preprocessing
+    precision: Precision
+    classes: tuple[str, ...]
+    task: Literal["single_label", "multi_label"]
+    hidden_units: int
+    dropout: tuple[float, float]
+    thresholds: dict[Literal["plain", "tta"], tuple[float, ...]] = {}
+    params: dict[str, object]
+    history: tuple[str, ...] = ()
+
+
+class Checkpoint(BaseModel):
+    """Tensors by name (`head.*`, and `backbone.*` for a whole network) and what they are."""
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+
+    info: CheckpointInfo
+    tensors: dict[str, Tensor]
+
+    def part(self, prefix: str) -> dict[str, Tensor]:
+        """The tensors below `prefix`, without it."""
+        start = f"{prefix}."
+        return {k.removeprefix(start): v for k, v in self.tensors.items() if k.startswith(start)}
+
+    def members(self) -> list["Checkpoint"]:
+        """The networks of an ensemble, oldest first; of another kind itself alone."""
+        if self.info.kind != "ensemble":
+            return [self]
+        numbers = sorted({int(name.split(".")[0]) for name in self.tensors})
+        info = self.info.model_copy(update={"kind": "network"})
+        return [Checkpoint(info=info, tensors=self.part(str(number))) for number in numbers]
+
+    def states(self) -> list[dict[str, Tensor]]:
+        """The tensors of each of its members.
+
+        Raises:
+            CheckpointError: an ensemble has no members.
+        """
+        found = [member.tensors for member in self.members()]
+        if not found:
+            raise CheckpointError(
+                "the ensemble holds no network: tta_evaluate.snapshots is true, so set "
+                "unfreeze_finetune.n_snapshots to at least 1."
+            )
+        return found
+
+    def with_thresholds(
+        self, thresholds: Mapping[Literal["plain", "tta"], tuple[float, ...]]
+    ) -> "Checkpoint":
+        """The same network, which from now on decides by `thresholds`."""
+        info = self.info.model_copy(update={"thresholds": dict(thresholds)})
+        return self.model_copy(update={"info": info})
+
+    def as_scored(self, preprocessing: Preprocessing, precision: Precision) -> "Checkpoint":
+        """The same network, which from now on predicts as it was scored, here and now.
+
+        Args:
+            preprocessing: of the pictures it was scored on, at its size.
+            precision: of the forward passes.
+        """
+        update = {"preprocessing": preprocessing, "precision": precision}
+        return self.model_copy(update={"info": self.info.model_copy(update=update)})
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a training stage writes: a checkpoint, a table of a row an epoch, and its metrics."""
+
+    checkpoint: Checkpoint
+    epochs: pd.DataFrame
+    metrics: dict[str, object]
+
+
+def named_tensors(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A module's state under `prefix`, on the CPU, as `Checkpoint.tensors` wants it."""
+    return {f"{prefix}.{k}": v.detach().cpu().contiguous() for k, v in state.items()}
+
+
+def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write beside, then rename. The same tensors and info give the same bytes.
+
+    Raises:
+        TensorsError: a tensor holds numbers that are not finite; nothing is written.
+    """
+    text = json.dumps(checkpoint.info.model_dump(mode="json"), sort_keys=True)
+    tensors = dict(sorted(checkpoint.tensors.items()))
+    write_tensors(path, NamedTensors(tensors, {"headstart": text}))
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Read without any code from the file.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, not written by headstart, or of another format.
+    """
+    try:
+        content = read_tensors(path)
+    except (FileNotFoundError, TensorsError) as error:
+        raise CheckpointError(f"{path} is no readable checkpoint: {error}") from None
+    info = _info(path, content.metadata.get("headstart"))
+    return Checkpoint(info=info, tensors=dict(content.tensors))
+
+
+def _info(path: Path, text: str | None) -> CheckpointInfo:
+    """What the metadata `text` of a file says about it."""
+    if text is None:
+        raise CheckpointError(f"{path} is no checkpoint of headstart.")
+    try:
+        written = _Written.model_validate_json(text).format
+        if written == FORMAT:
+            return CheckpointInfo.model_validate_json(text)
+    except ValidationError as error:
+        raise CheckpointError(f"{path} has damaged metadata: {error}") from None
+    remedy = "run `dvc repro`, which writes it anew" if written < FORMAT else "update headstart"
+    raise CheckpointError(
+        f"{path} is a checkpoint of format {written}, but this headstart reads format {FORMAT}: "
+        f"{remedy}."
+    )
+
+
+class _Written(BaseModel):
+    """What a checkpoint of any format says."""
+
+    format: int

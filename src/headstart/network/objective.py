@@ -1,0 +1,85 @@
+"""What a network is trained for: the loss, the probabilities and the scores of a task."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from headstart.labels.task import SCORE, Task
+from headstart.scores.multi_label import Bools, f_beta
+from headstart.scores.thresholds import DEFAULT_THRESHOLD, decide
+
+Targets = NDArray[np.int64] | NDArray[np.float32]
+"""single_label: class numbers (N,), int64; multi_label: 0 or 1 (N, K), float32."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """How good predictions of a whole split are.
+
+    Attributes:
+        log_loss: mean negative log likelihood, nats; of multi_label the mean over labels too.
+        score: accuracy of single_label; of multi_label the F2 at a threshold of 0.2 (searched
+            thresholds, and what they are worth, are tta-evaluate's business). In [0, 1].
+    """
+
+    log_loss: float
+    score: float
+
+    def named(self, task: Task) -> dict[str, float]:
+        """For a metrics file: log_loss, and accuracy or f2."""
+        return {"log_loss": self.log_loss, SCORE[task].lower(): self.score}
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Softmax and cross entropy of one label a picture; sigmoid and binary cross entropy of many.
+
+    Attributes:
+        task: which of the two.
+        weights: (K,) how much the loss of each class counts, or None. Of many labels it is the
+            weight of the pictures that have the label, as against those that have not.
+    """
+
+    task: Task
+    weights: Tensor | None = None
+
+    def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Mean over the batch, and over labels, of logits (B, K): a scalar."""
+        weights = None if self.weights is None else self.weights.to(logits)
+        if self.task == "single_label":
+            return functional.cross_entropy(logits, targets, weight=weights)
+        return functional.binary_cross_entropy_with_logits(
+            logits, targets.to(logits.dtype), pos_weight=weights
+        )
+
+    def probabilities(self, logits: Tensor) -> NDArray[np.float64]:
+        """(..., K) of logits (..., K); they sum to 1 for one label a picture alone."""
+        exact = logits.double()
+        single = self.task == "single_label"
+        return (torch.softmax(exact, dim=-1) if single else torch.sigmoid(exact)).numpy()
+
+    def scores(self, logits: Tensor, targets: Targets) -> Scores:
+        """Scores of logits (N, K), without weights."""
+        wanted = torch.from_numpy(targets)
+        log_loss = Objective(self.task).loss(logits.double(), wanted).item()
+        if self.task == "single_label":
+            return Scores(log_loss, (logits.argmax(1) == wanted).double().mean().item())
+        decided = self.decisions(self.probabilities(logits))
+        return Scores(log_loss, float(f_beta(decided, targets.astype(bool)).mean()))
+
+    def decisions(self, probabilities: NDArray[np.float64]) -> Bools:
+        """What probabilities (N, K) say: the most probable class; of many labels those from 0.2 on."""
+        if self.task == "single_label":
+            return multi_hot(probabilities.argmax(axis=1), probabilities.shape[1])
+        return decide(probabilities, [DEFAULT_THRESHOLD] * probabilities.shape[1])
+
+
+def multi_hot(targets: Targets, n_classes: int) -> Bools:
+    """(N, K) of targets of either task."""
+    if targets.ndim == 1:
+        return np.asarray(targets[:, None] == np.arange(n_classes))
+    return targets.astype(bool)

@@ -1,0 +1,149 @@
+"""`5_predictions/*.parquet`: what one checkpoint says of each picture, and what would be right.
+
+Columns: id, split, targets (class numbers, null where the labels are not known), plain and tta
+(K probabilities each), views (1 + V lists of K, plain first). The class table, the task and the
+thresholds travel in the schema. Rows are sorted by (split, id) and joined by id, never by position.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from headstart.labels.labels import SPLITS
+from headstart.labels.task import Task
+from headstart.project.errors import HeadstartError
+
+Floats = NDArray[np.float64]
+
+Kind = Literal["plain", "tta"]
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Predictions of N pictures over K classes, sorted by (train < valid < test, id)."""
+
+    classes: tuple[str, ...]
+    table: pd.DataFrame
+    """(N rows) id: str, split: str, targets: list of class numbers, None where they are not known."""
+    views: Floats
+    """(1 + V, N, K) probabilities, plain view first; a row sums to 1 for single_label alone."""
+    tta: Floats
+    """(N, K) their mean."""
+    task: Task = "single_label"
+    thresholds: Mapping[Kind, tuple[float, ...]] = field(default_factory=dict)
+    """multi_label: of the K classes, for each kind of prediction; empty for single_label."""
+
+    def probabilities(self, kind: Kind) -> Floats:
+        """(N, K) of the plain view or of the mean over views."""
+        return self.views[0] if kind == "plain" else self.tta
+
+    def where(self, keep: NDArray[np.bool_]) -> "Predictions":
+        """The pictures whose rows of `table` are marked True."""
+        table = self.table[keep].reset_index(drop=True)
+        return replace(self, table=table, views=self.views[:, keep], tta=self.tta[keep])
+
+    def labelled(self, split: str) -> "Predictions":
+        """The pictures of `split` whose labels are known."""
+        of_split = self.table["split"].to_numpy() == split
+        return self.where(of_split & self.table["targets"].notna().to_numpy(bool))
+
+    def class_numbers(self) -> NDArray[np.int64]:
+        """(N,) the class of each picture; single_label, all of them labelled."""
+        return np.array([targets[0] for targets in self.table["targets"]], np.int64)
+
+    def multi_hot(self) -> NDArray[np.bool_]:
+        """(N, K) whether a picture has a label; all of them labelled."""
+        hot = np.zeros((len(self.table), len(self.classes)), bool)
+        for row, targets in enumerate(self.table["targets"]):
+            hot[row, targets] = True
+        return hot
+
+
+def write_predictions(path: Path, predictions: Predictions) -> None:
+    """Write the table beside its place, then rename.
+
+    Raises:
+        ValueError: an array's shape does not fit the table, rows are not sorted by (split, id), or
+            an id occurs twice.
+    """
+    table, n, k = predictions.table, len(predictions.table), len(predictions.classes)
+    if predictions.views.shape[1:] != (n, k) or predictions.tta.shape != (n, k):
+        raise ValueError(
+            f"{path}: {n} pictures of {k} classes need views (1 + V, {n}, {k}) and tta ({n}, {k}), "
+            f"found {predictions.views.shape} and {predictions.tta.shape}."
+        )
+    keys = [(SPLITS.index(split), id_) for split, id_ in zip(table.split, table.id, strict=True)]
+    if keys != sorted(set(keys)):
+        raise ValueError(f"{path}: rows must be sorted by (split, id), each id once.")
+    # (1+V, N, K) -> (N, 1+V, K): a row of the file is a picture.
+    by_picture = predictions.views.swapaxes(0, 1)
+    columns = {
+        "id": pa.array(table.id.tolist(), pa.string()),
+        "split": pa.array(table.split.tolist(), pa.string()),
+        "targets": pa.array(table.targets.tolist(), pa.list_(pa.int64())),
+        "plain": _lists(predictions.views[0]),
+        "tta": _lists(predictions.tta),
+        "views": _nested(_lists(by_picture.reshape(-1, k)), len(predictions.views)),
+    }
+    about: dict[str, object] = {
+        "classes": list(predictions.classes),
+        "task": predictions.task,
+        "thresholds": dict(predictions.thresholds),
+        "n_views": len(predictions.views) - 1,
+    }
+    metadata = {key: json.dumps(value) for key, value in about.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    pq.write_table(pa.table(columns).replace_schema_metadata(metadata), partial)
+    partial.replace(path)
+
+
+def read_predictions(path: Path) -> Predictions:
+    """Read what write_predictions wrote.
+
+    Raises:
+        ValueError: the file carries no class table, so it is no predictions file.
+    """
+    table = pq.read_table(path)
+    about = {key.decode(): value for key, value in (table.schema.metadata or {}).items()}
+    if not {"classes", "task", "thresholds", "n_views"} <= about.keys():
+        raise HeadstartError(f"{path} is no predictions file: its schema has no class table.")
+    classes = tuple(json.loads(about["classes"]))
+    shape = (len(table), 1 + json.loads(about["n_views"]), len(classes))  # (N, 1+V, K)
+    rows = pd.DataFrame({name: table[name].to_pylist() for name in ("id", "split", "targets")})
+    views = _flat(table["views"]).reshape(shape).swapaxes(0, 1)
+    return Predictions(
+        classes,
+        rows.astype({"id": str, "split": str, "targets": object}),
+        views,
+        _flat(table["tta"]).reshape(shape[0], shape[2]),
+        json.loads(about["task"]),
+        {kind: tuple(values) for kind, values in json.loads(about["thresholds"]).items()},
+    )
+
+
+def _lists(rows: Floats) -> pa.ListArray:
+    """(R, K) -> R lists of K, without a Python object a number."""
+    return _nested(pa.array(np.ascontiguousarray(rows).ravel(), pa.float64()), rows.shape[1])
+
+
+def _nested(values: pa.Array, size: int) -> pa.ListArray:
+    """Group consecutive values into lists of `size`."""
+    offsets: Sequence[int] = range(0, len(values) + 1, size)
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), values)
+
+
+def _flat(column: pa.ChunkedArray) -> Floats:
+    """Every number of a column of (nested) lists, in order."""
+    values = column.combine_chunks()
+    while pa.types.is_list(values.type):
+        values = values.flatten()
+    return np.asarray(values, np.float64)

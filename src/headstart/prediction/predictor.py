@@ -1,0 +1,134 @@
+"""What several checkpoints say of the same pictures: plain and augmented views."""
+
+import copy
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from headstart.activations.frozen import AugmentedView, FrozenBackbone, Row, view_outputs
+from headstart.backbone.backbone import Backbone
+from headstart.kept.once import Once, anew
+from headstart.network.head import head_logits, linear_weights, restore_head
+from headstart.network.network import Network
+from headstart.network.objective import Objective
+from headstart.project.report import Report
+from headstart.views.augment import AugmentParams
+from headstart.views.pictures import Pictures
+
+EVALUATION = (0.0, 0.0)  # dropout of a head that only predicts
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A checkpoint: one state, or several of an ensemble, and the input size it predicts at, px.
+
+    A state has `head.*`, and `backbone.*` where the backbone was trained too.
+    """
+
+    members: Sequence[Mapping[str, Tensor]]
+    size_px: int
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """Predicts with each checkpoint, at its own size.
+
+    Those that share the frozen backbone and the size share its features.
+
+    Attributes:
+        backbone: the frozen original, on its device.
+        checkpoints: by name, in order.
+        pictures: decodes and augments; at the full size.
+        augment: how the views differ from the plain one.
+        n_views: augmented views a picture, beside the plain one.
+        seed: of the views.
+        objective: whose probabilities the logits stand for.
+        report: listens.
+        once: remembers what the frozen backbone said of a picture, or does not.
+    """
+
+    backbone: Backbone
+    checkpoints: Mapping[str, Trained]
+    pictures: Pictures
+    augment: AugmentParams
+    n_views: int
+    seed: int
+    objective: Objective
+    report: Report
+    once: Once[Row] = anew
+
+    def __call__(self, ids: Sequence[str]) -> dict[str, NDArray[np.float64]]:
+        """Probabilities (1 + V, N, K) of each checkpoint, plain view first, rows as the ids.
+
+        Those of an ensemble are the mean of its members'. There may be no ids: N is 0 then.
+        """
+        features: dict[int, NDArray[np.float32]] = {}  # of the frozen backbone, by size
+        found: dict[str, NDArray[np.float64]] = {}
+        for name, trained in self.checkpoints.items():
+            pictures = self.pictures.at(trained.size_px, self.report)
+            members = [
+                self._logits(state, pictures, ids, name, features) for state in trained.members
+            ]
+            probabilities = [self.objective.probabilities(logits) for logits in members]
+            found[name] = np.mean(probabilities, axis=0)
+        return found
+
+    def _logits(
+        self,
+        state: Mapping[str, Tensor],
+        pictures: Pictures,
+        ids: Sequence[str],
+        name: str,
+        features: dict[int, NDArray[np.float32]],
+    ) -> Tensor:
+        """(1 + V, N, K) of one state; `features` remembers those of the frozen backbone."""
+        head = restore_head(_part(state, "head"), EVALUATION).to(pictures.device).eval()
+        if body := _part(state, "backbone"):
+            backbone = copy.deepcopy(self.backbone)
+            backbone.model.load_state_dict(body)
+            network = Network(backbone, head).eval()
+            return torch.from_numpy(
+                self._all_views(
+                    lambda view, bar: view_outputs(
+                        network, pictures, view, ids, (self.report, f"{name} {bar}")
+                    ),
+                    len(linear_weights(_part(state, "head"))[-1]),
+                )
+            )
+        size = pictures.size_px
+        if size not in features:
+            frozen = FrozenBackbone(self.backbone, pictures, self.report, self.once)
+            features[size] = self._all_views(
+                lambda view, bar: frozen.features(ids, view, f"frozen backbone, {size} px {bar}"),
+                self.backbone.n_features,
+            )
+        return head_logits(head, features[size], pictures.device)
+
+    def _all_views(
+        self, rows: Callable[[AugmentedView | None, str], Iterable[Row]], width: int
+    ) -> NDArray[np.float32]:
+        """(1 + V, N, D or K) of (view, its number as a bar shows it) -> rows; the plain view first.
+
+        Args:
+            rows: gives N rows.
+            width: D or K, which N = 0 rows do not tell.
+        """
+        augmented = [AugmentedView(self.augment, self.seed, v) for v in range(1, 1 + self.n_views)]
+        views = [None, *augmented]
+        return np.stack(
+            [_stacked(rows(view, f"{n}/{len(views)}"), width) for n, view in enumerate(views, 1)]
+        )
+
+
+def _stacked(rows: Iterable[Row], width: int) -> NDArray[np.float32]:
+    rows = list(rows)
+    return np.stack(rows) if rows else np.empty((0, width), np.float32)
+
+
+def _part(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    start = f"{prefix}."
+    return {k.removeprefix(start): v for k, v in state.items() if k.startswith(start)}

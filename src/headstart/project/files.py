@@ -1,0 +1,87 @@
+"""Reports and metrics on disk: CSV, JSON, PNG and text, written beside their place, then renamed.
+
+The same values give the same bytes, so DVC sees a change only where there is one. Every stage
+imports this module: pandas and matplotlib are named here but not loaded.
+"""
+
+import io
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from headstart.project.errors import HeadstartError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+
+def write_report(path: Path, content: "str | pd.DataFrame | Figure") -> None:
+    """Write one part of a report: text (HTML) as it is, a table as CSV, a figure as PNG."""
+    import pandas as pd
+
+    if isinstance(content, str):
+        write_text(path, content)
+    elif isinstance(content, pd.DataFrame):
+        write_csv(path, content)
+    else:
+        write_figure(path, content)
+
+
+def write_csv(path: Path, table: "pd.DataFrame") -> None:
+    """Write `table` without its index; floats round-trip, a missing value is an empty cell."""
+    write_text(path, table.to_csv(index=False, lineterminator="\n"))
+
+
+def write_json(path: Path, values: Mapping[str, Any]) -> None:
+    """Write a nested mapping of plain values, keys in the order given.
+
+    Raises:
+        ValueError: a number is NaN or infinite (names its dotted key): such a key is left out.
+    """
+    for key, value in flatten(values).items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"{path}: {key} is {value}; leave out the key of what does not exist.")
+    write_text(path, json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read what write_json wrote.
+
+    Raises:
+        ValueError: the file holds no JSON mapping.
+    """
+    values = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(values, dict):
+        raise HeadstartError(f"{path} must hold a mapping of keys to values, found {values!r}.")
+    return values
+
+
+def write_figure(path: Path, figure: "Figure") -> None:
+    """Write a figure as PNG, with neither date nor version in the file."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    _write(path, buffer.getvalue())
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text with the line ends it holds."""
+    _write(path, text.encode("utf-8"))
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Leaves of a nested mapping under their dotted keys, as `dvc metrics show` names them."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        flat |= flatten(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
+    return flat
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_bytes(content)
+    partial.replace(path)

@@ -1,0 +1,55 @@
+"""Where the files of a package or of the user's own lie."""
+
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from headstart.project.errors import HeadstartError
+from headstart.project.section import Section
+
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="64 hex digits")]
+
+
+class SourceError(HeadstartError):
+    """A source is not of a form that is allowed, is not there, or is not what it should be."""
+
+
+class Package(Section):
+    """A file or folder of an installed Python package."""
+
+    kind: Literal["package"]
+    package: str = Field(description="name on PyPI")
+    version: str = Field(description="exact version")
+    path: str = Field(description="below the folder of installed packages")
+    sha256: Sha256
+
+
+@dataclass(frozen=True)
+class UserPath:
+    """A folder of pictures or a file of weights of the user's own."""
+
+    path: Path
+
+
+def locate(source: Package | UserPath) -> Path:
+    """Where the file or folder of a package or of the user's lies.
+
+    Raises:
+        SourceError: the package is not installed, in another version, or without that path.
+    """
+    if isinstance(source, UserPath):
+        return source.path
+    wanted = f"pip install {source.package}=={source.version}"
+    try:
+        found = distribution(source.package)
+    except PackageNotFoundError:
+        raise SourceError(f"the package {source.package} is not installed: {wanted}") from None
+    if found.version != source.version:
+        raise SourceError(f"{source.package} is installed as {found.version}: {wanted}")
+    path = Path(str(found.locate_file(source.path)))
+    if not path.exists():
+        raise SourceError(f"{path} is missing: pip install --force-reinstall {wanted[12:]}")
+    return path

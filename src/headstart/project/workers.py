@@ -1,0 +1,51 @@
+"""A pool of threads whose results come in order, few of them at a time."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+from headstart.project.errors import HeadstartError
+
+A = TypeVar("A")
+B = TypeVar("B")
+
+N_AHEAD = 4  # jobs waiting or done, a worker
+
+
+def n_workers(environment: Mapping[str, str] = os.environ) -> int:
+    """Threads for pictures: HEADSTART_WORKERS, else as many as this process has cores.
+
+    Raises:
+        ValueError: HEADSTART_WORKERS is not a whole number of at least 1.
+    """
+    if wanted := environment.get("HEADSTART_WORKERS"):
+        if not wanted.isdecimal() or int(wanted) < 1:
+            raise HeadstartError(
+                f"HEADSTART_WORKERS is {wanted!r}; it must be a whole number from 1."
+            )
+        return int(wanted)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def in_order(function: Callable[[A], B], items: Iterable[A]) -> Iterator[B]:
+    """Yield function(item) for each item, in the order of `items`, computed by n_workers() threads.
+
+    Unlike Executor.map it takes items and keeps results only a little ahead of the consumer, so
+    memory stays flat. The first exception ends it.
+    """
+    n = n_workers()
+    pool = ThreadPoolExecutor(n)
+    try:
+        waiting: deque[Future[B]] = deque()
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) >= N_AHEAD * n:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)

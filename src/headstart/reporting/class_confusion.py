@@ -1,0 +1,78 @@
+"""What is confused where each picture has exactly one class, and the most probable one is said.
+
+Axis letters: N images, K classes.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from headstart.reporting.confusion import Pick, confused_pairs, picked_rows, two_by_two_tables
+from headstart.scores.metrics import Floats, Ints, confusion_matrix, predicted_classes
+
+
+@dataclass(frozen=True)
+class ClassConfusion:
+    """The errors on N labelled pictures; has the methods of label_confusion.LabelConfusion."""
+
+    names: tuple[str, ...]
+    """(K) the classes."""
+    probabilities: Floats
+    """(N, K)"""
+    targets: Ints
+    """(N,) class numbers."""
+
+    @cached_property
+    def predicted(self) -> Ints:
+        """(N,) class numbers."""
+        return predicted_classes(self.probabilities)
+
+    def matrix(self) -> Ints:
+        """Counts (K, K), rows actual, columns predicted."""
+        return confusion_matrix(self.predicted, self.targets, len(self.names))
+
+    def events(self) -> pd.DataFrame:
+        """A row a picture: actual, predicted, p_actual, p_predicted; the index is its row of N."""
+        every, names = np.arange(len(self.targets)), np.array(self.names, object)
+        return pd.DataFrame(
+            {
+                "actual": names[self.targets],
+                "predicted": names[self.predicted],
+                "p_actual": self.probabilities[every, self.targets],
+                "p_predicted": self.probabilities[every, self.predicted],
+            }
+        )
+
+    def pairs(self) -> pd.DataFrame:
+        """Which class is predicted for which: see confused_pairs."""
+        return confused_pairs(self.matrix(), self.names)
+
+    def tables(self) -> pd.DataFrame:
+        """The 2 x 2 table of each class, without thresholds: see two_by_two_tables."""
+        every = np.arange(len(self.names))
+        decided, truth = self.predicted[:, None] == every, self.targets[:, None] == every
+        return two_by_two_tables(decided, truth, self.names)
+
+    def picked(self, pick: Pick, n: int) -> list[Ints]:
+        """For each class, the rows of up to `n` of its pictures: see picked_rows."""
+        return picked_rows(pick, self.probabilities, self.targets, n)
+
+    def caption(self, row: int, number: int) -> tuple[str, bool]:
+        """What was said of a picture and, where that is wrong, what is true; whether it is right.
+
+        Args:
+            row: of N
+            number: of the class that shows it, which changes nothing
+        """
+        said, true = int(self.predicted[row]), int(self.targets[row])
+        lines = [f"→ {self.names[said]} {self.probabilities[row, said]:.2f}"]
+        if said != true:
+            lines.append(f"{self.names[true]} {self.probabilities[row, true]:.2f}")
+        return "\n".join(lines), said == true
+
+    def numbers(self) -> dict[str, int]:
+        """n_pictures; n_errors: wrong pictures."""
+        n_errors = int((self.predicted != self.targets).sum())
+        return {"n_pictures": len(self.targets), "n_errors": n_errors}

@@ -1,0 +1,173 @@
+"""What is confused where a picture has any number of labels, each said from its threshold on.
+
+Axis letters: N images, K labels, E events. An event is one label of one picture: found, missed
+(it has it and was not given it), or extra (given and not there).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from headstart.reporting.confusion import Pick, confused_pairs, two_by_two_tables
+from headstart.scores.metrics import Floats, Ints, confusion_matrix
+from headstart.scores.multi_label import Bools
+from headstart.scores.thresholds import decide
+
+LINE = 30
+"""Characters a line of a caption; what is longer ends in an ellipsis."""
+
+
+@dataclass(frozen=True)
+class LabelConfusion:
+    """The errors on N labelled pictures; has the methods of class_confusion.ClassConfusion."""
+
+    labels: tuple[str, ...]
+    """(K) their names."""
+    probabilities: Floats
+    """(N, K)"""
+    truth: Bools
+    """(N, K) whether a picture has a label."""
+    thresholds: tuple[float, ...]
+    """(K)"""
+
+    @cached_property
+    def decided(self) -> Bools:
+        """(N, K) whether a picture was given a label."""
+        return decide(self.probabilities, self.thresholds)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """(K + 1) the labels, and last a name that none of them has, for what is no label."""
+        return (*self.labels, none_name(self.labels))
+
+    def matrix(self) -> Ints:
+        """Counts (K + 1, K + 1) of label_events, rows actual, columns predicted."""
+        _, actual, predicted = label_events(self.decided, self.truth).T
+        return confusion_matrix(predicted, actual, len(self.names))
+
+    def events(self) -> pd.DataFrame:
+        """A row an event: actual, predicted, p_actual, p_predicted; the index is its row of N.
+
+        The probability of what is no label is NaN.
+        """
+        rows, actual, predicted = label_events(self.decided, self.truth).T
+        names = np.array(self.names, object)
+        none = np.full((len(self.truth), 1), np.nan)
+        probabilities = np.hstack([self.probabilities, none])  # (N, K + 1)
+        return pd.DataFrame(
+            {
+                "actual": names[actual],
+                "predicted": names[predicted],
+                "p_actual": probabilities[rows, actual],
+                "p_predicted": probabilities[rows, predicted],
+            },
+            index=rows,
+        )
+
+    def pairs(self) -> pd.DataFrame:
+        """Which label is said for which: see confused_pairs, without what stands for no label."""
+        pairs = confused_pairs(self.matrix(), self.names)
+        none = pairs[["actual", "predicted"]].isin([self.names[-1]]).any(axis=1)
+        return pairs[~none].reset_index(drop=True)
+
+    def tables(self) -> pd.DataFrame:
+        """The 2 x 2 table of each label: see two_by_two_tables."""
+        return two_by_two_tables(self.decided, self.truth, self.labels, self.thresholds)
+
+    def picked(self, pick: Pick, n: int) -> list[Ints]:
+        """For each label, the rows of up to `n` pictures, the most telling first.
+
+        most_correct: of those found, the highest probability of the label. most_wrong: of those
+        missed the lowest, then of those extra the highest. most_uncertain: of all, the nearest to
+        its threshold.
+        """
+        return [self._picked(pick, number)[:n] for number in range(len(self.labels))]
+
+    def caption(self, row: int, number: int) -> tuple[str, bool]:
+        """What of a picture is missed and extra, and a label's probability against its threshold.
+
+        Args:
+            row: of N
+            number: of the label that shows it
+
+        Returns:
+            Up to three lines; whether the label `number` is right, whatever the others are.
+        """
+        said, has = self.decided[row], self.truth[row]
+        lines = []
+        for word, which in (("missed", has & ~said), ("extra", said & ~has)):
+            # The label that shows the picture comes first, as a line may be too short for all.
+            wrong = sorted(which.nonzero()[0].tolist(), key=lambda label: (label != number, label))
+            if wrong:
+                named = ", ".join(self.labels[label] for label in wrong)
+                lines.append(_short(f"{word}: {named}", LINE))
+        sign = "≥" if said[number] else "<"
+        value = f"{self.probabilities[row, number]:.3f} {sign} {self.thresholds[number]:.2f}"
+        name = _short(self.labels[number], LINE - 1 - len(value))
+        caption = "\n".join([*(lines or ["all labels right"]), f"{name} {value}"])
+        return caption, bool(said[number] == has[number])
+
+    def numbers(self) -> dict[str, int]:
+        """n_pictures; n_errors: pictures with a wrong label; n_missed, n_extra: labels of them."""
+        missed, extra = self.truth & ~self.decided, self.decided & ~self.truth
+        return {
+            "n_pictures": len(self.truth),
+            "n_errors": int((missed | extra).any(axis=1).sum()),
+            "n_missed": int(missed.sum()),
+            "n_extra": int(extra.sum()),
+        }
+
+    def _picked(self, pick: Pick, number: int) -> Ints:
+        p, said, has = self.probabilities[:, number], self.decided[:, number], self.truth[:, number]
+        match pick:
+            case "most_correct":
+                return _first(has & said, -p)
+            case "most_wrong":
+                return np.concatenate([_first(has & ~said, p), _first(said & ~has, -p)])
+            case "most_uncertain":
+                return _first(has | True, abs(p - self.thresholds[number]))
+
+
+def label_events(decided: Bools, truth: Bools) -> Ints:
+    """What is said for what, (N, K) and (N, K) -> (E, 3): row of N, actual, predicted.
+
+    The number K stands for no label. A found label is its own prediction. A missed label counts
+    once against each label that is extra on its picture, or against K where nothing is extra; an
+    extra label counts against K where nothing is missed. A picture without labels that was given
+    none is one event (K, K), so that every picture has an event. Events are in the order of N.
+
+    Related: M. Heydarian, T. E. Doyle, R. Samavi, MLCM: Multi-Label Confusion Matrix, IEEE Access
+    10 (2022) 19083. There an extra label counts against each true label of its picture where
+    nothing is missed; here a label that was found has no part in an error.
+    """
+    none = truth.shape[1]
+    events: list[tuple[int, int, int]] = []
+    for row, (said, has) in enumerate(zip(decided, truth, strict=True)):
+        found, missed, extra = (
+            which.nonzero()[0].tolist() for which in (said & has, has & ~said, said & ~has)
+        )
+        events += [(row, label, label) for label in found]
+        if missed or extra or not found:
+            events += [(row, a, p) for a in missed or [none] for p in extra or [none]]
+    return np.array(events, np.int64).reshape(-1, 3)
+
+
+def none_name(labels: Sequence[str]) -> str:
+    """(none), in more brackets where a label is called that."""
+    name = "(none)"
+    while name in labels:
+        name = f"({name})"
+    return name
+
+
+def _first(candidates: Bools, keys: Floats) -> Ints:
+    """Rows of the candidates, lowest key first; of equals the first."""
+    order = np.argsort(keys, kind="stable")
+    return np.asarray(order[candidates[order]], np.int64)
+
+
+def _short(text: str, n: int) -> str:
+    return text if len(text) <= n else text[: n - 1] + "…"

@@ -1,0 +1,149 @@
+"""The rows of a competition's submission: which id stands for which file of a picture.
+
+A file's id is its name without folder and suffix. Ids are text: 007 and 7 are two of them.
+"""
+
+import csv
+import io
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import NamedTuple
+
+from headstart.project.errors import HeadstartError
+
+N_SHOWN = 5  # ids or files that an error message lists
+
+
+class Row(NamedTuple):
+    """One row of a submission."""
+
+    id: str  # as it is written
+    path: str  # of the file it stands for
+
+
+class Sample(NamedTuple):
+    """What a competition's sample submission asks for."""
+
+    columns: list[str]  # in its order, that of the ids among them
+    ids: list[str]  # cells as they are, in its order
+
+
+def parse_sample(text: str, id_column: str, value_columns: Sequence[str]) -> Sample:
+    """Read a sample submission, a CSV with a header; its values are not looked at.
+
+    Args:
+        text: the whole table.
+        id_column: name of its column of ids.
+        value_columns: names of all its other columns, in any order.
+
+    Raises:
+        ValueError: a column is missing, too many or there twice.
+    """
+    reader = csv.DictReader(io.StringIO(text))
+    columns = list(reader.fieldnames or [])
+    if id_column not in columns:
+        raise HeadstartError(
+            f"the sample submission has no column {id_column!r} (it has {_some(columns)}); "
+            "write_submission.id_column names its column of ids."
+        )
+    wanted = [id_column, *value_columns]
+    missing = [name for name in wanted if name not in columns]
+    too_many = [name for name in columns if name not in wanted]
+    too_many += [name for name in wanted if columns.count(name) > 1]
+    if missing or too_many:
+        raise HeadstartError(
+            f"beside {id_column!r} the sample submission must have exactly the columns that are to "
+            f"be written; missing: {_some(missing)}; too many: {_some(too_many)}."
+        )
+    return Sample(columns, [row[id_column] or "" for row in reader])
+
+
+def rows_of_files(paths: Iterable[str]) -> list[Row]:
+    """A row each file: sorted as numbers where all ids are whole numbers, else as text.
+
+    Raises:
+        ValueError: files in two folders, or of two formats, have one id.
+    """
+    by_id = _grouped(paths, _stem)
+    if several := [_claim(name, files) for name, files in by_id.items() if len(files) > 1]:
+        raise HeadstartError(
+            f"a submission needs one file an id, but {len(several)} ids have several files of "
+            f"test: {_some(sorted(several))}; rename the files, or set write_submission.sample."
+        )
+    rows = [Row(name, files[0]) for name, files in by_id.items()]
+    if all(name.isdecimal() for name in by_id):
+        return sorted(rows, key=lambda row: (int(row.id), row.id))
+    return sorted(rows)
+
+
+def rows_of_sample(ids: Sequence[str], paths: Iterable[str], suffixes: frozenset[str]) -> list[Row]:
+    """A row each id of a sample submission, in its order; the id with or without a file suffix.
+
+    The file of that very name is meant, else the one whose id it is, else the one whose id it is
+    without its suffix (the competition's pictures may have come in another format).
+
+    Args:
+        ids: cells of the sample.
+        paths: of the files that have a prediction.
+        suffixes: what counts as a file suffix, in lower case with its dot, so that an id such as
+            scan.2 keeps its end.
+
+    Raises:
+        ValueError: an id has no file among `paths` or several, or two ids mean the same file.
+    """
+    paths = list(paths)
+    by_name, by_id = _grouped(paths, _name), _grouped(paths, _stem)
+
+    def files_of(cell: str) -> list[str]:
+        has_suffix = PurePosixPath(cell).suffix.lower() in suffixes
+        bare = by_id.get(_stem(cell), []) if has_suffix else []
+        return by_name.get(cell) or by_id.get(cell) or bare
+
+    found = {cell: files_of(cell) for cell in ids}
+    if missing := [cell for cell, files in found.items() if not files]:
+        raise HeadstartError(
+            f"{len(missing)} of the {len(ids)} ids of the sample submission have no predicted "
+            f"picture in test: {_some(missing)}."
+        )
+    if several := [_claim(cell, files) for cell, files in found.items() if len(files) > 1]:
+        raise HeadstartError(
+            f"{len(several)} ids of the sample submission have several files of test: "
+            f"{_some(several)}; rename the files."
+        )
+    rows = [Row(cell, found[cell][0]) for cell in ids]
+    cells: defaultdict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        cells[row.path].append(row.id)
+    if twice := [f"{path} by {' and '.join(of)}" for path, of in cells.items() if len(of) > 1]:
+        raise HeadstartError(
+            f"the sample submission must name a file once, but it names {len(twice)} of them more "
+            f"than once: {_some(twice)}."
+        )
+    return rows
+
+
+def _grouped(paths: Iterable[str], key: Callable[[str], str]) -> Mapping[str, list[str]]:
+    """The paths of each key, sorted."""
+    groups: defaultdict[str, list[str]] = defaultdict(list)
+    for path in sorted(paths):
+        groups[key(path)].append(path)
+    return groups
+
+
+def _name(path: str) -> str:
+    return PurePosixPath(path).name
+
+
+def _stem(path: str) -> str:
+    return PurePosixPath(path).stem
+
+
+def _claim(name: str, files: Sequence[str]) -> str:
+    return f"{name} ({' and '.join(files)})"
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first few of them, and how many more there are."""
+    more = f" and {len(names) - N_SHOWN} more" if len(names) > N_SHOWN else ""
+    return (", ".join(map(repr, names[:N_SHOWN])) + more) if names else "none"

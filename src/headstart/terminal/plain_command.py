@@ -1,0 +1,51 @@
+"""What a person at a terminal sees of an error or a warning: one sentence."""
+
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from headstart.project.errors import HeadstartError
+
+TRACEBACK = "HEADSTART_TRACEBACK"  # set to 1, an error of the reader's keeps its traceback too
+
+
+class PlainCommand(click.Command):
+    """A command whose HeadstartErrors are a sentence on stderr and exit status 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; every other exception goes on, with its traceback."""
+        with one_line_warnings():
+            try:
+                return super().invoke(ctx)
+            except HeadstartError as error:
+                if os.environ.get(TRACEBACK, "0") not in ("", "0"):
+                    raise
+                raise click.ClickException(str(error)) from None
+
+
+class PlainGroup(PlainCommand, click.Group):
+    """A group of commands, each of which tells its errors so."""
+
+
+@contextmanager
+def one_line_warnings() -> Iterator[None]:
+    """Show each warning as a line on stderr, without the place in the code, above any open bar."""
+
+    def show(message: Warning | str, *_: object, **__: object) -> None:
+        line = f"Warning: {' '.join(str(message).split())}"
+        if tqdm := sys.modules.get("tqdm"):
+            tqdm.tqdm.write(line, file=sys.stderr)
+        else:
+            print(line, file=sys.stderr)
+
+    shown = warnings.showwarning
+    warnings.showwarning = show
+    try:
+        yield
+    finally:
+        warnings.showwarning = shown

@@ -1,0 +1,118 @@
+"""Trainings that diverge: found at the first number that is not finite, said in one sentence."""
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from headstart.network.objective import Scores
+from headstart.project.errors import HeadstartError
+from headstart.project.finite import not_finite
+
+N_UNREAD = 50  # losses that stay on a GPU before they are looked at
+
+
+class DivergedError(HeadstartError):
+    """A loss, a score or a weight is not finite."""
+
+
+class Cause(NamedTuple):
+    """The rate at which the weights moved last.
+
+    Attributes:
+        key: its dotted key.
+        lr: its value.
+        remedy: a sentence: what to set instead.
+    """
+
+    key: str
+    lr: float
+    remedy: str
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Looks for numbers that are not finite in one epoch.
+
+    Attributes:
+        epoch: counted from 0.
+        n_steps: of the epoch.
+        cause: the rate of the epoch.
+        before: the rate that moved the weights before its first step; None: they have not moved.
+    """
+
+    epoch: int
+    n_steps: int
+    cause: Cause
+    before: Cause | None
+
+    def losses(self, steps: Iterable[tuple[Tensor, int]]) -> Iterator[tuple[Tensor, int]]:
+        """Pass on the steps of `train_steps`.
+
+        On the CPU each loss is looked at before the next step. To read a loss of a GPU is to wait
+        until it has done all its work, so there N_UNREAD are read at once, and the rest at the end of
+        the epoch.
+
+        Raises:
+            DivergedError: a loss is not finite; the first such one is named.
+        """
+        unread: list[Tensor] = []
+        n_read = 0
+        for loss, size in steps:
+            unread.append(loss)
+            if loss.device.type == "cpu" or len(unread) == N_UNREAD:
+                self._read(unread, n_read)
+                n_read += len(unread)
+                unread = []
+            yield loss, size
+        if unread:
+            self._read(unread, n_read)
+
+    def end(self, model: nn.Module) -> None:
+        """Look at the weights and statistics: the loss of the last step is that before its update.
+
+        Raises:
+            DivergedError: one of them is not finite.
+        """
+        if names := not_finite(model.state_dict()):
+            where = f"after epoch {self.epoch + 1}"
+            raise _diverged(f"numbers in {names} are not finite {where}", self.cause)
+
+    def scored(self, scores: Scores) -> None:
+        """Look at the scores of valid after the epoch.
+
+        Raises:
+            DivergedError: the log loss is not finite.
+        """
+        require_finite(scores, f"after epoch {self.epoch + 1}", self.cause)
+
+    def _read(self, losses: list[Tensor], n_before: int) -> None:
+        for i, loss in enumerate(torch.stack(losses).tolist(), start=n_before):
+            if not math.isfinite(loss):
+                where = f"at step {i + 1} of {self.n_steps} of epoch {self.epoch + 1}"
+                raise _diverged(f"the loss is {loss} {where}", self.cause if i else self.before)
+
+
+def require_finite(scores: Scores, when: str, cause: Cause | None) -> None:
+    """Refuse scores of a network whose predictions are no numbers.
+
+    Raises:
+        DivergedError: the log loss is not finite.
+    """
+    if not math.isfinite(scores.log_loss):
+        raise _diverged(f"the log loss of valid is {scores.log_loss} {when}", cause)
+
+
+def _diverged(found: str, cause: Cause | None) -> DivergedError:
+    if cause is None:
+        return DivergedError(
+            "The weights or the inputs that the training starts from are not finite, or too large: "
+            f"{found}, before anything was trained. No rate is the reason; look at the stages before."
+        )
+    return DivergedError(
+        f"The training diverged: {found}, where {cause.key} is {cause.lr:g}. Nothing is written. "
+        f"{cause.remedy}"
+    )

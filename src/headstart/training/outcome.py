@@ -1,0 +1,105 @@
+"""What a training gave: its epochs, what was kept, and the rule that decided it."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import pandas as pd
+from torch import Tensor
+
+from headstart.labels.task import Task
+from headstart.network.objective import Scores
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One epoch of training: counts start at 0, `lr` is the highest rate of the last group in it."""
+
+    epoch: int
+    phase: int
+    cycle: int
+    lr: float
+    train_loss: float
+    scores: Scores | None
+    ends_cycle: bool
+
+    def values(self) -> dict[str, float]:
+        """The epoch as a row of a table; no valid columns where there is no valid split."""
+        row = {
+            "epoch": self.epoch,
+            "phase": self.phase,
+            "cycle": self.cycle,
+            "lr": self.lr,
+            "train_loss": self.train_loss,
+        }
+        if self.scores:
+            row |= {"valid_loss": self.scores.log_loss, "valid_score": self.scores.score}
+        return row
+
+
+@dataclass(frozen=True)
+class StopRule:
+    """What to do when a cycle ends worse than the best so far.
+
+    Attributes:
+        monitor: what "worse" means: a higher log loss, or a lower score. A tie is not worse: scores
+            of a small valid split often tie.
+        stop: end the phase when a cycle ends worse than the best cycle before it: over-fitting. The
+            starting point is no such cycle: a first short cycle at a high rate may well end a little
+            worse than a converged head, and the next one far better. The next phase goes on from
+            the best weights of this size.
+        keep: best restores the weights of the best end of a cycle, the starting point included (of
+            equals the earliest); last does not.
+    """
+
+    monitor: Literal["log_loss", "score"]
+    stop: bool
+    keep: Literal["best", "last"]
+
+    def badness(self, scores: Scores) -> float:
+        """Lower is better."""
+        return scores.log_loss if self.monitor == "log_loss" else -scores.score
+
+
+@dataclass
+class FitResult:
+    """What training gave.
+
+    Attributes:
+        epochs: in order.
+        kept_epoch: the number of epochs behind the weights that were kept; 0 is the starting point.
+        kept_phase: the phase that they come from; None is the starting point.
+        stopped: whether a cycle that ended worse than the best one ended a phase.
+        start: scores of the starting point, where a rule asked for them.
+        kept: scores of the weights that were kept.
+        snapshots: the weights at the last ends of cycles of the last phase, oldest first.
+    """
+
+    epochs: list[Epoch] = field(default_factory=list)
+    kept_epoch: int = 0
+    kept_phase: int | None = None
+    stopped: bool = False
+    start: Scores | None = None
+    kept: Scores | None = None
+    snapshots: list[dict[str, Tensor]] = field(default_factory=list)
+
+    def table(self) -> pd.DataFrame:
+        """A row an epoch, for `dvc plots`."""
+        return pd.DataFrame([epoch.values() for epoch in self.epochs])
+
+    def metrics(self, task: Task) -> dict[str, object]:
+        """The last epoch's losses and scores, named as the task names them."""
+        last = self.epochs[-1]
+        metrics: dict[str, object] = {"n_epochs": len(self.epochs), "train_loss": last.train_loss}
+        if last.scores:
+            metrics["valid"] = last.scores.named(task)
+        return metrics
+
+    def comparison(self, task: Task, rule: StopRule) -> dict[str, object]:
+        """Scores of the start and of what was kept, and whether that is worse than the start."""
+        if not self.start or not self.kept:
+            return {}
+        return {
+            "start": self.start.named(task),
+            "kept": self.kept.named(task),
+            "worse_than_start": rule.badness(self.kept) > rule.badness(self.start),
+        }

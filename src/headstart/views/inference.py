@@ -1,0 +1,41 @@
+"""Forward passes without gradients, in fixed-size batches."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from headstart.backbone.device import forward_batch
+from headstart.views.pictures import Pictures
+
+
+def id_batches(ids: Sequence[str], device: torch.device) -> list[Sequence[str]]:
+    """Cut ids into the batches of forward passes on `device`; the last may be smaller."""
+    size = forward_batch(device)
+    return [ids[i : i + size] for i in range(0, len(ids), size)]
+
+
+def forward_passes(
+    forward: Callable[[Tensor], Tensor], batches: Iterable[Tensor]
+) -> Iterator[NDArray[np.float32]]:
+    """(B, 3, S, S) -> (B, D or K) float32 a batch. `forward` must be in evaluation mode.
+
+    Partial batches are padded to the full size and cut again, so that a picture's result does not
+    depend on how many others came with it.
+    """
+    for pictures in batches:
+        n, full = len(pictures), forward_batch(pictures.device)
+        if n < full:
+            padding = pictures[:1].expand(full - n, -1, -1, -1)
+            pictures = torch.cat([pictures, padding])
+        with torch.inference_mode():
+            yield forward(pictures)[:n].float().cpu().numpy()
+
+
+def network_logits(network: nn.Module, pictures: Pictures, ids: Sequence[str]) -> Tensor:
+    """Logits (N, K) of the plain views, in evaluation mode; the caller's training mode is lost."""
+    network.eval()
+    passes = forward_passes(network, pictures.plain(id_batches(ids, pictures.device)))
+    return torch.from_numpy(np.concatenate(list(passes)))

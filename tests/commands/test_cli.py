@@ -1,0 +1,285 @@
+"""`headstart`: checking params, and rows for results that no stage computed here."""
+
+import ast
+import hashlib
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from ruamel.yaml import YAML
+
+from headstart.checks.sections import SECTIONS
+from headstart.commands.cli import main
+from headstart.tracking.records import Point, RunRecord, read_run, write_run
+from headstart.tracking.state import state_of
+from headstart.tracking.tracker import Tracker
+
+
+def headstart(*arguments: str) -> Result:
+    return CliRunner().invoke(main, arguments)
+
+
+def test_help_names_every_command() -> None:
+    text = headstart("--help").output
+    assert all(name in text for name in main.commands)
+    assert "dvc repro" in text
+
+
+def test_the_table_of_sections_is_what_the_scripts_load(repo_root: Path) -> None:
+    loaded: dict[str, str] = {}
+    for script in sorted((repo_root / "stages").glob("*.py")):
+        tree = ast.parse(script.read_text())
+        places = {
+            alias.name: f"{node.module}.{alias.name}"
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom)
+            for alias in node.names
+        }
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "load_section":
+                name, model = map(ast.unparse, node.args)
+                loaded[ast.literal_eval(name)] = places[model]
+    assert loaded == SECTIONS
+
+
+def test_params_are_right(repo_root: Path) -> None:
+    result = headstart("check", str(repo_root / "params.yaml"))
+    assert result.exit_code == 0, result.output
+
+
+def test_all_problems_of_all_sections_come_in_one_message(repo_root: Path, tmp_path: Path) -> None:
+    yaml = YAML()
+    params = yaml.load(repo_root / "params.yaml")
+    params["backbone"]["size_px"] = -1
+    params["resize"]["size"] = 3
+    params["head"] = "big"
+    del params["runtime"]
+    params["train_heat"] = {}
+    path = tmp_path / "mine.yaml"
+    yaml.dump(params, path)
+    result = headstart("check", str(path))
+    assert result.exit_code == 1
+    for sentence in (
+        f"{path}: backbone.size_px is -1",
+        f"{path}: resize.size is not a key here (known: size_px, codec, quality)",
+        f"{path}: head is 'big'",
+        f"{path} has no section runtime:",
+        f"{path}: train_heat is not a section",
+    ):
+        assert sentence in result.output
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"), [(None, "does not exist"), ("a: [", "not valid YAML"), ("3", "must hold")]
+)
+def test_a_file_that_holds_no_params(tmp_path: Path, text: str | None, sentence: str) -> None:
+    path = tmp_path / "params.yaml"
+    if text is not None:
+        path.write_text(text)
+    result = headstart("check", str(path))
+    assert result.exit_code == 1 and sentence in result.output
+
+
+METRICS = {"valid": {"accuracy": 0.75}, "rule": "steepest"}
+PARAMS: dict[str, Any] = {"train_head": {"lr": 1e-05, "phases": [{"n": 1}]}, "resize": {}}
+
+
+def git(*arguments: str) -> None:
+    identity = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+    subprocess.run(["git", *identity, *arguments], check=True)
+
+
+@pytest.fixture
+def project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_store: Path, repo_root: Path
+) -> Path:
+    """A committed project whose publish-run ran on another machine."""
+    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "site"))
+    root = tmp_path / "project"
+    root.mkdir()
+    monkeypatch.chdir(root)
+    (root / ".dvc").mkdir()
+    (root / ".dvc/config").write_text("[core]\n    analytics = false\n")
+    (root / ".gitignore").write_text("/data\nmlflow.db*\n")
+    (root / "dvc.yaml").write_text("stages: {}\n")
+    shutil.copy(empty_store, root)
+    metrics, run = root / "metrics/train_head.json", Path("data/7_runs/train_head.json")
+    metrics.parent.mkdir()
+    metrics.write_text(json.dumps(METRICS))
+    point = Point("train_loss", 0.5, 3, 10)
+    record = RunRecord(
+        key="k",
+        stage="train-head",
+        run_id="of-another-store",
+        started_ms=5,
+        ended_ms=20,
+        params={"train_head.lr": "1e-05"},
+        tags={"headstart.stage": "train-head", "headstart.record": "k"},
+        points=[point],
+    )
+    write_run(run, record)
+    digest = hashlib.md5(metrics.read_bytes()).hexdigest()
+    stage = {
+        "cmd": "PYTHONPATH=src python stages/publish_run.py"
+        " --metrics metrics/train_head.json --run data/7_runs/train_head.json",
+        "deps": [{"path": "metrics/train_head.json", "hash": "md5", "md5": digest}],
+        "params": {"params.yaml": PARAMS},
+    }
+    YAML().dump({"schema": "2.0", "stages": {"publish-run": stage}}, root / "dvc.lock")
+    git("init", "-q")
+    git("add", "-A")
+    git("commit", "-q", "-m", "x")
+    return root
+
+
+def rows() -> list[Any]:
+    tracker = Tracker()
+    runs = tracker.client.search_runs([tracker.experiment_id])
+    return [run for run in runs if "headstart.complete" in run.data.tags]
+
+
+def test_sync_adds_the_row_once(project: Path) -> None:
+    result = headstart("sync")
+    assert result.exit_code == 0 and "Added the row" in result.output, result.output
+    assert "with 1 stage run(s)" in result.output
+    for arguments in (["sync"], ["sync", "HEAD"]):
+        assert "MLflow has the row already" in headstart(*arguments).output
+    [row] = rows()
+    assert row.data.params == {
+        "train_head.lr": "1e-05",
+        "train_head.phases.0.n": "1",
+        "resize": "{}",
+    }
+    assert row.data.metrics == {"train_head.valid.accuracy": 0.75}
+    assert row.data.tags["headstart.state"] == state_of(PARAMS, {"train_head": METRICS})
+    stage = Tracker().client.get_run(row.data.tags["headstart.run.train-head"])
+    assert stage.data.metrics == {"train_loss": 0.5}
+    assert stage.data.tags["mlflow.parentRunId"] == row.info.run_id
+
+
+def test_sync_of_a_revision_needs_the_metrics_files_alone(project: Path) -> None:
+    shutil.rmtree(project / "data")
+    (project / "metrics/train_head.json").write_text("{}")
+    result = headstart("sync", "HEAD")
+    assert result.exit_code == 0 and "with 0 stage run(s)" in result.output, result.output
+    [row] = rows()
+    assert row.data.metrics == {"train_head.valid.accuracy": 0.75}
+
+
+def add_files(project: Path) -> str:
+    """Let the stage run show a plot and publish-run a page, as they are at the commit returned."""
+    folder = project / "reports"
+    folder.mkdir()
+    (folder / "plot.csv").write_text("of the commit")
+    (folder / "page.html").write_text("of the commit")
+    path = project / "data/7_runs/train_head.json"
+    write_run(path, read_run(path).model_copy(update={"artifacts": ["reports/plot.csv"]}))
+    lock = YAML().load(project / "dvc.lock")
+    stage = lock["stages"]["publish-run"]
+    stage["cmd"] += " --report reports/page.html"
+    digest = hashlib.md5(b"of the commit").hexdigest()
+    stage["deps"].append({"path": "reports/page.html", "hash": "md5", "md5": digest})
+    YAML().dump(lock, project / "dvc.lock")
+    git("add", "-f", "data", "dvc.lock", "reports")
+    git("commit", "-q", "-m", "files")
+    return subprocess.check_output(["git", "rev-parse", "HEAD"], text=True).strip()
+
+
+def texts() -> dict[str, str]:
+    """The content of each file that MLflow has of the row and its stage run."""
+    client, [row] = Tracker().client, rows()
+    run_ids = [row.info.run_id, row.data.tags["headstart.run.train-head"]]
+    return {
+        file.path: Path(client.download_artifacts(run_id, file.path)).read_text()
+        for run_id in run_ids
+        for file in client.list_artifacts(run_id)
+    }
+
+
+def test_sync_brings_the_files_of_the_revision_not_those_of_the_workspace(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = add_files(project)
+    for name in ("plot.csv", "page.html"):
+        (project / "reports" / name).write_text("of a later run")
+    monkeypatch.chdir(project / "reports")
+    result = headstart("sync", commit)
+    assert result.exit_code == 0 and "did not store" not in result.output, result.output
+    assert texts() == {"plot.csv": "of the commit", "page.html": "of the commit"}
+
+
+def test_sync_brings_later_what_was_not_there_at_first(project: Path) -> None:
+    add_files(project)
+    (project / "reports/plot.csv").rename(project / "plot.csv")
+    (project / "reports/page.html").write_text("of a run that broke off")
+    for said in ("Added the row", "MLflow has the row already"):
+        result = headstart("sync")
+        assert result.exit_code == 0 and said in result.output, result.output
+        assert "did not store reports/plot.csv, reports/page.html" in result.stderr
+        assert "dvc pull" in result.stderr
+        assert texts() == {}
+    git("checkout", "-q", ".")
+    result = headstart("sync")
+    assert result.exit_code == 0 and result.stderr == ""
+    assert texts() == {"plot.csv": "of the commit", "page.html": "of the commit"}
+    assert len(rows()) == 1
+
+
+def test_sync_completes_a_stage_run_of_a_row_that_is_there(project: Path) -> None:
+    run = (project / "data/7_runs/train_head.json").rename(project / "kept.json")
+    assert "with 0 stage run(s)" in headstart("sync").output
+    run.rename(project / "data/7_runs/train_head.json")
+    assert "MLflow has the row already" in headstart("sync").output
+    [row] = rows()
+    stage = Tracker().client.get_run(row.data.tags["headstart.run.train-head"])
+    assert stage.data.tags["mlflow.parentRunId"] == row.info.run_id
+
+
+def test_sync_refuses_metrics_that_the_lock_does_not_tell_of(project: Path) -> None:
+    (project / "metrics/train_head.json").write_text("{}")
+    result = headstart("sync")
+    assert result.exit_code == 1
+    assert "metrics/train_head.json is not the file that dvc.lock tells of" in result.output
+    assert rows() == []
+
+
+def test_sync_refuses_a_project_that_has_run_nothing(project: Path) -> None:
+    (project / "dvc.lock").unlink()
+    result = headstart("sync")
+    assert result.exit_code == 1 and "run `dvc repro`" in result.output
+
+
+def test_sync_refuses_a_revision_that_does_not_exist(project: Path) -> None:
+    result = headstart("sync", "no-such-tag")
+    assert result.exit_code == 1 and "no-such-tag" in result.output
+    assert isinstance(result.exception, SystemExit)
+
+
+def test_sync_says_that_the_tracker_is_down(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    result = headstart("sync")
+    assert result.exit_code == 1
+    assert "MLflow at http://127.0.0.1:9 could not be told" in result.output
+
+
+@pytest.mark.parametrize(
+    ("section", "size_px", "sentence"),
+    [
+        ("train_augmented", 128, "is 128, whose activations are not cached"),
+        ("unfreeze_finetune", 512, "is 512, which is larger than backbone.size_px (240)"),
+    ],
+)
+def test_check_holds_the_sizes_of_phases_against_the_backbone(
+    tmp_path: Path, repo_root: Path, section: str, size_px: int, sentence: str
+) -> None:
+    yaml, path = YAML(), tmp_path / "params.yaml"
+    params = yaml.load(repo_root / "params.yaml")
+    params[section]["phases"][0]["size_px"] = size_px
+    yaml.dump(params, path)
+    result = headstart("check", str(path))
+    assert result.exit_code == 1
+    assert f"{path}: {section}.phases.0.size_px {sentence}" in result.output

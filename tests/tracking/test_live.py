@@ -1,0 +1,240 @@
+"""The live run of a stage: what MLflow is told, by whom, and what remains where that goes down."""
+
+import json
+import math
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headstart.tracking.live import stage_run, tell
+from headstart.tracking.records import read_run
+from headstart.tracking.tracker import Tracker, publish
+from tests.tracked import all_runs, row, run_stage
+
+SRC = Path(__file__).parents[1] / "src"
+pytestmark = pytest.mark.usefixtures("tracked_project")
+
+
+def test_a_stage_leaves_one_finished_run_and_its_record(tracked_project: Path) -> None:
+    (tracked_project / "mlflow.db").unlink()
+    record = run_stage()
+    [run] = all_runs()
+    assert run.info.run_id == record.run_id
+    assert (run.info.status, run.info.run_name) == ("FINISHED", "train-head")
+    assert (run.info.start_time, run.info.end_time) == (record.started_ms, record.ended_ms)
+    assert run.data.params == {
+        "train_head.n_epochs": "2",
+        "train_head.phases.0.lr": "0.1",
+        "train_head.phases.0.train": "head",
+        "train_head.phases.1.lr": "1e-05",
+        "train_head.phases.1.train": "all",
+    }
+    assert run.data.params == record.params
+    assert run.data.metrics["valid.accuracy"] == 0.9
+    assert run.data.metrics["valid.recall.a/b"] == 1.0
+    assert "valid.rule" not in run.data.metrics
+    assert run.data.tags["headstart.stage"] == "train-head"
+    tracker = Tracker()
+    history = tracker.client.get_metric_history(run.info.run_id, "valid_loss")
+    assert [(p.step, p.value) for p in history] == [(0, 1.0), (1, 0.5), (2, 1 / 3)]
+    assert [f.path for f in tracker.client.list_artifacts(run.info.run_id)] == ["curve.csv"]
+    assert (tracked_project / "mlflow.db").exists()
+    assert [p.name for p in Path.cwd().iterdir() if p.name.startswith("ml")] == []
+
+
+def test_a_stage_ends_in_one_line(capfd: pytest.CaptureFixture[str]) -> None:
+    with stage_run("train-head", Path("run.json"), {}) as run:
+        run.says("3 epochs → valid accuracy 0.8125", Path("a.png"))
+        assert capfd.readouterr().out == ""
+    seconds = (read_run(Path("run.json")).ended_ms - run.record.started_ms) / 1000
+    told = f"train-head: 3 epochs → valid accuracy 0.8125 ({seconds:,.1f} s; a.png)\n"
+    assert capfd.readouterr().out == told
+    with pytest.raises(ValueError, match="bad"), stage_run("x", Path("run.json"), {}) as run:
+        run.says("good", Path("a.png"))
+        raise ValueError("bad")
+    assert capfd.readouterr().out == ""
+
+
+def test_live_metrics_arrive_while_the_stage_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("headstart.tracking.live.FLUSH_EVERY_S", 0.0)
+    with stage_run("train-head", Path("run.json"), {}) as run:
+        run.log({"loss": 2.0}, 0)
+        until = time.monotonic() + 60
+        while not (live := [r for r in all_runs() if r.data.metrics]):
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        assert (live[0].info.status, live[0].data.metrics) == ("RUNNING", {"loss": 2.0})
+
+
+def start(stage: str = "train-head") -> dict[str, Any]:
+    """The first message of a stage to the process that tells MLflow."""
+    tags = {"headstart.stage": stage, "headstart.record": "key"}
+    return {"start": {"name": stage, "params": {"lr": "0.1"}, "tags": tags, "started_ms": 1}}
+
+
+def points(*values: float) -> dict[str, Any]:
+    return {"points": [["loss", value, step, 2] for step, value in enumerate(values)]}
+
+
+END = {"end": {"status": "FINISHED", "ended_ms": 3, "artifacts": []}}
+
+
+def test_more_points_than_mlflow_takes_at_once_are_all_told() -> None:
+    run_id = tell([start(), points(*map(float, range(2500))), END])
+    assert len(Tracker().client.get_metric_history(run_id, "loss")) == 2500
+
+
+def test_a_stage_that_is_killed_leaves_a_killed_run() -> None:
+    run_id = tell([start(), points(1.0)])
+    [run] = all_runs()
+    assert (run.info.run_id, run.info.status) == (run_id, "KILLED")
+    assert run.data.metrics == {"loss": 1.0}
+
+
+def test_a_process_that_has_nothing_to_tell_opens_no_store(tracked_project: Path) -> None:
+    (tracked_project / "mlflow.db").unlink()
+    assert tell([]) is None
+    assert not (tracked_project / "mlflow.db").exists()
+
+
+STAGE = """
+import os
+from pathlib import Path
+from headstart.tracking import live
+begun = [teller._process.pid for teller in live._begun]
+with live.stage_run("train-head", Path("run.json"), {}) as run:
+    assert begun == [run._teller._process.pid] and live._begun == []
+    run.log({"loss": 1.0}, 0)
+"""
+
+
+def test_under_dvc_mlflow_begins_with_the_first_import() -> None:
+    environment = os.environ | {"PYTHONPATH": str(SRC), "DVC_STAGE": "train-head"}
+    done = subprocess.run(
+        [sys.executable, "-c", STAGE], env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert [run.info.run_id for run in all_runs()] == [read_run(Path("run.json")).run_id]
+
+
+def test_a_diverged_loss_is_kept_as_it_is() -> None:
+    with stage_run("find-lr-head", Path("run.json"), {}) as run:
+        run.log({"loss": math.nan}, 0)
+        run.log({"loss": math.inf}, 1)
+    points = read_run(Path("run.json")).points
+    assert math.isnan(points[0].value) and points[1].value == math.inf
+    json.loads(Path("run.json").read_text(), parse_constant=pytest.fail)
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(ValueError("bad"), "FAILED"), (KeyboardInterrupt(), "KILLED")]
+)
+def test_a_stage_that_raises_leaves_a_failed_run_and_no_record(
+    error: BaseException, status: str
+) -> None:
+    with pytest.raises(type(error)), stage_run("train-head", Path("run.json"), {}) as run:
+        run.log({"loss": 1.0}, 0)
+        raise error
+    [stored] = all_runs()
+    assert stored.info.status == status
+    assert stored.data.metrics == {"loss": 1.0}
+    assert not Path("run.json").exists()
+
+
+def test_tags_name_the_commit_and_the_experiment(monkeypatch: pytest.MonkeyPatch) -> None:
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org"]
+    subprocess.run([*git, "init", "-q"], check=True)
+    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "x"], check=True)
+    head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
+    monkeypatch.setenv("DVC_EXP_NAME", "calm-otter")
+    tags = run_stage().tags
+    assert tags["mlflow.source.git.commit"] == head.stdout.strip()
+    assert tags["headstart.experiment"] == "calm-otter"
+
+
+def test_a_tracker_that_goes_down_halfway_is_completed_later(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = run_stage()
+    with monkeypatch.context() as patch:
+
+        def fail(*_: object) -> None:
+            patch.setattr(Tracker, "log_points", lambda *_: pytest.fail("asked again"))
+            raise OSError("gone")
+
+        patch.setattr(Tracker, "log_points", fail)
+        patch.setattr(Tracker, "end", lambda *_: pytest.fail("asked again"))
+        messages = iter([start("train-augmented"), points(1.0), points(0.5), END])
+        assert tell(messages) is None
+        assert next(messages, None) is None  # all was read: no stage waits for who has gone
+    assert capsys.readouterr().err.count("headstart sync") == 1
+    halfway = record.model_copy(update={"stage": "train-augmented", "key": "key", "run_id": None})
+    publish(row(), [halfway])
+    [stage] = [r for r in all_runs() if r.data.tags.get("headstart.stage") == "train-augmented"]
+    assert stage.info.status == "FINISHED"
+    history = Tracker().client.get_metric_history(stage.info.run_id, "valid_loss")
+    assert [p.value for p in history] == [1.0, 0.5, 1 / 3]
+
+
+def test_a_teller_that_was_killed_costs_one_sentence_and_nothing_else(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with stage_run("train-head", Path("run.json"), {}) as run:
+        run._teller._process.kill()
+        run._teller._process.wait()
+        for step in range(3):
+            run.log({"loss": 1.0}, step)
+    record = read_run(Path("run.json"))
+    assert record.run_id is None and len(record.points) == 3
+    assert capsys.readouterr().err.count("headstart sync") == 1
+
+
+RACER = """
+import sys
+from pathlib import Path
+from headstart.tracking.live import stage_run
+with stage_run("train-head", Path(sys.argv[1]), {}) as run:
+    for step in range(50):
+        run.log({"loss": 1.0}, step)
+"""
+
+
+def test_processes_that_open_a_fresh_store_at_once_lose_no_run(tracked_project: Path) -> None:
+    (tracked_project / "mlflow.db").unlink()
+    environment = os.environ | {"PYTHONPATH": str(SRC)}
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-c", RACER, f"run_{i}.json"], env=environment, stderr=subprocess.PIPE
+        )
+        for i in range(3)
+    ]
+    errors = [worker.communicate()[1].decode() for worker in workers]
+    assert [worker.returncode for worker in workers] == [0, 0, 0], errors
+    ids = {read_run(Path(f"run_{i}.json")).run_id for i in range(3)}
+    assert None not in ids, errors
+    assert {run.info.run_id for run in all_runs()} == ids
+    assert errors == ["", "", ""]
+
+
+@pytest.mark.parametrize(
+    ("code", "imported"),
+    [
+        ("import headstart.tracking.live, headstart.commands.cli", False),
+        ("from headstart.tracking.store import import_mlflow; import_mlflow()", True),
+    ],
+)
+def test_mlflow_is_imported_by_who_tells_it_alone(code: str, imported: bool) -> None:
+    module = "mlflow.store.tracking.sqlalchemy_store"
+    code += f"; import sys; assert ('{module}' in sys.modules) is {imported}"
+    environment = os.environ | {"PYTHONPATH": str(SRC)}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment)
+
+
+def test_no_bar_is_drawn_where_stderr_is_no_terminal(capfd: pytest.CaptureFixture[str]) -> None:
+    run_stage()
+    assert capfd.readouterr().err == ""

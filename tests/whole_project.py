@@ -1,0 +1,168 @@
+"""A clone of the working tree in which end-to-end tests run the pipeline."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from headstart.labels.labels import read_labels
+from headstart.pictures.table import read_pictures
+from headstart.project.params import read_params
+from headstart.tracking.state import flatten, numbers
+from headstart.tracking.tracker import Tracker
+
+QUICK = {
+    "resize.size_px": 64,
+    "backbone.size_px": 64,
+    "optimizer_head.batch_size": 8,
+    "optimizer_finetune.batch_size": 8,
+    "precompute_views.n_views": 2,
+    "find_lr_head.n_iter": 12,
+    "find_lr_finetune.n_iter": 2,
+    "train_head.lr": 0.01,
+    "train_head.n_epochs": 1,
+    "tta_evaluate.n_views": 1,
+    "tta_evaluate.n_bootstrap": 100,
+    "confusion_report.n_pictures": 2,
+}
+QUICK_PHASE = {"lr": 0.001, "cycles": 1, "cycle_len": 1}
+
+
+def _quick_size(size: int | str) -> int | str:
+    """The full size stays, any smaller one becomes 32 px."""
+    return size if size == "full" else 32
+
+
+class Project:
+    """A clone of the working tree with a folder of pictures beside it."""
+
+    def __init__(self, root: Path, repo_root: Path) -> None:
+        self.said = ""
+        self.root = root / "clone"
+        self.pictures = root / "my pictures"
+        ours = ("MLFLOW_", "DVC_", "HEADSTART_", "GIT_")
+        outer = {name: v for name, v in os.environ.items() if not name.startswith(ours)}
+        self.environment = outer | {
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+            "DVC_SITE_CACHE_DIR": str(root / "site"),
+            "DVC_NO_ANALYTICS": "1",
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            **{f"GIT_{who}_NAME": "someone" for who in ("AUTHOR", "COMMITTER")},
+            **{f"GIT_{who}_EMAIL": "someone@example.org" for who in ("AUTHOR", "COMMITTER")},
+        }
+        files = self.run(
+            "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=repo_root
+        )
+        for file in filter(None, files.split("\0")):
+            if (repo_root / file).is_file():
+                (self.root / file).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(repo_root / file, self.root / file)
+        self.run("git", "init", "-q", "-b", "main")
+        self.commit()
+
+    def run(
+        self, *command: str, cwd: Path | None = None, environment: Mapping[str, str] | None = None
+    ) -> str:
+        """Run a command and return what it printed; fail with all of it where it fails."""
+        done = subprocess.run(
+            command,
+            cwd=cwd or self.root,
+            env=self.environment | dict(environment or {}),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}"
+        return done.stdout
+
+    def commit(self) -> None:
+        self.run("git", "add", "-A")
+        self.run("git", "commit", "-q", "--allow-empty", "-m", "a state")
+
+    def repro(self, *targets: str) -> set[str]:
+        """Run `dvc repro`, keep what it said, and return the stages whose commands ran."""
+        self.said = self.run("dvc", "repro", *targets)
+        return set(re.findall(r"^Running stage '([^']+)'", self.said, re.M))
+
+    def headstart(self, *arguments: str, **environment: str) -> str:
+        code = "from headstart.commands.cli import main; main()"
+        environment["PYTHONPATH"] = "src"
+        return self.run(sys.executable, "-c", code, *arguments, environment=environment)
+
+    def edit(self, values: dict[str, Any]) -> None:
+        """Set dotted keys of params.yaml; a key that does not exist is an error."""
+        yaml = YAML()
+        params = yaml.load(self.root / "params.yaml")
+        for key, value in values.items():
+            *path, last = key.split(".")
+            section = params
+            for name in path:
+                section = section[int(name) if name.isdigit() else name]
+            assert last in section, f"params.yaml has no {key}"
+            section[last] = value
+        yaml.dump(params, self.root / "params.yaml")
+
+    def quicken(self, values: dict[str, Any]) -> None:
+        """Edit params.yaml to what runs in seconds a stage, then by `values`; check and commit it."""
+        self.edit(QUICK | values)
+        params = read_params(self.root / "params.yaml")
+        quick: dict[str, Any] = {
+            "backbone.cached_px": [_quick_size(px) for px in params["backbone"]["cached_px"]]
+        }
+        quick["find_lr_finetune.size_px"] = _quick_size(params["find_lr_finetune"]["size_px"])
+        for section in ("train_augmented", "unfreeze_finetune"):
+            for i, phase in enumerate(params[section]["phases"]):
+                quick |= {f"{section}.phases.{i}.{k}": v for k, v in QUICK_PHASE.items()}
+                quick[f"{section}.phases.{i}.size_px"] = _quick_size(phase["size_px"])
+        self.edit(quick)
+        self.headstart("check")
+        self.commit()
+
+    def downstream(self, stage: str) -> set[str]:
+        """Return `stage` and all that is below it, by dvc's own graph."""
+        edges = re.findall(r'"([^"]+)" -> "([^"]+)"', self.run("dvc", "dag", "--dot"))
+        found = {stage}
+        while more := {to for start, to in edges if start in found} - found:
+            found |= more
+        return found
+
+    def metrics(self) -> dict[str, Any]:
+        files = sorted((self.root / "metrics").glob("*.json"))
+        return {f.stem: json.loads(f.read_text()) for f in files if f.stem != "publish_run"}
+
+    def labels_of(self, path: str) -> tuple[str, list[str]]:
+        """Return the id and the labels of the picture at `path`."""
+        table: Any = read_pictures(self.root / "data/1_index/pictures.parquet")
+        [picture] = [
+            picture
+            for picture, paths in zip(table["id"], table["paths"], strict=True)
+            if any(name.endswith(path) for name in paths)
+        ]
+        labels: Any = read_labels(self.root / "data/1_index/labels.parquet").table
+        return picture, list(labels.set_index("id").loc[picture, "labels"])
+
+
+def runs_of(store: Path, tag: str, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Return the runs that carry `tag`, the newest first."""
+    monkeypatch.setenv("DVC_ROOT", str(store))
+    tracker = Tracker()
+    runs = tracker.client.search_runs([tracker.experiment_id], order_by=["start_time DESC"])
+    return [run for run in runs if tag in run.data.tags]
+
+
+def assert_row_is_right(project: Project, row: Any) -> None:
+    params = flatten(read_params(project.root / "params.yaml"))
+    assert row.data.params == {key: str(value) for key, value in params.items()}
+    assert row.data.metrics == pytest.approx(numbers(project.metrics()))
+    state = json.loads((project.root / "metrics/publish_run.json").read_text())["state"]
+    assert row.data.tags["headstart.state"] == state
