@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 
 from headstart.commands.cli import main
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 TUNED = "unfreeze_finetune.phases.0"
 
 

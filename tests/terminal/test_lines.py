@@ -183,7 +183,7 @@ TELL = "from headstart import lines; lines.tell('1 → 2')"
 
 def test_who_reads_no_utf_8_or_nothing_at_all_costs_no_result() -> None:
     environment = os.environ | {"PYTHONPATH": "src", "PYTHONIOENCODING": "ascii"}
-    command, root = [sys.executable, "-c", TELL], Path(__file__).parents[1]
+    command, root = [sys.executable, "-c", TELL], Path(__file__).parents[2]
     told = subprocess.run(command, env=environment, cwd=root, capture_output=True, check=True)
     assert (told.stdout, told.stderr) == (b"1 ? 2\n", b"")
     read, write = os.pipe()

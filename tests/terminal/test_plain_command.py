@@ -111,7 +111,7 @@ def test_a_file_that_is_missing_is_named_in_a_sentence(tmp_path: Path) -> None:
 
 
 def in_process(root: Path, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    repo = Path(__file__).parents[1]
+    repo = Path(__file__).parents[2]
     environment = os.environ | {"PYTHONPATH": str(repo / "src"), "DVC_ROOT": str(root)}
     return subprocess.run(
         [sys.executable, str(repo / script), *arguments],

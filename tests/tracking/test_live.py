@@ -16,7 +16,7 @@ from headstart.tracking.records import read_run
 from headstart.tracking.tracker import Tracker, publish
 from tests.tracked import all_runs, row, run_stage
 
-SRC = Path(__file__).parents[1] / "src"
+SRC = Path(__file__).parents[2] / "src"
 pytestmark = pytest.mark.usefixtures("tracked_project")
 
 

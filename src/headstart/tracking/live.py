@@ -124,7 +124,7 @@ class _Teller:
     """
 
     def __init__(self) -> None:
-        paths = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+        paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
         environment.pop(RUN_BY_DVC, None)
         self._process = subprocess.Popen(
