@@ -12,9 +12,9 @@ CHECKPOINTS = {
     "finetuned": ("after {n} more epochs of fine-tuning", "unfreeze_finetune"),
 }
 FIGURES = {
-    "the whole recipe, first time, 224 px": ("textile-224", "recipe"),
-    "the next experiment on the head": ("textile", "head"),
-    "an epoch of fine-tuning, 224 px": ("textile", "epoch"),
+    "the whole recipe, first time, {n_train} pictures, {size_px} px": ("textile-224", "recipe"),
+    "the next experiment on the head, {n_head} pictures": ("textile", "head"),
+    "an epoch of fine-tuning, {n_train} pictures, {epoch_px} px": ("textile", "epoch"),
 }
 
 
@@ -44,11 +44,14 @@ def figures_table(results: Path) -> str:
             statistics.median(run["seconds"] for run in found[kind][who])
             for who in ("headstart", "fastai")
         )
-        lines.append(f"| {label} | {ours:.1f} s | {theirs:.1f} s | {theirs / ours:.1f} |")
+        lines.append(
+            f"| {label.format(**found)} | {ours:.1f} s | {theirs:.1f} s | {theirs / ours:.1f} |"
+        )
         about = found["machine"]
         packages = ", ".join(f"{package} {about[package]}" for package in ("torch", "fastai"))
-        measured.add(f"{found['when']}, {about['cores']} cores of {about['chip']}, {packages}.")
-    return "\n".join([*lines, "", " ".join(sorted(measured))])
+        measured.add(f"{found['when']}, {about['cores']} cores of {about['chip']}, {packages}")
+    how = "Medians, by `python -m bench.compare`"
+    return "\n".join([*lines, "", f"{how}; {'; '.join(sorted(measured))}."])
 
 
 def _read(file: Path) -> Any:
