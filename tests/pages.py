@@ -1,4 +1,4 @@
-"""What the pages for people say, as data: README, CONTRIBUTING and docs/*.md."""
+"""What the pages for people say, as data: README, CONTRIBUTING, CHANGELOG and docs/*.md."""
 
 import re
 import shlex
@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "CONTRIBUTING.md", *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md")))
+PAGES = (
+    *("README.md", "CONTRIBUTING.md", "CHANGELOG.md"),
+    *(f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md"))),
+)
 TOOLS = ("dvc", "mlflow", "headstart", "python", "cp")
 A_STAGE = "resize"  # stands for {name} in a path
 
