@@ -1,6 +1,6 @@
 """What the benchmarks found, as tables, and into the pages that show them.
 
-Run: python -m bench.tables     (fills README.md and docs/fine_tuning.md from bench/results)
+Run: python -m bench.tables     (fills README.md and docs/*.md from bench/results and metrics)
 """
 
 import itertools
@@ -15,13 +15,14 @@ from typing import Any
 import click
 from scipy import stats
 
+from bench.headlines import figures_table, scores_table
 from headstart.commands.spread import mean_and_sd
 from headstart.evaluation.intervals import wilson
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "bench/results"
 SCORED = ("valid", "test")
-PAGES = ("README.md", "docs/fine_tuning.md")
+PAGES = ("README.md", *(f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md"))))
 PARTS = {
     "fine_tuning": "fine-tuning with its range test",
     "other_work": "all other work",
@@ -268,23 +269,38 @@ def _times(n: int, what: str) -> str:
 def filled(text: str, results: Path) -> str:
     """The text with a table between each pair of `<!-- bench: NAME -->` and `<!-- /bench -->`.
 
+    NAME is that of a result, or `scores` (of the default run) or `figures` (three, beside fastai). An
+    empty pair stays empty until its result is there.
+
     Raises:
-        ValueError: no result has that name.
+        ValueError: a table is there, and no result has its name.
     """
 
     def table(match: re.Match[str]) -> str:
-        file = results / f"{match[1]}.json"
-        if not file.is_file():
-            raise ValueError(f"a page wants the table {match[1]!r}, but there is no {file}.")
-        found = json.loads(file.read_text())
-        kinds = {
-            "limits": limits_table, "scale": scale_table, "recipe": compare_table,
-            "neighbours": neighbours_table, "lr_rules": rules_table,
-        }  # fmt: skip
-        made = next(table_of for kind, table_of in kinds.items() if kind in found)(found)
-        return f"<!-- bench: {match[1]} -->\n{made}\n<!-- /bench -->"
+        name, shown = match.groups()
+        file = results / f"{name}.json"
+        if name == "scores":
+            made = scores_table()
+        elif name == "figures":
+            made = figures_table(results)
+        elif file.is_file():
+            made = _table_of(json.loads(file.read_text()))
+        elif shown.strip():
+            raise ValueError(f"a page wants the table {name!r}, but there is no {file}.")
+        else:
+            return match[0]
+        return f"<!-- bench: {name} -->\n{made}\n<!-- /bench -->"
 
-    return re.sub(r"<!-- bench: (\S+) -->.*?<!-- /bench -->", table, text, flags=re.S)
+    return re.sub(r"<!-- bench: (\S+) -->(.*?)<!-- /bench -->", table, text, flags=re.S)
+
+
+def _table_of(found: Mapping[str, Any]) -> str:
+    """The table of the kind of benchmark that the result is of."""
+    kinds = {
+        "limits": limits_table, "scale": scale_table, "recipe": compare_table,
+        "neighbours": neighbours_table, "lr_rules": rules_table,
+    }  # fmt: skip
+    return next(table_of for kind, table_of in kinds.items() if kind in found)(found)
 
 
 @click.command(help=__doc__)

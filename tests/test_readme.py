@@ -1,4 +1,4 @@
-"""The README is a test: its commands run or parse, its stages and files exist."""
+"""The README: its first screen works, and its tables are those of dvc.yaml and of what was measured."""
 
 import os
 import re
@@ -6,50 +6,45 @@ import shlex
 import subprocess
 import sys
 import tomllib
-import warnings
+from collections.abc import Iterable
+from fnmatch import fnmatch
 from importlib.metadata import entry_points
 from pathlib import Path
 
-import click
 import pytest
+from bench.headlines import figures_table, scores_table
+from bench.tables import RESULTS, compare_table, filled
 
-from headstart.commands.cli import main
-from tests.contract import read_stages
+from tests.contract import PACKAGE, Stage, read_stages, read_yaml
+from tests.pages import blocks, of_tool, read_page, rows_of
 
+CLONE = "git clone ADDRESS-OF-THIS-REPOSITORY headstart && cd headstart"
 INSTALL = "python3.11 -m venv .venv && . .venv/bin/activate && pip install -e"
 MAIN = f"{INSTALL} . && dvc repro"
 TEST = f"{INSTALL} '.[test]' && python -m pytest"
-FIRST_SCREEN_LINES = 40
+FIRST_SCREEN_LINES, MAX_LINES = 40, 200
 BASE = ("bash", "git", "cat", "cp", "ls", "mkdir", "mv", "rm")
 
 
 @pytest.fixture(scope="module")
 def readme() -> str:
-    return (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    return read_page("README.md")
 
 
-def blocks(text: str) -> list[str]:
-    return re.findall(r"^```\w*\n(.*?)^```", text, re.M | re.S)
-
-
-def commands(text: str) -> list[list[str]]:
-    """Every command of the README as words: lines of the blocks, and code between backticks."""
-    lines = [line for block in blocks(text) for line in block.splitlines()]
-    prose = re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)
-    lines += re.findall(r"`([^`\n]+)`", prose)
-    found = []
-    for line in lines:
-        for part in re.split(r"&&|;|\|", line.strip().removeprefix("$ ")):
-            words = re.split(r"\s+", part.strip(), maxsplit=1)
-            if words[0] in ("dvc", "mlflow", "headstart") and len(words) > 1:
-                found.append(shlex.split(part, comments=True))
-    return found
-
-
-def test_the_first_screen_is_two_lines_that_do_everything(readme: str) -> None:
-    assert [block.strip() for block in blocks(readme)[:2]] == [MAIN, TEST]
+def test_the_first_screen_is_three_lines_that_do_everything(readme: str) -> None:
+    assert [block.strip() for block in blocks(readme)[:3]] == [CLONE, MAIN, TEST]
     first_screen = "\n".join(readme.splitlines()[:FIRST_SCREEN_LINES])
-    assert len(blocks(first_screen)) >= 2
+    assert len(blocks(first_screen)) >= 3
+
+
+def test_it_is_one_screen_and_a_half(readme: str) -> None:
+    assert len(readme.splitlines()) <= MAX_LINES
+
+
+def test_ci_finds_the_line_of_the_tests(readme: str, repo_root: Path) -> None:
+    match = re.search(r"grep --max-count=1 '(.*)' README.md", (repo_root / ".ci/run").read_text())
+    assert match is not None
+    assert [line for line in readme.splitlines() if re.search(match[1], line)][:1] == [TEST]
 
 
 def test_the_first_screen_needs_no_python_but_3_11(
@@ -75,7 +70,7 @@ def test_the_first_screen_needs_no_python_but_3_11(
         )
 
     assert shell("command -v python || command -v python3 || command -v pip").returncode == 1
-    main_line, test_line = (block.strip() for block in blocks(readme)[:2])
+    _, main_line, test_line = (block.strip() for block in blocks(readme)[:3])
     make, activate, *rest = (part.strip() for part in main_line.split("&&"))
     make_again, activate_again, *rest_of_test = (part.strip() for part in test_line.split("&&"))
     assert (make, activate) == (make_again, activate_again)
@@ -105,116 +100,83 @@ def provider(script: str) -> str:
     return entry.dist.name
 
 
-def test_every_dvc_command_parses(readme: str) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from dvc.cli import parse_args
-    shown = [words[1:] for words in commands(readme) if words[0] == "dvc"]
-    assert ["repro"] in shown
-    for words in shown:
-        parse_args(words)
-
-
-def test_every_headstart_command_parses(readme: str) -> None:
-    shown = [words[1:] for words in commands(readme) if words[0] == "headstart"]
-    assert shown
-    for words in shown:
-        check_click(main, words)
-
-
-def test_every_mlflow_command_parses(readme: str) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from mlflow.cli import cli
-    shown = [words[1:] for words in commands(readme) if words[0] == "mlflow"]
-    assert ["ui"] in shown
-    for words in shown:
-        check_click(cli, words)
-
-
-def check_click(group: click.Group, words: list[str]) -> None:
-    context = click.Context(group)
-    if words[0].startswith("-"):
-        group.make_parser(context).parse_args(words)
-        return
-    command = group.get_command(context, words[0])
-    assert command is not None, f"there is no command {words[0]}"
-    parser = command.make_parser(click.Context(command, resilient_parsing=True))
-    parser.parse_args(words[1:])
-
-
 @pytest.mark.parametrize(
-    ("command", "tool"),
-    [("dvc repo", "dvc"), ("dvc repro --fast", "dvc"), ("headstart sink", "headstart")],
+    ("tool", "words"), [("dvc", "repro"), ("mlflow", "ui"), ("headstart", "check")]
 )
-def test_a_command_that_does_not_exist_is_found(command: str, tool: str) -> None:
-    text = f"```bash\n{command}  # a comment\n```\n"
-    check = {"dvc": test_every_dvc_command_parses, "headstart": test_every_headstart_command_parses}
-    with pytest.raises(Exception, match=r".+"):
-        check[tool](text + "```\ndvc repro\nheadstart sync\n```\n")
+def test_it_shows_the_commands_that_everybody_needs(readme: str, tool: str, words: str) -> None:
+    assert [words] in of_tool(readme, tool)
 
 
 def test_the_table_of_stages_is_that_of_dvc_yaml(readme: str, repo_root: Path) -> None:
-    stages = [stage.name for stage in read_stages(repo_root)]
-    assert re.findall(r"^\| *`([a-z]+-[a-z-]+|resize)` *\|", readme, re.M) == stages
+    """Names in their order, and the sections of params.yaml that each declares."""
+    stages, sections = read_stages(repo_root), set(read_yaml(repo_root / "params.yaml"))
+    said = [(row[0].strip("`"), quoted(row[3]) or sections) for row in rows_of(readme, "stage")]
+    assert said == [(stage.name, stage.params) for stage in stages]
 
 
-def test_every_path_exists_or_is_written_by_a_stage(readme: str, repo_root: Path) -> None:
+def quoted(cell: str) -> set[str]:
+    return set(re.findall(r"`([^`]+)`", cell))
+
+
+def test_the_table_of_rooms_is_what_dvc_yaml_declares(readme: str, repo_root: Path) -> None:
     stages = read_stages(repo_root)
-    made = {out for stage in stages for out in stage.outs} | {"mlflow.db", "dvc.lock", ".venv"}
-    missing = [path for path in paths_of(readme) if not exists(path, repo_root, made)]
-    assert missing == []
+    rows = rows_of(readme, "room")
+    said = {room: row[-1] for row in rows for room in quoted(row[0])}
+    there = {path.parent.name for path in (repo_root / PACKAGE).glob("*/__init__.py")}
+    assert set(said) == there
+    assert said.pop("steps") == "the stage of that name"
+    wrong = {
+        room: f"the README says {sorted(reruns(cell, stages))}, dvc.yaml {sorted(by(room, stages))}"
+        for room, cell in said.items()
+        if reruns(cell, stages) != by(room, stages)
+    }
+    assert wrong == {}
 
 
-def exists(path: str, root: Path, made: set[str]) -> bool:
-    path = path.rstrip("/")
-    return (root / path).exists() or any(f"{out}/".startswith(f"{path}/") for out in made)
+def by(room: str, stages: Iterable[Stage]) -> set[str]:
+    """The stages that declare a room."""
+    return {stage.name for stage in stages if PACKAGE + room in stage.code}
 
 
-def paths_of(text: str) -> list[str]:
-    """Every path of the README: links, code between backticks, and the file tree."""
-    prose = re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)
-    spans = [*re.findall(r"`([^`\s]+)`", prose), *re.findall(r"\]\(([^)#:]+)\)", prose)]
-    looks = r"(\w[\w.-]*/)+([\w.-]+)?|[\w-]+\.(py|yaml|md|toml|db)"
-    found = [span for span in spans if re.fullmatch(looks, span)]
-    for block in blocks(text):
-        if re.search(r"^dvc\.yaml\b|\bdvc\.yaml  ", block, re.M):
-            found += tree_paths(block)
+def reruns(cell: str, stages: Iterable[Stage]) -> set[str]:
+    """The stages that a cell names: all, nothing, patterns, or all but patterns."""
+    names = [stage.name for stage in stages]
+    patterns = quoted(cell)
+    idle = [pattern for pattern in patterns if not any(fnmatch(name, pattern) for name in names)]
+    assert idle == [], f"no stage has such a name; the cell is {cell}"
+    found = {name for name in names if any(fnmatch(name, pattern) for pattern in patterns)}
+    if cell.startswith("all"):
+        return set(names) - found
+    assert patterns or cell == "nothing", cell
     return found
 
 
-def tree_paths(block: str) -> list[str]:
-    """The paths of a tree drawn by indentation; after two spaces or `#` comes what they are."""
-    found: list[str] = []
-    parents: list[tuple[int, str]] = []
-    for line in filter(str.strip, block.splitlines()):
-        indent = len(line) - len(line.lstrip())
-        parents = [(depth, folder) for depth, folder in parents if depth < indent]
-        prefix = parents[-1][1] if parents else ""
-        for word in line.split():
-            if not re.fullmatch(r"([\w.-]+/)+[\w.-]*|[\w.-]*\.\w+|LICENSE", word):
-                break
-            found.append(prefix + word)
-        first = line.split()[0]
-        if first.endswith("/"):
-            parents.append((indent, prefix + first))
-    return found
+def test_the_reader_of_the_table_of_rooms() -> None:
+    stages = [Stage(name, [], [], set(), set(), set()) for name in ("a-x", "a-y", "b")]
+    assert reruns("all", stages) == {"a-x", "a-y", "b"}
+    assert reruns("all but `a-*`", stages) == {"b"}
+    assert reruns("`a-x`, `b`", stages) == {"a-x", "b"}
+    assert reruns("nothing", stages) == set()
+    with pytest.raises(AssertionError, match="no stage has such a name"):
+        reruns("`c-*`", stages)
 
 
-def test_the_reader_of_trees() -> None:
-    tree = "README.md  dvc.yaml\nsrc/headstart/  the package\n  core/  formulas\n    a.py  b\nx/ y"
-    assert tree_paths(tree) == [
-        *("README.md", "dvc.yaml", "src/headstart/", "src/headstart/scores/"),
-        *("src/headstart/scores/a.py", "x/"),
-    ]
+def test_three_figures_are_those_of_the_long_tables() -> None:
+    rows = [line.split(" | ") for line in figures_table(RESULTS).splitlines()[2:5]]
+    wholes = [compare_table(read_yaml(RESULTS / f"{n}.json")) for n in ("textile-224", "textile")]
+    assert len(rows) == 3
+    for _, ours, theirs, ratio in rows:
+        assert f"| {ours} | {theirs} | {ratio.removesuffix(' |')} |" in "".join(wholes)
 
 
-def test_a_path_that_does_not_exist_is_found(repo_root: Path) -> None:
-    text = "see `docs/none.md` and [this](src/headstart/none.py)\n```\ndvc.yaml  x\nnone/\n```\n"
-    paths = paths_of(text)
-    assert [path for path in paths if not exists(path, repo_root, {"dvc.yaml"})] == [
-        "docs/none.md",
-        "src/headstart/none.py",
-        "none/",
-    ]
-    assert exists("data/2_resized", repo_root, {"data/2_resized/x"})
+def test_the_scores_are_those_of_the_default_run(readme: str, repo_root: Path) -> None:
+    headline = read_yaml(repo_root / "scores.json")
+    last = scores_table().splitlines()[-1].split(" | ")
+    keys = ("valid", "valid_tta", "test", "test_tta")
+    assert [cell.split()[0] for cell in last[1:]] == [f"{headline[key]:.4f}" for key in keys]
+    assert scores_table() in readme and figures_table(RESULTS) in readme
+
+
+def test_a_place_for_a_table_waits_for_its_result(tmp_path: Path) -> None:
+    empty = "a <!-- bench: none --><!-- /bench --> b"
+    assert filled(empty, tmp_path) == empty
