@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from headstart.kept.places import Place
+from headstart.project.beside import written_beside
 
 _N_OUTS = 3  # of a key, the newest; each fold, say, has records that the others lack
 _SUFFIX = ".out"
@@ -54,15 +55,17 @@ def remember_out(folder: Path, md5: str, ids: Sequence[str], part: Part) -> None
     Raises:
         ValueError: `part` is not of as many records.
     """
-    beside = folder / f"{md5}.partial"
-    with part.file.open("rb") as file, beside.open("w", encoding="ascii", newline="\n") as lines:
+    with (
+        part.file.open("rb") as file,
+        written_beside(folder / f"{md5}{_SUFFIX}") as partial,
+        partial.open("w", encoding="ascii", newline="\n") as lines,
+    ):
         n_bytes = os.fstat(file.fileno()).st_size
         lines.write(f"{n_bytes}\n")
         rows = zip(ids, part.starts, part.n_bytes, strict=True)
         for picture, start, length in rows:
             crc = zlib.crc32(os.pread(file.fileno(), length, start))
             lines.write(f"{picture} {start} {length} {crc:08x}\n")
-    beside.replace(folder / f"{md5}{_SUFFIX}")
     for old in _newest_first(folder)[_N_OUTS:]:
         old.unlink(missing_ok=True)
 
