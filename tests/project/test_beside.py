@@ -64,3 +64,9 @@ def test_a_file_never_takes_the_place_of_a_folder(tmp_path: Path) -> None:
     with pytest.raises(IsADirectoryError), written_beside(tmp_path / "path") as partial:
         partial.touch()
     assert names(tmp_path / "path") == ["mine"] and names(tmp_path) == ["path"]
+
+
+def test_nobody_else_writes_beside(repo_root: Path) -> None:
+    for folder in ("src", "stages", "bench"):
+        for file in (repo_root / folder).rglob("*.py"):
+            assert ".partial" not in file.read_text() or file.name == "beside.py", file

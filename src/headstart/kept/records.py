@@ -19,11 +19,11 @@ import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from headstart.kept.once import Known, NothingKnown, Once
+from headstart.kept.once import Known, NothingKnown, Once, of_bytes
 from headstart.kept.outs import has_outs, open_outs
 from headstart.kept.places import DATA, LINES, drop, line_of, own_places
 from headstart.project.errors import HeadstartError
-from headstart.project.work import code_digest, work_folder
+from headstart.project.work import work_folder
 
 Row = NDArray[np.float32]
 
@@ -64,8 +64,14 @@ def _only(made: Iterable[bytes]) -> bytes:
     return data
 
 
-def rows_once(form: Mapping[str, Any], once: Once[bytes] = made_once) -> Once[Row]:
-    """`once` for rows of float32, of pictures whose stored form is `form`."""
+def rows_once(sha256: Mapping[str, str], once: Once[bytes] = made_once) -> Once[Row]:
+    """`once` for rows of float32 that are made from stored pictures.
+
+    Args:
+        sha256: digest (hex) of the stored bytes of each picture, by id.
+        once: remembers bytes.
+    """
+    once = of_bytes(once, sha256)
 
     def once_a_row(
         shaped_by: Mapping[str, Any],
@@ -73,7 +79,7 @@ def rows_once(form: Mapping[str, Any], once: Once[bytes] = made_once) -> Once[Ro
         make: Callable[[Sequence[str]], Iterable[Row]],
         /,
     ) -> Iterator[Row]:
-        key = {"of": "rows", "stored": dict(form), **shaped_by}
+        key = {"of": "rows", **shaped_by}
         for data in once(key, ids, lambda new: (row.tobytes() for row in make(new))):
             yield np.frombuffer(data, np.float32)
 
@@ -90,11 +96,11 @@ def known_records(
     (from `environment`; by default a quarter of the free space; 0 keeps nothing).
 
     Args:
-        shaped_by: JSON values; all that shapes a record beside the picture and our code.
+        shaped_by: JSON values; all that shapes a record beside the picture, its "code" too.
         environment: of the process.
 
     Raises:
-        ValueError: HEADSTART_KEEP_GB is no number of at least 0.
+        ValueError: HEADSTART_KEEP_GB is no number of at least 0, or the key has no "code".
     """
     wanted_gb = _wanted_gb(environment)
     if wanted_gb == 0:
@@ -107,8 +113,14 @@ def known_records(
 
 
 def records_folder(shaped_by: Mapping[str, Any]) -> AbstractContextManager[Path]:
-    """The work folder of a key, held by one process at a time."""
-    return work_folder("records", {**shaped_by, "code": code_digest()})
+    """The work folder of a key, held by one process at a time.
+
+    Raises:
+        ValueError: the key has no "code".
+    """
+    if "code" not in shaped_by:
+        raise ValueError(f"the key {dict(shaped_by)} must tell the code that makes the records.")
+    return work_folder("records", shaped_by)
 
 
 def keeps_records() -> bool:
