@@ -9,7 +9,7 @@ import pytest
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from headstart.kept import records
+from headstart.kept import room
 from headstart.kept.once import of_bytes
 from headstart.kept.records import known_records, made_once, rows_once
 
@@ -172,7 +172,7 @@ def test_a_folder_that_goes_away_before_it_is_removed_is_no_error(
             super().__enter__()
             return self
 
-    monkeypatch.setattr(records, "FileLock", Late)
+    monkeypatch.setattr(room, "FileLock", Late)
     list(made_once(key("four"), ["a"], Maker(n_bytes=600_000)))
     found = Maker()
     list(made_once(key("four"), ["a"], found))

@@ -163,6 +163,42 @@ def test_a_small_input_reads_copies_that_are_made_once(
     assert small == resized.at(64, Told()).decode("1")
 
 
+def test_copies_lie_on_the_disk_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    for n in (3, 4):
+        copies = stored(tmp_path / f"{n}", size_px=256, n=n).at(64, Silent())
+        [data] = (tmp_path / ".headstart").rglob("records.bin")
+        assert data.stat().st_size == 0 and len(copies) == n
+
+
+def test_copies_that_gave_way_are_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    monkeypatch.setenv("HEADSTART_KEEP_GB", "0.000001")  # 1 kB
+    resized = stored(tmp_path / "resized", size_px=256)
+    small = resized.at(64, Silent())
+    images = [small.decode(picture) for picture in small.ids]
+    resized.at(32, Silent())
+    [folder] = (tmp_path / ".headstart/work/copies").glob("*/")  # of 32 px
+    assert [small.decode(picture) for picture in small.ids] == images  # mapped: still there
+    again = resized.at(64, Silent())
+    assert [again.decode(picture) for picture in small.ids] == images and not folder.exists()
+
+
+@pytest.mark.parametrize("keep_gb", ["", "0"])
+def test_what_is_kept_shapes_no_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keep_gb: str
+) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    monkeypatch.setenv("HEADSTART_KEEP_GB", keep_gb)
+    resized = stored(tmp_path / "resized", size_px=256)
+    form = resized.at(64, Silent()).history[-1]
+    made = {picture: form.encode(resized.encoded(picture)) for picture in resized.ids}
+    for copies in (resized.at(64, Silent()), stored(tmp_path / "4", 256, n=4).at(64, Silent())):
+        assert {picture: copies.encoded(picture) for picture in resized.ids} == made
+
+
 def copies_of(folder: Path, work: Path, source: Path = SOURCE) -> list[str]:
     """Digests of the smaller copies that the package below `source` gives, in a process of its own."""
     code = (

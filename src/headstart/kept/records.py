@@ -13,21 +13,19 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from headstart.kept.once import Known, NothingKnown, Once, of_bytes
-from headstart.kept.outs import has_outs, open_outs
+from headstart.kept.outs import drop_held, has_outs, open_outs
 from headstart.kept.places import DATA, LINES, drop, line_of, own_places
-from headstart.project.errors import HeadstartError
+from headstart.kept.room import RECORDS, make_room, used_now, wanted_gb
 from headstart.project.work import work_folder
 
 Row = NDArray[np.float32]
-
-_FREE_FRAC = 0.25  # of the space that is free without any records
 
 
 def made_once(
@@ -92,8 +90,8 @@ def known_records(
 ) -> Iterator[Known]:
     """The records of a key, held by one process at a time.
 
-    Those used least lately are removed when all keys together want more than HEADSTART_KEEP_GB
-    (from `environment`; by default a quarter of the free space; 0 keeps nothing).
+    Where all keys together want more than HEADSTART_KEEP_GB (from `environment`; 0 keeps nothing),
+    others are removed (see `kept/room.py`).
 
     Args:
         shaped_by: JSON values; all that shapes a record beside the picture, its "code" too.
@@ -102,13 +100,13 @@ def known_records(
     Raises:
         ValueError: HEADSTART_KEEP_GB is no number of at least 0, or the key has no "code".
     """
-    wanted_gb = _wanted_gb(environment)
-    if wanted_gb == 0:
+    wanted = wanted_gb(environment)
+    if wanted == 0:
         yield NothingKnown()
         return
     with records_folder(shaped_by) as folder:
         _drop_in_others(folder)  # before room is made: what goes here needs none
-        with Records(folder, wanted_gb) as records:
+        with Records(folder, wanted) as records:
             yield records
 
 
@@ -120,12 +118,12 @@ def records_folder(shaped_by: Mapping[str, Any]) -> AbstractContextManager[Path]
     """
     if "code" not in shaped_by:
         raise ValueError(f"the key {dict(shaped_by)} must tell the code that makes the records.")
-    return work_folder("records", shaped_by)
+    return work_folder(RECORDS, shaped_by)
 
 
 def keeps_records() -> bool:
     """Whether anything is kept at all (HEADSTART_KEEP_GB)."""
-    return _wanted_gb(os.environ) != 0
+    return wanted_gb(os.environ) != 0
 
 
 class Records:
@@ -135,7 +133,7 @@ class Records:
     """
 
     def __init__(self, folder: Path, wanted_gb: float | None) -> None:
-        os.utime(folder)  # the least lately used goes first
+        used_now(folder)
         self._folder, self._wanted_gb = folder, wanted_gb
         self._outs = open_outs(folder)
         drop(folder, [out.places for out in self._outs])
@@ -178,7 +176,7 @@ class Records:
     def _made_room(self, n_bytes: int) -> int:
         # By the open file: the folder may have been removed by hand, which costs no more than time.
         n_free = shutil.disk_usage(self._data.fileno()).free
-        return _make_room(self._folder, n_bytes, self._wanted_gb, n_free)
+        return make_room(self._folder, n_bytes, self._wanted_gb, n_free)
 
 
 def _drop_in_others(folder: Path) -> None:
@@ -188,61 +186,4 @@ def _drop_in_others(folder: Path) -> None:
             if other == folder or not (other / DATA).stat().st_size or not has_outs(other):
                 continue
             with FileLock(other.with_name(f"{other.name}.lock"), timeout=0):
-                outs = open_outs(other)
-                for out in outs:
-                    out.file.close()
-                drop(other, [out.places for out in outs])
-
-
-def _make_room(folder: Path, n_bytes: int, wanted_gb: float | None, n_free: int) -> int:
-    """Remove others than `folder` until it may have `n_bytes`; how many it may have then.
-
-    Other processes make room, too: a folder may go away at any time.
-    """
-    others: dict[Path, _Used] = {}
-    with suppress(FileNotFoundError):
-        others = {path: used for path in folder.parent.iterdir() if (used := _used(path))}
-    others.pop(folder, None)
-    free = n_free + sum(used.n_bytes for used in others.values()) + n_bytes
-    limit = int(free * _FREE_FRAC if wanted_gb is None else wanted_gb * 1e9)
-    for path in sorted(others, key=lambda path: others[path].mtime):
-        if sum(used.n_bytes for used in others.values()) + n_bytes <= limit:
-            break
-        try:
-            with FileLock(path.with_name(f"{path.name}.lock"), timeout=0):
-                with suppress(FileNotFoundError):
-                    shutil.rmtree(path)
-                del others[path]
-        except Timeout:  # another process works with it
-            continue
-    return limit - sum(used.n_bytes for used in others.values())
-
-
-class _Used(NamedTuple):
-    """When a folder was used last (s since the epoch), and the bytes of its files."""
-
-    mtime: float
-    n_bytes: int
-
-
-def _used(path: Path) -> _Used | None:
-    """What a folder holds; None where it is no folder, or is being removed."""
-    try:
-        with os.scandir(path) as files:
-            n_bytes = sum(file.stat().st_size for file in files)
-        return _Used(path.stat().st_mtime, n_bytes)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-
-
-def _wanted_gb(environment: Mapping[str, str]) -> float | None:
-    wanted = environment.get("HEADSTART_KEEP_GB")
-    if not wanted:
-        return None
-    try:
-        gb = float(wanted)
-    except ValueError:
-        gb = -1.0
-    if not 0 <= gb < float("inf"):
-        raise HeadstartError(f"HEADSTART_KEEP_GB is {wanted!r}; it must be a number of at least 0.")
-    return gb
+                drop_held(other)

@@ -15,14 +15,15 @@ from pydantic import ValidationError
 
 from headstart.kept.once import of_bytes
 from headstart.kept.outs import Part
-from headstart.kept.records import made_once
+from headstart.kept.remembered import Remembered
+from headstart.kept.room import COPIES, used_now
 from headstart.pictures.preprocessing import StoredForm
 from headstart.pictures.rgb import decode_stored
 from headstart.project.beside import written_beside
 from headstart.project.errors import HeadstartError
 from headstart.project.files import write_json
 from headstart.project.report import Report
-from headstart.project.work import code_digest, kept
+from headstart.project.work import code_digest, work_folder
 from headstart.project.workers import in_order
 
 N_ROWS_A_BATCH = 64  # rows held in memory while writing
@@ -194,7 +195,8 @@ class ResizedPictures:
         """The pictures for an input of `size_px`: smaller copies where that pays.
 
         The copies have a shorter side of SPARE times the input, in the codec of the pictures. Each is
-        made once and kept (see `kept/records.py`), not once an epoch.
+        made once and kept, not once an epoch: in a file beside the records, which takes part in their
+        limit (see `kept/room.py`). More pictures find the copies of the others there.
         """
         stored, short = self.history[-1], math.ceil(SPARE * size_px)
         if PAYS_FROM * short > stored.size_px:
@@ -206,7 +208,7 @@ class ResizedPictures:
             **form.model_dump(exclude_none=True),
         }
         about = {**shaped_by, "pyarrow": pa.__version__, "source": self.digest}
-        once = of_bytes(made_once, self.sha256)
+        once = Remembered()
 
         def smaller(picture: str) -> bytes:
             return form.encode(self.encoded(picture))
@@ -214,9 +216,12 @@ class ResizedPictures:
         def copied(new: Sequence[str]) -> Iterator[bytes]:
             return report.progress(in_order(smaller, new), len(new), f"copies of {short} px")
 
-        def make(folder: Path) -> None:
-            rows = zip(self.ids, once(shaped_by, self.ids, copied), strict=True)
-            write_resized(folder, rows, about)
-
-        copies = kept("smaller", about, make)
-        return ResizedPictures(copies, (*self.history, form))
+        with work_folder(COPIES, about) as work:
+            folder = work / "done"
+            if not folder.exists():
+                made = of_bytes(once, self.sha256)(shaped_by, self.ids, copied)
+                with written_beside(folder) as partial:
+                    write_resized(partial, zip(self.ids, made, strict=True), about)
+                once.lie_in([picture_places(folder)], stays=True)
+            used_now(work)
+            return ResizedPictures(folder, (*self.history, form))
