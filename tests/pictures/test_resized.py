@@ -171,11 +171,12 @@ def test_copies_lie_on_the_disk_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert data.stat().st_size == 0 and len(copies) == n
 
 
+@pytest.mark.parametrize("keep_gb", ["0", "0.000001"])  # 1 kB
 def test_copies_that_gave_way_are_made_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keep_gb: str
 ) -> None:
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    monkeypatch.setenv("HEADSTART_KEEP_GB", "0.000001")  # 1 kB
+    monkeypatch.setenv("HEADSTART_KEEP_GB", keep_gb)
     resized = stored(tmp_path / "resized", size_px=256)
     small = resized.at(64, Silent())
     images = [small.decode(picture) for picture in small.ids]

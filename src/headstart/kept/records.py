@@ -4,7 +4,7 @@ The work folder of a key holds two files that only grow: the records, one behind
 a record: id, length, CRC-32. What a broken-off run left half is dropped when they are opened; a record
 that is not what was written is made again. So a run that breaks off goes on where it was, and the next
 makes only what is new: new pictures, another fold. Once DVC keeps an out that holds the same records,
-they are read from there (kept/outs.py) and dropped here.
+they are read from there (kept/outs.py) and dropped here; so it is with the file of smaller copies.
 """
 
 import os

@@ -1,6 +1,7 @@
 """How much room kept work may take (HEADSTART_KEEP_GB), and what gives way.
 
-Folders of two kinds share the room: records, and files of smaller copies.
+Folders of two kinds share the room: records, and files of smaller copies. A file that is removed while
+another process reads it stays readable there, as it is mapped into memory.
 """
 
 import os
@@ -70,6 +71,11 @@ def make_room(folder: Path, n_bytes: int, wanted_gb: float | None, n_free: int) 
         except Timeout:  # another process works with it
             continue
     return limit - sum(used.n_bytes for used in others.values())
+
+
+def made_now(folder: Path) -> None:
+    """Let others give way to a folder that was made whole, whatever the limit: it is in use."""
+    make_room(folder, _used(folder).n_bytes, wanted_gb(os.environ), shutil.disk_usage(folder).free)
 
 
 class _Used(NamedTuple):

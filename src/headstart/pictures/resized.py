@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from headstart.kept.once import of_bytes
 from headstart.kept.outs import Part
 from headstart.kept.remembered import Remembered
-from headstart.kept.room import COPIES, used_now
+from headstart.kept.room import COPIES, made_now, used_now
 from headstart.pictures.preprocessing import StoredForm
 from headstart.pictures.rgb import decode_stored
 from headstart.project.beside import written_beside
@@ -223,5 +223,6 @@ class ResizedPictures:
                 with written_beside(folder) as partial:
                     write_resized(partial, zip(self.ids, made, strict=True), about)
                 once.lie_in([picture_places(folder)], stays=True)
+                made_now(work)
             used_now(work)
             return ResizedPictures(folder, (*self.history, form))
