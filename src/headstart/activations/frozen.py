@@ -18,14 +18,8 @@ from headstart.views.pictures import Pictures
 
 Row = NDArray[np.float32]
 
-ROOMS = (
-    "activations",
-    "backbone",
-    "kept",
-    "pictures",
-    "project",
-    "views",
-)  # that make the features
+# The rooms that make the features.
+ROOMS = ("activations", "backbone", "kept", "pictures", "project", "views")
 
 
 @dataclass(frozen=True)

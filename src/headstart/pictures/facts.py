@@ -9,7 +9,8 @@ from PIL import UnidentifiedImageError
 from headstart.pictures.rgb import decode_rgb, why_unreadable
 from headstart.project.work import code_digest
 
-ROOMS = ("pictures", "project")  # that make the facts
+# The rooms that make the facts.
+ROOMS = ("pictures", "project")
 
 
 class Facts(NamedTuple):

@@ -32,7 +32,8 @@ N_ROWS_A_BATCH = 64  # rows held in memory while writing
 # which ratio on a copy pays.
 SPARE = 1.3
 PAYS_FROM = 1.5
-ROOMS = ("kept", "pictures", "project")  # that make the smaller copies
+# The rooms that make the smaller copies.
+ROOMS = ("kept", "pictures", "project")
 
 # A struct of bytes and path is how other tools (Hugging Face datasets) know a column of images.
 _SCHEMA = pa.schema(

@@ -17,7 +17,8 @@ def written_beside(path: Path, shared: bool = False) -> Iterator[Path]:
 
     Args:
         path: what is replaced; the folder above it is made.
-        shared: whether other processes may write the same path at this moment.
+        shared: whether other processes may write the same path at this moment: each has a partial file
+            of its own then, which stays if the process is killed.
     """
     own = f".{os.getpid()}" if shared else ""
     partial = path.with_name(f"{path.name}{own}.partial")

@@ -13,7 +13,8 @@ from headstart.project.section import Section
 from headstart.project.work import code_digest
 from headstart.project.workers import in_order
 
-ROOMS = ("steps/resize.py", "kept", "pictures", "project")  # that make the stored pictures
+# The rooms that make the stored pictures.
+ROOMS = ("steps/resize.py", "kept", "pictures", "project")
 
 
 class ResizeParams(Section):
