@@ -30,9 +30,9 @@ from headstart.indexing.index import write_index
 from headstart.kept.outs import file_md5
 from headstart.kept.records import known_records, rows_once
 from headstart.kept.remembered import Remembered
+from headstart.pictures.facts import facts_key
 from headstart.pictures.resized import picture_places
 from headstart.project.report import Silent
-from headstart.steps.index_images import DECODED
 from headstart.steps.precompute_activations import precompute_activations
 from headstart.steps.precompute_views import PrecomputeViewsParams, precompute_views
 from headstart.views.augment import AugmentParams
@@ -58,7 +58,7 @@ def four_steps(
     augment = load_section("augment", AugmentParams)
     backbone = load_backbone(weights).on(prepare(load_section("runtime", RuntimeParams)))
     seconds = dict[str, float]()
-    with timed(seconds, "index"), known_records(DECODED) as earlier:
+    with timed(seconds, "index"), known_records(facts_key()) as earlier:
         files = listed(images, out / "images")
         index = indexed(files, "stratified", earlier)
         write_index(
@@ -72,13 +72,13 @@ def four_steps(
     looks = FrozenBackbone(backbone, pictures, Silent())
     with timed(seconds, "plain"):
         kept = Remembered()
-        look = replace(looks, once=rows_once(resized.form, kept))
+        look = replace(looks, once=rows_once(resized.sha256, kept))
         plain = precompute_activations(look, resized.ids, resized.digest)
         write_activations(out / "plain", size_px, [plain])
         kept.lie_in(row_places(out / "plain"))
     with timed(seconds, "views"):
         kept = Remembered()
-        look = replace(looks, once=rows_once(resized.form, kept))
+        look = replace(looks, once=rows_once(resized.sha256, kept))
         params = PrecomputeViewsParams(n_views=n_views, seed=0)
         views = precompute_views(look, index.labels.ids("train"), resized.digest, augment, params)
         write_activations(out / "views", size_px, [views])
@@ -126,7 +126,7 @@ def main(n: int, n_views: int, size_px: int, weights: str) -> None:
         shutil.rmtree(root / "first")
         add_pictures(root / "images", range(n, n + n // 100))
         more = run("more")
-        with known_records(DECODED):  # as a later stage does, which drops what the cache holds
+        with known_records(facts_key()):  # as a later stage does, which drops what the cache holds
             kept = sum(file.stat().st_size for file in (root / ".headstart").rglob("*.bin"))
         for place in sorted((root / ".headstart/work/records").glob("*/"))[::2]:
             shutil.rmtree(place)

@@ -8,8 +8,9 @@ from headstart.checks.whole_file import load_section
 from headstart.image_files.image_folder import ImageFolder
 from headstart.indexing.index import write_index
 from headstart.kept.records import known_records
+from headstart.pictures.facts import facts_key
 from headstart.project.files import write_csv, write_json
-from headstart.steps.index_images import DECODED, IndexImagesParams, index_images
+from headstart.steps.index_images import IndexImagesParams, index_images
 from headstart.terminal import lines
 from headstart.terminal.plain_command import PlainCommand
 from headstart.tracking import live
@@ -31,7 +32,7 @@ def main(images: Path, pictures: Path, labels: Path, train_ids: Path, problems: 
     params = load_section("index_images", IndexImagesParams)
     with (
         live.stage_run("index-images", run_file, {"index_images": params}) as run,
-        known_records(DECODED) as known,
+        known_records(facts_key()) as known,
     ):
         files = ImageFolder(images)
         index = index_images(files, files.sha256, params, run, known)

@@ -41,7 +41,7 @@ def main(resized: Path, weights: Path, activations: Path, metrics: Path, run_fil
         device = backbone.compute.device
         pictures = Pictures.of(stored, params.size_px, params.frame(), device)
         kept = Remembered()
-        once = rows_once(stored.form, kept)
+        once = rows_once(stored.sha256, kept)
         looks = (
             FrozenBackbone(backbone, pictures.at(size, run), run, once)
             for size in params.cached_sizes()

@@ -51,7 +51,7 @@ def main(
         stored, backbone = ResizedPictures(resized), load_backbone(weights).on(prepare(runtime))
         pictures = Pictures.of(stored, body.size_px, body.frame(), backbone.compute.device)
         ids, kept = read_ids(train_ids), Remembered()
-        once = rows_once(stored.form, kept)
+        once = rows_once(stored.sha256, kept)
         looks = (
             FrozenBackbone(backbone, pictures.at(size, run), run, once)
             for size in body.cached_sizes()

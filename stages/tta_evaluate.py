@@ -55,7 +55,7 @@ def main(
         trained = {name: Trained(c.states(), c.info.size_px) for name, c in checkpoints.items()}
         predict = Predictor(
             backbone, trained, pictures, augment, params.n_views, params.seed, Objective(info.task),
-            run, rows_once(stored.form),
+            run, rows_once(stored.sha256),
         )  # fmt: skip
         evaluation = tta_evaluate(read_labels(labels), predict, params)
         shown = pictures.at(info.size_px, run).preprocessing

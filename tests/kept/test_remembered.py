@@ -16,10 +16,10 @@ from headstart.kept.records import made_once, rows_once
 from headstart.kept.remembered import Remembered
 from headstart.pictures.resized import picture_places, write_resized
 from tests.activations.test_stored import MANIFEST, VALUES, computation
-from tests.kept.test_records import Maker, folders, record
+from tests.kept.test_records import Maker, folders, key, record
 
 IDS = ["a", "bb", "ccc", "dddd"]
-KEY = {"of": "x"}
+KEY = key()
 
 
 @pytest.fixture(autouse=True)
@@ -71,7 +71,7 @@ def test_until_dvc_keeps_the_out_nothing_is_dropped(tmp_path: Path) -> None:
     file = an_out(tmp_path, "out", IDS)
     assert made(IDS) == [] and own_bytes(tmp_path) == sum(len(record(i)) for i in IDS)
     commit(tmp_path, file)
-    list(made_once({"of": "another key"}, [], Maker()))  # by the next stage, whatever it does
+    list(made_once(key("another key"), [], Maker()))  # by the next stage, whatever it does
     assert own_bytes(tmp_path) == 0
     assert made(IDS) == []
 
@@ -181,11 +181,12 @@ def test_the_rows_of_features_lie_where_it_says(tmp_path: Path) -> None:
 def test_rows_come_back_from_an_out_bit_for_bit(tmp_path: Path) -> None:
     rows = np.random.default_rng(0).normal(size=(len(IDS), 5)).astype(np.float32)
     kept = Remembered()
-    once = rows_once({"codec": "png"}, kept)
+    sha256 = dict.fromkeys(IDS, "0" * 64)
+    once = rows_once(sha256, kept)
     list(once(KEY, IDS, lambda new: rows))
     file = tmp_path / "features.bin"
     file.write_bytes(rows.tobytes())
     kept.lie_in([Part(file, range(0, 80, 20), [20] * 4)])
     commit(tmp_path, file)
-    again = rows_once({"codec": "png"})(KEY, IDS, lambda new: iter(()))
+    again = rows_once(sha256)(KEY, IDS, lambda new: iter(()))
     assert np.array_equal(np.stack(list(again)), rows) and own_bytes(tmp_path) == 0

@@ -16,11 +16,11 @@ from headstart.image_files.tree import list_tree
 from headstart.indexing.index import Index, write_index
 from headstart.kept.once import Known
 from headstart.kept.records import known_records
+from headstart.pictures.facts import facts_key
 from headstart.pictures.rgb import decode_rgb
 from headstart.project.located import locate
 from headstart.project.report import Silent
 from headstart.steps.index_images import (
-    DECODED,
     IndexImagesError,
     IndexImagesParams,
     index_images,
@@ -541,18 +541,18 @@ def test_a_content_is_decoded_once_and_its_problem_is_remembered_too(
         decoded.append(data)
         return decode_rgb(data)
 
-    monkeypatch.setattr("headstart.steps.index_images.decode_rgb", decode)
+    monkeypatch.setattr("headstart.pictures.facts.decode_rgb", decode)
     files = given | {
         "train/cats/half.png": given["train/cats/0.png"][:-40],
         "train/dogs/e.png": b"",
     }
     without = index(files, on_problem="set_aside")
-    with known_records(DECODED) as earlier:
+    with known_records(facts_key()) as earlier:
         first = index(files, on_problem="set_aside", earlier=earlier)
     decoded.clear()
     moved = {path.replace("cats/0", "dogs/moved"): data for path, data in files.items()}
     new = picture(99)
-    with known_records(DECODED) as earlier:
+    with known_records(facts_key()) as earlier:
         again = index(files, on_problem="set_aside", earlier=earlier)
         assert not decoded
         index(moved | {"train/cats/new.png": new}, on_problem="set_aside", earlier=earlier)

@@ -1,7 +1,6 @@
 """Activations on their way to disk, row by row as they are computed."""
 
 import json
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from headstart.activations.stored import SIZES, Manifest
 from headstart.kept.outs import Part
+from headstart.project.beside import written_beside
 
 
 @dataclass(frozen=True)
@@ -52,18 +52,15 @@ def write_activations(
     Raises:
         ValueError: a computation gives another number of rows than it has pictures, or of features.
     """
-    partial = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
     sizes, counts, n_bytes = [], {}, 0
-    for computation in computations:
-        sizes.append(computation.manifest.size_px)
-        counts = _write_size(partial / str(sizes[-1]), computation)
-        n_bytes += counts["n_bytes"]
-    text = json.dumps({"full_px": full_px, "cached_px": sizes}, indent=2)
-    (partial / SIZES).write_text(text + "\n", encoding="utf-8")
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)
+    with written_beside(folder) as partial:
+        partial.mkdir()
+        for computation in computations:
+            sizes.append(computation.manifest.size_px)
+            counts = _write_size(partial / str(sizes[-1]), computation)
+            n_bytes += counts["n_bytes"]
+        text = json.dumps({"full_px": full_px, "cached_px": sizes}, indent=2)
+        (partial / SIZES).write_text(text + "\n", encoding="utf-8")
     return {**counts, "n_sizes": len(sizes), "n_bytes": n_bytes}
 
 

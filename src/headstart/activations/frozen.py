@@ -11,11 +11,15 @@ from torch import Tensor
 from headstart.backbone.backbone import Backbone
 from headstart.kept.once import Once, anew
 from headstart.project.report import Report
+from headstart.project.work import code_digest
 from headstart.views.augment import AugmentParams
 from headstart.views.inference import forward_passes, id_batches
 from headstart.views.pictures import Pictures
 
 Row = NDArray[np.float32]
+
+# The rooms that make the features.
+ROOMS = ("activations", "backbone", "kept", "pictures", "project", "views")
 
 
 @dataclass(frozen=True)
@@ -76,10 +80,12 @@ class FrozenBackbone:
     def features(self, ids: Sequence[str], view: AugmentedView | None, label: str) -> Iterator[Row]:
         """(D) of a view of each picture, in their order; of the plain one without `view`."""
         shaped_by = {
+            "code": code_digest(*ROOMS),
             **self.backbone.describe(),
             **self.backbone.compute.kernels(),
             "size_px": self.pictures.size_px,
             "frame": asdict(self.pictures.frame),
+            "preprocessing": self.pictures.preprocessing.model_dump(mode="json"),
             "view": view.describe() if view else "plain",
         }
 

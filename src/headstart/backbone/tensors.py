@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from headstart.project.beside import written_beside
 from headstart.project.errors import HeadstartError
 from headstart.project.finite import not_finite
 
@@ -37,7 +38,7 @@ class NamedTensors:
 
 
 def write_tensors(path: Path, content: NamedTensors) -> None:
-    """Write safetensors beside, then rename. The same content gives the same bytes.
+    """Write safetensors. The same content gives the same bytes.
 
     (safetensors itself writes metadata of several keys in an order that differs from run to run.)
 
@@ -53,10 +54,8 @@ def write_tensors(path: Path, content: NamedTensors) -> None:
     header["__metadata__"] = dict(sorted(content.metadata.items()))
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # the numbers begin at a multiple of 8
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".partial")
-    beside.write_bytes(len(text).to_bytes(8, "little") + text + data[end:])
-    beside.replace(path)
+    with written_beside(path) as partial:
+        partial.write_bytes(len(text).to_bytes(8, "little") + text + data[end:])
 
 
 def read_tensors(path: Path, sha256: str | None = None) -> NamedTensors:

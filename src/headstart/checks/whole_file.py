@@ -5,11 +5,11 @@ Imports are late, as most stages find the note that the file is right, and look 
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from headstart.project.beside import written_beside
 from headstart.project.params import PARAMS_FILE, ParamsError, read_params, read_section
 from headstart.project.section import Section
 from headstart.project.work import code_digest, note_place
@@ -85,10 +85,8 @@ def _checked(values: Mapping[str, Any], path: Path, absent: bool) -> Verdict:
     found = _of_file(values, path)
     errors = [*found.errors, *here]
     if not errors and path == PARAMS_FILE:
-        note.parent.mkdir(parents=True, exist_ok=True)
-        beside = note.with_name(f"{note.name}.{os.getpid()}.partial")
-        beside.write_text(json.dumps(found.warnings), encoding="utf-8")
-        beside.replace(note)
+        with written_beside(note, shared=True) as partial:  # stages begin at the same time
+            partial.write_text(json.dumps(found.warnings), encoding="utf-8")
     return Verdict(errors, found.warnings)
 
 
@@ -109,6 +107,11 @@ def _of_file(values: Mapping[str, Any], path: Path) -> Verdict:
 
 
 def _note(path: Path) -> Path:
-    """Where it stands that a file of this content was found right, by this code."""
+    """Where it stands that a file of this content was found right, by this code.
+
+    By the whole package: what is right is said by the params of every step, which lie in nearly every
+    room and are imported by name. A check that was not needed costs seconds, one that was left out a
+    wrong run.
+    """
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return note_place("checked", {"params": digest, "code": code_digest()})

@@ -8,6 +8,7 @@ from pathlib import Path
 from headstart.fetching.archives import unpack
 from headstart.fetching.download import download
 from headstart.fetching.image_sources import ArchiveImages, ImagesSource
+from headstart.project.beside import written_beside
 from headstart.project.located import locate
 from headstart.project.report import Report
 from headstart.project.work import work_folder
@@ -49,15 +50,10 @@ def _fetch(source: ArchiveImages, pictures: Path, report: Report) -> None:
             if not files[-1].exists():
                 label = f"download {archive.name}"
                 _show(report, download(archive, files[-1]), archive.n_bytes, label)
-        beside = pictures.with_name(pictures.name + ".partial")
-        shutil.rmtree(beside, ignore_errors=True)
-        beside.mkdir()
-        try:
-            n_bytes = sum(archive.n_bytes for archive in source.archives)
-            _show(report, unpack(files, beside, source), n_bytes, "unpack")
-            beside.replace(pictures)
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
+        n_bytes = sum(archive.n_bytes for archive in source.archives)
+        with written_beside(pictures) as partial:
+            partial.mkdir()
+            _show(report, unpack(files, partial, source), n_bytes, "unpack")
         for file in files:
             shutil.rmtree(file.parent)
 

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from headstart.project.beside import written_beside
 from headstart.project.errors import HeadstartError
 from headstart.project.located import Package, UserPath, locate
 
@@ -66,27 +67,20 @@ def write_images(
         raise HeadstartError(
             f"dataset.source: {root} lies in {folder}, which each run replaces; move it elsewhere."
         )
-    beside = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(beside, ignore_errors=True)
-    (beside / _COPIES if stays is None else beside).mkdir(parents=True)
-    try:
+    with written_beside(folder) as partial:
+        (partial / _COPIES if stays is None else partial).mkdir(parents=True)
         listed = []
         for file in files:
             listed.append((file.path, file.n_bytes, bytes.fromhex(file.sha256)))
             if stays is None:
-                target = beside / _COPIES / file.path
+                target = partial / _COPIES / file.path
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(file.origin, target)
         columns = zip(*listed, strict=True) if listed else ((), (), ())
         table = pa.table([list(column) for column in columns], schema=_FILES)
-        pq.write_table(table, beside / _LIST)
+        pq.write_table(table, partial / _LIST)
         text = json.dumps(_description(stays), indent=2, ensure_ascii=False)
-        (beside / _SOURCE).write_text(text + "\n", encoding="utf-8")
-        if folder.exists():
-            shutil.rmtree(folder)
-        beside.replace(folder)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        (partial / _SOURCE).write_text(text + "\n", encoding="utf-8")
 
 
 def _description(stays: Package | UserPath | None) -> dict[str, str]:

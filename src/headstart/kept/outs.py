@@ -2,8 +2,9 @@
 
 What a stage has made for each picture is in its out, byte for byte, and DVC keeps each version of an
 out in its cache, a file under its MD5. So the work folder of a key remembers only where in such a file
-each record lies. `<md5>.out` holds the file's size, then a line a record: id, first byte, length,
-CRC-32. The file may go (`dvc gc`): then the records are made again.
+each record lies. `<md5>.out` holds the file's size (and its path, where it is no out of DVC's but stays
+where it is), then a line a record: id, first byte, length, CRC-32. The file may go (`dvc gc`): then the
+records are made again.
 """
 
 import hashlib
@@ -15,7 +16,8 @@ from functools import cache
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from headstart.kept.places import Place
+from headstart.kept.places import Place, drop
+from headstart.project.beside import written_beside
 
 _N_OUTS = 3  # of a key, the newest; each fold, say, has records that the others lack
 _SUFFIX = ".out"
@@ -48,21 +50,32 @@ def file_md5(file: Path) -> str:
         return hashlib.file_digest(opened, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
-def remember_out(folder: Path, md5: str, ids: Sequence[str], part: Part) -> None:
+def remember_out(
+    folder: Path, md5: str, ids: Sequence[str], part: Part, stays: bool = False
+) -> None:
     """Remember in `folder` where the records of `ids` lie; forget all but the newest few outs.
+
+    Args:
+        folder: of the key.
+        md5: of the file.
+        ids: of its records.
+        part: where they lie.
+        stays: whether they are found in the file itself later; otherwise in DVC's cache.
 
     Raises:
         ValueError: `part` is not of as many records.
     """
-    beside = folder / f"{md5}.partial"
-    with part.file.open("rb") as file, beside.open("w", encoding="ascii", newline="\n") as lines:
+    with (
+        part.file.open("rb") as file,
+        written_beside(folder / f"{md5}{_SUFFIX}") as partial,
+        partial.open("w", encoding="utf-8", newline="\n") as lines,
+    ):
         n_bytes = os.fstat(file.fileno()).st_size
-        lines.write(f"{n_bytes}\n")
+        lines.write(f"{n_bytes} {os.path.relpath(part.file, folder) if stays else ''}\n")
         rows = zip(ids, part.starts, part.n_bytes, strict=True)
         for picture, start, length in rows:
             crc = zlib.crc32(os.pread(file.fileno(), length, start))
             lines.write(f"{picture} {start} {length} {crc:08x}\n")
-    beside.replace(folder / f"{md5}{_SUFFIX}")
     for old in _newest_first(folder)[_N_OUTS:]:
         old.unlink(missing_ok=True)
 
@@ -76,26 +89,39 @@ def open_outs(folder: Path) -> list[OutFile]:
     return found
 
 
+def drop_held(folder: Path) -> None:
+    """Drop a folder's own records that an out holds; the rest, as of a broken-off run, stays."""
+    outs = open_outs(folder)
+    for out in outs:
+        out.file.close()
+    drop(folder, [out.places for out in outs])
+
+
 def has_outs(folder: Path) -> bool:
     """Whether `folder` remembers any out."""
     return bool(_newest_first(folder))
 
 
 def _open(lines: Path) -> OutFile:
-    cached = dvc_cache()
-    if cached is None:
-        raise FileNotFoundError(f"{lines}: there is no cache of DVC.")
-    file = (cached / lines.stem[:2] / lines.stem[2:]).open("rb")
-    try:
-        with lines.open(encoding="ascii") as rows:
-            if os.fstat(file.fileno()).st_size != int(next(rows)):
+    with lines.open(encoding="utf-8") as rows:
+        n_bytes, _, path = rows.readline().rstrip("\n").partition(" ")
+        file = (lines.parent / path if path else _cached(lines.stem)).open("rb")
+        try:
+            if os.fstat(file.fileno()).st_size != int(n_bytes):
                 raise ValueError(f"{file.name} is not of the size that {lines} tells.")
             fields = (row.split() for row in rows)
             places = {i: Place(int(start), int(n), int(crc, 16)) for i, start, n, crc in fields}
-    except BaseException:
-        file.close()
-        raise
+        except BaseException:
+            file.close()
+            raise
     return OutFile(file, places)
+
+
+def _cached(md5: str) -> Path:
+    cache = dvc_cache()
+    if cache is None:
+        raise FileNotFoundError("There is no cache of DVC.")
+    return cache / md5[:2] / md5[2:]
 
 
 def _newest_first(folder: Path) -> list[Path]:

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from headstart.project.beside import written_beside
+
 DATA, LINES = "records.bin", "records.txt"
 
 
@@ -73,15 +75,14 @@ def drop(folder: Path, held: Sequence[Mapping[str, Place]]) -> None:
     left = {i: place for i, place in places.items() if not any(i in others for others in held)}
     if len(left) == len(places):
         return
-    beside = {name: folder / f"{name}.partial" for name in (DATA, LINES)}
-    with (
+    with (  # after a kill between the two renames no CRC-32 fits: made again
+        written_beside(folder / DATA) as partial_data,
+        written_beside(folder / LINES) as partial_lines,
         (folder / DATA).open("rb") as data,
-        beside[DATA].open("wb") as new_data,
-        beside[LINES].open("wb") as new_lines,
+        partial_data.open("wb") as new_data,
+        partial_lines.open("wb") as new_lines,
     ):
         for picture, place in left.items():
             if (record := place.read(data)) is not None:
                 new_data.write(record)
                 new_lines.write(line_of(picture, place.n_bytes, place.crc))
-    for name, file in beside.items():  # after a kill between the two no CRC-32 fits: made again
-        file.replace(folder / name)

@@ -4,7 +4,7 @@ The work folder of a key holds two files that only grow: the records, one behind
 a record: id, length, CRC-32. What a broken-off run left half is dropped when they are opened; a record
 that is not what was written is made again. So a run that breaks off goes on where it was, and the next
 makes only what is new: new pictures, another fold. Once DVC keeps an out that holds the same records,
-they are read from there (kept/outs.py) and dropped here.
+they are read from there (kept/outs.py) and dropped here; so it is with the file of smaller copies.
 """
 
 import os
@@ -13,21 +13,19 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from headstart.kept.once import Known, NothingKnown, Once
-from headstart.kept.outs import has_outs, open_outs
+from headstart.kept.once import Known, NothingKnown, Once, of_bytes
+from headstart.kept.outs import drop_held, has_outs, open_outs
 from headstart.kept.places import DATA, LINES, drop, line_of, own_places
-from headstart.project.errors import HeadstartError
-from headstart.project.work import code_digest, work_folder
+from headstart.kept.room import RECORDS, make_room, used_now, wanted_gb
+from headstart.project.work import work_folder
 
 Row = NDArray[np.float32]
-
-_FREE_FRAC = 0.25  # of the space that is free without any records
 
 
 def made_once(
@@ -64,8 +62,14 @@ def _only(made: Iterable[bytes]) -> bytes:
     return data
 
 
-def rows_once(form: Mapping[str, Any], once: Once[bytes] = made_once) -> Once[Row]:
-    """`once` for rows of float32, of pictures whose stored form is `form`."""
+def rows_once(sha256: Mapping[str, str], once: Once[bytes] = made_once) -> Once[Row]:
+    """`once` for rows of float32 that are made from stored pictures.
+
+    Args:
+        sha256: digest (hex) of the stored bytes of each picture, by id.
+        once: remembers bytes.
+    """
+    once = of_bytes(once, sha256)
 
     def once_a_row(
         shaped_by: Mapping[str, Any],
@@ -73,7 +77,7 @@ def rows_once(form: Mapping[str, Any], once: Once[bytes] = made_once) -> Once[Ro
         make: Callable[[Sequence[str]], Iterable[Row]],
         /,
     ) -> Iterator[Row]:
-        key = {"of": "rows", "stored": dict(form), **shaped_by}
+        key = {"of": "rows", **shaped_by}
         for data in once(key, ids, lambda new: (row.tobytes() for row in make(new))):
             yield np.frombuffer(data, np.float32)
 
@@ -86,34 +90,40 @@ def known_records(
 ) -> Iterator[Known]:
     """The records of a key, held by one process at a time.
 
-    Those used least lately are removed when all keys together want more than HEADSTART_KEEP_GB
-    (from `environment`; by default a quarter of the free space; 0 keeps nothing).
+    Where all keys together want more than HEADSTART_KEEP_GB (from `environment`; 0 keeps nothing),
+    others are removed (see `kept/room.py`).
 
     Args:
-        shaped_by: JSON values; all that shapes a record beside the picture and our code.
+        shaped_by: JSON values; all that shapes a record beside the picture, its "code" too.
         environment: of the process.
 
     Raises:
-        ValueError: HEADSTART_KEEP_GB is no number of at least 0.
+        ValueError: HEADSTART_KEEP_GB is no number of at least 0, or the key has no "code".
     """
-    wanted_gb = _wanted_gb(environment)
-    if wanted_gb == 0:
+    wanted = wanted_gb(environment)
+    if wanted == 0:
         yield NothingKnown()
         return
     with records_folder(shaped_by) as folder:
         _drop_in_others(folder)  # before room is made: what goes here needs none
-        with Records(folder, wanted_gb) as records:
+        with Records(folder, wanted) as records:
             yield records
 
 
 def records_folder(shaped_by: Mapping[str, Any]) -> AbstractContextManager[Path]:
-    """The work folder of a key, held by one process at a time."""
-    return work_folder("records", {**shaped_by, "code": code_digest()})
+    """The work folder of a key, held by one process at a time.
+
+    Raises:
+        ValueError: the key has no "code".
+    """
+    if "code" not in shaped_by:
+        raise ValueError(f"the key {dict(shaped_by)} must tell the code that makes the records.")
+    return work_folder(RECORDS, shaped_by)
 
 
 def keeps_records() -> bool:
     """Whether anything is kept at all (HEADSTART_KEEP_GB)."""
-    return _wanted_gb(os.environ) != 0
+    return wanted_gb(os.environ) != 0
 
 
 class Records:
@@ -123,7 +133,7 @@ class Records:
     """
 
     def __init__(self, folder: Path, wanted_gb: float | None) -> None:
-        os.utime(folder)  # the least lately used goes first
+        used_now(folder)
         self._folder, self._wanted_gb = folder, wanted_gb
         self._outs = open_outs(folder)
         drop(folder, [out.places for out in self._outs])
@@ -166,7 +176,7 @@ class Records:
     def _made_room(self, n_bytes: int) -> int:
         # By the open file: the folder may have been removed by hand, which costs no more than time.
         n_free = shutil.disk_usage(self._data.fileno()).free
-        return _make_room(self._folder, n_bytes, self._wanted_gb, n_free)
+        return make_room(self._folder, n_bytes, self._wanted_gb, n_free)
 
 
 def _drop_in_others(folder: Path) -> None:
@@ -176,61 +186,4 @@ def _drop_in_others(folder: Path) -> None:
             if other == folder or not (other / DATA).stat().st_size or not has_outs(other):
                 continue
             with FileLock(other.with_name(f"{other.name}.lock"), timeout=0):
-                outs = open_outs(other)
-                for out in outs:
-                    out.file.close()
-                drop(other, [out.places for out in outs])
-
-
-def _make_room(folder: Path, n_bytes: int, wanted_gb: float | None, n_free: int) -> int:
-    """Remove others than `folder` until it may have `n_bytes`; how many it may have then.
-
-    Other processes make room, too: a folder may go away at any time.
-    """
-    others: dict[Path, _Used] = {}
-    with suppress(FileNotFoundError):
-        others = {path: used for path in folder.parent.iterdir() if (used := _used(path))}
-    others.pop(folder, None)
-    free = n_free + sum(used.n_bytes for used in others.values()) + n_bytes
-    limit = int(free * _FREE_FRAC if wanted_gb is None else wanted_gb * 1e9)
-    for path in sorted(others, key=lambda path: others[path].mtime):
-        if sum(used.n_bytes for used in others.values()) + n_bytes <= limit:
-            break
-        try:
-            with FileLock(path.with_name(f"{path.name}.lock"), timeout=0):
-                with suppress(FileNotFoundError):
-                    shutil.rmtree(path)
-                del others[path]
-        except Timeout:  # another process works with it
-            continue
-    return limit - sum(used.n_bytes for used in others.values())
-
-
-class _Used(NamedTuple):
-    """When a folder was used last (s since the epoch), and the bytes of its files."""
-
-    mtime: float
-    n_bytes: int
-
-
-def _used(path: Path) -> _Used | None:
-    """What a folder holds; None where it is no folder, or is being removed."""
-    try:
-        with os.scandir(path) as files:
-            n_bytes = sum(file.stat().st_size for file in files)
-        return _Used(path.stat().st_mtime, n_bytes)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-
-
-def _wanted_gb(environment: Mapping[str, str]) -> float | None:
-    wanted = environment.get("HEADSTART_KEEP_GB")
-    if not wanted:
-        return None
-    try:
-        gb = float(wanted)
-    except ValueError:
-        gb = -1.0
-    if not 0 <= gb < float("inf"):
-        raise HeadstartError(f"HEADSTART_KEEP_GB is {wanted!r}; it must be a number of at least 0.")
-    return gb
+                drop_held(other)

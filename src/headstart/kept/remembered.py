@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from headstart.kept.outs import Part, file_md5, remember_out
+from headstart.kept.outs import Part, drop_held, file_md5, remember_out
 from headstart.kept.records import keeps_records, made_once, records_folder
 
 
@@ -28,11 +28,13 @@ class Remembered:
         self._asked.append((shaped_by, ids))
         yield from made_once(shaped_by, ids, make)
 
-    def lie_in(self, parts: Iterable[Part]) -> None:
+    def lie_in(self, parts: Iterable[Part], stays: bool = False) -> None:
         """Remember where the records lie in the files of an out, which is whole now.
 
         Args:
             parts: one a call, in the order of the calls.
+            stays: whether the files stay where they are, and so hold the records from now on; DVC
+                keeps others in its cache once the stage has ended.
 
         Raises:
             ValueError: there are more or fewer parts than calls, or records in one than were asked
@@ -45,4 +47,6 @@ class Remembered:
             if part.file not in digests:
                 digests[part.file] = file_md5(part.file)
             with records_folder(shaped_by) as folder:
-                remember_out(folder, digests[part.file], ids, part)
+                remember_out(folder, digests[part.file], ids, part, stays)
+                if stays:
+                    drop_held(folder)

@@ -13,13 +13,17 @@ import pyarrow as pa
 from PIL import Image
 from pydantic import ValidationError
 
+from headstart.kept.once import of_bytes
 from headstart.kept.outs import Part
-from headstart.kept.records import made_once
+from headstart.kept.remembered import Remembered
+from headstart.kept.room import COPIES, made_now, used_now
 from headstart.pictures.preprocessing import StoredForm
 from headstart.pictures.rgb import decode_stored
+from headstart.project.beside import written_beside
 from headstart.project.errors import HeadstartError
+from headstart.project.files import write_json
 from headstart.project.report import Report
-from headstart.project.work import kept
+from headstart.project.work import code_digest, work_folder
 from headstart.project.workers import in_order
 
 N_ROWS_A_BATCH = 64  # rows held in memory while writing
@@ -28,10 +32,16 @@ N_ROWS_A_BATCH = 64  # rows held in memory while writing
 # which ratio on a copy pays.
 SPARE = 1.3
 PAYS_FROM = 1.5
+# The rooms that make the smaller copies.
+ROOMS = ("kept", "pictures", "project")
 
 # A struct of bytes and path is how other tools (Hugging Face datasets) know a column of images.
 _SCHEMA = pa.schema(
-    [("id", pa.string()), ("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())]))]
+    [
+        ("id", pa.string()),
+        ("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())])),
+        ("sha256", pa.binary(32)),
+    ]
 )
 
 
@@ -41,10 +51,11 @@ def write_resized(
     """Write pictures.arrow and manifest.json, holding only a few rows in memory at a time.
 
     Args:
-        folder: made if need be; each file is written beside and then renamed.
+        folder: made if need be.
         rows: (id, encoded picture), ids rising.
         manifest: how the pictures were made (size_px, codec, ...; `codec` gives the paths their
-            suffix); n_pictures and ids_sha256 (sha256 of the ids, a line each) are added.
+            suffix); n_pictures and pictures_sha256 (sha256 of a line a picture: its id, and the
+            sha256 of its bytes) are added.
 
     Returns:
         n_pictures, n_bytes (of pictures.arrow).
@@ -55,27 +66,33 @@ def write_resized(
     folder.mkdir(parents=True, exist_ok=True)
     suffix = "png" if manifest["codec"] == "png" else "jpg"
     rows, last, n, digest = iter(rows), "", 0, hashlib.sha256()
-    beside = folder / "pictures.arrow.partial"
-    with pa.OSFile(str(beside), "wb") as sink, pa.ipc.new_file(sink, _SCHEMA) as writer:
+    with (
+        written_beside(folder / "pictures.arrow") as partial,
+        pa.OSFile(str(partial), "wb") as sink,
+        pa.ipc.new_file(sink, _SCHEMA) as writer,
+    ):
         while batch := list(islice(rows, N_ROWS_A_BATCH)):
-            for picture, _ in batch:
+            digests = [hashlib.sha256(data).digest() for _, data in batch]
+            for (picture, _), of_data in zip(batch, digests, strict=True):
                 if picture <= last:
                     raise ValueError(f"picture {picture!r} follows {last!r}: ids must rise.")
                 last = picture
-                digest.update(f"{picture}\n".encode())
+                digest.update(_line(picture, of_data.hex()))
             n += len(batch)
             images = [{"bytes": data, "path": f"{picture}.{suffix}"} for picture, data in batch]
             columns = [
                 pa.array([picture for picture, _ in batch]),
                 pa.array(images, _SCHEMA[1].type),
+                pa.array(digests, _SCHEMA[2].type),
             ]
             writer.write_batch(pa.record_batch(columns, schema=_SCHEMA))
-    beside.replace(folder / "pictures.arrow")
-    about = {**manifest, "n_pictures": n, "ids_sha256": digest.hexdigest()}
-    beside = folder / "manifest.json.partial"
-    beside.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
-    beside.replace(folder / "manifest.json")
+    about = {**manifest, "n_pictures": n, "pictures_sha256": digest.hexdigest()}
+    write_json(folder / "manifest.json", about)
     return {"n_pictures": n, "n_bytes": (folder / "pictures.arrow").stat().st_size}
+
+
+def _line(picture: str, sha256: str) -> bytes:
+    return f"{picture} {sha256}\n".encode()
 
 
 def picture_places(folder: Path) -> Part:
@@ -100,8 +117,9 @@ class ResizedPictures:
     Attributes:
         manifest: how the pictures were made.
         ids: sorted.
-        digest: sha256 hex of the ids and the manifest, so of all that shapes the pictures.
-        form: what shapes each of them, whichever they are: the manifest without their number and ids.
+        sha256: hex digest of the bytes of each picture, by id; found out while they were written, so
+            that nothing is read for it.
+        digest: sha256 hex of the ids, the pictures' digests and the manifest.
         history: the forms that a picture file went through to become one of them; the last is theirs.
     """
 
@@ -123,15 +141,16 @@ class ResizedPictures:
         with pa.memory_map(str(folder / "pictures.arrow")) as source:
             table = pa.ipc.open_file(source).read_all()  # zero-copy: the arrays point into the map
         self.ids: list[str] = table["id"].to_pylist()
-        lines = "".join(f"{picture}\n" for picture in self.ids)
-        if hashlib.sha256(lines.encode()).hexdigest() != self.manifest["ids_sha256"]:
+        if "sha256" not in table.column_names:
+            raise HeadstartError(f"{folder} was written by an older headstart: run `dvc repro`.")
+        digests = (digest.hex() for digest in table["sha256"].to_pylist())
+        self.sha256: Mapping[str, str] = dict(zip(self.ids, digests, strict=True))
+        lines = b"".join(_line(picture, digest) for picture, digest in self.sha256.items())
+        if hashlib.sha256(lines).hexdigest() != self.manifest["pictures_sha256"]:
             raise HeadstartError(
-                f"{folder}: pictures.arrow does not hold the ids of its manifest.json."
+                f"{folder}: pictures.arrow does not hold the pictures of its manifest.json."
             )
-        self.digest: str = hashlib.sha256((lines + text).encode()).hexdigest()
-        self.form = {
-            k: v for k, v in self.manifest.items() if k not in ("n_pictures", "ids_sha256")
-        }
+        self.digest: str = hashlib.sha256(lines + text.encode()).hexdigest()
         self.history = history or (self._form_told(),)
         self._bytes = [chunk.field("bytes") for chunk in table["image"].chunks]
         self._place = {picture: place for place, picture in enumerate(self.ids)}
@@ -177,15 +196,20 @@ class ResizedPictures:
         """The pictures for an input of `size_px`: smaller copies where that pays.
 
         The copies have a shorter side of SPARE times the input, in the codec of the pictures. Each is
-        made once and kept (see `kept/records.py`), not once an epoch.
+        made once and kept, not once an epoch: in a file beside the records, which takes part in their
+        limit (see `kept/room.py`). More pictures find the copies of the others there.
         """
         stored, short = self.history[-1], math.ceil(SPARE * size_px)
         if PAYS_FROM * short > stored.size_px:
             return self
         form = stored.model_copy(update={"size_px": short, "pillow": PIL.__version__})
-        about = form.model_dump(exclude_none=True, exclude={"pillow"}) | {"source": self.digest}
-        versions = {"pillow": form.pillow, "pyarrow": pa.__version__}
-        shaped_by = {"of": "copies", "size_px": short, "stored": self.form, **versions}
+        shaped_by = {
+            "of": "copies",
+            "code": code_digest(*ROOMS),
+            **form.model_dump(exclude_none=True),
+        }
+        about = {**shaped_by, "pyarrow": pa.__version__, "source": self.digest}
+        once = Remembered()
 
         def smaller(picture: str) -> bytes:
             return form.encode(self.encoded(picture))
@@ -193,9 +217,13 @@ class ResizedPictures:
         def copied(new: Sequence[str]) -> Iterator[bytes]:
             return report.progress(in_order(smaller, new), len(new), f"copies of {short} px")
 
-        def make(folder: Path) -> None:
-            rows = zip(self.ids, made_once(shaped_by, self.ids, copied), strict=True)
-            write_resized(folder, rows, about)
-
-        copies = kept("smaller", about | versions, make)
-        return ResizedPictures(copies, (*self.history, form))
+        with work_folder(COPIES, about) as work:
+            folder = work / "done"
+            if not folder.exists():
+                made = of_bytes(once, self.sha256)(shaped_by, self.ids, copied)
+                with written_beside(folder) as partial:
+                    write_resized(partial, zip(self.ids, made, strict=True), about)
+                once.lie_in([picture_places(folder)], stays=True)
+                made_now(work)
+            used_now(work)
+            return ResizedPictures(folder, (*self.history, form))

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from headstart.labels.labels import SPLITS
 from headstart.labels.task import Task
 from headstart.project.errors import HeadstartError
+from headstart.project.parquet import write_parquet
 
 Floats = NDArray[np.float64]
 
@@ -68,7 +69,7 @@ class Predictions:
 
 
 def write_predictions(path: Path, predictions: Predictions) -> None:
-    """Write the table beside its place, then rename.
+    """Write the table.
 
     Raises:
         ValueError: an array's shape does not fit the table, rows are not sorted by (split, id), or
@@ -100,10 +101,7 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
         "n_views": len(predictions.views) - 1,
     }
     metadata = {key: json.dumps(value) for key, value in about.items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    pq.write_table(pa.table(columns).replace_schema_metadata(metadata), partial)
-    partial.replace(path)
+    write_parquet(path, pa.table(columns).replace_schema_metadata(metadata))
 
 
 def read_predictions(path: Path) -> Predictions:

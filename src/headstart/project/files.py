@@ -1,4 +1,4 @@
-"""Reports and metrics on disk: CSV, JSON, PNG and text, written beside their place, then renamed.
+"""Reports and metrics on disk: CSV, JSON, PNG and text.
 
 The same values give the same bytes, so DVC sees a change only where there is one. Every stage
 imports this module: pandas and matplotlib are named here but not loaded.
@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from headstart.project.beside import written_beside
 from headstart.project.errors import HeadstartError
 
 if TYPE_CHECKING:
@@ -81,7 +82,5 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(content)
-    partial.replace(path)
+    with written_beside(path) as partial:
+        partial.write_bytes(content)

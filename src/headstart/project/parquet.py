@@ -1,10 +1,12 @@
-"""Tables as Parquet files: written beside, then renamed, with bytes that repeat."""
+"""Tables as Parquet files, with bytes that repeat."""
 
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from headstart.project.beside import written_beside
 
 
 def frame(table: pa.Table) -> pd.DataFrame:
@@ -13,9 +15,12 @@ def frame(table: pa.Table) -> pd.DataFrame:
 
 
 def write_table(path: Path, values: pd.DataFrame, schema: pa.Schema) -> None:
-    """Write beside, then rename; the bytes depend on the values and pyarrow's version alone."""
+    """Write the columns of `schema`."""
     table = pa.table({name: values[name].tolist() for name in schema.names}, schema=schema)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".partial")
-    pq.write_table(table, beside)
-    beside.replace(path)
+    write_parquet(path, table)
+
+
+def write_parquet(path: Path, table: pa.Table) -> None:
+    """Write a table; the bytes depend on its values, its schema and pyarrow's version alone."""
+    with written_beside(path) as partial:
+        pq.write_table(table, partial)

@@ -1,13 +1,13 @@
-"""The one folder that no stage declares: work that later runs, or a broken-off one, go on with.
+"""The one folder that no stage declares: intermediate results that later or interrupted runs reuse.
 
 DVC removes a stage's outs before it runs, so what is to survive lies here. A folder's key holds all
-that shapes the bits in it: other inputs find another folder. Deleting all of it costs only time.
+that shapes the bits in it: params, versions, the bytes they were made from, and the code that made
+them (`code_digest`). Other inputs find another folder. Deleting all of it costs only time.
 """
 
 import hashlib
 import json
 import os
-import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +15,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from headstart.project.beside import written_beside
+
 _FOLDER = ".headstart/work"
+_PACKAGE = Path(__file__).parents[1]
 
 
 @contextmanager
@@ -54,20 +57,38 @@ def kept(kind: str, key: Mapping[str, Any], make: Callable[[Path], object]) -> P
     It gets its name only when `make` has returned.
     """
     with work_folder(kind, key) as work:
-        done, partial = work / "done", work / "partial"
+        done = work / "done"
         if not done.exists():
-            shutil.rmtree(partial, ignore_errors=True)
-            partial.mkdir()
-            make(partial)
-            partial.rename(done)
+            with written_beside(done) as partial:
+                partial.mkdir()
+                make(partial)
         return done
 
 
 @cache
-def code_digest() -> str:
-    """sha256 (hex) of all source files of this package: for keys of what its code shapes."""
-    package, digest = Path(__file__).parents[1], hashlib.sha256()
-    for file in sorted(package.rglob("*.py")):
-        digest.update(f"{file.relative_to(package).as_posix()}\n".encode())
+def code_digest(*rooms: str) -> str:
+    """sha256 (hex) of the source files of `rooms`, for keys of what their code shapes.
+
+    Who makes what is kept names the rooms of its import closure, as dvc.yaml does for a stage. So an
+    edit elsewhere, as of the command line, throws nothing away. A test holds the names against the
+    imports.
+
+    Args:
+        rooms: folders below the package (`pictures`), or one file (`steps/resize.py`); none of them:
+            the whole package.
+
+    Raises:
+        FileNotFoundError: there is no such room.
+    """
+    digest = hashlib.sha256()
+    for file in sorted({file for room in rooms or (".",) for file in _sources(_PACKAGE / room)}):
+        digest.update(f"{file.relative_to(_PACKAGE).as_posix()}\n".encode())
         digest.update(hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()
+
+
+def _sources(room: Path) -> list[Path]:
+    files = [room] if room.is_file() else list(room.rglob("*.py"))
+    if not files:
+        raise FileNotFoundError(f"{room} is no room: it holds no source file.")
+    return files

@@ -1,6 +1,5 @@
 """Find out what each picture is and what it means, and what is wrong with any of them."""
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -8,8 +7,6 @@ from pathlib import PurePosixPath
 from typing import Literal, NamedTuple, Self
 
 import pandas as pd
-import PIL
-from PIL import UnidentifiedImageError
 from pydantic import Field, model_validator
 
 from headstart.image_files.tree import BelowImages
@@ -21,7 +18,8 @@ from headstart.kept.once import Known, NothingKnown
 from headstart.labels.labels import Labels
 from headstart.labels.scoring_note import scoring_note
 from headstart.labels.task import Task
-from headstart.pictures.rgb import PICTURE_SUFFIXES, decode_rgb, why_unreadable
+from headstart.pictures.facts import Facts, find_facts
+from headstart.pictures.rgb import PICTURE_SUFFIXES
 from headstart.project.errors import HeadstartError
 from headstart.project.report import Report
 from headstart.project.section import Section
@@ -95,19 +93,12 @@ class IndexImagesError(HeadstartError):
     """The pictures or their labels cannot be used as they are."""
 
 
-DECODED = {"of": "decoded", "pillow": PIL.__version__}
-"""What shapes the results that `index_images` keeps, beside the file."""
-
-
 class _File(NamedTuple):
     """What a file is, and whether that was known before."""
 
     id: str
     is_new: bool
-    width: int = 0
-    height: int = 0
-    problem: str = ""
-    detail: str = ""
+    facts: Facts
 
 
 def index_images(
@@ -124,7 +115,7 @@ def index_images(
         sha256: hex digest of each content by path; its first half is the picture's id.
         params: where labels and splits come from, how many pictures a class.
         report: shown while decoding.
-        earlier: what earlier runs found out about a content (DECODED is its key).
+        earlier: what earlier runs found out about a content (`facts_key` is its key).
 
     Raises:
         IndexImagesError: there are problems and `on_problem` is stop (all in one message), nothing
@@ -139,12 +130,12 @@ def index_images(
     sizes = {}
     for path, file in zip(paths, report.progress(decoded, len(paths), "decode"), strict=True):
         if file.is_new:
-            earlier.add(file.id, json.dumps(file[2:]).encode())
-        if file.problem:
-            problems.append(Problem(path, file.problem, file.detail))
+            earlier.add(file.id, file.facts.record())
+        if file.facts.problem:
+            problems.append(Problem(path, file.facts.problem, file.facts.detail))
         elif path in meanings:
             copies[file.id].append(path)
-            sizes[file.id] = (file.width, file.height)
+            sizes[file.id] = (file.facts.width, file.facts.height)
 
     known, conflicts = agreed(copies, meanings)
     rule = SplitRule(params.valid_frac, params.test_frac, params.seed, params.n_folds, params.fold)
@@ -241,15 +232,8 @@ def _look(
     """Read a file and decode it in full, unless that was done before."""
     picture = sha256[path][:32]
     if found := earlier.get(picture):
-        return _File(picture, False, *json.loads(found))
-    data = files[path]
-    if not data:
-        return _File(picture, True, problem="zero_bytes", detail="the file is empty")
-    try:
-        return _File(picture, True, *decode_rgb(data).size)
-    except Exception as error:  # each of Pillow's decoders has its own ways to fail
-        problem = "unreadable" if isinstance(error, UnidentifiedImageError) else "damaged"
-        return _File(picture, True, problem=problem, detail=why_unreadable(error))
+        return _File(picture, False, Facts.of_record(found))
+    return _File(picture, True, find_facts(files[path]))
 
 
 def _all_in_one(problems: Sequence[Problem]) -> str:

@@ -10,7 +10,11 @@ from headstart.kept.once import Once, anew
 from headstart.pictures.preprocessing import Codec, StoredForm
 from headstart.project.report import Report
 from headstart.project.section import Section
+from headstart.project.work import code_digest
 from headstart.project.workers import in_order
+
+# The rooms that make the stored pictures.
+ROOMS = ("steps/resize.py", "kept", "pictures", "project")
 
 
 class ResizeParams(Section):
@@ -61,6 +65,5 @@ def resize(
     def make(new: Sequence[str]) -> Iterator[bytes]:
         return report.progress(in_order(stored, new), len(new), "resize")
 
-    yield from zip(
-        paths, once({"of": "resized", **params.manifest()}, list(paths), make), strict=True
-    )
+    shaped_by = {"of": "resized", "code": code_digest(*ROOMS), **params.manifest()}
+    yield from zip(paths, once(shaped_by, list(paths), make), strict=True)

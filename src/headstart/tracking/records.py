@@ -6,6 +6,7 @@ from typing import NamedTuple
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from headstart.project.errors import HeadstartError
+from headstart.project.files import write_text
 
 
 class Point(NamedTuple):
@@ -45,11 +46,8 @@ class RunRecord(BaseModel):
 
 
 def write_run(path: Path, record: RunRecord) -> None:
-    """Write `record` to `path`, beside first, then renamed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    partial.replace(path)
+    """Write `record` to `path`."""
+    write_text(path, record.model_dump_json(indent=1) + "\n")
 
 
 def read_run(path: Path) -> RunRecord:

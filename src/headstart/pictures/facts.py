@@ -1,0 +1,53 @@
+"""What a picture file is, found out by decoding it in full."""
+
+import json
+from typing import NamedTuple
+
+import PIL
+from PIL import UnidentifiedImageError
+
+from headstart.pictures.rgb import decode_rgb, why_unreadable
+from headstart.project.work import code_digest
+
+# The rooms that make the facts.
+ROOMS = ("pictures", "project")
+
+
+class Facts(NamedTuple):
+    """What a picture file is.
+
+    Attributes:
+        width, height: of the upright picture, px; 0 where it cannot be decoded.
+        problem: zero_bytes, unreadable (no picture) or damaged; empty for a good file.
+        detail: what is wrong with it, for a person.
+    """
+
+    width: int = 0
+    height: int = 0
+    problem: str = ""
+    detail: str = ""
+
+    def record(self) -> bytes:
+        """As later runs read it."""
+        return json.dumps(self).encode()
+
+    @classmethod
+    def of_record(cls, record: bytes) -> "Facts":
+        """What `record` gave."""
+        return cls(*json.loads(record))
+
+
+def facts_key() -> dict[str, str]:
+    """What shapes the facts of a file beside its content, for `kept.records`."""
+    return {"of": "facts", "pillow": PIL.__version__, "code": code_digest(*ROOMS)}
+
+
+def find_facts(data: bytes) -> Facts:
+    """Decode a whole file; one that cannot be decoded is a problem, not an error."""
+    if not data:
+        return Facts(problem="zero_bytes", detail="the file is empty")
+    try:
+        return Facts(*decode_rgb(data).size)
+    except Exception as error:  # each of Pillow's decoders has its own ways to fail
+        problem = "unreadable" if isinstance(error, UnidentifiedImageError) else "damaged"
+        return Facts(problem=problem, detail=why_unreadable(error))
