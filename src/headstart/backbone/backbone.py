@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 from safetensors import safe_open
 from torch import Tensor, nn
 
-from headstart.backbone import torchvision_ops  # noqa: F401  (must come before timm)
+from headstart.backbone import torchvision_ops
 from headstart.backbone.device import PLAIN_CPU, Compute
 from headstart.backbone.fast.backward import CpuBackward
 from headstart.backbone.fast.folded import fold_frozen_norms
@@ -173,6 +173,7 @@ def timm_model(name: str) -> nn.Module:
         UnsuitableBackboneError: timm does not know the name, and the sentence has names like it; or
             it cannot make the model without pooling.
     """
+    torchvision_ops.declare_missing()
     import timm  # late: it costs seconds, and the training of a head does without
 
     if not timm.is_model(name):
