@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.pictures import SPARE, indexed, listed, stored
+from headstart.backbone import torchvision_ops
 from headstart.backbone.backbone import BackboneParams, load_backbone
 from headstart.backbone.device import RuntimeParams, prepare
 from headstart.checks.whole_file import load_section
@@ -112,6 +113,7 @@ def ours(setting: dict[str, Any], folder: Path) -> dict[str, float]:
 
 
 def reference(setting: dict[str, Any]) -> dict[str, float]:
+    torchvision_ops.declare_missing()
     from torch.utils.data import DataLoader
     from torchvision.datasets import ImageFolder as Pictures
     from torchvision.transforms import v2

@@ -3,7 +3,7 @@
 Run: python -m bench.neighbours        (about six minutes on 2 cores; the machine must be idle)
 
 OpenMP's threads meet at the end of each parallel operation of torch. By its own default the first to
-arrive spin for milliseconds; `OMP_WAIT_POLICY=PASSIVE`, which headstart sets, lets them sleep at once.
+arrive spin for milliseconds; `OMP_WAIT_POLICY=PASSIVE`, which `start` sets, lets them sleep at once.
 Both ways are timed in turn: alone, beside busy loops, and beside a training of the same way. An epoch
 that takes longer than `--limit` is stopped after the step that passed it.
 """

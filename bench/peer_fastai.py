@@ -17,7 +17,7 @@ import click
 import torch
 from safetensors.torch import load_file
 
-from headstart.backbone import torchvision_ops  # noqa: F401  (must come before fastai)
+from headstart.backbone import torchvision_ops
 
 warnings.filterwarnings("ignore")
 
@@ -135,6 +135,7 @@ def epoch(setting: dict[str, Any], what: str) -> dict[str, Any]:
 @click.option("--setting", required=True, help="JSON")
 @click.option("--seed", default=0)
 def main(what: str, setting: str, seed: int) -> None:
+    torchvision_ops.declare_missing()  # before fastai is imported
     made = json.loads(setting)
     for key in ("pictures", "weights"):
         made["learner"][key] = Path(made["learner"][key])

@@ -4,8 +4,8 @@ import os
 import sys
 
 POLICY = "OMP_WAIT_POLICY"
-# torch before anything of bench: OpenMP has then read its settings, and what headstart sets does not
-# reach it any more.
+# torch before anything of bench: OpenMP has then read its settings, and what bench sets (`start`)
+# does not reach it any more.
 TORCH_FIRST = """
 import runpy, sys, torch
 runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)

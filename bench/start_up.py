@@ -10,8 +10,11 @@ import sys
 import time
 from pathlib import Path
 
-# The imports of a stage's script, then its run; with the network, what it needs to load it.
+# What a stage's script does first, its imports, then its run; with the network, what it needs to load
+# it.
 STAGE = """
+from headstart.tracking.start import start_stage
+start_stage()
 import importlib.util
 from pathlib import Path
 spec = importlib.util.spec_from_file_location("stage", "stages/{script}.py")
@@ -23,7 +26,9 @@ with stage.live.stage_run("{script}", Path("{run}"), {{}}):
 """
 PREPARED = 'stage.prepare(stage.load_section("runtime", stage.RuntimeParams))'
 # torchvision, which timm imports, may come without its operators.
-TIMM = "from headstart.learn import torchvision_ops\nimport timm"
+TIMM = (
+    "from headstart.backbone import torchvision_ops\ntorchvision_ops.declare_missing()\nimport timm"
+)
 BARE = f"""
 import mlflow
 import torch

@@ -1,5 +1,10 @@
 """dataset.source → images: check the pictures of a package, a folder or the net, and list them."""
 
+from headstart.tracking.start import start_stage
+
+if __name__ == "__main__":
+    start_stage()  # before torch is loaded
+
 from pathlib import Path
 
 import click

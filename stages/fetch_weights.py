@@ -1,5 +1,10 @@
 """backbone.weights → backbone: bring pretrained weights into timm's names, and check them."""
 
+from headstart.tracking.start import start_stage
+
+if __name__ == "__main__":
+    start_stage()  # before torch is loaded
+
 from pathlib import Path
 
 import click

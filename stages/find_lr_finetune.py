@@ -1,5 +1,10 @@
 """resized + labels + backbone + augmented → report: the range test of the whole network."""
 
+from headstart.tracking.start import start_stage
+
+if __name__ == "__main__":
+    start_stage()  # before torch is loaded
+
 from dataclasses import asdict
 from pathlib import Path
 

@@ -1,5 +1,10 @@
 """activations + labels → report: the learning-rate range test of a fresh head."""
 
+from headstart.tracking.start import start_stage
+
+if __name__ == "__main__":
+    start_stage()  # before torch is loaded
+
 from dataclasses import asdict
 from pathlib import Path
 

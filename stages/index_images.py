@@ -1,5 +1,10 @@
 """images → pictures + labels + train ids + problems: what each picture is, and what it means."""
 
+from headstart.tracking.start import start_stage
+
+if __name__ == "__main__":
+    start_stage()  # before torch is loaded
+
 from pathlib import Path
 
 import click

@@ -1,5 +1,10 @@
 """resized + backbone → activations/plain: the centre crop of every picture, frozen and pooled."""
 
+from headstart.tracking.start import start_stage
+
+if __name__ == "__main__":
+    start_stage()  # before torch is loaded
+
 from pathlib import Path
 
 import click

@@ -1,5 +1,10 @@
 """resized + train ids + backbone → activations/views: augmented views of train, one an epoch."""
 
+from headstart.tracking.start import start_stage
+
+if __name__ == "__main__":
+    start_stage()  # before torch is loaded
+
 from pathlib import Path
 
 import click

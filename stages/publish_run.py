@@ -1,5 +1,10 @@
 """all params + all metrics + all runs → MLflow: one complete row for the whole state."""
 
+from headstart.tracking.start import start
+
+if __name__ == "__main__":
+    start()  # before torch is loaded
+
 from pathlib import Path
 
 import click

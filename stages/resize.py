@@ -1,5 +1,10 @@
 """images + pictures → resized: every picture small, upright and RGB, in one file."""
 
+from headstart.tracking.start import start_stage
+
+if __name__ == "__main__":
+    start_stage()  # before torch is loaded
+
 from pathlib import Path
 
 import click

@@ -1,5 +1,10 @@
 """views + activations + labels + head → checkpoints: train the head on augmented pictures."""
 
+from headstart.tracking.start import start_stage
+
+if __name__ == "__main__":
+    start_stage()  # before torch is loaded
+
 from pathlib import Path
 
 import click

@@ -1,5 +1,10 @@
 """activations + labels + suggestion → checkpoints: train the head on the plain view."""
 
+from headstart.tracking.start import start_stage
+
+if __name__ == "__main__":
+    start_stage()  # before torch is loaded
+
 from pathlib import Path
 
 import click

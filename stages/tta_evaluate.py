@@ -1,5 +1,10 @@
 """resized + labels + backbone + checkpoints → predictions: plain and TTA, scored side by side."""
 
+from headstart.tracking.start import start_stage
+
+if __name__ == "__main__":
+    start_stage()  # before torch is loaded
+
 from pathlib import Path
 
 import click

@@ -1,5 +1,10 @@
 """resized + labels + backbone + augmented + suggestion → checkpoints: fine-tune the network."""
 
+from headstart.tracking.start import start_stage
+
+if __name__ == "__main__":
+    start_stage()  # before torch is loaded
+
 from pathlib import Path
 
 import click

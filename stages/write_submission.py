@@ -1,5 +1,10 @@
 """predictions + pictures → submission: the CSV that a competition asks for."""
 
+from headstart.tracking.start import start_stage
+
+if __name__ == "__main__":
+    start_stage()  # before torch is loaded
+
 from pathlib import Path
 
 import click

@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from headstart.tracking.start import start
 from headstart.tracking.tracker import Tracker
+
+start()  # as a stage does: most tests load torch
 
 OURS = ("MLFLOW_", "DVC_", "HEADSTART_")
 

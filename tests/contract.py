@@ -15,8 +15,6 @@ MAX_SCRIPT_LINES = 45  # below the imports
 NO_SECTION = {"fetch-images", "fetch-weights", "precompute-activations", "publish-run"}
 # The two paths that live in params.yaml, because the user changes them: deps, never arguments.
 FROM_PARAMS = {"fetch-images": "${dataset.source}", "fetch-weights": "${backbone.weights}"}
-# What a process does at its start and end, which no output's bytes depend on.
-START = ("src/headstart/__init__.py", {"atexit", "gc", "os"})
 PACKAGE = "src/headstart/"
 STEPS = f"{PACKAGE}steps/"
 # What a run tells its tracker and the terminal, what refuses a wrong params.yaml, and the commands of
@@ -118,6 +116,8 @@ def _stage_problems(root: Path, stage: Stage) -> Iterator[str]:
         yield f"{name}: {stage.script} is longer than {MAX_SCRIPT_LINES} lines below its imports."
     tree = ast.parse(text)
     yield from _path_problems(stage, tree)
+    yield from _import_problems(tree, stage.script)
+    yield from _start_problems(stage, tree)
     yield from _difference(name, "section", _sections(root, tree), stage.params, "loads")
     if name not in NO_SECTION and stage.snake not in stage.params:
         yield f"{name}: it has no section {stage.snake} of its own."
@@ -137,6 +137,17 @@ def _stage_problems(root: Path, stage: Stage) -> Iterator[str]:
         yield from _uncached_problems(root, name)
         if len(list(_calls(tree, "says"))) != 1:
             yield f"{name}: {stage.script} must say one line at its end, run.says(...)."
+
+
+def _start_problems(stage: Stage, tree: ast.Module) -> Iterator[str]:
+    """Yield a stage that imports anything before it starts. publish-run tells MLflow by itself."""
+    function = "start" if stage.name == "publish-run" else "start_stage"
+    wanted = [
+        f"from headstart.tracking.start import {function}",
+        f"if __name__ == '__main__':\n    {function}()",
+    ]
+    if [ast.unparse(node) for node in tree.body[1:3]] != wanted:
+        yield f"{stage.name}: {stage.script} must call {function} first, before the other imports."
 
 
 def _uncached_problems(root: Path, name: str) -> Iterator[str]:
@@ -236,13 +247,8 @@ def _text_problems(text: str, place: str) -> tuple[str, ...]:
 def _problems_of_one_file(tree: ast.Module, place: str) -> Iterator[str]:
     prose = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     code = [node for node in tree.body if getattr(node, "value", None) not in prose]
-    if place == START[0]:
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ImportFrom) or (
-                isinstance(node, ast.Import) and {a.name for a in node.names} - START[1]
-            ):
-                yield f"{place} may import {sorted(START[1])} alone: it must be empty of the rest."
-    elif place.endswith("/__init__.py") and code:
+    yield from _import_problems(tree, place)
+    if place.endswith("/__init__.py") and code:
         yield f"{place} must be empty: a re-export ties every stage to every module."
     for node in ast.walk(tree):
         if node not in prose and isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -254,6 +260,30 @@ def _problems_of_one_file(tree: ast.Module, place: str) -> Iterator[str]:
             continue
         if _called(node) in ("import_module", "__import__"):
             yield f"{place}:{node.lineno} imports a module that no reader can see."
+
+
+def _import_problems(tree: ast.Module, place: str) -> Iterator[str]:
+    """Yield what importing a file does beside defining names; a main may do what it likes."""
+    todo: list[ast.stmt] = list(tree.body)
+    for node in todo:
+        if isinstance(node, ast.If | ast.For | ast.While | ast.Try):
+            if not (
+                isinstance(node, ast.If) and ast.unparse(node.test) == "__name__ == '__main__'"
+            ):
+                todo += [child for child in ast.walk(node) if isinstance(child, ast.stmt)][1:]
+        elif _changes(node):
+            yield f"{place}:{node.lineno} does something at import: {ast.unparse(node)}."
+
+
+def _changes(node: ast.stmt) -> bool:
+    """Whether a statement calls for an effect, sets what is elsewhere, or starts a process."""
+    if isinstance(node, ast.Expr):
+        return isinstance(node.value, ast.Call)
+    if not isinstance(node, ast.Assign | ast.AugAssign):
+        return False
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+    elsewhere = any(isinstance(target, ast.Subscript | ast.Attribute) for target in targets)
+    return elsewhere or any(_calls(node.value, "Popen"))
 
 
 def _calls(tree: ast.AST, name: str) -> Iterator[ast.Call]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from bench.compare import choose, shown
 from bench.disk import bytes_of_parts
+from bench.fast_paths import ALL, NONE, WITHOUT, in_process
 from bench.ours import parts
 from bench.pictures import add_pictures
 from bench.tables import (
@@ -297,3 +298,9 @@ def test_a_table_in_the_readme_is_what_the_result_says(tmp_path: Path) -> None:
 def test_the_tables_of_a_page_are_those_of_the_results(repo_root: Path, page: str) -> None:
     text = (repo_root / page).read_text(encoding="utf-8")
     assert filled(text, RESULTS) == text, "run python -m bench.tables"
+
+
+@pytest.mark.parametrize("way", [ALL, *WITHOUT, NONE])
+def test_each_fast_path_can_be_left_out(way: str) -> None:
+    found = in_process("test_efficientnet", 64, way)
+    assert min(found.values()) > 0 and set(found) == {"forward", "step", "kept_mb"}

@@ -349,6 +349,41 @@ def test_a_re_export_is_found(copy: Path, package: str) -> None:
     assert any("must be empty" in problem for problem in problems(copy))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "gc.freeze()",
+        'os.environ["OMP_WAIT_POLICY"] = "PASSIVE"',
+        "torch.backends.cudnn.benchmark = True",
+        'process = subprocess.Popen(["true"])',
+        'if "DVC_STAGE" in os.environ:\n    begin()',
+    ],
+)
+@pytest.mark.parametrize("file", [SCRIPT, STEP])
+def test_what_an_import_does_is_found(copy: Path, file: str, text: str) -> None:
+    add(copy / file, f"\n{text}\n")
+    assert any("does something at import" in problem for problem in problems(copy))
+
+
+@pytest.mark.parametrize(
+    ("text", "instead"),
+    [
+        ("    start_stage()  # before torch is loaded\n", "    pass\n"),
+        ("from pathlib import Path\n", ""),  # moved above
+    ],
+)
+def test_a_stage_that_imports_before_it_starts_is_found(
+    copy: Path, text: str, instead: str
+) -> None:
+    script = (copy / SCRIPT).read_text()
+    assert text in script
+    script = script.replace(text, instead)
+    if not instead:
+        script = script.replace("from headstart.tracking", f"{text}from headstart.tracking", 1)
+    (copy / SCRIPT).write_text(script)
+    assert any("must call start_stage first" in problem for problem in problems(copy))
+
+
 def test_a_stage_off_the_drawing_is_found(copy: Path) -> None:
     edit_stage(copy, lambda stage: stage["deps"].append(RESIZED))
     assert table_problems(read_stages(copy)) == [f"train-head must not read {RESIZED}"]

@@ -4,20 +4,21 @@ import os
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from bench.peers import loaded
 
 POLICY = "OMP_WAIT_POLICY"
-# Runs a file or module without its main, and says what is set when torch is first looked for; in the
-# end where nothing imports it.
+# Asks a script, a module or the command line for its help, and says what is set when torch is first
+# looked for; in the end where nothing imports it.
 TOLD = """
-import os, runpy, sys
+import contextlib, io, os, runpy, sys
 
 def tell():
-    sys.stdout.write(os.environ.get("OMP_WAIT_POLICY", "nothing"))
-    sys.stdout.flush()
+    sys.__stdout__.write(os.environ.get("OMP_WAIT_POLICY", "nothing"))
+    sys.__stdout__.flush()
     os._exit(0)
 
 class Looked:
@@ -26,8 +27,15 @@ class Looked:
             tell()
 
 sys.meta_path.insert(0, Looked)
-run = runpy.run_path if sys.argv[1].endswith(".py") else runpy.run_module
-run(sys.argv[1], run_name="imported")
+name, *sys.argv[1:] = sys.argv[1:] + ["--help"]
+with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+    if name.endswith(".py"):
+        runpy.run_path(name, run_name="__main__")
+    elif name == "headstart":
+        from headstart.commands.cli import main
+        main(["predict", "--help"])
+    else:
+        runpy.run_module(name, run_name="__main__")
 tell()
 """
 ROOT = Path(__file__).parents[1]
@@ -49,18 +57,13 @@ def said(command: list[str], env: dict[str, str]) -> str:
 
 
 def test_it_is_set_before_torch_is_loaded_everywhere() -> None:
-    commands = [*STAGES, *BENCHES, "headstart.commands.cli"]
+    commands = [*STAGES, *BENCHES, "headstart"]
     assert len(commands) > 25
-    processes = {
-        name: subprocess.Popen(
-            [sys.executable, "-c", TOLD, name],
-            cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True,
+    with ThreadPoolExecutor(2) as pool:
+        told = pool.map(
+            lambda name: said([sys.executable, "-c", TOLD, name], environment()), commands
         )
-        for name in commands
-    }  # fmt: skip
-    assert {name: process.communicate()[0] for name, process in processes.items()} == dict.fromkeys(
-        commands, "PASSIVE"
-    )
+        assert dict(zip(commands, told, strict=True)) == dict.fromkeys(commands, "PASSIVE")
 
 
 def spins(command: list[str], env: dict[str, str]) -> int:

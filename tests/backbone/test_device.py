@@ -1,9 +1,10 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 
-from headstart.backbone.device import Compute, RuntimeParams, prepare
+from headstart.backbone.device import PLAIN_CPU, Compute, RuntimeParams, prepare
 
 AUTO = RuntimeParams(precision="auto", deterministic=True)
 
@@ -25,6 +26,17 @@ def test_auto_reduces_what_the_chip_makes_faster_but_never_the_forward_pass_of_t
     assert torch.are_deterministic_algorithms_enabled()
     deterministic: Any = torch.utils.deterministic
     assert not deterministic.fill_uninitialized_memory  # a tenth of a training step
+
+
+def test_auto_without_a_backward_pass_of_ours_trains_in_fp32() -> None:
+    compute = prepare(AUTO, {"HEADSTART_DEVICE": "cpu", "HEADSTART_PLAIN": "1"})
+    assert compute == replace(prepare(AUTO, {"HEADSTART_DEVICE": "cpu"}), backward_dtype=None)
+
+
+def test_what_is_kept_of_plain_networks_is_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    kernels = PLAIN_CPU.kernels()
+    monkeypatch.setenv("HEADSTART_PLAIN", "1")
+    assert PLAIN_CPU.kernels() == kernels | {"plain": True} != kernels
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import save, save_file
 from torch import Tensor
 
+from headstart.backbone import torchvision_ops
 from headstart.backbone.backbone import (
     BackboneParams,
     UnsuitableBackboneError,
@@ -44,6 +45,7 @@ def params(name: str = RESNET, weights: str = "/home/me/w.pth") -> BackboneParam
 
 def whole_model(name: str = RESNET, seed: int = 5) -> dict[str, Tensor]:
     """The state of a whole network of timm's, with its classifier, every tensor another."""
+    torchvision_ops.declare_missing()
     import timm
 
     with torch.random.fork_rng():

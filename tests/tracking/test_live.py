@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from headstart.tracking.live import stage_run, tell
+from headstart.tracking.live import stage_run
 from headstart.tracking.records import read_run
+from headstart.tracking.tell import tell
 from headstart.tracking.tracker import Tracker, publish
 from tests.tracked import all_runs, row, run_stage
 
@@ -103,17 +104,18 @@ def test_a_process_that_has_nothing_to_tell_opens_no_store(tracked_project: Path
 
 
 STAGE = """
-import os
+from headstart.tracking.start import start_stage
+start_stage()
 from pathlib import Path
-from headstart.tracking import live
-begun = [teller._process.pid for teller in live._begun]
+from headstart.tracking import live, teller
+[begun] = teller._begun
 with live.stage_run("train-head", Path("run.json"), {}) as run:
-    assert begun == [run._teller._process.pid] and live._begun == []
+    assert run._teller is begun and teller._begun == []
     run.log({"loss": 1.0}, 0)
 """
 
 
-def test_under_dvc_mlflow_begins_with_the_first_import() -> None:
+def test_under_dvc_a_run_is_told_by_the_process_that_began_first() -> None:
     environment = os.environ | {"PYTHONPATH": str(SRC), "DVC_STAGE": "train-head"}
     done = subprocess.run(
         [sys.executable, "-c", STAGE], env=environment, capture_output=True, text=True, check=False
@@ -224,7 +226,7 @@ def test_processes_that_open_a_fresh_store_at_once_lose_no_run(tracked_project: 
 @pytest.mark.parametrize(
     ("code", "imported"),
     [
-        ("import headstart.tracking.live, headstart.commands.cli", False),
+        ("import headstart.tracking.live, headstart.tracking.tell, headstart.commands.cli", False),
         ("from headstart.tracking.store import import_mlflow; import_mlflow()", True),
     ],
 )

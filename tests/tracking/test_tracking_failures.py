@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
-from headstart.tracking.live import tell
 from headstart.tracking.records import Point, RunRecord
 from headstart.tracking.store import open_store, tracking_uri
+from headstart.tracking.tell import tell
 from headstart.tracking.tracker import Tracker, publish
 from tests.tracked import all_runs, row, run_stage
 

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
+from headstart.backbone import torchvision_ops
 from headstart.backbone.backbone import Backbone, Normalisation
 from headstart.backbone.seeding import torch_seed
 from headstart.network.head import HeadParams, create_head
@@ -64,7 +65,7 @@ def with_head(backbone: Backbone, course: Course, n_classes: int) -> Network:
 
 def torchvisions(course: Course) -> list[tuple[str, nn.Module]]:
     """The children of the network that the course cut, with fresh weights of torchvision's."""
-    # torchvision has no types; it is imported late, as headstart.backbone.torchvision_ops asks
+    torchvision_ops.declare_missing()  # and torchvision has no types
     models: Any = importlib.import_module("torchvision.models")
     whole: nn.Module = models.get_model(course.name.split(".")[0], weights=None)
     return list(whole.named_children())

@@ -14,10 +14,11 @@ from pydantic import Field, model_validator
 from safetensors import safe_open
 from torch import Tensor, nn
 
-from headstart.backbone import torchvision_ops  # noqa: F401  (must come before timm)
+from headstart.backbone import torchvision_ops
 from headstart.backbone.device import PLAIN_CPU, Compute
 from headstart.backbone.fast.backward import CpuBackward
 from headstart.backbone.fast.folded import fold_frozen_norms
+from headstart.backbone.fast.switch import is_plain
 from headstart.backbone.frame import Frame, PlainCrop
 from headstart.backbone.sizes import MAX_PX, Size, px
 from headstart.project.errors import HeadstartError
@@ -134,6 +135,7 @@ class Backbone(nn.Module):
         x = x.contiguous(memory_format=torch.channels_last)
         compute = self.compute
         ours = compute.device.type == "cpu" and compute.training_dtype == torch.float32
+        ours = ours and not is_plain()
         backward = CpuBackward(compute.backward_dtype) if ours else nullcontext()
         with compute.autocast(training=torch.is_grad_enabled()), backward:
             maps = self.model.forward_features(x)  # type: ignore[operator]
@@ -159,9 +161,10 @@ class Backbone(nn.Module):
                 f"backbone.name is {name!r}, whose features have the shape {tuple(shape)}; "
                 "a backbone must give a 4-D map (resnets, EfficientNets, ConvNeXts, Swins do)."
             )
-        # a small picture proves the fold as well, where the network takes one
-        fixed = config.get("fixed_input_size", False)
-        fold_frozen_norms(model, config["input_size"][1] if fixed else 64)
+        if not is_plain():
+            # a small picture proves the fold as well, where the network takes one
+            fixed = config.get("fixed_input_size", False)
+            fold_frozen_norms(model, config["input_size"][1] if fixed else 64)
         normalisation = Normalisation(tuple(config["mean"]), tuple(config["std"]))
         return cls(name, model.to(memory_format=torch.channels_last), normalisation)
 
@@ -173,6 +176,7 @@ def timm_model(name: str) -> nn.Module:
         UnsuitableBackboneError: timm does not know the name, and the sentence has names like it; or
             it cannot make the model without pooling.
     """
+    torchvision_ops.declare_missing()
     import timm  # late: it costs seconds, and the training of a head does without
 
     if not timm.is_model(name):

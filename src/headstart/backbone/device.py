@@ -1,8 +1,6 @@
 """Where and how precisely the arithmetic runs."""
 
-import ctypes
 import os
-import sys
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -14,6 +12,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
+from headstart.backbone.fast.memory import keep_freed_memory, leave_new_memory_as_it_is
+from headstart.backbone.fast.switch import is_plain
 from headstart.backbone.precision import Precision
 from headstart.project.errors import HeadstartError
 from headstart.project.section import Section
@@ -95,6 +95,7 @@ class Compute:
             "chip": str(chip),
             "threads": torch.get_num_threads(),
             "batch": forward_batch(self.device),
+            "plain": is_plain(),
         }
 
 
@@ -104,13 +105,15 @@ PLAIN_CPU = Compute(torch.device("cpu"), torch.float32, torch.float32)
 def prepare(runtime: RuntimeParams, environment: Mapping[str, str] = os.environ) -> Compute:
     """Set torch up for this process: device, threads, determinism, memory.
 
-    HEADSTART_DEVICE (auto, cpu, cuda, cuda:1, mps) and HEADSTART_THREADS are read from
-    `environment`: they shape speed, so they do not belong into params.yaml.
+    HEADSTART_DEVICE (auto, cpu, cuda, cuda:1, mps), HEADSTART_THREADS and HEADSTART_PLAIN are read
+    from `environment`: they shape speed, so they do not belong into params.yaml.
 
     Raises:
-        HeadstartError: one of the two is not of its form, or this machine has no such device.
+        HeadstartError: one of them is not of its form, or this machine has no such device.
     """
-    _keep_freed_memory()
+    plain = is_plain(environment)
+    if not plain:
+        keep_freed_memory()
     if threads := environment.get("HEADSTART_THREADS"):
         torch.set_num_threads(_n_threads(threads))
     device = _device(environment.get("HEADSTART_DEVICE", "auto"))
@@ -119,15 +122,13 @@ def prepare(runtime: RuntimeParams, environment: Mapping[str, str] = os.environ)
         # use_deterministic_algorithms(True) does the same for what is not compiled, and imports the
         # compiler to tell it, too: a second a stage.
         torch.set_deterministic_debug_mode("error")
-        # It also fills every tensor that an operation is about to write: a tenth of a training step,
-        # against operations that read what nobody wrote.
-        deterministic: Any = torch.utils.deterministic  # which torch has not typed
-        deterministic.fill_uninitialized_memory = False
+        if not plain:
+            leave_new_memory_as_it_is()
         torch.backends.cudnn.benchmark = False
     fast = torch.bfloat16 if _multiplies_bf16(device) else torch.float32
     match runtime.precision:
         case "auto":
-            reduced = fast == torch.bfloat16 and device.type == "cpu"
+            reduced = fast == torch.bfloat16 and device.type == "cpu" and not plain
             return Compute(
                 device,
                 inference_dtype=fast,
@@ -181,20 +182,3 @@ def _multiplies_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return device.type == "cpu" and bool(torch.cpu._is_avx512_bf16_supported())
-
-
-def _keep_freed_memory() -> None:
-    """Let glibc keep the memory of freed tensors instead of handing it back to the kernel.
-
-    By default each large tensor is mapped and unmapped anew, and the kernel zeroes its pages each
-    time: that was more than half of the time of a network's forward and backward pass on two cores.
-    """
-    if not sys.platform.startswith("linux"):
-        return
-    m_trim_threshold, m_mmap_max = -1, -4  # from malloc.h
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except AttributeError:  # another C library than glibc
-        return
-    mallopt(m_mmap_max, 0)
-    mallopt(m_trim_threshold, 2**31 - 1)

@@ -1,4 +1,4 @@
-"""Make torchvision importable beside a torch that it was not built for. Import this before it.
+"""Make torchvision importable beside a torch that it was not built for.
 
 torchvision's Linux wheels are built for CUDA. Beside a CPU-only torch their operator library cannot
 load, and `import torchvision` (so timm too) stops at "operator torchvision::nms does not exist".
@@ -7,12 +7,30 @@ real library loads, nothing is declared.
 """
 
 import importlib.util
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
 
 _SCHEMA = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+
+
+@cache
+def declare_missing() -> Any:
+    """Declare the two operators, once, where the real ones do not load.
+
+    Call it before torchvision is imported, and so before timm or fastai.
+
+    Returns:
+        the library that declares them, which must stay alive: its schemas go when it does.
+    """
+    if _real_operators_load():
+        return None
+    declared = torch.library.Library("torchvision", "DEF")  # type: ignore[no-untyped-call]
+    declared.define(f"nms{_SCHEMA}")
+    declared.define(f"qnms{_SCHEMA}")
+    return declared
 
 
 def _real_operators_load() -> bool:
@@ -24,11 +42,3 @@ def _real_operators_load() -> bool:
         except OSError:
             return False
     return True
-
-
-# The library object must stay alive: its schemas go when it does.
-_declared: Any = None
-if not _real_operators_load():
-    _declared = torch.library.Library("torchvision", "DEF")  # type: ignore[no-untyped-call]
-    _declared.define(f"nms{_SCHEMA}")
-    _declared.define(f"qnms{_SCHEMA}")

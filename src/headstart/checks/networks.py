@@ -70,7 +70,6 @@ def _on_paper(name: str) -> "nn.Module":
     # late: they take seconds
     import torch
 
-    from headstart.backbone import torchvision_ops  # noqa: F401  (must come before timm)
     from headstart.backbone.backbone import timm_model
 
     with torch.device("meta"):

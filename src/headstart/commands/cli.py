@@ -10,9 +10,14 @@ from headstart.commands.plots import plots
 from headstart.commands.sync import sync
 from headstart.project.params import PARAMS_FILE
 from headstart.terminal.plain_command import PlainGroup
+from headstart.tracking.start import start
 
 
-@click.group(cls=PlainGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=PlainGroup,
+    commands=[plots, predict, check_gradients, folds, seeds, sync],
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 def main() -> None:
     """Help around the pipeline; `dvc repro` runs it.
 
@@ -28,14 +33,7 @@ def main() -> None:
     headstart check-gradients ...         which precision may train this network?
     mlflow ui                             compare the rows
     """
-
-
-main.add_command(plots)
-main.add_command(predict)
-main.add_command(check_gradients)
-main.add_command(folds)
-main.add_command(seeds)
-main.add_command(sync)
+    start()  # before a command loads torch
 
 
 @main.command()

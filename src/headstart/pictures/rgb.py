@@ -7,7 +7,6 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 _STUBS = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}  # Pillow knows their names, little more
 
-Image.init()
 PICTURE_SUFFIXES = frozenset(
     suffix
     for suffix, form in Image.registered_extensions().items()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from headstart.backbone import torchvision_ops  # noqa: F401  (must come before timm)
+from headstart.backbone import torchvision_ops
 from headstart.backbone.backbone import Backbone, BackboneParams
 from headstart.backbone.seeding import torch_seed
 from headstart.backbone.tensors import NamedTensors
@@ -99,6 +99,7 @@ def _check_architecture(architecture: str, params: BackboneParams) -> None:
 
 def _download(name: str) -> tuple[Mapping[str, Tensor], str]:
     """What timm downloads for `name` (strictly loaded into the whole model), and its full name."""
+    torchvision_ops.declare_missing()
     import timm  # late: it costs seconds
 
     config = timm.models.get_pretrained_cfg(name)

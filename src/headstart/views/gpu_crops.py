@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from headstart.backbone import torchvision_ops  # noqa: F401  (must come before torchvision)
+from headstart.backbone import torchvision_ops
 from headstart.backbone.device import on_device
 from headstart.pictures.rgb import decode_stored
 from headstart.project.workers import in_order
@@ -91,6 +91,7 @@ def _decoder(device: torch.device) -> Callable[[bytes], NDArray[np.uint8]]:
     """What turns a file into (H, W, 3): for a GPU torchvision's where it loads (it needs no lock)."""
     if device.type != "cuda":
         return _by_pillow
+    torchvision_ops.declare_missing()
     from torchvision.io import ImageReadMode, decode_image  # late: it costs a second
 
     if not hasattr(torch.ops.image, "decode_image"):  # built for another torch

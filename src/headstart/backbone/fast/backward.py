@@ -10,6 +10,10 @@ float32's own (docs/fine_tuning.md, `headstart check-gradients`).
 
 Of depthwise convolutions that are WIDE the gradient by the weights is made in two halves, three
 columns of weights each: oneDNN takes five times as long for 5 x 5 weights as for 5 x 3.
+
+On two cores with AVX512-BF16, the first makes a training step of a resnet34 1.28 to 1.39 times as fast,
+of an EfficientNet-Lite0 1.05 (128 px) to 1.10 (224 px); the second, that of the latter 1.15
+(bench.fast_paths).
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -1,0 +1,26 @@
+"""One switch for this room: HEADSTART_PLAIN=1 leaves all that only makes a network faster undone.
+
+Torch's own modules then run as timm composed them. The numbers are the same but for the order of sums
+(`tests/backbone/fast/test_plain.py`), and `runtime.precision: auto` trains in fp32 throughout.
+"""
+
+import os
+from collections.abc import Mapping
+
+from headstart.project.errors import HeadstartError
+
+SWITCH = "HEADSTART_PLAIN"
+
+
+def is_plain(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether HEADSTART_PLAIN is 1; without it, or with 0, networks are made fast.
+
+    Raises:
+        HeadstartError: it is something else.
+    """
+    wanted = environment.get(SWITCH) or "0"
+    if wanted not in ("0", "1"):
+        raise HeadstartError(
+            f"{SWITCH} is {wanted!r}; it must be 1 (torch's own modules alone) or 0 (fast ones)."
+        )
+    return wanted == "1"
