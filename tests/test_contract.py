@@ -20,7 +20,10 @@ HEAD, AUGMENTED, FINETUNED, SNAPSHOTS, MODEL = (
     for name in (*EARLIER, "finetuned", "snapshots", "model")
 )
 PREDICTIONS = "data/5_predictions/predictions.parquet"
-FIND_HEAD, FIND_FINETUNE = "data/6_reports/find_lr_head.*", "data/6_reports/find_lr_finetune.*"
+FIND_HEAD, FIND_FINETUNE = (
+    f"data/6_reports/{name}.json" for name in ("find_lr_head", "find_lr_finetune")
+)
+CURVES = "data/6_reports/*.csv"  # any stage may write its curves
 
 # What each stage reads and what it writes, beside its metrics and the record of its run.
 TABLE: dict[str, tuple[list[str], list[str]]] = {
@@ -49,8 +52,11 @@ TABLE: dict[str, tuple[list[str], list[str]]] = {
         ],
     ),
     "confusion-report": (
-        [PREDICTIONS, INDEX + "pictures.parquet", "metrics/*.json", RESIZED],
-        ["data/6_reports/confusion*"],
+        [
+            *(PREDICTIONS, INDEX + "pictures.parquet", "metrics/*.json", RESIZED),
+            *(CURVES, FIND_HEAD, FIND_FINETUNE),
+        ],
+        ["data/6_reports/*.html", "data/6_reports/*.png"],
     ),
     "write-submission": (
         [PREDICTIONS, INDEX + "pictures.parquet", "data/0_source/images"],
@@ -59,7 +65,6 @@ TABLE: dict[str, tuple[list[str], list[str]]] = {
     "publish-run": (["metrics/*.json", "data/7_runs/*.json"], []),
 }
 MAY_READ = {"publish-run": ["data/6_reports/*"]}
-CURVES = "data/6_reports/*"  # any stage may write its curves
 
 
 def test_the_contract_holds(repo_root: Path) -> None:
@@ -185,6 +190,14 @@ def test_what_changes_no_byte_is_apart_but_not_what_others_import_too(
 def test_a_room_that_no_import_reaches_is_found(copy: Path) -> None:
     edit_stage(copy, lambda stage: stage["deps"].append(ROOM))
     assert any("declares the room" in problem for problem in problems(copy))
+
+
+def test_a_training_that_draws_is_found(copy: Path) -> None:
+    found = "train-head: it is no report, and uses the room of the reports."
+    add(copy / STEP, "\nfrom headstart.reporting.figures import BLUE\n")
+    assert found in problems(copy)
+    edit_stage(copy, lambda stage: stage["deps"].append("src/headstart/reporting"))
+    assert problems(copy) == [found]
 
 
 def test_a_step_taken_from_the_list_is_found(copy: Path) -> None:

@@ -166,7 +166,7 @@ def test_the_lines_fit_the_terminal() -> None:
     }
     for stage, sentence in sentences.items():
         snake = stage.replace("-", "_")
-        where = Path(f"data/6_reports/{snake}.png")
+        where = Path(f"data/6_reports/{snake}.csv")
         where = Path(f"metrics/{snake}.json") if snake == "tta_evaluate" else where
         assert len(lines.line(stage, sentence, 98.7, where)) <= N_COLUMNS
     published = lines.published(STATE, "run", CONFIDENCE, {"tta_evaluate": scores()}, [PAGE])
