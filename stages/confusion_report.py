@@ -6,9 +6,9 @@ import click
 import pandas as pd
 
 from headstart.checks.whole_file import load_section
+from headstart.evaluation.predictions import read_predictions
 from headstart.pictures.resized import ResizedPictures
 from headstart.pictures.table import first_paths, read_pictures
-from headstart.prediction.predictions import read_predictions
 from headstart.project.files import read_json, write_json, write_report
 from headstart.reporting.course import Course
 from headstart.steps.confusion_report import ConfusionReportParams, confusion_report

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from tests.contract import Stage, closure, problems, read_stages, read_yaml
+from tests.contract import PACKAGE, STEPS, Stage, closure, problems, read_stages, read_yaml
 
 INDEX, PLAIN, VIEWS = "data/1_index/", "data/3_activations/plain", "data/3_activations/views"
 LABELS, RESIZED = INDEX + "labels.parquet", "data/2_resized"
@@ -19,6 +19,7 @@ HEAD, AUGMENTED, FINETUNED, SNAPSHOTS, MODEL = (
     f"data/4_checkpoints/{name}.safetensors"
     for name in (*EARLIER, "finetuned", "snapshots", "model")
 )
+SAID = ("data/5_predictions/views", "data/5_predictions/final.json")
 PREDICTIONS = "data/5_predictions/predictions.parquet"
 FIND_HEAD, FIND_FINETUNE = (
     f"data/6_reports/{name}.json" for name in ("find_lr_head", "find_lr_finetune")
@@ -44,8 +45,12 @@ TABLE: dict[str, tuple[list[str], list[str]]] = {
         [RESIZED, LABELS, BACKBONE, AUGMENTED, FIND_FINETUNE],
         [FINETUNED, SNAPSHOTS],
     ),
-    "tta-evaluate": (
+    "predict-views": (
         [RESIZED, LABELS, BACKBONE, HEAD, AUGMENTED, FINETUNED, SNAPSHOTS],
+        [*SAID],
+    ),
+    "tta-evaluate": (
+        [*SAID, LABELS, FINETUNED, SNAPSHOTS],
         [
             *(MODEL, PREDICTIONS, "scores.json"),
             *(f"data/5_predictions/{name}.parquet" for name in EARLIER),
@@ -99,6 +104,15 @@ def table_problems(stages: list[Stage]) -> list[str]:
 
 def test_the_stages_read_and_write_what_the_drawing_says(repo_root: Path) -> None:
     assert table_problems(read_stages(repo_root)) == []
+
+
+def test_a_number_of_the_scoring_runs_no_network(repo_root: Path) -> None:
+    stages = {stage.name: stage for stage in read_stages(repo_root)}
+    rooms = {room for room in stages["tta-evaluate"].code if not room.startswith(STEPS)}
+    assert {PACKAGE + room for room in ("scores", "evaluation")} == rooms - stages[
+        "predict-views"
+    ].code
+    assert "tta_evaluate" not in stages["predict-views"].params
 
 
 def test_every_section_of_params_is_loaded_by_a_stage(repo_root: Path) -> None:

@@ -19,9 +19,9 @@ import pytest
 from mlflow import MlflowClient
 from PIL import Image
 
+from headstart.evaluation.predictions import read_predictions
 from headstart.labels.labels import read_labels
 from headstart.pictures.table import read_pictures
-from headstart.prediction.predictions import read_predictions
 from headstart.project.params import read_params
 from headstart.tracking.state import numbers
 from tests.whole_project import Project, assert_row_is_right, runs_of

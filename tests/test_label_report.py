@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from headstart.prediction.predictions import Predictions
+from headstart.evaluation.predictions import Predictions
 from headstart.project.files import write_report
 from headstart.steps.confusion_report import (
     ConfusionReport,

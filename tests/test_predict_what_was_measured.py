@@ -21,9 +21,9 @@ from PIL import Image
 from ruamel.yaml import YAML
 
 from headstart.commands.cli import main
+from headstart.evaluation.predictions import read_predictions
 from headstart.network.checkpoints import read_checkpoint
 from headstart.pictures.table import read_pictures
-from headstart.prediction.predictions import read_predictions
 from headstart.project.report import Silent
 from headstart.tracking import live
 from tests.contract import read_stages
@@ -147,7 +147,8 @@ def write_params(case: Case, repo_root: Path, images: Path) -> None:
                 phases["unfreeze_finetune"] | {"size_px": size} for size in case.sizes
             ],
         },
-        "tta_evaluate": {"n_views": 1, "n_bootstrap": 100, "snapshots": case.snapshots},
+        "predict_views": {"n_views": 1, "snapshots": case.snapshots},
+        "tta_evaluate": {"n_bootstrap": 100},
     }  # fmt: skip
     if case.task == "multi_label":
         edits["index_images"] |= {"labels": "labels.csv"}

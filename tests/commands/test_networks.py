@@ -14,6 +14,7 @@ from headstart.backbone.backbone import Backbone
 from headstart.backbone.frame import Frame
 from headstart.commands.cli import main
 from headstart.commands.picture_files import StoredFiles
+from headstart.evaluation.predictions import Kind
 from headstart.network.checkpoints import (
     Checkpoint,
     CheckpointInfo,
@@ -22,7 +23,6 @@ from headstart.network.checkpoints import (
     write_checkpoint,
 )
 from headstart.pictures.preprocessing import Preprocessing
-from headstart.prediction.predictions import Kind
 from tests.small_networks import PREPROCESSING, picture, small_network
 
 

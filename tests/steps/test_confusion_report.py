@@ -14,7 +14,7 @@ from matplotlib.text import Text
 from PIL import Image
 from pydantic import ValidationError
 
-from headstart.prediction.predictions import Predictions
+from headstart.evaluation.predictions import Predictions
 from headstart.project.files import write_report
 from headstart.reporting.confusion import Pick
 from headstart.reporting.course import Course

@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 
 def frame(table: pa.Table) -> pd.DataFrame:
@@ -14,8 +16,31 @@ def frame(table: pa.Table) -> pd.DataFrame:
 
 def write_table(path: Path, values: pd.DataFrame, schema: pa.Schema) -> None:
     """Write beside, then rename; the bytes depend on the values and pyarrow's version alone."""
-    table = pa.table({name: values[name].tolist() for name in schema.names}, schema=schema)
+    save_table(
+        path, pa.table({name: values[name].tolist() for name in schema.names}, schema=schema)
+    )
+
+
+def save_table(path: Path, table: pa.Table) -> None:
+    """Write an Arrow table beside, then rename."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(path.name + ".partial")
     pq.write_table(table, beside)
     beside.replace(path)
+
+
+def as_nested_lists(numbers: NDArray[np.float64]) -> pa.ListArray:
+    """(R, K) -> R lists of K; (R, V, K) -> R lists of V lists of K. No Python object a number."""
+    values = pa.array(np.ascontiguousarray(numbers).ravel(), pa.float64())
+    for size in reversed(numbers.shape[1:]):
+        offsets = pa.array(range(0, len(values) + 1, size), pa.int32())
+        values = pa.ListArray.from_arrays(offsets, values)
+    return values
+
+
+def flat(column: pa.ChunkedArray) -> NDArray[np.float64]:
+    """Every number of a column of (nested) lists, in order."""
+    values = column.combine_chunks()
+    while pa.types.is_list(values.type):
+        values = values.flatten()
+    return np.asarray(values, np.float64)

@@ -14,9 +14,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 from pydantic import Field
 
+from headstart.evaluation.predictions import Predictions
 from headstart.labels.scoring_note import scoring_note
 from headstart.labels.task import SCORE
-from headstart.prediction.predictions import Predictions
 from headstart.project.section import Section
 from headstart.reporting.class_confusion import ClassConfusion
 from headstart.reporting.confusion import Pick, matrix_tables
