@@ -76,15 +76,20 @@ def read_views(folder: Path) -> StoredViews:
     """
     if not (folder / ABOUT).is_file():
         raise HeadstartError(f"{folder} has no {ABOUT}; predict-views writes it.")
-    about, rows = read_json(folder / ABOUT), pd.DataFrame()
-    classes, probabilities = tuple(about["classes"]), {}
-    for name in about["checkpoints"]:
-        table = pq.read_table(folder / f"{name}.parquet")
-        found = pd.DataFrame({column: table[column].to_pylist() for column in ("id", "split")})
-        if probabilities and not found.equals(rows):
-            raise HeadstartError(f"{folder}: the files are not of the same pictures.")
-        rows = found
-        by_picture = flat(table["views"]).reshape(len(table), about["n_views"], len(classes))
-        # (N, 1+V, K) -> (1+V, N, K). In C order, as computed: the bits of a sum depend on the order.
-        probabilities[name] = np.ascontiguousarray(by_picture.swapaxes(0, 1))
-    return StoredViews(classes, about["task"], rows.astype(str), probabilities)
+    about = read_json(folder / ABOUT)
+    classes = tuple(about["classes"])
+    tables = {name: pq.read_table(folder / f"{name}.parquet") for name in about["checkpoints"]}
+    rows, *others = (_rows(table) for table in tables.values())
+    if not all(other.equals(rows) for other in others):
+        raise HeadstartError(f"{folder}: the files are not of the same pictures.")
+    shape = (len(rows), about["n_views"], len(classes))  # (N, 1+V, K)
+    # (N, 1+V, K) -> (1+V, N, K). In C order, as computed: the bits of a sum depend on the order.
+    probabilities = {
+        name: np.ascontiguousarray(flat(table["views"]).reshape(shape).swapaxes(0, 1))
+        for name, table in tables.items()
+    }
+    return StoredViews(classes, about["task"], rows, probabilities)
+
+
+def _rows(table: pa.Table) -> pd.DataFrame:
+    return pd.DataFrame({name: table[name].to_pylist() for name in ("id", "split")}).astype(str)
