@@ -92,19 +92,10 @@ def confusion_report(
     events = confusion.events()
     events.insert(0, "id", [ids[row] for row in events.index])
     events.insert(1, "path", [paths[picture] for picture in events["id"]])
-
-    def tile(row: int, number: int) -> Tile:
-        caption, right = confusion.caption(row, number)
-        name = PurePosixPath(paths[ids[row]]).name[-26:]
-        return Tile(np.asarray(decode(ids[row])), f"{caption}\n{name}", right)
-
     single = predictions.task == "single_label"
     texts = CLASS_SHEETS if single else LABEL_SHEETS
-    sheets: dict[Pick, Figure] = {}
-    for pick, (heading, _) in texts.items():
-        picked = enumerate(confusion.picked(pick, params.n_pictures))
-        tiles = [[tile(row, number) for row in rows.tolist()] for number, rows in picked]
-        sheets[pick] = contact_sheet_figure(list(zip(chosen.classes, tiles, strict=True)), heading)
+    headings = {pick: heading for pick, (heading, _) in texts.items()}
+    sheets = _sheets(confusion, chosen, headings, paths, decode, params.n_pictures)
     shown = [(*texts[pick], sheet) for pick, sheet in sheets.items()]
     n_labelled = {split: len(predictions.labelled(split).table) for split in ("valid", "test")}
     summary, title = _sentences(numbers, params, n_labelled)
@@ -138,6 +129,30 @@ def _confusion(chosen: Predictions, params: ConfusionReportParams) -> Confusion:
         return ClassConfusion(chosen.classes, probabilities, chosen.class_numbers())
     thresholds = chosen.thresholds.get(params.probabilities, ())
     return LabelConfusion(chosen.classes, probabilities, chosen.multi_hot(), thresholds)
+
+
+def _sheets(
+    confusion: Confusion,
+    chosen: Predictions,
+    headings: Mapping[Pick, str],
+    paths: Mapping[str, str],
+    decode: Decode,
+    n_pictures: int,
+) -> dict[Pick, Figure]:
+    """A contact sheet for each heading, with a row of at most `n_pictures` a class."""
+    ids = chosen.table["id"].tolist()
+
+    def tile(row: int, number: int) -> Tile:
+        caption, right = confusion.caption(row, number)
+        name = PurePosixPath(paths[ids[row]]).name[-26:]
+        return Tile(np.asarray(decode(ids[row])), f"{caption}\n{name}", right)
+
+    sheets = {}
+    for pick, heading in headings.items():
+        picked = enumerate(confusion.picked(pick, n_pictures))
+        tiles = [[tile(row, number) for row in rows.tolist()] for number, rows in picked]
+        sheets[pick] = contact_sheet_figure(list(zip(chosen.classes, tiles, strict=True)), heading)
+    return sheets
 
 
 def _sentences(
