@@ -32,8 +32,8 @@ from sklearn.preprocessing import StandardScaler
 from headstart.activations.stored import Activations, read_activations
 from headstart.commands.spread import mean_and_sd
 from headstart.evaluation.intervals import bootstrap_mean
+from headstart.evaluation.predictions import Predictions, read_predictions
 from headstart.labels.labels import Labels, read_labels
-from headstart.prediction.predictions import Predictions, read_predictions
 from headstart.scores.multi_label import f_beta
 from headstart.scores.thresholds import cross_fitted, decide, find_thresholds
 from headstart.steps.tta_evaluate import KINDS

@@ -38,7 +38,6 @@ from headstart.indexing.index import Index
 from headstart.labels.labels import Labels
 from headstart.network.checkpoints import Checkpoint, Training
 from headstart.network.head import HeadParams
-from headstart.network.objective import Objective
 from headstart.prediction.predictor import Predictor, Trained
 from headstart.project.params import read_params
 from headstart.project.report import Silent
@@ -160,7 +159,7 @@ class Bed:
         ids = {split: self.labels.labelled(split) for split in ("valid", "test")}
         predictor = Predictor(
             self.backbone(), {"it": Trained([checkpoint.tensors], self.pictures.size_px)},
-            self.pictures, self.augment, 0, 0, Objective(self.labels.task), QUIET,
+            self.pictures, self.augment, 0, 0, self.labels.task, QUIET,
         )  # fmt: skip
         found = {split: predictor(of_split)["it"][0] for split, of_split in ids.items()}
         wanted = {split: self.labels.targets(of_split) for split, of_split in ids.items()}

@@ -1,4 +1,4 @@
-"""predictions + pictures → report: what the final checkpoint confuses."""
+"""predictions + curves + pictures → report: what the final checkpoint confuses, how it was trained."""
 
 from headstart.tracking.start import start_stage
 
@@ -8,12 +8,14 @@ if __name__ == "__main__":
 from pathlib import Path
 
 import click
+import pandas as pd
 
 from headstart.checks.whole_file import load_section
+from headstart.evaluation.predictions import read_predictions
 from headstart.pictures.resized import ResizedPictures
 from headstart.pictures.table import first_paths, read_pictures
-from headstart.prediction.predictions import read_predictions
 from headstart.project.files import read_json, write_json, write_report
+from headstart.reporting.course import Course
 from headstart.steps.confusion_report import ConfusionReportParams, confusion_report
 from headstart.terminal import lines
 from headstart.terminal.plain_command import PlainCommand
@@ -24,20 +26,29 @@ from headstart.tracking import live
 @click.option("--predictions", type=Path, required=True, help="of the final checkpoint")
 @click.option("--scores", type=Path, required=True, help="metrics of tta-evaluate")
 @click.option("--fine-tuning", type=Path, required=True, help="metrics of unfreeze-finetune")
+@click.option("--curve", "curves", type=Path, multiple=True, help="of a range test (repeat)")
+@click.option("--suggestion", "suggestions", type=Path, multiple=True, help="of it (repeat)")
+@click.option("--epochs", type=Path, multiple=True, help="of a training (repeat)")
 @click.option("--pictures", type=Path, required=True, help="for the names of the files")
 @click.option("--resized", type=Path, required=True, help="for the contact sheets")
 @click.option("--report", "reports", type=Path, multiple=True, help="one part, by name (repeat)")
 @click.option("--metrics", type=Path, required=True, help="numbers of errors")
 @click.option("--run", "run_file", type=Path, required=True, help="record of this run")
-def main(predictions: Path, scores: Path, fine_tuning: Path, pictures: Path, resized: Path,
+def main(predictions: Path, scores: Path, fine_tuning: Path, curves: tuple[Path, ...],
+         suggestions: tuple[Path, ...], epochs: tuple[Path, ...], pictures: Path, resized: Path,
          reports: tuple[Path, ...], metrics: Path, run_file: Path) -> None:  # fmt: skip
     """Report on the errors."""
     params = load_section("confusion_report", ConfusionReportParams)
     with live.stage_run("confusion-report", run_file, {"confusion_report": params}) as run:
         paths, decode = dict(first_paths(read_pictures(pictures))), ResizedPictures(resized).decode
         table, values = read_predictions(predictions), read_json(scores)
-        tuning = read_json(fine_tuning)
-        report = confusion_report(table, paths, decode, values, tuning, params)
+        course = Course(
+            {path.stem: pd.read_csv(path) for path in curves},
+            {path.stem: read_json(path) for path in suggestions},
+            {path.stem: pd.read_csv(path) for path in epochs},
+            read_json(fine_tuning),
+        )
+        report = confusion_report(table, paths, decode, values, course, params)
         for path in reports:
             write_report(path, report.files[path.name])
             run.artifact(path)

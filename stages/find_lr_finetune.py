@@ -16,8 +16,7 @@ from headstart.checks.whole_file import load_section
 from headstart.labels.labels import read_labels
 from headstart.network.checkpoints import read_checkpoint
 from headstart.pictures.resized import ResizedPictures
-from headstart.project.files import write_csv, write_figure, write_json
-from headstart.reporting.figures import lr_curve_figure
+from headstart.project.files import write_csv, write_json
 from headstart.steps.find_lr_finetune import FindLrFinetuneParams, find_lr_finetune
 from headstart.terminal import lines
 from headstart.terminal.plain_command import PlainCommand
@@ -37,13 +36,12 @@ FILE = click.Path(path_type=Path)
 @click.option("--weights", type=FILE, required=True, help="the frozen backbone")
 @click.option("--head", type=FILE, required=True, help="the augmented head")
 @click.option("--curve", type=FILE, required=True, help="CSV of rate and losses")
-@click.option("--plot", type=FILE, required=True, help="PNG of the curve")
 @click.option("--suggestion", type=FILE, required=True, help="JSON of the rate, or why none")
 @click.option("--metrics", type=FILE, required=True, help="the suggestion as a number")
 @click.option("--run", "run_file", type=FILE, required=True, help="record of this run")
 def main(
-    resized: Path, labels: Path, weights: Path, head: Path, curve: Path, plot: Path,
-    suggestion: Path, metrics: Path, run_file: Path,
+    resized: Path, labels: Path, weights: Path, head: Path, curve: Path, suggestion: Path,
+    metrics: Path, run_file: Path,
 ) -> None:  # fmt: skip
     """Find a learning rate for fine-tuning."""
     params = load_section("find_lr_finetune", FindLrFinetuneParams)
@@ -64,12 +62,11 @@ def main(
         )
         advice = suggest(found, params.rule)
         write_csv(curve, found.table().assign(suggested_lr=advice.lr))
-        write_figure(plot, lr_curve_figure(found, advice, "Range test of the whole network"))
         write_json(suggestion, asdict(advice))
         write_json(metrics, advice.metrics())
         run.metrics(advice.metrics())
-        run.artifact(plot)
-        run.says(lines.range_test(advice), plot)
+        run.artifact(curve)
+        run.says(lines.range_test(advice), curve)
 
 
 if __name__ == "__main__":

@@ -15,8 +15,7 @@ from headstart.backbone.device import RuntimeParams, prepare
 from headstart.checks.whole_file import load_section
 from headstart.labels.labels import read_labels
 from headstart.network.head import HeadParams
-from headstart.project.files import write_csv, write_figure, write_json
-from headstart.reporting.figures import lr_curve_figure
+from headstart.project.files import write_csv, write_json
 from headstart.steps.find_lr_head import FindLrHeadParams, find_lr_head
 from headstart.terminal import lines
 from headstart.terminal.plain_command import PlainCommand
@@ -32,14 +31,12 @@ FILE = click.Path(path_type=Path)
 @click.option("--activations", type=FILE, required=True, help="of the plain view")
 @click.option("--labels", type=FILE, required=True, help="classes and splits")
 @click.option("--curve", type=FILE, required=True, help="CSV of rate and losses")
-@click.option("--plot", type=FILE, required=True, help="PNG of the curve")
 @click.option("--suggestion", type=FILE, required=True, help="JSON of the rate, or why none")
 @click.option("--metrics", type=FILE, required=True, help="the suggestion as a number")
 @click.option("--run", "run_file", type=FILE, required=True, help="record of this run")
 def main(
-    activations: Path, labels: Path, curve: Path, plot: Path, suggestion: Path, metrics: Path,
-    run_file: Path,
-) -> None:  # fmt: skip
+    activations: Path, labels: Path, curve: Path, suggestion: Path, metrics: Path, run_file: Path
+) -> None:
     """Find a learning rate for the head."""
     params = load_section("find_lr_head", FindLrHeadParams)
     head = load_section("head", HeadParams)
@@ -57,12 +54,11 @@ def main(
         found = find_lr_head(cached, meaning, params, head, optimizer, sampling, compute, run)
         advice = suggest(found, params.rule)
         write_csv(curve, found.table().assign(suggested_lr=advice.lr))
-        write_figure(plot, lr_curve_figure(found, advice, "Range test of the head"))
         write_json(suggestion, asdict(advice))
         write_json(metrics, advice.metrics())
         run.metrics(advice.metrics())
-        run.artifact(plot)
-        run.says(lines.range_test(advice), plot)
+        run.artifact(curve)
+        run.says(lines.range_test(advice), curve)
 
 
 if __name__ == "__main__":

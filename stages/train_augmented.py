@@ -13,10 +13,8 @@ from headstart.activations.stored import read_activations
 from headstart.backbone.device import RuntimeParams, prepare
 from headstart.checks.whole_file import load_section
 from headstart.labels.labels import read_labels
-from headstart.labels.task import SCORE
 from headstart.network.checkpoints import read_checkpoint, write_checkpoint
-from headstart.project.files import write_csv, write_figure, write_json
-from headstart.reporting.figures import epoch_curves_figure
+from headstart.project.files import write_csv, write_json
 from headstart.steps.train_augmented import TrainAugmentedParams, train_augmented
 from headstart.terminal import lines
 from headstart.terminal.plain_command import PlainCommand
@@ -34,12 +32,11 @@ FILE = click.Path(path_type=Path)
 @click.option("--head", type=FILE, required=True, help="the head to continue")
 @click.option("--checkpoint", type=FILE, required=True, help="where to write the head")
 @click.option("--epochs", type=FILE, required=True, help="CSV of a row an epoch")
-@click.option("--plot", type=FILE, required=True, help="PNG of the epochs")
 @click.option("--metrics", type=FILE, required=True, help="the last epoch")
 @click.option("--run", "run_file", type=FILE, required=True, help="record of this run")
 def main(
     views: Path, activations: Path, labels: Path, head: Path, checkpoint: Path, epochs: Path,
-    plot: Path, metrics: Path, run_file: Path,
+    metrics: Path, run_file: Path,
 ) -> None:  # fmt: skip
     """Train the head on the views."""
     params = load_section("train_augmented", TrainAugmentedParams)
@@ -57,14 +54,10 @@ def main(
         )
         write_checkpoint(checkpoint, training.checkpoint)
         write_csv(epochs, training.epochs)
-        curves = epoch_curves_figure(
-            training.epochs, "Head on augmented views", SCORE[meaning.task]
-        )
-        write_figure(plot, curves)
         write_json(metrics, training.metrics)
         run.metrics(training.metrics)
-        run.artifact(plot)
-        run.says(lines.trained(training.metrics), plot)
+        run.artifact(epochs)
+        run.says(lines.trained(training.metrics), epochs)
 
 
 if __name__ == "__main__":

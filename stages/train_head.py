@@ -13,11 +13,9 @@ from headstart.activations.stored import read_activations
 from headstart.backbone.device import RuntimeParams, prepare
 from headstart.checks.whole_file import load_section
 from headstart.labels.labels import read_labels
-from headstart.labels.task import SCORE
 from headstart.network.checkpoints import write_checkpoint
 from headstart.network.head import HeadParams
-from headstart.project.files import read_json, write_csv, write_figure, write_json
-from headstart.reporting.figures import epoch_curves_figure
+from headstart.project.files import read_json, write_csv, write_json
 from headstart.steps.train_head import TrainHeadParams, train_head
 from headstart.terminal import lines
 from headstart.terminal.plain_command import PlainCommand
@@ -35,11 +33,10 @@ FILE = click.Path(path_type=Path)
 @click.option("--suggestion", type=FILE, required=True, help="of find-lr-head, for lr: auto")
 @click.option("--checkpoint", type=FILE, required=True, help="where to write the head")
 @click.option("--epochs", type=FILE, required=True, help="CSV of a row an epoch")
-@click.option("--plot", type=FILE, required=True, help="PNG of the epochs")
 @click.option("--metrics", type=FILE, required=True, help="the last epoch")
 @click.option("--run", "run_file", type=FILE, required=True, help="record of this run")
 def main(
-    activations: Path, labels: Path, suggestion: Path, checkpoint: Path, epochs: Path, plot: Path,
+    activations: Path, labels: Path, suggestion: Path, checkpoint: Path, epochs: Path,
     metrics: Path, run_file: Path,
 ) -> None:  # fmt: skip
     """Train the head."""
@@ -58,12 +55,10 @@ def main(
         )
         write_checkpoint(checkpoint, training.checkpoint)
         write_csv(epochs, training.epochs)
-        curves = epoch_curves_figure(training.epochs, "Head on the plain view", SCORE[meaning.task])
-        write_figure(plot, curves)
         write_json(metrics, training.metrics)
         run.metrics(training.metrics)
-        run.artifact(plot)
-        run.says(lines.trained(training.metrics), plot)
+        run.artifact(epochs)
+        run.says(lines.trained(training.metrics), epochs)
 
 
 if __name__ == "__main__":

@@ -13,11 +13,9 @@ from headstart.backbone.backbone import load_backbone
 from headstart.backbone.device import RuntimeParams, prepare
 from headstart.checks.whole_file import load_section
 from headstart.labels.labels import read_labels
-from headstart.labels.task import SCORE
 from headstart.network.checkpoints import read_checkpoint, write_checkpoint
 from headstart.pictures.resized import ResizedPictures
-from headstart.project.files import read_json, write_csv, write_figure, write_json
-from headstart.reporting.figures import epoch_curves_figure
+from headstart.project.files import read_json, write_csv, write_json
 from headstart.steps.unfreeze_finetune import UnfreezeFinetuneParams, unfreeze_finetune
 from headstart.terminal import lines
 from headstart.terminal.plain_command import PlainCommand
@@ -40,12 +38,11 @@ FILE = click.Path(path_type=Path)
 @click.option("--checkpoint", type=FILE, required=True, help="where to write the network")
 @click.option("--snapshots", type=FILE, required=True, help="where to write the ends of cycles")
 @click.option("--epochs", type=FILE, required=True, help="CSV of a row an epoch")
-@click.option("--plot", type=FILE, required=True, help="PNG of the epochs")
 @click.option("--metrics", type=FILE, required=True, help="the epochs that were kept")
 @click.option("--run", "run_file", type=FILE, required=True, help="record of this run")
 def main(
     resized: Path, labels: Path, weights: Path, head: Path, suggestion: Path, checkpoint: Path,
-    snapshots: Path, epochs: Path, plot: Path, metrics: Path, run_file: Path,
+    snapshots: Path, epochs: Path, metrics: Path, run_file: Path,
 ) -> None:  # fmt: skip
     """Unfreeze and fine-tune."""
     params = load_section("unfreeze_finetune", UnfreezeFinetuneParams)
@@ -67,11 +64,10 @@ def main(
         write_checkpoint(checkpoint, training.checkpoint)
         write_checkpoint(snapshots, ends)
         write_csv(epochs, training.epochs)
-        write_figure(plot, epoch_curves_figure(training.epochs, "Fine-tuning", SCORE[meaning.task]))
         write_json(metrics, training.metrics)
         run.metrics(training.metrics)
-        run.artifact(plot)
-        run.says(lines.fine_tuned(training.metrics), plot)
+        run.artifact(epochs)
+        run.says(lines.fine_tuned(training.metrics), epochs)
 
 
 if __name__ == "__main__":

@@ -10,9 +10,9 @@ from pathlib import Path
 import click
 
 from headstart.checks.whole_file import load_section
+from headstart.evaluation.predictions import read_predictions
 from headstart.image_files.image_folder import ImageFolder
 from headstart.pictures.table import read_pictures
-from headstart.prediction.predictions import read_predictions
 from headstart.project.files import write_csv, write_json
 from headstart.steps.write_submission import WriteSubmissionParams, write_submission
 from headstart.terminal import lines

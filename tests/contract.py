@@ -22,6 +22,8 @@ STEPS = f"{PACKAGE}steps/"
 UNDECLARED = frozenset({"terminal", "tracking", "checks", "commands"})
 # The row of publish-run is what it tells the tracker.
 DECLARED_BY = {"publish-run": frozenset({"tracking"})}
+# They alone use the room `reporting`, so that no edit of a figure or a page trains anything.
+REPORTS = frozenset({"confusion-report", "write-submission"})
 WORK_FOLDER = (".headstart", f"{PACKAGE}project/work.py")
 
 
@@ -123,6 +125,8 @@ def _stage_problems(root: Path, stage: Stage) -> Iterator[str]:
         yield f"{name}: it has no section {stage.snake} of its own."
     rooms = rooms_of(closure(root, stage.script, UNDECLARED - DECLARED_BY.get(name, frozenset())))
     yield from _difference(name, "room", rooms, stage.code, "imports")
+    if name not in REPORTS and f"{PACKAGE}reporting" in rooms | stage.code:
+        yield f"{name}: it is no report, and uses the room of the reports."
     if stage.script not in stage.deps:
         yield f"{name}: it runs {stage.script} and does not declare it."
     keywords = [keyword for call in _calls(tree, "command") for keyword in call.keywords]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from tests.contract import Stage, closure, problems, read_stages, read_yaml
+from tests.contract import PACKAGE, STEPS, Stage, closure, problems, read_stages, read_yaml
 
 INDEX, PLAIN, VIEWS = "data/1_index/", "data/3_activations/plain", "data/3_activations/views"
 LABELS, RESIZED = INDEX + "labels.parquet", "data/2_resized"
@@ -19,8 +19,12 @@ HEAD, AUGMENTED, FINETUNED, SNAPSHOTS, MODEL = (
     f"data/4_checkpoints/{name}.safetensors"
     for name in (*EARLIER, "finetuned", "snapshots", "model")
 )
+SAID = ("data/5_predictions/views", "data/5_predictions/final.json")
 PREDICTIONS = "data/5_predictions/predictions.parquet"
-FIND_HEAD, FIND_FINETUNE = "data/6_reports/find_lr_head.*", "data/6_reports/find_lr_finetune.*"
+FIND_HEAD, FIND_FINETUNE = (
+    f"data/6_reports/{name}.json" for name in ("find_lr_head", "find_lr_finetune")
+)
+CURVES = "data/6_reports/*.csv"  # any stage may write its curves
 
 # What each stage reads and what it writes, beside its metrics and the record of its run.
 TABLE: dict[str, tuple[list[str], list[str]]] = {
@@ -41,16 +45,23 @@ TABLE: dict[str, tuple[list[str], list[str]]] = {
         [RESIZED, LABELS, BACKBONE, AUGMENTED, FIND_FINETUNE],
         [FINETUNED, SNAPSHOTS],
     ),
-    "tta-evaluate": (
+    "predict-views": (
         [RESIZED, LABELS, BACKBONE, HEAD, AUGMENTED, FINETUNED, SNAPSHOTS],
+        [*SAID],
+    ),
+    "tta-evaluate": (
+        [*SAID, LABELS, FINETUNED, SNAPSHOTS],
         [
             *(MODEL, PREDICTIONS, "scores.json"),
             *(f"data/5_predictions/{name}.parquet" for name in EARLIER),
         ],
     ),
     "confusion-report": (
-        [PREDICTIONS, INDEX + "pictures.parquet", "metrics/*.json", RESIZED],
-        ["data/6_reports/confusion*"],
+        [
+            *(PREDICTIONS, INDEX + "pictures.parquet", "metrics/*.json", RESIZED),
+            *(CURVES, FIND_HEAD, FIND_FINETUNE),
+        ],
+        ["data/6_reports/*.html", "data/6_reports/*.png"],
     ),
     "write-submission": (
         [PREDICTIONS, INDEX + "pictures.parquet", "data/0_source/images"],
@@ -59,7 +70,6 @@ TABLE: dict[str, tuple[list[str], list[str]]] = {
     "publish-run": (["metrics/*.json", "data/7_runs/*.json"], []),
 }
 MAY_READ = {"publish-run": ["data/6_reports/*"]}
-CURVES = "data/6_reports/*"  # any stage may write its curves
 
 
 def test_the_contract_holds(repo_root: Path) -> None:
@@ -94,6 +104,15 @@ def table_problems(stages: list[Stage]) -> list[str]:
 
 def test_the_stages_read_and_write_what_the_drawing_says(repo_root: Path) -> None:
     assert table_problems(read_stages(repo_root)) == []
+
+
+def test_a_number_of_the_scoring_runs_no_network(repo_root: Path) -> None:
+    stages = {stage.name: stage for stage in read_stages(repo_root)}
+    rooms = {room for room in stages["tta-evaluate"].code if not room.startswith(STEPS)}
+    assert {PACKAGE + room for room in ("scores", "evaluation")} == rooms - stages[
+        "predict-views"
+    ].code
+    assert "tta_evaluate" not in stages["predict-views"].params
 
 
 def test_every_section_of_params_is_loaded_by_a_stage(repo_root: Path) -> None:
@@ -185,6 +204,14 @@ def test_what_changes_no_byte_is_apart_but_not_what_others_import_too(
 def test_a_room_that_no_import_reaches_is_found(copy: Path) -> None:
     edit_stage(copy, lambda stage: stage["deps"].append(ROOM))
     assert any("declares the room" in problem for problem in problems(copy))
+
+
+def test_a_training_that_draws_is_found(copy: Path) -> None:
+    found = "train-head: it is no report, and uses the room of the reports."
+    add(copy / STEP, "\nfrom headstart.reporting.figures import BLUE\n")
+    assert found in problems(copy)
+    edit_stage(copy, lambda stage: stage["deps"].append("src/headstart/reporting"))
+    assert problems(copy) == [found]
 
 
 def test_a_step_taken_from_the_list_is_found(copy: Path) -> None:

@@ -19,9 +19,9 @@ import pytest
 from mlflow import MlflowClient
 from PIL import Image
 
+from headstart.evaluation.predictions import read_predictions
 from headstart.labels.labels import read_labels
 from headstart.pictures.table import read_pictures
-from headstart.prediction.predictions import read_predictions
 from headstart.project.params import read_params
 from headstart.tracking.state import numbers
 from tests.whole_project import Project, assert_row_is_right, runs_of
@@ -93,7 +93,7 @@ def test_what_an_out_holds_is_kept_nowhere_else(project: Project) -> None:
     for out in records.glob("*/*.out"):
         in_out = {line.split()[0] for line in out.read_text().splitlines()[1:]}
         own = {line.split()[0] for line in (out.parent / "records.txt").read_text().splitlines()}
-        assert not in_out & own  # what tta-evaluate saw of valid and test is in no out
+        assert not in_out & own  # what predict-views saw of valid and test is in no out
         n_in_outs[out] = len(in_out)
     assert sorted(n_in_outs.values()) == [18, 18, 36, 36]  # two views of train; plain, resized
     cached = {file.stat().st_ino for file in (project.root / ".dvc/cache").rglob("*")}

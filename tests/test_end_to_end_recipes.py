@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from headstart.evaluation.predictions import Predictions, read_predictions
 from headstart.labels.labels import read_labels
 from headstart.network.checkpoints import read_checkpoint
 from headstart.pictures.table import read_pictures
-from headstart.prediction.predictions import Predictions, read_predictions
 from headstart.project.params import read_params
 from tests.whole_project import Project
 
@@ -121,7 +121,7 @@ CASES = [
                 "write_submission.sample": "sample.csv",
                 "tta_evaluate.thresholds": "per_label",
                 "unfreeze_finetune.n_snapshots": 2,
-                "tta_evaluate.snapshots": True,
+                "predict_views.snapshots": True,
             },
             n_test=4,
         ),
@@ -228,7 +228,7 @@ def test_phases_of_growing_sizes_run_and_are_told(run: Run) -> None:
     final = read_checkpoint(run.path("4_checkpoints/model.safetensors"))
     tuned = run.project.metrics()["unfreeze_finetune"]
     assert final.info.size_px == tuned["kept_size_px"] or final.info.kind == "ensemble"
-    ensemble = params["tta_evaluate"]["snapshots"]
+    ensemble = params["predict_views"]["snapshots"]
     assert (final.info.kind == "ensemble") == ensemble
     if ensemble:
         assert len(final.members()) == 1  # the last phase has one cycle here

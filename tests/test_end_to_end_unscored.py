@@ -6,8 +6,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from headstart.evaluation.predictions import read_predictions
 from headstart.network.checkpoints import read_checkpoint
-from headstart.prediction.predictions import read_predictions
 from headstart.project.files import flatten
 from headstart.project.params import read_params
 from tests.test_end_to_end_recipes import generated, write_rows

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from headstart.prediction.predictions import Predictions
+from headstart.evaluation.predictions import Predictions
 from headstart.project.files import write_report
 from headstart.steps.confusion_report import (
     ConfusionReport,
@@ -18,7 +18,7 @@ from headstart.steps.confusion_report import (
     confusion_report,
 )
 from tests.sheets import tiles
-from tests.steps.test_confusion_report import Decoder
+from tests.steps.test_confusion_report import COURSE, Decoder
 
 LABELS = ("clear", "h<a>ze", "none")
 PARAMS = ConfusionReportParams(split="valid", probabilities="tta", n_pictures=2, n_pairs=5)
@@ -50,7 +50,7 @@ SCORES = {"valid": VALID, "checkpoints": {"head": {"valid": VALID}, "finetuned":
 
 def report(predictions: Predictions = PREDICTIONS, **changes: Any) -> ConfusionReport:
     params = ConfusionReportParams.model_validate({**PARAMS.model_dump(), **changes})
-    return confusion_report(predictions, PATHS, Decoder(), SCORES, {}, params)
+    return confusion_report(predictions, PATHS, Decoder(), SCORES, COURSE, params)
 
 
 def rows(result: ConfusionReport, name: str) -> list[tuple[Any, ...]]:
@@ -151,7 +151,7 @@ def test_a_score_that_does_not_exist_is_an_empty_cell() -> None:
     without = {key: value for key, value in scored(0.5).items() if not key.startswith("map")}
     of_split = {"plain": without, "tta": without}
     scores = {"valid": of_split, "checkpoints": {"head": {"valid": of_split}}}
-    page = confusion_report(PREDICTIONS, PATHS, Decoder(), scores, {}, PARAMS).files[
+    page = confusion_report(PREDICTIONS, PATHS, Decoder(), scores, COURSE, PARAMS).files[
         "confusion.html"
     ]
     assert isinstance(page, str) and "<td></td><td>0.654" in page
@@ -159,7 +159,7 @@ def test_a_score_that_does_not_exist_is_an_empty_cell() -> None:
 
 def test_a_split_without_labels_gives_an_empty_report(tmp_path: Path) -> None:
     none = PREDICTIONS.where(PREDICTIONS.table["targets"].isna().to_numpy(bool))
-    result = confusion_report(none, PATHS, Decoder(), {"checkpoints": {}}, {}, PARAMS)
+    result = confusion_report(none, PATHS, Decoder(), {"checkpoints": {}}, COURSE, PARAMS)
     assert set(result.metrics.values()) == {0}
     for name, content in result.files.items():
         write_report(tmp_path / name, content)
@@ -171,7 +171,7 @@ def test_a_split_without_labels_gives_an_empty_report(tmp_path: Path) -> None:
 def test_both_tasks_have_the_same_files_with_the_same_columns() -> None:
     one = Predictions(LABELS, TABLE[:0], TTA[None, :0], TTA[:0])
     several = report().files
-    single = confusion_report(one, PATHS, Decoder(), {}, {}, PARAMS).files
+    single = confusion_report(one, PATHS, Decoder(), {}, COURSE, PARAMS).files
     assert several.keys() == single.keys()
     for name in ("confusion.csv", "confusion_counts.csv", "confusion_pairs.csv"):
         tables = several[name], single[name]
@@ -194,7 +194,7 @@ def test_thresholds_are_needed() -> None:
 
 def test_a_page_without_scores_says_why_and_that_thresholds_are_the_default() -> None:
     none = PREDICTIONS.where(np.zeros(len(TABLE), bool))
-    result = confusion_report(none, {}, Decoder(), {"checkpoints": {"head": {}}}, {}, PARAMS)
+    result = confusion_report(none, {}, Decoder(), {"checkpoints": {"head": {}}}, COURSE, PARAMS)
     page = str(result.files["confusion.html"])
     assert "so nothing is scored" in page and "each label keeps the default threshold" in page
     assert "<h2>" not in page and "<img" not in page and "nan" not in page
@@ -204,7 +204,7 @@ def test_thresholds_were_found_on_valid_only_where_it_has_labels() -> None:
     """The counts of an empty valid are zeros, at thresholds that were found on nothing."""
     only_test = PREDICTIONS.where((TABLE["split"] == "test").to_numpy())
     scores = {"test": VALID, "checkpoints": {"head": {"test": VALID}}}
-    page = str(confusion_report(only_test, PATHS, Decoder(), scores, {}, PARAMS).files[
+    page = str(confusion_report(only_test, PATHS, Decoder(), scores, COURSE, PARAMS).files[
         "confusion.html"
     ])  # fmt: skip
     found = "at thresholds found on valid"

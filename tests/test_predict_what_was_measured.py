@@ -1,7 +1,7 @@
 """`headstart predict` on the original files gives the probabilities that the pipeline measured.
 
 The stages of dvc.yaml run in this process, on generated photographs in files of all kinds, with a
-small network; DVC, MLflow and the drawing of figures are left out.
+small network; DVC, MLflow and the reports are left out.
 """
 
 import csv
@@ -21,9 +21,9 @@ from PIL import Image
 from ruamel.yaml import YAML
 
 from headstart.commands.cli import main
+from headstart.evaluation.predictions import read_predictions
 from headstart.network.checkpoints import read_checkpoint
 from headstart.pictures.table import read_pictures
-from headstart.prediction.predictions import read_predictions
 from headstart.project.report import Silent
 from headstart.tracking import live
 from tests.contract import read_stages
@@ -147,7 +147,8 @@ def write_params(case: Case, repo_root: Path, images: Path) -> None:
                 phases["unfreeze_finetune"] | {"size_px": size} for size in case.sizes
             ],
         },
-        "tta_evaluate": {"n_views": 1, "n_bootstrap": 100, "snapshots": case.snapshots},
+        "predict_views": {"n_views": 1, "snapshots": case.snapshots},
+        "tta_evaluate": {"n_bootstrap": 100},
     }  # fmt: skip
     if case.task == "multi_label":
         edits["index_images"] |= {"labels": "labels.csv"}
@@ -182,7 +183,6 @@ def run_stages(repo_root: Path) -> None:
         assert spec and spec.loader
         script: Any = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(script)
-        script.write_figure = lambda *_: None
         paths = [f"{option}={path}" for option, path in stage.arguments]
         script.main(paths, standalone_mode=False)
         if stage.name == "tta-evaluate":

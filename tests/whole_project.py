@@ -29,7 +29,7 @@ QUICK = {
     "find_lr_finetune.n_iter": 2,
     "train_head.lr": 0.01,
     "train_head.n_epochs": 1,
-    "tta_evaluate.n_views": 1,
+    "predict_views.n_views": 1,
     "tta_evaluate.n_bootstrap": 100,
     "confusion_report.n_pictures": 2,
 }

@@ -67,8 +67,8 @@ def test_the_default_breaks_no_rule() -> None:
             f"{TUNED}.trainable is late, but optimizer_finetune.n_groups is 2",
         ),
         (
-            {"tta_evaluate.snapshots": True},
-            "tta_evaluate.snapshots is true, but unfreeze_finetune.",
+            {"predict_views.snapshots": True},
+            "predict_views.snapshots is true, but unfreeze_finetune.",
         ),
         (
             {"train_head.lr": "auto", "find_lr_head.n_iter": 0},
@@ -99,7 +99,7 @@ def test_what_cannot_run_is_an_error(changes: dict[str, Any], sentence: str) -> 
         {f"{TUNED}.size_px": 240, "resize.size_px": 240, "augment.shift_px": 239},
         with_clr(AUGMENTED, 0.9) | with_clr(TUNED, 0.9),
         {f"{TUNED}.trainable": "late", "optimizer_finetune.n_groups": 3},
-        {"tta_evaluate.snapshots": True, "unfreeze_finetune.n_snapshots": 1},
+        {"predict_views.snapshots": True, "unfreeze_finetune.n_snapshots": 1},
         {"train_head.lr": "auto", "find_lr_head.n_iter": 12},
         {f"{TUNED}.lr": "auto", "find_lr_finetune.n_iter": 12, "find_lr_finetune.size_px": 240},
         {"find_lr_finetune.n_iter": 0},

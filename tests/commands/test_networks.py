@@ -14,6 +14,8 @@ from headstart.backbone.backbone import Backbone
 from headstart.backbone.frame import Frame
 from headstart.commands.cli import main
 from headstart.commands.picture_files import StoredFiles
+from headstart.evaluation.final_model import write_final_model
+from headstart.evaluation.predictions import Kind
 from headstart.network.checkpoints import (
     Checkpoint,
     CheckpointInfo,
@@ -22,7 +24,6 @@ from headstart.network.checkpoints import (
     write_checkpoint,
 )
 from headstart.pictures.preprocessing import Preprocessing
-from headstart.prediction.predictions import Kind
 from tests.small_networks import PREPROCESSING, picture, small_network
 
 
@@ -62,7 +63,10 @@ def files(tmp_path: Path, repo_root: Path, monkeypatch: pytest.MonkeyPatch) -> l
     several = Checkpoint(info=info.model_copy(update={"task": "multi_label"}), tensors=tensors)
     write_checkpoint(tmp_path / "bare.safetensors", several)
     thresholds: Mapping[Kind, tuple[float, ...]] = {"plain": (0.0, 1.0, 0.5), "tta": (1.0,) * 3}
-    write_checkpoint(tmp_path / "many.safetensors", several.with_thresholds(thresholds))
+    about = several.info.model_dump(mode="json")
+    write_final_model(
+        tmp_path / "many.safetensors", tmp_path / "bare.safetensors", about, thresholds
+    )
     squashed = info.model_copy(update={"frame": Frame("squash", 1.0)})
     write_checkpoint(tmp_path / "squashed.safetensors", Checkpoint(info=squashed, tensors=tensors))
     alone = info.model_copy(update={"kind": "head"})

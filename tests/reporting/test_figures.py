@@ -16,7 +16,6 @@ from headstart.reporting.confusion_figures import (
     contact_sheet_figure,
 )
 from headstart.reporting.figures import epoch_curves_figure, lr_curve_figure
-from headstart.training.lr_curve import LrCurve, Suggestion
 
 
 def texts(figure: Figure) -> list[str]:
@@ -31,12 +30,15 @@ NO_MATH = r"a$\b$"  # drawing it as a formula raises
 LRS, LOSSES = [1e-4, 1e-3, 1e-2, 1e-1], [1.0, 0.9, 0.5, 3.0]
 
 
-def curve(losses: list[float]) -> LrCurve:
-    return LrCurve(LRS[: len(losses)], losses, losses, 0.9)
+def curve(losses: list[float]) -> pd.DataFrame:
+    """As it is read from the CSV that find-lr-head writes: without rows its columns have no type."""
+    rows = {"lr": LRS[: len(losses)], "loss": losses, "smoothed_loss": losses}
+    text = pd.DataFrame(rows).assign(suggested_lr=None).to_csv(index=False)
+    return pd.read_csv(io.StringIO(text))
 
 
 def test_the_suggestion_is_marked_and_named() -> None:
-    figure = lr_curve_figure(curve(LOSSES), Suggestion(0.01, "steepest fall"), "Range test")
+    figure = lr_curve_figure(curve(LOSSES), 0.01, "steepest fall", "Range test")
     words = texts(figure)
     assert {"training loss", "Range test", "suggestion 0.01"} <= set(words)
     assert "suggestion 0.01: steepest fall" in words
@@ -45,14 +47,14 @@ def test_the_suggestion_is_marked_and_named() -> None:
 
 
 def test_without_a_suggestion_the_reason_is_given_and_nothing_marked() -> None:
-    figure = lr_curve_figure(curve(LOSSES), Suggestion(None, NO_MATH), NO_MATH)
+    figure = lr_curve_figure(curve(LOSSES), None, NO_MATH, NO_MATH)
     assert {f"no suggestion: {NO_MATH}", NO_MATH} <= set(texts(figure))
     assert len(figure.axes[0].lines) == 2
 
 
-@pytest.mark.parametrize("losses", [[], [1.0], [0.0, 0.0], [1.0, 0.5, math.nan]])
+@pytest.mark.parametrize("losses", [[], [1.0], [0.0, 0.0], [1.0, 0.5, math.nan, math.inf]])
 def test_a_short_flat_or_broken_curve_is_drawn(losses: list[float]) -> None:
-    assert texts(lr_curve_figure(curve(losses), Suggestion(None, "too short"), "Range test"))
+    assert texts(lr_curve_figure(curve(losses), None, "too short", "Range test"))
 
 
 def epochs() -> pd.DataFrame:

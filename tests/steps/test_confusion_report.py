@@ -2,18 +2,22 @@
 
 import base64
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 from pydantic import ValidationError
 
-from headstart.prediction.predictions import Predictions
+from headstart.evaluation.predictions import Predictions
 from headstart.project.files import write_report
 from headstart.reporting.confusion import Pick
+from headstart.reporting.course import Course
 from headstart.steps.confusion_report import (
     ConfusionReport,
     ConfusionReportParams,
@@ -46,6 +50,15 @@ def score(value: float) -> dict[str, Any]:
 
 VALID = {"plain": score(0.5), "tta": score(0.75)}
 SCORES = {"valid": VALID, "checkpoints": {"head": {"valid": VALID}, "finetuned": {"valid": VALID}}}
+EPOCHS = pd.DataFrame(
+    {"epoch": [0, 1], "phase": [0, 0], "cycle": [0, 1], "lr": [0.1, 0.1], "train_loss": [1.0, 0.5]}
+)
+COURSE = Course(
+    {"find_lr_head": pd.DataFrame({"lr": [0.1], "loss": [1.0], "smoothed_loss": [1.0]})},
+    {"find_lr_head": {"lr": None, "reason": "too short"}},
+    {"train_head": EPOCHS, "train_augmented": EPOCHS.assign(valid_loss=0.7, valid_score=0.75)},
+    {},
+)
 
 
 class Decoder:
@@ -61,7 +74,7 @@ class Decoder:
 
 def report(**changes: Any) -> ConfusionReport:
     params = ConfusionReportParams.model_validate({**PARAMS.model_dump(), **changes})
-    return confusion_report(PREDICTIONS, PATHS, Decoder(), SCORES, {}, params)
+    return confusion_report(PREDICTIONS, PATHS, Decoder(), SCORES, COURSE, params)
 
 
 def rows(result: ConfusionReport, name: str) -> list[tuple[Any, ...]]:
@@ -113,9 +126,9 @@ def test_sheets_show_the_pictures_and_what_was_said(pick: Pick, captions: list[s
 def test_only_pictures_that_are_shown_are_decoded() -> None:
     decoder = Decoder()
     params = PARAMS.model_copy(update={"n_pictures": 0})
-    confusion_report(PREDICTIONS, PATHS, decoder, SCORES, {}, params)
+    confusion_report(PREDICTIONS, PATHS, decoder, SCORES, COURSE, params)
     assert decoder.asked == []
-    confusion_report(PREDICTIONS, PATHS, decoder, SCORES, {}, PARAMS)
+    confusion_report(PREDICTIONS, PATHS, decoder, SCORES, COURSE, PARAMS)
     assert set(decoder.asked) == {"a", "b", "c", "d"}
 
 
@@ -141,7 +154,7 @@ def test_the_page_needs_no_other_file_and_escapes_names() -> None:
 
 def test_a_split_without_labels_gives_an_empty_report(tmp_path: Path) -> None:
     none = PREDICTIONS.where(PREDICTIONS.table["targets"].isna().to_numpy(bool))
-    result = confusion_report(none, PATHS, Decoder(), {"checkpoints": {}}, {}, PARAMS)
+    result = confusion_report(none, PATHS, Decoder(), {"checkpoints": {}}, COURSE, PARAMS)
     assert result.metrics == {"n_pictures": 0, "n_errors": 0, "n_confused_pairs": 0}
     for name, content in result.files.items():
         write_report(tmp_path / name, content)
@@ -151,7 +164,7 @@ def test_a_split_without_labels_gives_an_empty_report(tmp_path: Path) -> None:
 
 def test_a_page_without_scores_says_why_and_shows_no_empty_parts() -> None:
     none = PREDICTIONS.where(np.zeros(len(TABLE), bool))
-    result = confusion_report(none, {}, Decoder(), {"checkpoints": {"head": {}}}, {}, PARAMS)
+    result = confusion_report(none, {}, Decoder(), {"checkpoints": {"head": {}}}, COURSE, PARAMS)
     page = str(result.files["confusion.html"])
     [lead] = re.findall(r'<p class="lead">(.*?)</p>', page)
     assert lead.startswith("There are no labelled pictures of valid, so no errors are shown. No ")
@@ -162,12 +175,27 @@ def test_a_page_without_scores_says_why_and_shows_no_empty_parts() -> None:
 def test_where_the_other_split_has_pictures_the_page_says_which_key_shows_them() -> None:
     only_test = PREDICTIONS.where((TABLE["split"] == "test").to_numpy())
     scores = {"test": VALID, "checkpoints": {"head": {"test": VALID}}}
-    page = str(confusion_report(only_test, PATHS, Decoder(), scores, {}, PARAMS).files[
+    page = str(confusion_report(only_test, PATHS, Decoder(), scores, COURSE, PARAMS).files[
         "confusion.html"
     ])  # fmt: skip
     assert "no errors are shown. Set confusion_report.split to test, which has some." in page
     assert "No labelled picture is in valid: fine-tuning runs to its end" in page
     assert "<h2>What each step of the recipe gave</h2>" in page
+
+
+def words(content: object) -> set[str]:
+    assert isinstance(content, Figure)
+    return {text.get_text() for text in content.findobj(Text) if isinstance(text, Text)}
+
+
+def test_the_curves_of_the_trainings_are_drawn() -> None:
+    files = report().files
+    assert {"Range test of the head", "no suggestion: too short"} <= words(
+        files["find_lr_head.png"]
+    )
+    assert {"Head on the plain view", "not measured"} <= words(files["train_head.png"])
+    augmented = words(files["train_augmented.png"])
+    assert {"Head on augmented views", "accuracy on valid", "best 0.7500"} <= augmented
 
 
 def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
@@ -189,7 +217,9 @@ def test_params_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
 def test_the_page_says_where_fine_tuning_did_not_help() -> None:
     scores = {"log_loss": 0.5, "accuracy": 0.8}
     nothing = {"start": scores, "kept": scores, "worse_than_start": False, "kept_epoch": 0}
-    report = confusion_report(PREDICTIONS, PATHS, Decoder(), SCORES, nothing, PARAMS)
+    report = confusion_report(
+        PREDICTIONS, PATHS, Decoder(), SCORES, replace(COURSE, fine_tuning=nothing), PARAMS
+    )
     page = report.files["confusion.html"]
     assert isinstance(page, str)
     assert "No cycle of fine-tuning ended better than it began" in page

@@ -1,5 +1,9 @@
 """Which predictions and scores come out, and under which keys."""
 
+import os
+import re
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,20 +22,21 @@ from sklearn.metrics import (
     recall_score,
 )
 
+from headstart.evaluation.predictions import Kind, read_predictions, write_predictions
 from headstart.labels.labels import Labels
 from headstart.labels.task import Task
-from headstart.prediction.predictions import Kind, read_predictions, write_predictions
+from headstart.prediction.stored_views import StoredViews, read_views, write_views
 from headstart.project.files import flatten
 from headstart.scores.metrics import Floats
 from headstart.scores.thresholds import DEFAULT_THRESHOLD, cross_fitted, decide, find_thresholds
+from headstart.steps.predict_views import PredictViewsParams, predict_views
 from headstart.steps.tta_evaluate import KINDS, Evaluation, TtaEvaluateParams, tta_evaluate
+from tests.contract import closure
 
 CLASSES = ("cat", "dog", "owl")
 PARAMS = TtaEvaluateParams(
-    n_views=2,
     mean="arithmetic",
     plain_weight=0.4,
-    snapshots=False,
     thresholds="global",
     confidence=0.95,
     n_bootstrap=200,
@@ -59,18 +64,16 @@ LABELS = make_labels(
 
 
 class Predictor:
-    """Random probabilities, a function of checkpoint and id; remembers what it was asked."""
+    """Random probabilities, a function of checkpoint and id."""
 
     def __init__(self, *checkpoints: str, n_views: int = 2) -> None:
         self.checkpoints, self.n_views = checkpoints, n_views
-        self.asked: list[list[str]] = []
 
     def of(self, checkpoint: str, picture: str) -> Floats:
         rng = np.random.default_rng(list(f"{checkpoint} {picture}".encode()))
         return rng.dirichlet(np.ones(3), 1 + self.n_views)  # (1 + V, K)
 
     def __call__(self, ids: Sequence[str]) -> Mapping[str, Floats]:
-        self.asked.append(list(ids))
         none = np.empty((1 + self.n_views, 0, len(CLASSES)))
         return {
             name: np.stack([self.of(name, i) for i in ids], 1) if ids else none
@@ -78,11 +81,22 @@ class Predictor:
         }
 
 
+def said(labels: Labels, predict: "Predictor | TagPredictor") -> StoredViews:
+    params = PredictViewsParams(n_views=predict.n_views, snapshots=False, seed=0)
+    return predict_views(labels, predict, params)
+
+
+def evaluated(
+    labels: Labels, predict: "Predictor | TagPredictor", params: TtaEvaluateParams
+) -> Evaluation:
+    return tta_evaluate(labels, said(labels, predict), params)
+
+
 RECIPE = ("head", "augmented", "finetuned")
 
 
 def test_every_promised_key_is_there_and_no_other() -> None:
-    metrics = tta_evaluate(LABELS, Predictor(*RECIPE), PARAMS).metrics
+    metrics = evaluated(LABELS, Predictor(*RECIPE), PARAMS).metrics
     assert list(metrics) == ["valid", "test", "checkpoints"]
     assert list(metrics["checkpoints"]) == list(RECIPE)
     assert metrics["checkpoints"]["finetuned"] == {k: metrics[k] for k in ("valid", "test")}
@@ -97,7 +111,7 @@ def test_every_promised_key_is_there_and_no_other() -> None:
 
 def test_scores_are_those_of_scikit_learn_over_the_whole_split() -> None:
     predictor = Predictor(*RECIPE)
-    metrics = tta_evaluate(LABELS, predictor, PARAMS).metrics
+    metrics = evaluated(LABELS, predictor, PARAMS).metrics
     ids = [f"t{i}" for i in range(9)]
     targets = np.arange(9) % 3
     for name in RECIPE:
@@ -115,15 +129,9 @@ def test_scores_are_those_of_scikit_learn_over_the_whole_split() -> None:
                 assert scores[f"{score}_ci_low"] <= scores[score] <= scores[f"{score}_ci_high"]
 
 
-def test_each_split_is_predicted_once_and_train_never() -> None:
-    predictor = Predictor(*RECIPE)
-    tta_evaluate(LABELS, predictor, PARAMS)
-    assert predictor.asked == [LABELS.ids("valid"), LABELS.ids("test")]
-
-
 def test_predictions_are_joined_by_id_and_the_last_checkpoint_is_final() -> None:
     predictor = Predictor(*RECIPE)
-    predictions = tta_evaluate(LABELS, predictor, PARAMS).predictions
+    predictions = evaluated(LABELS, predictor, PARAMS).predictions
     assert list(predictions) == ["head", "augmented", "predictions"]
     for checkpoint, name in zip(RECIPE, predictions, strict=True):
         table = predictions[name].table
@@ -140,14 +148,14 @@ def test_predictions_are_joined_by_id_and_the_last_checkpoint_is_final() -> None
 
 def test_a_picture_without_label_counts_in_no_score() -> None:
     without = Labels(LABELS.table[LABELS.table["id"] != "v99"], CLASSES, "single_label")
-    kept = tta_evaluate(LABELS, Predictor(*RECIPE), PARAMS).metrics
-    assert kept == tta_evaluate(without, Predictor(*RECIPE), PARAMS).metrics
+    kept = evaluated(LABELS, Predictor(*RECIPE), PARAMS).metrics
+    assert kept == evaluated(without, Predictor(*RECIPE), PARAMS).metrics
     assert kept["valid"]["plain"]["n_pictures"] == 12
 
 
 def test_what_does_not_exist_has_no_key() -> None:
     labels = make_labels(("a", "cat", "train"), ("v", "dog", "valid"), ("t", None, "test"))
-    result = tta_evaluate(labels, Predictor("head"), PARAMS)
+    result = evaluated(labels, Predictor("head"), PARAMS)
     assert list(result.metrics) == ["valid", "checkpoints"]
     assert list(result.metrics["checkpoints"]) == ["head"]
     assert result.predictions["predictions"].table["id"].tolist() == ["v", "t"]
@@ -159,7 +167,7 @@ def test_only_train_gives_predictions_without_rows_and_metrics_without_scores(
     task: Task, mean: str, tmp_path: Path
 ) -> None:
     table = make_labels(("a", "cat", "train"), ("b", "dog", "train")).table
-    result = tta_evaluate(
+    result = evaluated(
         Labels(table, CLASSES, task), Predictor(*RECIPE), PARAMS.model_copy(update={"mean": mean})
     )
     assert result.metrics == {"checkpoints": {name: {} for name in RECIPE}}
@@ -175,37 +183,79 @@ def test_only_train_gives_predictions_without_rows_and_metrics_without_scores(
 
 
 def test_without_augmented_views_tta_is_plain() -> None:
-    params = PARAMS.model_copy(update={"n_views": 0})
-    metrics = tta_evaluate(LABELS, Predictor("head", n_views=0), params).metrics
+    metrics = evaluated(LABELS, Predictor("head", n_views=0), PARAMS).metrics
     assert metrics["valid"]["plain"] == metrics["valid"]["tta"]
 
 
 def test_a_score_is_a_function_of_its_pictures_and_the_seed_alone() -> None:
-    first = tta_evaluate(LABELS, Predictor(*RECIPE), PARAMS).metrics
-    assert first == tta_evaluate(LABELS, Predictor(*RECIPE), PARAMS).metrics
-    alone = tta_evaluate(LABELS, Predictor("finetuned"), PARAMS).metrics
+    first = evaluated(LABELS, Predictor(*RECIPE), PARAMS).metrics
+    assert first == evaluated(LABELS, Predictor(*RECIPE), PARAMS).metrics
+    alone = evaluated(LABELS, Predictor("finetuned"), PARAMS).metrics
     assert alone["test"] == first["test"]
-    other = tta_evaluate(LABELS, Predictor(*RECIPE), PARAMS.model_copy(update={"seed": 4})).metrics
+    other = evaluated(LABELS, Predictor(*RECIPE), PARAMS.model_copy(update={"seed": 4})).metrics
     assert other["test"]["tta"]["log_loss_ci_low"] != first["test"]["tta"]["log_loss_ci_low"]
 
 
-def test_what_cannot_be_evaluated_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"views of head on valid: \(5, 13, 3\), not \(3, 13, 3\)"):
-        tta_evaluate(LABELS, Predictor("head", n_views=4), PARAMS)
+def test_what_does_not_go_together_is_refused() -> None:
+    views = said(LABELS, Predictor("head"))
+    for wrong in (
+        Labels(LABELS.table, (*CLASSES, "rat"), "single_label"),
+        Labels(LABELS.table, CLASSES, "multi_label"),
+    ):
+        with pytest.raises(ValueError, match="predicted for another task or other classes"):
+            tta_evaluate(wrong, views, PARAMS)
+    fewer = Labels(LABELS.table[LABELS.table["id"] != "t1"], CLASSES, "single_label")
+    with pytest.raises(ValueError, match="no row for picture 't1'"):
+        tta_evaluate(fewer, views, PARAMS)
+
+
+@pytest.mark.parametrize("mean", ["arithmetic", "geometric", "weighted"])
+def test_views_that_were_stored_give_the_same_bits(mean: str, tmp_path: Path) -> None:
+    views = said(
+        LABELS, Predictor(*RECIPE, n_views=11)
+    )  # a sum of 8 or more may go in another order
+    write_views(tmp_path / "views", views)
+    params = PARAMS.model_copy(update={"mean": mean})
+    before, after = (
+        tta_evaluate(LABELS, given, params) for given in (views, read_views(tmp_path / "views"))
+    )
+    assert before.metrics == after.metrics
+    for name, predictions in before.predictions.items():
+        assert (predictions.tta == after.predictions[name].tta).all()
+        write_predictions(tmp_path / "before", predictions)
+        write_predictions(tmp_path / "after", after.predictions[name])
+        assert (tmp_path / "before").read_bytes() == (tmp_path / "after").read_bytes()
+
+
+STAGE, TORCH = "stages/tta_evaluate.py", re.compile(r"^\s*(import|from) torch", re.M)
+IMPORT = """
+import runpy, sys
+runpy.run_path(sys.argv[1], run_name="imported")
+print(*sorted({"torch", "timm", "torchvision", "pandas"} & sys.modules.keys()))
+"""
+
+
+def test_the_stage_imports_no_torch(repo_root: Path) -> None:
+    environment = {name: v for name, v in os.environ.items() if name != "DVC_STAGE"}
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORT, STAGE], cwd=repo_root, env=environment | {"PYTHONPATH": "src"},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.split() == ["pandas"]
+    late = [m for m in closure(repo_root, STAGE) if TORCH.search((repo_root / m).read_text())]
+    assert late == []
 
 
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"n_views": -1},
-        {"n_views": 1.5},
         {"mean": "median"},
         {"thresholds": "per_class"},
         {"plain_weight": 1.1},
         {"confidence": 1.0},
         {"n_bootstrap": 10},
         {"seed": -1},
-        {"views": 4},
+        {"n_views": 4},
     ],
 )
 def test_params_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
@@ -254,7 +304,7 @@ class TagPredictor:
 
 
 def evaluate(labels: Labels, params: TtaEvaluateParams = PARAMS) -> Evaluation:
-    return tta_evaluate(labels, TagPredictor(many_labels()), params)
+    return evaluated(labels, TagPredictor(many_labels()), params)
 
 
 def test_many_labels_are_scored_as_scikit_learn_does_at_the_thresholds_of_valid() -> None:
@@ -319,7 +369,7 @@ def test_the_optimism_of_the_search_is_seen_and_f2_on_valid_is_free_of_it() -> N
     labels = many_labels(n_valid=30)
     # Noise alone: whatever a search finds here is luck.
     predict = TagPredictor(labels, signal=0.0)
-    result = tta_evaluate(labels, predict, PER_LABEL)
+    result = evaluated(labels, predict, PER_LABEL)
     predictions = result.predictions["predictions"].labelled("valid")
     truth, p = predictions.multi_hot(), predictions.tta
     for split in ("valid", "test"):

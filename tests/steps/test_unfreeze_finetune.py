@@ -13,7 +13,6 @@ from headstart.backbone.device import PLAIN_CPU
 from headstart.labels.labels import Labels
 from headstart.network.checkpoints import Checkpoint, CheckpointError, Training
 from headstart.network.network import Network
-from headstart.network.objective import Objective
 from headstart.prediction.predictor import Predictor, Trained
 from headstart.project.report import Silent
 from headstart.steps.train_head import train_head
@@ -257,7 +256,7 @@ def test_an_ensemble_predicts_the_mean_of_its_members(start: Checkpoint, labels:
     predict = Predictor(
         small_backbone(),
         {name: Trained(members, SIZE) for name, members in entrants.items()},
-        small_pictures(), AUGMENT, n_views=1, seed=0, objective=Objective("single_label"),
+        small_pictures(), AUGMENT, n_views=1, seed=0, task="single_label",
         report=Silent(),
     )  # fmt: skip
     found = predict(labels.ids("valid")[:5])
@@ -276,7 +275,7 @@ def test_no_pictures_have_predictions_without_rows(
     predict = Predictor(
         small_backbone(),
         {name: Trained(members, SIZE) for name, members in entrants.items()},
-        small_pictures(), AUGMENT, n_views=2, seed=0, objective=Objective("single_label"),
+        small_pictures(), AUGMENT, n_views=2, seed=0, task="single_label",
         report=Silent(),
     )  # fmt: skip
     assert {name: found.shape for name, found in predict([]).items()} == dict.fromkeys(

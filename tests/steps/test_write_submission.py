@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from headstart.prediction.predictions import Predictions
+from headstart.evaluation.predictions import Predictions
 from headstart.project.files import write_csv
 from headstart.steps.write_submission import (
     Submission,

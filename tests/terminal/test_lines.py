@@ -120,6 +120,11 @@ def scores(name: str = "accuracy") -> dict[str, Any]:
     }
 
 
+def test_what_was_predicted() -> None:
+    counts = {"n_checkpoints": 3, "n_views": 5, "n_pictures": 1800}
+    assert lines.predicted(counts) == "3 checkpoints on 5 views of 1,800 pictures"
+
+
 def test_the_scores() -> None:
     text = "valid accuracy 0.9350, TTA 0.9650; test accuracy 0.9300, TTA 0.9600"
     assert lines.scored(scores()) == text
@@ -166,7 +171,7 @@ def test_the_lines_fit_the_terminal() -> None:
     }
     for stage, sentence in sentences.items():
         snake = stage.replace("-", "_")
-        where = Path(f"data/6_reports/{snake}.png")
+        where = Path(f"data/6_reports/{snake}.csv")
         where = Path(f"metrics/{snake}.json") if snake == "tta_evaluate" else where
         assert len(lines.line(stage, sentence, 98.7, where)) <= N_COLUMNS
     published = lines.published(STATE, "run", CONFIDENCE, {"tta_evaluate": scores()}, [PAGE])

@@ -1,7 +1,6 @@
 """Files of named tensors: safetensors with bytes that repeat, and the weights files of others."""
 
 import hashlib
-import json
 import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,9 +12,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from headstart.project.beside import written_beside
 from headstart.project.errors import HeadstartError
 from headstart.project.finite import not_finite
+from headstart.project.safetensors_file import write_safetensors
 
 _PICKLED = {".pth", ".pt", ".bin", ".tar"}
 
@@ -40,22 +39,13 @@ class NamedTensors:
 def write_tensors(path: Path, content: NamedTensors) -> None:
     """Write safetensors. The same content gives the same bytes.
 
-    (safetensors itself writes metadata of several keys in an order that differs from run to run.)
-
     Raises:
         TensorsError: a tensor holds numbers that are not finite; nothing is written.
     """
     if names := not_finite(content.tensors):
         raise TensorsError(f"{path} is not written: numbers in {names} are not finite.")
     data = save({k: v.detach().cpu().contiguous() for k, v in content.tensors.items()})
-    # The form: length of the header (8 bytes, little-endian), header (JSON), then the numbers.
-    end = 8 + int.from_bytes(data[:8], "little")
-    header = json.loads(data[8:end])
-    header["__metadata__"] = dict(sorted(content.metadata.items()))
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)  # the numbers begin at a multiple of 8
-    with written_beside(path) as partial:
-        partial.write_bytes(len(text).to_bytes(8, "little") + text + data[end:])
+    write_safetensors(path, data, content.metadata)
 
 
 def read_tensors(path: Path, sha256: str | None = None) -> NamedTensors:

@@ -11,10 +11,10 @@ from headstart.backbone.sizes import Size, px
 from headstart.project.section import Section
 from headstart.steps.find_lr_finetune import FindLrFinetuneParams
 from headstart.steps.find_lr_head import FindLrHeadParams
+from headstart.steps.predict_views import PredictViewsParams
 from headstart.steps.resize import ResizeParams
 from headstart.steps.train_augmented import TrainAugmentedParams
 from headstart.steps.train_head import TrainHeadParams
-from headstart.steps.tta_evaluate import TtaEvaluateParams
 from headstart.steps.unfreeze_finetune import UnfreezeFinetuneParams
 from headstart.training.layer_groups import first_group
 from headstart.training.lr_curve import LrCurve, RangeTestParams, suggest
@@ -110,11 +110,11 @@ def _late_layers(
 
 
 def _snapshots(
-    tta_evaluate: TtaEvaluateParams, unfreeze_finetune: UnfreezeFinetuneParams
+    predict_views: PredictViewsParams, unfreeze_finetune: UnfreezeFinetuneParams
 ) -> Iterator[str]:
-    if tta_evaluate.snapshots and not unfreeze_finetune.n_snapshots:
+    if predict_views.snapshots and not unfreeze_finetune.n_snapshots:
         yield (
-            "tta_evaluate.snapshots is true, but unfreeze_finetune.n_snapshots is 0, so there are "
+            "predict_views.snapshots is true, but unfreeze_finetune.n_snapshots is 0, so there are "
             "none: set it to at least 1."
         )
 

@@ -21,7 +21,7 @@ SHARED = {
 OWN = (
     *("index_images", "resize", "precompute_views"),
     *("find_lr_head", "train_head", "train_augmented", "find_lr_finetune", "unfreeze_finetune"),
-    *("tta_evaluate", "confusion_report", "write_submission"),
+    *("predict_views", "tta_evaluate", "confusion_report", "write_submission"),
 )
 SECTIONS = SHARED | {
     name: f"headstart.steps.{name}.{name.title().replace('_', '')}Params" for name in OWN

@@ -100,17 +100,10 @@ class Checkpoint(BaseModel):
         found = [member.tensors for member in self.members()]
         if not found:
             raise CheckpointError(
-                "the ensemble holds no network: tta_evaluate.snapshots is true, so set "
+                "the ensemble holds no network: predict_views.snapshots is true, so set "
                 "unfreeze_finetune.n_snapshots to at least 1."
             )
         return found
-
-    def with_thresholds(
-        self, thresholds: Mapping[Literal["plain", "tta"], tuple[float, ...]]
-    ) -> "Checkpoint":
-        """The same network, which from now on decides by `thresholds`."""
-        info = self.info.model_copy(update={"thresholds": dict(thresholds)})
-        return self.model_copy(update={"info": info})
 
     def as_scored(self, preprocessing: Preprocessing, precision: Precision) -> "Checkpoint":
         """The same network, which from now on predicts as it was scored, here and now.

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from headstart.labels.task import SCORE, Task
+from headstart.network.probabilities import probabilities
 from headstart.scores.multi_label import Bools, f_beta
 from headstart.scores.thresholds import DEFAULT_THRESHOLD, decide
 
@@ -58,9 +59,7 @@ class Objective:
 
     def probabilities(self, logits: Tensor) -> NDArray[np.float64]:
         """(..., K) of logits (..., K); they sum to 1 for one label a picture alone."""
-        exact = logits.double()
-        single = self.task == "single_label"
-        return (torch.softmax(exact, dim=-1) if single else torch.sigmoid(exact)).numpy()
+        return probabilities(logits, self.task)
 
     def scores(self, logits: Tensor, targets: Targets) -> Scores:
         """Scores of logits (N, K), without weights."""

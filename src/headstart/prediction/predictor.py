@@ -12,9 +12,10 @@ from torch import Tensor
 from headstart.activations.frozen import AugmentedView, FrozenBackbone, Row, view_outputs
 from headstart.backbone.backbone import Backbone
 from headstart.kept.once import Once, anew
+from headstart.labels.task import Task
 from headstart.network.head import head_logits, linear_weights, restore_head
 from headstart.network.network import Network
-from headstart.network.objective import Objective
+from headstart.network.probabilities import probabilities
 from headstart.project.report import Report
 from headstart.views.augment import AugmentParams
 from headstart.views.pictures import Pictures
@@ -46,7 +47,7 @@ class Predictor:
         augment: how the views differ from the plain one.
         n_views: augmented views a picture, beside the plain one.
         seed: of the views.
-        objective: whose probabilities the logits stand for.
+        task: whose probabilities the logits stand for.
         report: listens.
         once: remembers what the frozen backbone said of a picture, or does not.
     """
@@ -57,7 +58,7 @@ class Predictor:
     augment: AugmentParams
     n_views: int
     seed: int
-    objective: Objective
+    task: Task
     report: Report
     once: Once[Row] = anew
 
@@ -73,8 +74,7 @@ class Predictor:
             members = [
                 self._logits(state, pictures, ids, name, features) for state in trained.members
             ]
-            probabilities = [self.objective.probabilities(logits) for logits in members]
-            found[name] = np.mean(probabilities, axis=0)
+            found[name] = np.mean([probabilities(logits, self.task) for logits in members], axis=0)
         return found
 
     def _logits(

@@ -1,24 +1,23 @@
 """Curves of the range test and of training, as matplotlib figures (never pyplot's global state)."""
 
-import math
 import textwrap
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from headstart.training.lr_curve import LrCurve, Suggestion
-
 BLUE, ORANGE, RED, GREY = "#2b6cb0", "#dd6b20", "#c53030", "#718096"
 
 
-def lr_curve_figure(curve: LrCurve, suggestion: Suggestion, title: str) -> Figure:
+def lr_curve_figure(curve: pd.DataFrame, lr: float | None, reason: str, title: str) -> Figure:
     """Training loss against learning rate, with the suggested rate marked or its absence explained.
 
     Args:
-        curve: rates of the last layer group, raw and smoothed loss; perhaps empty.
-        suggestion: what was read from the smoothed loss, or why nothing could be.
+        curve: a row a step, perhaps none: lr (of the last layer group), loss, smoothed_loss.
+        lr: what was read from the smoothed loss; None where nothing could be.
+        reason: how the rate was read, or why there is none.
         title: heading of the figure.
     """
     figure = Figure(figsize=(8, 4.8), dpi=120, layout="constrained")
@@ -26,19 +25,21 @@ def lr_curve_figure(curve: LrCurve, suggestion: Suggestion, title: str) -> Figur
     axes.set_xscale("log")
     axes.set_xlabel("learning rate (log scale)")
     axes.set_title(title, loc="left", fontweight="bold", parse_math=False)
-    axes.plot(curve.lrs, curve.raw, ".", color=GREY, alpha=0.45, markersize=4, label="one batch")
-    axes.plot(curve.lrs, curve.smoothed, color=BLUE, linewidth=2.2, label="smoothed")
-    finite = [loss for loss in curve.smoothed if math.isfinite(loss)]
-    if finite:
+    # A file without rows has columns without a type.
+    lrs, raw, smoothed = (curve[name].astype(float) for name in ("lr", "loss", "smoothed_loss"))
+    axes.plot(lrs, raw, ".", color=GREY, alpha=0.45, markersize=4, label="one batch")
+    axes.plot(lrs, smoothed, color=BLUE, linewidth=2.2, label="smoothed")
+    finite = smoothed[np.isfinite(smoothed)]
+    if len(finite):
         # The blow-up at the end must not flatten the part that a person reads.
-        low, start = min(finite), max(finite[: max(len(finite) // 2, 1)])
+        low, start = finite.min(), finite.iloc[: max(len(finite) // 2, 1)].max()
         span = max(start - low, 0.05 * abs(start), 1e-6)
         axes.set_ylim(low - 0.5 * span, start + span)
-    name = "no suggestion" if suggestion.lr is None else f"suggestion {suggestion.lr:.3g}"
-    if suggestion.lr is not None:
-        axes.axvline(suggestion.lr, color=ORANGE, linewidth=1.6, label=name)
-    note = textwrap.fill(f"{name}: {suggestion.reason}", 110)
-    colour = RED if suggestion.lr is None else GREY
+    name = "no suggestion" if lr is None else f"suggestion {lr:.3g}"
+    if lr is not None:
+        axes.axvline(lr, color=ORANGE, linewidth=1.6, label=name)
+    note = textwrap.fill(f"{name}: {reason}", 110)
+    colour = RED if lr is None else GREY
     figure.supxlabel(note, color=colour, fontsize=9, parse_math=False)
     axes.legend(frameon=False, loc="upper left")
     return figure

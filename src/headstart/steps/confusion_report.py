@@ -1,4 +1,7 @@
-"""Predictions → what the final checkpoint confuses: matrix, 2 x 2 tables, pictures, one page."""
+"""Predictions → what the final checkpoint confuses: matrix, 2 x 2 tables, pictures, one page.
+
+It draws the curves of the trainings too, so that no edit of a figure trains anything.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,13 +14,15 @@ from matplotlib.figure import Figure
 from PIL import Image
 from pydantic import Field
 
+from headstart.evaluation.predictions import Predictions
 from headstart.labels.scoring_note import scoring_note
-from headstart.prediction.predictions import Predictions
+from headstart.labels.task import SCORE
 from headstart.project.section import Section
 from headstart.reporting.class_confusion import ClassConfusion
 from headstart.reporting.confusion import Pick, matrix_tables
 from headstart.reporting.confusion_figures import Tile, confusion_figure, contact_sheet_figure
 from headstart.reporting.confusion_page import CLASS_SHEETS, confusion_page
+from headstart.reporting.course import Course
 from headstart.reporting.fine_tuning_note import fine_tuning_note
 from headstart.reporting.label_confusion import LabelConfusion
 from headstart.reporting.label_page import LABEL_SHEETS, ReportedOn, label_page
@@ -49,7 +54,8 @@ class ConfusionReport:
     labelled picture, of multi_label a row an event of label_events (id, path, actual, predicted,
     p_actual, p_predicted). confusion.png: the matrix; as tables confusion_counts.csv (long) and
     confusion_matrix.csv (wide). confusion_pairs.csv. confusion_tables.csv: the 2 x 2 table of each
-    class. Contact sheets: most_wrong.png, most_uncertain.png, most_correct.png."""
+    class. Contact sheets: most_wrong.png, most_uncertain.png, most_correct.png.
+    The curves of each range test and training: <stage>.png."""
     metrics: dict[str, int]
     """n_pictures, n_errors (wrong pictures), n_confused_pairs; of multi_label n_missed, n_extra."""
 
@@ -59,7 +65,7 @@ def confusion_report(
     paths: Mapping[str, str],
     decode: Decode,
     scores: Mapping[str, Any],
-    fine_tuning: Mapping[str, Any],
+    course: Course,
     params: ConfusionReportParams,
 ) -> ConfusionReport:
     """Report on the labelled pictures of one split; where it has none, every part is empty.
@@ -71,7 +77,7 @@ def confusion_report(
         paths: a file of each picture, by id
         decode: id -> RGB picture
         scores: metrics of tta_evaluate, for the page
-        fine_tuning: metrics of unfreeze_finetune: where it did not help, the page says so
+        course: of the training; where fine-tuning did not help, the page says so
         params: section confusion_report
 
     Raises:
@@ -86,23 +92,14 @@ def confusion_report(
     events = confusion.events()
     events.insert(0, "id", [ids[row] for row in events.index])
     events.insert(1, "path", [paths[picture] for picture in events["id"]])
-
-    def tile(row: int, number: int) -> Tile:
-        caption, right = confusion.caption(row, number)
-        name = PurePosixPath(paths[ids[row]]).name[-26:]
-        return Tile(np.asarray(decode(ids[row])), f"{caption}\n{name}", right)
-
     single = predictions.task == "single_label"
     texts = CLASS_SHEETS if single else LABEL_SHEETS
-    sheets: dict[Pick, Figure] = {}
-    for pick, (heading, _) in texts.items():
-        picked = enumerate(confusion.picked(pick, params.n_pictures))
-        tiles = [[tile(row, number) for row in rows.tolist()] for number, rows in picked]
-        sheets[pick] = contact_sheet_figure(list(zip(chosen.classes, tiles, strict=True)), heading)
+    headings = {pick: heading for pick, (heading, _) in texts.items()}
+    sheets = _sheets(confusion, chosen, headings, paths, decode, params.n_pictures)
     shown = [(*texts[pick], sheet) for pick, sheet in sheets.items()]
     n_labelled = {split: len(predictions.labelled(split).table) for split in ("valid", "test")}
     summary, title = _sentences(numbers, params, n_labelled)
-    notes = [scoring_note(n_labelled, predictions.task), fine_tuning_note(fine_tuning)]
+    notes = [scoring_note(n_labelled, predictions.task), fine_tuning_note(course.fine_tuning)]
     summary = " ".join(filter(None, [summary, *notes]))
     if single:
         matrix = confusion_figure(counts, names, title)
@@ -120,6 +117,7 @@ def confusion_report(
         "confusion_pairs.csv": listed,
         "confusion_tables.csv": tables,
         **{f"{pick}.png": sheet for pick, sheet in sheets.items()},
+        **course.figures(SCORE[predictions.task]),
     }
     return ConfusionReport(files, numbers)
 
@@ -131,6 +129,30 @@ def _confusion(chosen: Predictions, params: ConfusionReportParams) -> Confusion:
         return ClassConfusion(chosen.classes, probabilities, chosen.class_numbers())
     thresholds = chosen.thresholds.get(params.probabilities, ())
     return LabelConfusion(chosen.classes, probabilities, chosen.multi_hot(), thresholds)
+
+
+def _sheets(
+    confusion: Confusion,
+    chosen: Predictions,
+    headings: Mapping[Pick, str],
+    paths: Mapping[str, str],
+    decode: Decode,
+    n_pictures: int,
+) -> dict[Pick, Figure]:
+    """A contact sheet for each heading, with a row of at most `n_pictures` a class."""
+    ids = chosen.table["id"].tolist()
+
+    def tile(row: int, number: int) -> Tile:
+        caption, right = confusion.caption(row, number)
+        name = PurePosixPath(paths[ids[row]]).name[-26:]
+        return Tile(np.asarray(decode(ids[row])), f"{caption}\n{name}", right)
+
+    sheets = {}
+    for pick, heading in headings.items():
+        picked = enumerate(confusion.picked(pick, n_pictures))
+        tiles = [[tile(row, number) for row in rows.tolist()] for number, rows in picked]
+        sheets[pick] = contact_sheet_figure(list(zip(chosen.classes, tiles, strict=True)), heading)
+    return sheets
 
 
 def _sentences(

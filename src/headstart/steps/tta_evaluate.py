@@ -1,46 +1,32 @@
-"""Plain and TTA predictions of each checkpoint on valid and test, and their scores.
+"""Plain and TTA predictions of each checkpoint on valid and test, and their scores; without torch.
 
 Axis letters: V augmented views, N images, K classes.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, get_args
 
-import numpy as np
 import pandas as pd
 from pydantic import Field
 
+from headstart.evaluation.predictions import Kind, Predictions
 from headstart.evaluation.scoring import Scoring, class_scores, label_scores
 from headstart.evaluation.tta import Mean, mean_of_label_views, mean_of_views
 from headstart.labels.labels import Labels
-from headstart.prediction.predictions import Kind, Predictions
+from headstart.prediction.stored_views import StoredViews
 from headstart.project.section import Section
-from headstart.scores.metrics import Floats
 from headstart.scores.thresholds import Search, cross_fitted, decide, find_thresholds
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
-Predict = Callable[[Sequence[str]], Mapping[str, Floats]]
-"""Ids of N pictures -> for each checkpoint, in the recipe's order, probabilities (1 + V, N, K),
-rows as the ids, plain view first."""
-
 
 class TtaEvaluateParams(Section):
-    """Section `tta_evaluate`: the views that are averaged and the intervals of the scores."""
+    """Section `tta_evaluate`: how views are averaged, and the intervals of the scores."""
 
-    n_views: int = Field(
-        ge=0,
-        le=1000,
-        description="augmented views a picture beside the plain one, 0 to 1,000; 0: none",
-    )
     mean: Mean = Field(description="arithmetic, geometric or weighted mean of the probabilities")
     plain_weight: float = Field(
         ge=0, le=1, description="share of the plain view in the weighted mean, 0 to 1"
-    )
-    snapshots: bool = Field(
-        description="whether the final prediction is the mean of the networks at the ends of cycles "
-        "(unfreeze_finetune.n_snapshots), a snapshot ensemble; costs a prediction each"
     )
     thresholds: Search = Field(
         description="multi_label: one threshold for all labels (global) or one each (per_label), "
@@ -55,7 +41,7 @@ class TtaEvaluateParams(Section):
         description="resamples behind the intervals of log loss, macro-F1, F2 and mAP, 100 to "
         "1,000,000",
     )
-    seed: int = Field(ge=0, description="of the augmented views and of the resamples, at least 0")
+    seed: int = Field(ge=0, description="of the resamples, at least 0")
 
 
 @dataclass(frozen=True)
@@ -73,11 +59,11 @@ class Evaluation:
         return self.predictions["predictions"].thresholds
 
 
-def tta_evaluate(labels: Labels, predict: Predict, params: TtaEvaluateParams) -> Evaluation:
-    """Predict valid and test with every checkpoint and score what is labelled.
+def tta_evaluate(labels: Labels, views: StoredViews, params: TtaEvaluateParams) -> Evaluation:
+    """Average what every checkpoint says of the views, and score what is labelled.
 
     A key of what does not exist (a split, its labels, a class in it) is absent. Pictures without a
-    label are predicted, with null targets, and count in no score.
+    label are in the predictions, with null targets, and count in no score.
 
     Of a multi_label task, thresholds are searched on the labelled pictures of valid, for each
     checkpoint and for plain and TTA apart. No picture is scored at thresholds it took part in
@@ -88,46 +74,26 @@ def tta_evaluate(labels: Labels, predict: Predict, params: TtaEvaluateParams) ->
 
     Args:
         labels: what is known of each picture
-        predict: called once a split with its ids (with none where there is no split); what
-            checkpoints share is computed once there
+        views: what each checkpoint says of it
         params: section tta_evaluate
 
     Raises:
-        ValueError: probabilities have another shape than (1 + n_views, N, K).
+        ValueError: the views are of another task, other classes or other pictures than the labels.
     """
-    # valid, of which there may be no picture, stands for no split at all
-    splits = [split for split in labels.splits() if split != "train"] or ["valid"]
-    rows = pd.concat([_rows(labels, split) for split in splits], ignore_index=True)
-    views: dict[str, list[Floats]] = {}
-    for split in splits:
-        ids = labels.ids(split)
-        for name, array in predict(ids).items():
-            expected = (1 + params.n_views, len(ids), len(labels.classes))
-            if array.shape != expected:
-                raise ValueError(f"views of {name} on {split}: {array.shape}, not {expected}.")
-            views.setdefault(name, []).append(np.asarray(array, np.float64))
+    if (views.task, views.classes) != (labels.task, labels.classes):
+        raise ValueError("the views were predicted for another task or other classes.")
+    targets = pd.Series(labels.class_numbers(views.rows["id"].tolist()), dtype=object)
+    rows = views.rows.assign(targets=targets)
     average = mean_of_views if labels.task == "single_label" else mean_of_label_views
     predictions = {}
-    for name, parts in views.items():
-        joined = np.concatenate(parts, axis=1)  # along N
-        tta = average(joined, params.mean, params.plain_weight)
-        table = Predictions(labels.classes, rows, joined, tta, labels.task)
+    for name, said in views.probabilities.items():
+        tta = average(said, params.mean, params.plain_weight)
+        table = Predictions(labels.classes, rows, said, tta, labels.task)
         predictions[name] = _with_thresholds(table, params.thresholds)
     scores = {name: _scores_by_split(table, params) for name, table in predictions.items()}
-    final = list(predictions)[-1]  # what the recipe ends with
-    return Evaluation(
-        {"predictions" if name == final else name: table for name, table in predictions.items()},
-        {**scores[final], "checkpoints": scores},
-    )
-
-
-def _rows(labels: Labels, split: str) -> pd.DataFrame:
-    """Columns id, split, targets (class numbers, None where there is no label) of one split."""
-    ids = labels.ids(split)
-    targets = pd.Series(labels.class_numbers(ids), dtype=object)
-    # typed, as the columns of no rows would be anything
-    columns = {"id": pd.Series(ids, dtype=str), "split": pd.Series([split] * len(ids), dtype=str)}
-    return pd.DataFrame({**columns, "targets": targets})
+    final = views.final
+    named = {"predictions" if name == final else name: of for name, of in predictions.items()}
+    return Evaluation(named, {**scores[final], "checkpoints": scores})
 
 
 def _with_thresholds(predictions: Predictions, search: Search) -> Predictions:

@@ -53,7 +53,7 @@ class UnfreezeFinetuneParams(PhasesParams):
         ge=0,
         le=1000,
         description="ends of cycles of the last phase, the last ones, that are kept beside for "
-        "tta_evaluate.snapshots, 0 to 1,000; 0: none",
+        "predict_views.snapshots, 0 to 1,000; 0: none",
     )
 
 

@@ -9,9 +9,9 @@ from typing import Literal, Self
 import pandas as pd
 from pydantic import Field, model_validator
 
+from headstart.evaluation.predictions import Kind, Predictions
 from headstart.image_files.tree import BelowImages
 from headstart.pictures.rgb import PICTURE_SUFFIXES
-from headstart.prediction.predictions import Kind, Predictions
 from headstart.project.errors import HeadstartError
 from headstart.project.section import Section
 from headstart.reporting.submission import parse_sample, rows_of_files, rows_of_sample

@@ -88,6 +88,12 @@ def fine_tuned(metrics: Values) -> str:
     return f"{epochs}: {change}{', worse than before' if metrics['worse_than_start'] else ''}"
 
 
+def predicted(counts: Values) -> str:
+    """How many checkpoints said something of how many views and pictures."""
+    views = f"{_n(counts['n_views'], 'view')} of {_n(counts['n_pictures'], 'picture')}"
+    return f"{_n(counts['n_checkpoints'], 'checkpoint')} on {views}"
+
+
 def scored(metrics: Values) -> str:
     """The scores of the final checkpoint."""
     found = [

@@ -6,7 +6,7 @@ thresholds travel in the schema. Rows are sorted by (split, id) and joined by id
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from headstart.labels.labels import SPLITS
 from headstart.labels.task import Task
 from headstart.project.errors import HeadstartError
-from headstart.project.parquet import write_parquet
+from headstart.project.parquet import as_nested_lists, flat, write_parquet
 
 Floats = NDArray[np.float64]
 
@@ -84,15 +84,14 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
     keys = [(SPLITS.index(split), id_) for split, id_ in zip(table.split, table.id, strict=True)]
     if keys != sorted(set(keys)):
         raise ValueError(f"{path}: rows must be sorted by (split, id), each id once.")
-    # (1+V, N, K) -> (N, 1+V, K): a row of the file is a picture.
-    by_picture = predictions.views.swapaxes(0, 1)
     columns = {
         "id": pa.array(table.id.tolist(), pa.string()),
         "split": pa.array(table.split.tolist(), pa.string()),
         "targets": pa.array(table.targets.tolist(), pa.list_(pa.int64())),
-        "plain": _lists(predictions.views[0]),
-        "tta": _lists(predictions.tta),
-        "views": _nested(_lists(by_picture.reshape(-1, k)), len(predictions.views)),
+        "plain": as_nested_lists(predictions.views[0]),
+        "tta": as_nested_lists(predictions.tta),
+        # (1+V, N, K) -> (N, 1+V, K): a row of the file is a picture.
+        "views": as_nested_lists(predictions.views.swapaxes(0, 1)),
     }
     about: dict[str, object] = {
         "classes": list(predictions.classes),
@@ -117,31 +116,12 @@ def read_predictions(path: Path) -> Predictions:
     classes = tuple(json.loads(about["classes"]))
     shape = (len(table), 1 + json.loads(about["n_views"]), len(classes))  # (N, 1+V, K)
     rows = pd.DataFrame({name: table[name].to_pylist() for name in ("id", "split", "targets")})
-    views = _flat(table["views"]).reshape(shape).swapaxes(0, 1)
+    views = flat(table["views"]).reshape(shape).swapaxes(0, 1)
     return Predictions(
         classes,
         rows.astype({"id": str, "split": str, "targets": object}),
         views,
-        _flat(table["tta"]).reshape(shape[0], shape[2]),
+        flat(table["tta"]).reshape(shape[0], shape[2]),
         json.loads(about["task"]),
         {kind: tuple(values) for kind, values in json.loads(about["thresholds"]).items()},
     )
-
-
-def _lists(rows: Floats) -> pa.ListArray:
-    """(R, K) -> R lists of K, without a Python object a number."""
-    return _nested(pa.array(np.ascontiguousarray(rows).ravel(), pa.float64()), rows.shape[1])
-
-
-def _nested(values: pa.Array, size: int) -> pa.ListArray:
-    """Group consecutive values into lists of `size`."""
-    offsets: Sequence[int] = range(0, len(values) + 1, size)
-    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), values)
-
-
-def _flat(column: pa.ChunkedArray) -> Floats:
-    """Every number of a column of (nested) lists, in order."""
-    values = column.combine_chunks()
-    while pa.types.is_list(values.type):
-        values = values.flatten()
-    return np.asarray(values, np.float64)

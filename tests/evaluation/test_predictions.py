@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from headstart.prediction.predictions import Kind, Predictions, read_predictions, write_predictions
+from headstart.evaluation.predictions import Kind, Predictions, read_predictions, write_predictions
 
 
 def make(n_views: int = 2, splits: tuple[str, ...] = ("valid", "valid", "test")) -> Predictions:

@@ -1,0 +1,29 @@
+"""`4_checkpoints/model.safetensors`: the final network and the thresholds that were found for it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from headstart.evaluation.predictions import Kind
+from headstart.project.safetensors_file import write_safetensors
+
+
+def write_final_model(
+    path: Path,
+    checkpoint: Path,
+    about: Mapping[str, Any],
+    thresholds: Mapping[Kind, Sequence[float]],
+) -> None:
+    """Write the tensors of a checkpoint with new words about them; no tensor is read.
+
+    `headstart.network.checkpoints.write_checkpoint` would give the same bytes.
+
+    Args:
+        path: where to.
+        checkpoint: whose tensors.
+        about: CheckpointInfo as JSON values.
+        thresholds: of the K classes, for each kind of prediction; empty for single_label.
+    """
+    text = json.dumps({**about, "thresholds": thresholds}, sort_keys=True)
+    write_safetensors(path, checkpoint.read_bytes(), {"headstart": text})

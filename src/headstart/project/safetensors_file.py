@@ -1,0 +1,30 @@
+"""A safetensors file with the metadata of ours, without torch.
+
+The form: length of the header (8 bytes, little-endian), header (JSON), then the numbers.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from headstart.project.beside import written_beside
+
+
+def write_safetensors(path: Path, data: bytes, metadata: Mapping[str, str]) -> None:
+    """Write the tensors of `data` with `metadata`. The same gives the same bytes.
+
+    (safetensors itself writes metadata of several keys in an order that differs from run to run.)
+
+    Args:
+        path: where to.
+        data: the content of a safetensors file; its own metadata are left out.
+        metadata: by key.
+    """
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:end])
+    header.pop("__metadata__", None)
+    header["__metadata__"] = dict(sorted(metadata.items()))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # the numbers begin at a multiple of 8
+    with written_beside(path) as partial, partial.open("wb") as file:
+        file.writelines((len(text).to_bytes(8, "little"), text, memoryview(data)[end:]))

@@ -1,0 +1,64 @@
+"""What each checkpoint says of each view of valid and test: the plain one and augmented ones.
+
+Axis letters: V augmented views, N images, K classes.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from headstart.labels.labels import Labels
+from headstart.prediction.stored_views import Floats, StoredViews
+from headstart.project.section import Section
+
+Predict = Callable[[Sequence[str]], Mapping[str, Floats]]
+"""Ids of N pictures -> for each checkpoint, in the recipe's order, probabilities (1 + V, N, K),
+rows as the ids, plain view first."""
+
+
+class PredictViewsParams(Section):
+    """Section `predict_views`: what the networks are shown, and which networks."""
+
+    n_views: int = Field(
+        ge=0,
+        le=1000,
+        description="augmented views a picture beside the plain one, 0 to 1,000; 0: none",
+    )
+    snapshots: bool = Field(
+        description="whether the final prediction is the mean of the networks at the ends of cycles "
+        "(unfreeze_finetune.n_snapshots), a snapshot ensemble; costs a prediction each"
+    )
+    seed: int = Field(ge=0, description="of the augmented views, at least 0")
+
+
+def predict_views(labels: Labels, predict: Predict, params: PredictViewsParams) -> StoredViews:
+    """Predict the pictures of valid and test, labelled or not, with every checkpoint.
+
+    Where there is neither valid nor test, there are no rows.
+
+    Args:
+        labels: the split of each picture; what a picture means is not asked
+        predict: called once a split with its ids (with none where there is no split); what
+            checkpoints share is computed once there
+        params: section predict_views
+
+    Raises:
+        ValueError: probabilities have another shape than (1 + n_views, N, K).
+    """
+    # valid, of which there may be no picture, stands for no split at all
+    splits = [split for split in labels.splits() if split != "train"] or ["valid"]
+    found: dict[str, list[Floats]] = {}
+    for split in splits:
+        ids = labels.ids(split)
+        for name, array in predict(ids).items():
+            expected = (1 + params.n_views, len(ids), len(labels.classes))
+            if array.shape != expected:
+                raise ValueError(f"views of {name} on {split}: {array.shape}, not {expected}.")
+            found.setdefault(name, []).append(np.asarray(array, np.float64))
+    rows = [(picture, split) for split in splits for picture in labels.ids(split)]
+    # typed, as the columns of no rows would be anything
+    table = pd.DataFrame(rows, columns=["id", "split"]).astype(str)
+    joined = {name: np.concatenate(parts, axis=1) for name, parts in found.items()}  # along N
+    return StoredViews(labels.classes, labels.task, table, joined)
