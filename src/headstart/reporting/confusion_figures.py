@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from textwrap import wrap
 from typing import Any
 
@@ -140,20 +141,27 @@ def contact_sheet_figure(rows: Sequence[tuple[str, Sequence[Tile]]], title: str)
 
 
 def _fitted(caption: str) -> str:
-    """The caption with what is left out of the middle of each line that is wider than a picture."""
+    """The caption; a line that is wider than a picture lacks its middle."""
+    return "\n".join(map(_fitted_line, caption.split("\n")))
+
+
+def _fitted_line(line: str) -> str:
+    kept, n = line, len(line)
+    while n > 2 and sum(map(_advance, kept)) > PICTURE:
+        n -= 1
+        kept = f"{line[: n // 2]}…{line[len(line) - n // 2 :]}"
+    return kept
+
+
+@cache
+def _advance(character: str) -> float:
+    """How far a character of a caption moves the next one to the right, in inches."""
     font = FontProperties(size=SMALL)
-
-    def width(text: str) -> float:
-        return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]) / 72
-
-    def fitted(line: str) -> str:
-        kept, n = line, len(line)
-        while n > 2 and width(kept) > PICTURE:
-            n -= 1
-            kept = f"{line[: n // 2]}…{line[len(line) - n // 2 :]}"
-        return kept
-
-    return "\n".join(map(fitted, caption.split("\n")))
+    between, beside = (
+        text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]
+        for text in (f"x{character}x", "xx")
+    )
+    return float(between - beside) / 72
 
 
 def _short(text: str, n: int) -> str:
