@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 N_MISSES = 5
 """So many looks in a row must agree that an experiment, or every worker, is gone: one look may fall
-between two states of the queue, or a busy worker may not answer it."""
+between two states of the queue, or come before a worker has started."""
 
 SUCCESS, FAILED, QUEUED, RUNNING = "Success", "Failed", "Queued", "Running"
 
