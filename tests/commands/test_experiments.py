@@ -147,8 +147,7 @@ def test_a_setting_that_dvc_refuses_leaves_nothing_queued(project: Path) -> None
     commit()
     result = headstart("seeds", "2", "-S", "resize.qualiti=20")
     assert result.exit_code == 1 and "resize.qualiti" in result.output, result.output
-    status = run(sys.executable, "-m", "dvc", "queue", "status")
-    assert "No experiment tasks" in status and experiments() == []
+    assert ExperimentQueue(project).status() == QueueStatus({}, 0) and experiments() == []
 
 
 class FakeQueue(ExperimentQueue):
@@ -306,11 +305,25 @@ def test_waiting_outlives_a_look_that_fails_and_starts_workers_that_are_gone(
     assert started == [3] * 4
 
 
+def test_what_waits_in_the_queue_is_read_from_dvc(project: Path) -> None:
+    commit()
+    queue = ExperimentQueue(project)
+    for name in ("mine", "yours"):
+        queue.add(name, ["resize.quality=20"])
+    assert queue.status() == QueueStatus({"mine": "Queued", "yours": "Queued"}, 0)
+    queue.remove(["mine"])
+    assert queue.status() == QueueStatus({"yours": "Queued"}, 0)
+
+
+def test_a_queue_that_dvc_cannot_read_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(QueueError, match="is not readable: you are not inside of a DVC repository"):
+        ExperimentQueue(tmp_path).status()
+
+
 def test_a_worker_too_busy_to_answer_dvc_is_no_dead_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said = "Task Name Created Status\nabc a 01:00 Running\n\nWorker status: 0 active, 0 idle\n"
-    monkeypatch.setattr(ExperimentQueue, "_dvc", lambda *_: said)
+    monkeypatch.setattr(ExperimentQueue, "_states", lambda _: {"a": "Running"})
     queue, records = ExperimentQueue(tmp_path), tmp_path / ".dvc/tmp/exps/celery"
     records.mkdir(parents=True)
     (records / "half-written.json").write_text("{")
@@ -343,7 +356,7 @@ def test_ctrl_c_waits_for_the_dvc_that_holds_the_workspace(
     script.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(script))
     with pytest.raises(KeyboardInterrupt):
-        ExperimentQueue(tmp_path).status()
+        ExperimentQueue(tmp_path).start(1)
     assert done.exists()
 
 

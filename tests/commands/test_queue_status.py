@@ -1,31 +1,8 @@
-"""What `dvc queue status` prints, and when a group of experiments has ended."""
+"""When a group of experiments has ended."""
 
 import pytest
 
-from headstart.commands.queue_status import N_MISSES, QueueStatus, Watch, parse_status
-
-TEXT = """\
-Task     Name          Created       Status
-0c6e6a8  seed-1-a      10:35 PM      Running
-1a2b3c4                10:34 PM      Queued
-5d6e7f8  mine          Jan 02, 2026  Failed
-9a8b7c6  seed-0-a      10:33 PM      Running
-9a8b7c6  seed-0-a      10:33 PM      Success
-
-Worker status: 1 active, 2 idle
-"""
-
-
-def test_the_last_state_of_every_experiment_with_a_name_is_read() -> None:
-    status = parse_status(TEXT)
-    states = {name: status.experiments.get(name) for name in ("seed-1-a", "mine", "seed-0-a")}
-    assert states == {"seed-1-a": "Running", "mine": "Failed", "seed-0-a": "Success"}
-    assert status.n_workers == 3
-
-
-def test_an_empty_queue() -> None:
-    text = "No experiment tasks in the queue.\n\nWorker status: 0 active, 0 idle\n"
-    assert parse_status(text) == QueueStatus({}, 0)
+from headstart.commands.queue_status import N_MISSES, QueueStatus, Watch
 
 
 def looks(watch: Watch, n: int, n_workers: int, **experiments: str) -> list[bool]:

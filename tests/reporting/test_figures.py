@@ -10,7 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from headstart.reporting.confusion_figures import (
+    GAP,
     N_CLASSES_ON_A_SHEET,
+    PICTURE,
     Tile,
     confusion_figure,
     contact_sheet_figure,
@@ -120,3 +122,17 @@ def test_a_contact_sheet_of_very_many_classes_says_how_many_it_leaves_out() -> N
     figure = contact_sheet_figure(rows, "Most wrong")
     assert sum(len(axes.images) for axes in figure.axes) == N_CLASSES_ON_A_SHEET
     assert "And 3 more classes." in texts(figure)
+
+
+def test_captions_that_are_wider_than_their_picture_lack_their_middle() -> None:
+    pixels = np.zeros((4, 6, 3), np.uint8)
+    names = [f"→ {'W' * 40} 0.83", f"{'i' * 30} 0.5"]
+    tiles = [Tile(pixels, f"{name}\nx.jpg", True) for name in names]
+    figure = contact_sheet_figure([("", tiles)], "Most wrong")
+    figure.draw_without_rendering()
+    shown = {text.get_text(): text for text in figure.axes[0].texts if "\n" in text.get_text()}
+    wide, narrow = shown
+    assert wide.startswith("→ W") and "…" in wide and wide.endswith("W 0.83\nx.jpg")
+    assert narrow == f"{names[1]}\nx.jpg"
+    column = (PICTURE + GAP) * figure.dpi
+    assert column / 2 < shown[wide].get_window_extent().width < column

@@ -7,26 +7,26 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import psutil
 
-from headstart.commands.queue_status import N_MISSES, QueueStatus, Watch, parse_status
+from headstart.commands.queue_status import N_MISSES, QueueStatus, Watch
 from headstart.project.errors import HeadstartError
 from headstart.tracking.state import numbers
 
 N_LOG_LINES = 30
 """Lines that a message shows of what a command printed, the last ones."""
 POLL_S = (2.0, 20.0)
-"""Shortest and longest pause between two looks at the queue; one takes 0.7 s of a core."""
+"""Shortest and longest pause between two looks at the queue. N_MISSES of them must be longer than a
+worker takes to start on a busy machine."""
 
 N_STARTS = 3
 """Times that workers are started again before it is an error that none is there."""
 
 
 class QueueError(HeadstartError):
-    """DVC or git refuses a command."""
+    """DVC or git refuses a command, or the queue is not readable."""
 
 
 class ExperimentQueue:
@@ -51,16 +51,31 @@ class ExperimentQueue:
         self._dvc("queue", "start", "-j", str(n_jobs))
 
     def status(self) -> QueueStatus:
-        """Look at the queue.
+        """Look at the queue."""
+        return QueueStatus(self._states(), self._n_workers())
 
-        A worker on a busy machine answers no question of DVC's for minutes, and DVC then counts it as
-        gone; its process tells better.
+    def _states(self) -> dict[str, str]:
+        """Name -> state, of every experiment in the queue.
+
+        By DVC's Python interface: `dvc queue status` of DVC 3.67.1 prints these values for people only.
+        `dvc exp show --json` has the states too, but of experiments on the current commit alone, and it
+        reads params, metrics and outs of all of them each time.
         """
-        seen = parse_status(self._dvc("queue", "status"))
-        return replace(seen, n_workers=max(seen.n_workers, self._n_worker_processes()))
+        from dvc.repo import Repo
 
-    def _n_worker_processes(self) -> int:
-        """Living processes among those that DVC's records of its workers name."""
+        try:
+            with Repo(str(self.root)) as repo:
+                tasks = repo.experiments.celery_queue.status()
+        except Exception as error:  # a record that is half written, or gone, fails in many ways
+            raise QueueError(f"DVC's queue in {self.root} is not readable: {error}") from error
+        # one that ends during the look is listed twice, its last state last
+        return {task["name"]: task["status"] for task in tasks if task["name"]}
+
+    def _n_workers(self) -> int:
+        """Living processes among those that DVC's records of its workers name.
+
+        DVC itself asks the workers, and one on a busy machine does not answer for minutes.
+        """
         n_alive = 0
         for record in (self.root / ".dvc/tmp/exps/celery").glob("*.json"):
             try:

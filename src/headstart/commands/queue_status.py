@@ -1,13 +1,12 @@
 """What looks at DVC's queue of experiments tell: what waits, what runs, what has ended and how."""
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 N_MISSES = 5
 """So many looks in a row must agree that an experiment, or every worker, is gone: one look may fall
-between two states of the queue, or a busy worker may not answer it."""
+between two states of the queue, or come before a worker has started."""
 
 SUCCESS, FAILED, QUEUED, RUNNING = "Success", "Failed", "Queued", "Running"
 
@@ -23,16 +22,6 @@ class QueueStatus:
 
     experiments: dict[str, str]
     n_workers: int
-
-
-def parse_status(text: str) -> QueueStatus:
-    """Read what `dvc queue status` prints: a line an experiment (task, name, time, status)."""
-    states = (SUCCESS, FAILED, QUEUED, RUNNING)
-    lines = [line.split() for line in text.splitlines()]
-    # one that ends during the look is listed twice, its last state last
-    experiments = {line[1]: line[-1] for line in lines if len(line) > 3 and line[-1] in states}
-    workers = re.search(r"^Worker status: (\d+) active, (\d+) idle", text, re.M)
-    return QueueStatus(experiments, sum(map(int, workers.groups())) if workers else 0)
 
 
 class Watch:

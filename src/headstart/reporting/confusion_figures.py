@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from textwrap import wrap
 from typing import Any
 
 import numpy as np
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
 from numpy.typing import NDArray
 
 from headstart.scores.metrics import Ints
@@ -18,6 +21,8 @@ N_CLASSES_WITH_NUMBERS = 60
 N_CLASSES_ON_A_SHEET = 120
 HEADING, SIDE, PICTURE, GAP, CAPTION_LINE, NOTE_LINE = 0.4, 0.4, 1.65, 0.1, 0.145, 0.18
 """Of a contact sheet, in inches."""
+SMALL = 8
+"""Size of the captions, in points."""
 
 GREEN, RED, INK, GREY = "#276749", "#c53030", "#1a202c", "#718096"
 
@@ -126,11 +131,37 @@ def contact_sheet_figure(rows: Sequence[tuple[str, Sequence[Tile]]], title: str)
             extent = (left, left + w * scale, top + h * scale, top)
             axes.imshow(tile.pixels, extent=extent, aspect="auto")
             colour = GREEN if tile.good else RED
-            write(left, top - 0.04, tile.caption, va="bottom", fontsize=8, color=colour)
+            write(
+                left, top - 0.04, _fitted(tile.caption), va="bottom", fontsize=SMALL, color=colour
+            )
     for i, line in enumerate(lines):
         write(0.1, below + NOTE_LINE * i, line, va="top", color=GREY, fontsize=9)
     axes.set(xlim=(0, width), ylim=(height, 0))  # imshow sets its own
     return figure
+
+
+def _fitted(caption: str) -> str:
+    """The caption; a line that is wider than a picture lacks its middle."""
+    return "\n".join(map(_fitted_line, caption.split("\n")))
+
+
+def _fitted_line(line: str) -> str:
+    kept, n = line, len(line)
+    while n > 2 and sum(map(_advance, kept)) > PICTURE:
+        n -= 1
+        kept = f"{line[: n // 2]}…{line[len(line) - n // 2 :]}"
+    return kept
+
+
+@cache
+def _advance(character: str) -> float:
+    """How far a character of a caption moves the next one to the right, in inches."""
+    font = FontProperties(size=SMALL)
+    between, beside = (
+        text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]
+        for text in (f"x{character}x", "xx")
+    )
+    return float(between - beside) / 72
 
 
 def _short(text: str, n: int) -> str:

@@ -7,27 +7,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from headstart.reporting.confusion import Pick
-from headstart.reporting.confusion_page import top_of_page
-from headstart.reporting.html_page import html_page, image, photos, section
-from headstart.reporting.label_grids import LABEL_STYLE, absent_labels, label_table
-from headstart.reporting.score_tables import Scores, html_table, splits_of
-
-LABELS = (
-    "Above, the pictures that have the label: found or missed. Below, those that do not: given it "
-    "in excess, or not. The fuller the red, the larger the share of what is missed, or of what is "
-    "said wrongly. Precision: share of those given the label that have it; recall: share of those "
-    "that have it that were given it."
-)
-OWN_THRESHOLDS = (
-    " The counts are those of valid at thresholds found on valid; its precision, recall and F2 are "
-    "decided at thresholds found without the picture, so they can differ."
-)
-MISSED_FOR = (
-    "A label that was found counts on the diagonal. One that was missed counts in its row against "
-    "each label that its picture was given in excess, or in the last column where there was none. "
-    "One in excess where nothing was missed counts in the last row. The colour is the share of "
-    "the row."
-)
+from headstart.reporting.confusion_page import shared_values
+from headstart.reporting.html_page import html_page
+from headstart.reporting.label_grids import absent_labels, label_rows
+from headstart.reporting.score_tables import Scores, splits_of
 
 MISSED = (
     "Pictures that have the label and were not given it, lowest probability first; then those that "
@@ -80,29 +63,12 @@ def label_page(
         tables: the 2 x 2 table of each label, as two_by_two_tables
         reported_on: what summary, matrix, pairs, sheets and tables are of
     """
-    top = top_of_page(scores, summary, "multi_label")
-    if not splits_of(scores):
-        return html_page("Confusion report", top)
-    shown = pairs.assign(share=[f"{share:.1%}" for share in pairs["share"]])
-    shown.columns = pd.Index(["missed", "said instead", "count", "share"])
-    searched = reported_on.split == "valid" and "valid" in splits_of(scores)
-    own = OWN_THRESHOLDS if searched else ""
-    parts = [
-        *top,
-        section(
-            "Label by label",
-            f"{LABELS}{own} {absent_labels(scores)}".rstrip(),
-            label_table(tables, scores, reported_on.split, reported_on.kind),
-        ),
-        '<div class="row"><div>',
-        section("What is missed for what", MISSED_FOR, image(matrix)),
-        "</div><div>",
-        section(
-            "Most confused pairs",
-            "Share: of the row of the matrix." if len(pairs) else "None.",
-            html_table(shown) if len(pairs) else "",
-        ),
-        "</div></div>",
-        *(section(heading, text, photos(sheet)) for heading, text, sheet in sheets),
-    ]
-    return html_page("Confusion report", parts, LABEL_STYLE)
+    split = reported_on.split
+    return html_page(
+        "multi_label.html",
+        **shared_values(scores, summary, "multi_label", matrix, pairs, sheets),
+        split=split,
+        labels=label_rows(tables, scores, reported_on.kind),
+        searched_thresholds=split == "valid" and "valid" in splits_of(scores),
+        absent=absent_labels(scores),
+    )

@@ -1,10 +1,7 @@
-"""The scores of metrics/tta_evaluate.json as cards and tables of HTML; every name is escaped."""
+"""The scores of metrics/tta_evaluate.json as text, for the cards and tables of a page."""
 
 from collections.abc import Mapping
-from html import escape
-from typing import Any
-
-import pandas as pd
+from typing import Any, NamedTuple
 
 from headstart.labels.task import Task
 
@@ -34,79 +31,103 @@ COLUMNS: dict[Task, list[tuple[str, str, str, str]]] = {
 """Of the checkpoints' table: heading, plain or tta, key, form."""
 
 
+class Number(NamedTuple):
+    """A number and its interval; both empty where there is no such number."""
+
+    value: str = ""
+    interval: str = ""
+
+
+class Card(NamedTuple):
+    """The main score of one split and kind of prediction.
+
+    Attributes:
+        of: the score where it is not accuracy, the split and the view.
+        value: the score.
+        interval: its confidence interval.
+        n_pictures: that were scored.
+        claimed: multi_label: what the search for thresholds claims on its own pictures, else empty.
+    """
+
+    of: str
+    value: str
+    interval: str
+    n_pictures: int
+    claimed: str
+
+
+class ScoreRow(NamedTuple):
+    """Scores of one checkpoint or of one class."""
+
+    name: str
+    scores: list[Number]
+
+
 def splits_of(scores: Scores) -> list[str]:
     """Of valid and test, those that have scores."""
     return [split for split in ("valid", "test") if split in scores]
 
 
-def score_cards(scores: Scores, task: Task) -> str:
-    """A card a split and kind of prediction: the main score, its interval, the pictures."""
-    kinds = [(split, kind) for split in splits_of(scores) for kind in ("plain", "tta")]
-    cards = "".join(_card(scores[split][kind], split, kind, task) for split, kind in kinds)
-    return f'<div class="cards">{cards}</div>'
+def score_cards(scores: Scores, task: Task) -> list[Card]:
+    """A card a split and kind of prediction."""
+    return [_card(scores[split][kind], split, kind, task) for split, kind in _columns(scores)]
 
 
-def checkpoint_table(scores: Scores, task: Task) -> str:
-    """A row a checkpoint, four columns a split; the last one, which is the final one, in bold."""
-    checkpoints, splits, columns = scores.get("checkpoints", {}), splits_of(scores), COLUMNS[task]
-    top = "".join(f'<th colspan="{len(columns)}">{split}</th>' for split in splits)
-    heads = "".join(f"<th>{head}</th>" for _ in splits for head, *_ in columns)
-    rows = [f"<tr><th></th>{top}</tr>", f"<tr><th>checkpoint</th>{heads}</tr>"]
-    for name, of_name in checkpoints.items():
-        cells = [
-            _score_cell(of_name[split][kind], key, form)
-            for split in splits
-            for _, kind, key, form in columns
-        ]
-        chosen = ' class="chosen"' if name == list(checkpoints)[-1] else ""
-        rows.append(f"<tr{chosen}><td>{escape(name)}</td>{''.join(cells)}</tr>")
-    return f"<table>{''.join(rows)}</table>" if checkpoints else ""
+def checkpoint_rows(scores: Scores, task: Task) -> list[ScoreRow]:
+    """A row a checkpoint, the final one last: the COLUMNS of each split."""
+    return [
+        ScoreRow(
+            name,
+            [
+                _score(of_name[split][kind], key, form)
+                for split in splits_of(scores)
+                for _, kind, key, form in COLUMNS[task]
+            ],
+        )
+        for name, of_name in scores.get("checkpoints", {}).items()
+    ]
 
 
-def recall_table(scores: Scores) -> str:
-    """A row a class, two columns a split; an empty cell where a split lacks the class."""
-    columns = [(split, kind) for split in splits_of(scores) for kind in ("plain", "tta")]
-    heads = "".join(f"<th>{split} {_view(kind)}</th>" for split, kind in columns)
-    rows = [f"<tr><th>class</th>{heads}</tr>"]
-    for name in sorted({name for split, kind in columns for name in scores[split][kind]["recall"]}):
-        cells = [share_cell(scores[split][kind], "recall", name) for split, kind in columns]
-        rows.append(f"<tr><td>{escape(name)}</td>{''.join(cells)}</tr>")
-    return f"<table>{''.join(rows)}</table>" if columns else ""
+def recall_heads(scores: Scores) -> list[str]:
+    """Split and kind of prediction of each column of recall_rows."""
+    return [f"{split} {_view(kind)}" for split, kind in _columns(scores)]
 
 
-def share_cell(values: Scores, key: str, name: str) -> str:
-    """Share of one class with its interval; empty where it is undefined."""
+def recall_rows(scores: Scores) -> list[ScoreRow]:
+    """A row a class; nothing where a split lacks the class."""
+    values = [scores[split][kind] for split, kind in _columns(scores)]
+    names = sorted({name for of_one in values for name in of_one["recall"]})
+    return [ScoreRow(name, [share(of_one, "recall", name) for of_one in values]) for name in names]
+
+
+def share(values: Scores, key: str, name: str) -> Number:
+    """Share of one class with its interval; nothing where it is undefined."""
     if name not in values[key]:
-        return "<td></td>"
+        return Number()
     low, high = values[f"{key}_ci_low"][name], values[f"{key}_ci_high"][name]
-    return f"<td>{values[key][name]:.1%}<small>{low:.1%} – {high:.1%}</small></td>"
+    return Number(f"{values[key][name]:.1%}", f"{low:.1%} – {high:.1%}")
 
 
-def html_table(table: pd.DataFrame) -> str:
-    """Headings and cells as they are, escaped."""
-    rows = [table.columns.tolist(), *table.to_numpy(object).tolist()]
-    cells = [[escape(str(value)) for value in row] for row in rows]
-    head, *body = cells
-    lines = ["".join(f"<td>{value}</td>" for value in row) for row in body]
-    top = "".join(f"<th>{value}</th>" for value in head)
-    return f"<table><tr>{top}</tr>{''.join(f'<tr>{line}</tr>' for line in lines)}</table>"
+def _columns(scores: Scores) -> list[tuple[str, str]]:
+    return [(split, kind) for split in splits_of(scores) for kind in ("plain", "tta")]
 
 
-def _card(values: Scores, split: str, kind: str, task: Task) -> str:
+def _card(values: Scores, split: str, kind: str, task: Task) -> Card:
     before, key, form, form_of_ends = CARD[task]
-    interval = _interval(values, key, form_of_ends)
     claim = values.get(f"{key}_claimed")
-    more = "" if claim is None else f"<br><small>the search claims {claim:{form}}</small>"
-    return (
-        f'<div class="card">{before}{split}, {_view(kind)}<b>{values[key]:{form}}</b>'
-        f"<small>{interval} of {values['n_pictures']}</small>{more}</div>"
+    return Card(
+        of=f"{before}{split}, {_view(kind)}",
+        value=f"{values[key]:{form}}",
+        interval=_interval(values, key, form_of_ends),
+        n_pictures=values["n_pictures"],
+        claimed="" if claim is None else f"{claim:{form}}",
     )
 
 
-def _score_cell(values: Scores, key: str, form: str) -> str:
+def _score(values: Scores, key: str, form: str) -> Number:
     if key not in values:
-        return "<td></td>"
-    return f"<td>{values[key]:{form}}<small>{_interval(values, key, form)}</small></td>"
+        return Number()
+    return Number(f"{values[key]:{form}}", _interval(values, key, form))
 
 
 def _interval(values: Scores, key: str, form: str) -> str:

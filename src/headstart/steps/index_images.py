@@ -1,7 +1,7 @@
 """Find out what each picture is and what it means, and what is wrong with any of them."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import PurePosixPath
 from typing import Literal, NamedTuple, Self
@@ -12,7 +12,14 @@ from pydantic import Field, model_validator
 from headstart.image_files.tree import BelowImages
 from headstart.indexing.index import Index
 from headstart.indexing.label_table import parse_table
-from headstart.indexing.labelling import Meanings, Problem, agreed, from_folders, from_table
+from headstart.indexing.labelling import (
+    Meaning,
+    Meanings,
+    Problem,
+    agreed,
+    from_folders,
+    from_table,
+)
 from headstart.indexing.splits import SplitRule, assign
 from headstart.kept.once import Known, NothingKnown
 from headstart.labels.labels import Labels
@@ -140,52 +147,65 @@ def index_images(
     known, conflicts = agreed(copies, meanings)
     rule = SplitRule(params.valid_frac, params.test_frac, params.seed, params.n_folds, params.fold)
     known = assign(known, params.n_max_per_class, rule)
-    classes = tuple(
-        sorted({c for said in known.values() if said.split == "train" for c in said.labels or ()})
-    )
-    unseen = {i: sorted(set(said.labels or ()) - set(classes)) for i, said in known.items()}
+    classes = tuple(sorted({label for said in _of_train(known) for label in said.labels or ()}))
+    unseen = _not_in_train(known, classes)
     problems += conflicts + [
-        Problem(
-            path, "label_not_in_train", f"{known[i].split} has {', '.join(names)}, train has not"
-        )
-        for i, names in unseen.items()
-        for path in copies[i]
-        if names
+        Problem(path, "label_not_in_train", detail)
+        for picture, detail in unseen.items()
+        for path in copies[picture]
     ]
     problems.sort()
     if problems and params.on_problem == "stop":
         raise IndexImagesError(_all_in_one(problems))
-    kept = sorted(i for i in known if not unseen[i])
-    n_train = sum(known[i].split == "train" and known[i].labels is not None for i in kept)
+    kept = {picture: said for picture, said in sorted(known.items()) if picture not in unseen}
+    n_train = sum(said.labels is not None for said in _of_train(kept))
     if len(classes) < 2 or n_train < 2:  # batch norm cannot train on a single picture
         raise IndexImagesError(
             f"train has {n_train} pictures of {len(classes)} classes ({', '.join(classes)}), "
             f"at least 2 of each are needed ({len(paths)} pictures were found, "
             f"{len(problems)} problems)."
         )
-    pictures = pd.DataFrame(
-        {
-            "id": kept,
-            "paths": [copies[i] for i in kept],
-            "width": [sizes[i][0] for i in kept],
-            "height": [sizes[i][1] for i in kept],
-        }
-    )
-    table = pd.DataFrame(
-        {
-            "id": kept,
-            "labels": [_list(known[i].labels) for i in kept],
-            "split": [known[i].split for i in kept],
-            "group": kept,  # no picture is known to belong with another
-        }
-    )
-    labels = Labels(table, classes, params.task)
+    labels = Labels(_label_table(kept), classes, params.task)
     return Index(
-        pictures,
+        _picture_table(kept, copies, sizes),
         labels,
         pd.DataFrame(problems, columns=list(Problem._fields)),
         n_ignored=len(files) - len(paths),
         notes=_notes(labels, params),
+    )
+
+
+def _of_train(known: Mapping[str, Meaning]) -> list[Meaning]:
+    return [said for said in known.values() if said.split == "train"]
+
+
+def _not_in_train(known: Mapping[str, Meaning], classes: Sequence[str]) -> dict[str, str]:
+    """Of each picture with labels beside `classes`, those of train: a phrase that names them."""
+    beside = {i: sorted(set(said.labels or ()) - set(classes)) for i, said in known.items()}
+    return {
+        i: f"{known[i].split} has {', '.join(names)}, train has not"
+        for i, names in beside.items()
+        if names
+    }
+
+
+def _picture_table(
+    ids: Iterable[str], copies: Mapping[str, list[str]], sizes: Mapping[str, tuple[int, int]]
+) -> pd.DataFrame:
+    """What each picture is: a row an id, as `Index.pictures`."""
+    rows = [(picture, copies[picture], *sizes[picture]) for picture in ids]
+    return pd.DataFrame(rows, columns=["id", "paths", "width", "height"])
+
+
+def _label_table(known: Mapping[str, Meaning]) -> pd.DataFrame:
+    """What each picture means: a row an id, as `Labels.table`."""
+    return pd.DataFrame(
+        {
+            "id": list(known),
+            "labels": [None if s.labels is None else list(s.labels) for s in known.values()],
+            "split": [said.split for said in known.values()],
+            "group": list(known),  # no picture is known to belong with another
+        }
     )
 
 
@@ -248,10 +268,6 @@ def _all_in_one(problems: Sequence[Problem]) -> str:
         f"{len(problems)} problems with the pictures ({kinds}):\n" + "\n".join(lines) + "\n"
         "Mend them in dataset.source, or let index_images.on_problem be set_aside."
     )
-
-
-def _list(labels: tuple[str, ...] | None) -> list[str] | None:
-    return None if labels is None else list(labels)
 
 
 def _suffix(path: str) -> str:

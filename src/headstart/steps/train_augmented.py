@@ -1,9 +1,11 @@
 """Continue the head on augmented views, with SGDR."""
 
 import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Self
 
+import torch
 from pydantic import model_validator
 
 from headstart.activations.stored import SizedActivations
@@ -107,46 +109,33 @@ def train_augmented(
     weights = views.first().manifest.weights
     if start.info.weights != weights or start.info.classes != labels.classes:
         raise CheckpointError("the head was trained on another backbone, or for other classes.")
-    keys = [f"train_augmented.phases.{number}.size_px" for number in range(len(params.phases))]
     sizes = [
-        views.at(phase.size_px, key).manifest.size_px
-        for phase, key in zip(params.phases, keys, strict=True)
+        views.at(phase.size_px, f"train_augmented.phases.{number}.size_px").manifest.size_px
+        for number, phase in enumerate(params.phases)
     ]
     for sentence in params.repeated_views(len(views.first().features), views.full_px):
         warnings.warn(sentence, stacklevel=2)
-    epochs = params.epochs_by_size(views.full_px)
-    train, valid = labels.labelled("train"), labels.labelled("valid")
     head = restore_head(start.part("head"), start.info.dropout)
-    targets = labels.targets(train)
+    targets = labels.targets(labels.labelled("train"))
     balance = balanced(labels.task, targets, len(labels.classes), sampling)
-    device = compute.device
+    epochs = params.epochs_by_size(views.full_px)
+    sources = _sources(views, plain, labels, epochs, compute.device)
     material = {
-        size: cached_material(
-            head,
-            FeatureSource(
-                views.by_size[size].of(train),
-                targets,
-                device,
-                views_of_epochs(epochs[size], len(views.by_size[size].features)),
-            ),
-            FeatureSource(plain.by_size[size].of(valid), labels.targets(valid), device),
-            balance[1],
-        )
-        for size in set(sizes)
+        size: cached_material(head, of_train, of_valid, balance[1])
+        for size, (of_train, of_valid) in sources.items()
     }
-    trainer = head_trainer(head, optimizer, balance, params.seed, device, report)
-    result = trainer.fit(
-        [
-            replace(
-                scheduled(
-                    head_phase(head, float(phase.lr), optimizer, material[size]), phase, optimizer
-                ),
-                lr_key=f"train_augmented.phases.{number}.lr",
-                remedy="Set a lower one, such as that of train_head.",
-            )
-            for number, (phase, size) in enumerate(zip(params.phases, sizes, strict=True))
-        ]
-    )
+    phases = [
+        replace(
+            scheduled(
+                head_phase(head, float(phase.lr), optimizer, material[size]), phase, optimizer
+            ),
+            lr_key=f"train_augmented.phases.{number}.lr",
+            remedy="Set a lower one, such as that of train_head.",
+        )
+        for number, (phase, size) in enumerate(zip(params.phases, sizes, strict=True))
+    ]
+    trainer = head_trainer(head, optimizer, balance, params.seed, compute.device, report)
+    result = trainer.fit(phases)
     shown = plain.by_size[sizes[-1]].manifest
     info = start.info.model_copy(
         update={
@@ -163,3 +152,24 @@ def train_augmented(
         epochs=result.table(),
         metrics=result.metrics(labels.task),
     )
+
+
+def _sources(
+    views: SizedActivations,
+    plain: SizedActivations,
+    labels: Labels,
+    epochs: Mapping[int, Sequence[int]],
+    device: torch.device,
+) -> dict[int, tuple[FeatureSource, FeatureSource]]:
+    """Of each size in px: views of train, one an epoch of this size, and the plain view of valid."""
+    train, valid = labels.labelled("train"), labels.labelled("valid")
+    of_train, of_valid = labels.targets(train), labels.targets(valid)
+    sources = {}
+    for size, of_size in epochs.items():
+        cached = views.by_size[size]
+        view_of = views_of_epochs(of_size, len(cached.features))
+        sources[size] = (
+            FeatureSource(cached.of(train), of_train, device, view_of),
+            FeatureSource(plain.by_size[size].of(valid), of_valid, device),
+        )
+    return sources

@@ -1,11 +1,12 @@
 """Train the course's head on cached activations of the plain view."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from pydantic import Field
 from torch import nn
 
-from headstart.activations.stored import SizedActivations
+from headstart.activations.stored import Manifest, SizedActivations
 from headstart.backbone.device import Compute
 from headstart.backbone.seeding import torch_seed
 from headstart.labels.labels import Labels
@@ -86,31 +87,42 @@ def train_head(
         metrics["balance"] = balance_effect(
             head, plain, of_valid, labels.classes, Objective(labels.task)
         )
-    manifest = cached.manifest
-    info = CheckpointInfo(
+    sections: dict[str, Section] = {
+        "train_head": params,
+        "optimizer_head": optimizer,
+        "sampling": sampling,
+    }
+    info = _trained(cached.manifest, activations.full_px, labels, head_params, sections)
+    return Training(
+        checkpoint=Checkpoint(info=info, tensors=named_tensors("head", head.state_dict())),
+        epochs=result.table(),
+        metrics=metrics,
+    )
+
+
+def _trained(
+    manifest: Manifest,
+    full_px: int,
+    labels: Labels,
+    head: HeadParams,
+    sections: Mapping[str, Section],
+) -> CheckpointInfo:
+    """What a head says about itself that was trained on activations with this manifest."""
+    return CheckpointInfo(
         kind="head",
         architecture=manifest.architecture,
         weights=manifest.weights,
         mean=manifest.mean,
         std=manifest.std,
         size_px=manifest.size_px,
-        full_px=activations.full_px,
+        full_px=full_px,
         frame=manifest.frame,
         preprocessing=manifest.preprocessing,
         precision=manifest.precision,
         classes=labels.classes,
         task=labels.task,
-        hidden_units=head_params.hidden_units,
-        dropout=head_params.dropout,
-        params={
-            "train_head": params.model_dump(),
-            "optimizer_head": optimizer.model_dump(),
-            "sampling": sampling.model_dump(),
-        },
+        hidden_units=head.hidden_units,
+        dropout=head.dropout,
+        params={name: section.model_dump() for name, section in sections.items()},
         history=("train-head",),
-    )
-    return Training(
-        checkpoint=Checkpoint(info=info, tensors=named_tensors("head", head.state_dict())),
-        epochs=result.table(),
-        metrics=metrics,
     )

@@ -1,6 +1,6 @@
 """Unfreeze and fine-tune the network with differential rates and SGDR."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Literal, NamedTuple
 
@@ -9,19 +9,22 @@ from pydantic import Field
 from torch import Tensor
 
 from headstart.backbone.backbone import Backbone
+from headstart.backbone.device import Compute
 from headstart.backbone.sizes import px
 from headstart.labels.labels import Labels
-from headstart.network.checkpoints import Checkpoint, Training
-from headstart.network.network import join
+from headstart.network.checkpoints import Checkpoint, CheckpointInfo, Training
+from headstart.network.network import Network, join
 from headstart.network.objective import Scores
 from headstart.project.report import Report
-from headstart.training.fit import Material, Trainer
+from headstart.project.section import Section
+from headstart.training.fit import Material, Phase, Trainer
 from headstart.training.gradients import gradient_cosine, require_right_gradients
 from headstart.training.layer_groups import first_group
 from headstart.training.lr_curve import Suggestion
 from headstart.training.outcome import StopRule
 from headstart.training.phases import (
     FinetuneOptimizerParams,
+    PhaseParams,
     PhasesParams,
     lower,
     network_phase,
@@ -127,42 +130,22 @@ def unfreeze_finetune(
         for number, (phase, lr, size) in enumerate(zip(params.phases, rates, sizes, strict=True))
     ]
     if backbone.compute.training_dtype != torch.float32:
-        cosine = gradient_cosine(
-            network,
-            lambda copy: set_mode(
-                copy, first_group(params.phases[0].trainable, optimizer.n_groups), optimizer
-            ),
-            next(trainer.batches(phases[0].material.source, epoch=0)),
-            objective.loss,
-            backbone.compute,
-        )
-        require_right_gradients(cosine, backbone.compute)
+        _require_right_gradients(trainer, network, phases[0], params.phases[0], optimizer)
     rule = StopRule(params.monitor, params.stop_when_worse, params.keep)
     result = trainer.fit(
         phases, rule, start=by_size[start.info.size_px], n_snapshots=params.n_snapshots
     )
     kept_px = start.info.size_px if result.kept_phase is None else sizes[result.kept_phase]
-    info = start.info.model_copy(
-        update={
-            "kind": "network",
-            "size_px": kept_px,
-            "preprocessing": pictures.at(kept_px, report).preprocessing,
-            "precision": backbone.compute.inference_precision,
-            "dropout": optimizer.dropout,
-            "params": start.info.params
-            | {
-                "unfreeze_finetune": params.model_dump(mode="json"),
-                "optimizer_finetune": optimizer.model_dump(mode="json"),
-                "augment": augment.model_dump(mode="json"),
-                "sampling": sampling.model_dump(mode="json"),
-                "runtime": backbone.compute.describe(),  # what auto became
-            },
-            "history": (*start.info.history, "unfreeze-finetune"),
-        }
-    )
-    tensors = _network_tensors(network.state_dict())
+    sections: dict[str, Section] = {
+        "unfreeze_finetune": params,
+        "optimizer_finetune": optimizer,
+        "augment": augment,
+        "sampling": sampling,
+    }
+    shown = pictures.at(kept_px, report)
+    info = _trained(start.info, shown, optimizer.dropout, backbone.compute, sections)
     training = Training(
-        checkpoint=Checkpoint(info=info, tensors=tensors),
+        checkpoint=Checkpoint(info=info, tensors=_network_tensors(network.state_dict())),
         epochs=result.table(),
         metrics={
             "lr": first,
@@ -173,17 +156,62 @@ def unfreeze_finetune(
             **result.metrics(labels.task),
         },
     )
-    members = [
-        {f"{number}.{name}": tensor for name, tensor in _network_tensors(state).items()}
-        for number, state in enumerate(result.snapshots)
-    ]
-    shown = pictures.at(sizes[-1], report)
-    of_ensemble = {"size_px": sizes[-1], "preprocessing": shown.preprocessing}
-    snapshots = Checkpoint(
-        info=info.model_copy(update={"kind": "ensemble", **of_ensemble}),
-        tensors={name: tensor for member in members for name, tensor in member.items()},
+    return Finetuning(training, _ensemble(info, result.snapshots, pictures.at(sizes[-1], report)))
+
+
+def _require_right_gradients(
+    trainer: Trainer,
+    network: Network,
+    phase: Phase,
+    params: PhaseParams,
+    optimizer: FinetuneOptimizerParams,
+) -> None:
+    """Try the first batch of the first phase; PrecisionError where its gradients are wrong."""
+    compute, first = network.backbone.compute, first_group(params.trainable, optimizer.n_groups)
+    cosine = gradient_cosine(
+        network,
+        lambda copy: set_mode(copy, first, optimizer),
+        next(trainer.batches(phase.material.source, epoch=0)),
+        trainer.objective.loss,
+        compute,
     )
-    return Finetuning(training, snapshots)
+    require_right_gradients(cosine, compute)
+
+
+def _trained(
+    start: CheckpointInfo,
+    pictures: Pictures,
+    dropout: tuple[float, float],
+    compute: Compute,
+    sections: Mapping[str, Section],
+) -> CheckpointInfo:
+    """What the network says about itself that came from `start` and predicts at `pictures`' size."""
+    params = {name: section.model_dump(mode="json") for name, section in sections.items()}
+    runtime = compute.describe()  # what auto became
+    return start.model_copy(
+        update={
+            "kind": "network",
+            "size_px": pictures.size_px,
+            "preprocessing": pictures.preprocessing,
+            "precision": compute.inference_precision,
+            "dropout": dropout,
+            "params": start.params | params | {"runtime": runtime},
+            "history": (*start.history, "unfreeze-finetune"),
+        }
+    )
+
+
+def _ensemble(
+    info: CheckpointInfo, states: Sequence[Mapping[str, Tensor]], pictures: Pictures
+) -> Checkpoint:
+    """The networks of these states as one checkpoint, which predicts at the size of `pictures`."""
+    shown = {"size_px": pictures.size_px, "preprocessing": pictures.preprocessing}
+    tensors = {
+        f"{number}.{name}": tensor
+        for number, state in enumerate(states)
+        for name, tensor in _network_tensors(state).items()
+    }
+    return Checkpoint(info=info.model_copy(update={"kind": "ensemble", **shown}), tensors=tensors)
 
 
 def _network_tensors(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from headstart.backbone.seeding import key_seed, permutation, torch_seed
 from headstart.network.objective import Objective, Scores
 from headstart.project.report import Report
+from headstart.training.best_weights import BestWeights, copy_state
 from headstart.training.divergence import Cause, Watch, require_finite
 from headstart.training.loop import (
     Source,
@@ -68,16 +69,6 @@ class Phase:
 
 
 @dataclass(frozen=True)
-class _Mark:
-    """How good the model was after so many epochs, and its weights then."""
-
-    scores: Scores
-    epoch: int
-    phase: int | None
-    state: dict[str, Tensor]
-
-
-@dataclass(frozen=True)
 class Trainer:
     """One model, and how to train it.
 
@@ -106,74 +97,61 @@ class Trainer:
     ) -> FitResult:
         """Train through all phases; each starts with a fresh optimiser, as in fastai 0.7.
 
-        "Worse" compares what was judged by the same material, so cycles of one size; a tie is not
-        worse. What is kept is the best of all ends of cycles, of the starting point, and of what a
-        phase of another size began with, each at its own size; of equals the earliest, since it had
-        the fewest epochs to over-fit. Without a valid split nothing can be judged: the training runs
-        to its end.
+        Without a valid split nothing can be judged: the training runs to its end.
 
         Args:
             phases: in order.
-            rule: what to do when a cycle ends worse than the best so far; None: nothing is judged.
+            rule: what to do when a cycle ends worse than the best so far (`BestWeights`); None:
+                nothing is judged.
             start: what judges the starting point, where that is not what judges the first phase.
-            n_snapshots: how many ends of cycles of the last phase are handed back, the last ones; one
-                that ended worse and stopped the phase is not among them.
+            n_snapshots: snapshots to return, taken at the last n ends of cycles of the last phase; a
+                cycle that stopped the phase is not among them.
 
         Raises:
             DivergedError: a loss, a weight or the log loss of valid is not finite: no such number is
                 ever compared, kept or returned.
         """
-        result = FitResult()
-        judged = start or phases[0].material
-        best = here = self._mark(judged, rule, 0, None)
-        result.start = best.scores if best else None
-        ended: Scores | None = None  # of the best cycle of this size
+        result, judged = FitResult(), start or phases[0].material
+        best = BestWeights(self.model, rule) if rule else None
+        result.start = self._begin(best, judged)
         moved_by: Cause | None = None
         for number, phase in enumerate(phases):
             if phase.material is not judged:
-                judged, ended = phase.material, None
-                here = self._mark(judged, rule, len(result.epochs), number, moved_by)
+                judged = phase.material
+                self._begin(best, judged, len(result.epochs), number, moved_by)
             for row in self._epochs(number, phase, result.epochs, moved_by):
                 result.epochs.append(row)
                 if not row.ends_cycle:
                     continue
-                if rule and here and row.scores:
-                    if rule.badness(row.scores) < rule.badness(here.scores):
-                        state = _copy_state(self.model)
-                        here = _Mark(row.scores, len(result.epochs), number, state)
-                    worse = ended and rule.badness(row.scores) > rule.badness(ended)
-                    if not worse:
-                        ended = row.scores
-                    elif rule.stop:
-                        result.stopped = True
-                        self.model.load_state_dict(here.state)
-                        break
+                if best and best.ends_phase(row):
+                    result.stopped = True
+                    break
                 if n_snapshots and phase is phases[-1]:
-                    result.snapshots = [*result.snapshots, _copy_state(self.model)][-n_snapshots:]
+                    result.snapshots = [*result.snapshots, copy_state(self.model)][-n_snapshots:]
             moved_by = phase.cause
-            if rule and best and here and rule.badness(here.scores) < rule.badness(best.scores):
-                best = here
         result.kept_epoch, result.kept_phase = len(result.epochs), len(phases) - 1
         result.kept = result.epochs[-1].scores if result.epochs else None
-        if rule and best and rule.keep == "best":
-            self.model.load_state_dict(best.state)
-            result.kept_epoch, result.kept_phase, result.kept = best.epoch, best.phase, best.scores
+        if best and best.mark and best.rule.keep == "best":
+            self.model.load_state_dict(best.mark.state)
+            result.kept_epoch, result.kept_phase = best.mark.epoch, best.mark.phase
+            result.kept = best.mark.scores
         return result
 
-    def _mark(
+    def _begin(
         self,
+        best: BestWeights | None,
         judge: Material,
-        rule: StopRule | None,
-        epoch: int,
-        phase: int | None,
+        epoch: int = 0,
+        phase: int | None = None,
         moved_by: Cause | None = None,
-    ) -> _Mark | None:
-        """The model as it is before training at a size; None where nothing judges it."""
-        if rule is None or judge.evaluate is None:
+    ) -> Scores | None:
+        """Judge the model before it trains at a size; None where nothing judges it."""
+        if best is None or judge.evaluate is None:
             return None
         scores = judge.evaluate()
         require_finite(scores, f"before epoch {epoch + 1}", moved_by)
-        return _Mark(scores, epoch, phase, _copy_state(self.model))
+        best.begin(scores, epoch, phase)
+        return scores
 
     def _epochs(
         self, number: int, phase: Phase, done: Sequence[Epoch], moved_by: Cause | None
@@ -237,7 +215,7 @@ class Trainer:
             phase: what trains; its groups' rates are proportions, that of the last one must be 1.
             params: the rates to try; with no steps the curve is empty.
         """
-        state = _copy_state(self.model)
+        state = copy_state(self.model)
         optimizer = Optimizer(phase.groups, self.optimizer)
         source = phase.material.source
         endless = chain.from_iterable(self.batches(source, epoch) for epoch in count())
@@ -257,7 +235,3 @@ class Trainer:
                     break
         self.model.load_state_dict(state)
         return curve
-
-
-def _copy_state(model: nn.Module) -> dict[str, Tensor]:
-    return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
