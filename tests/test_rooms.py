@@ -4,16 +4,11 @@ The table is what DVC itself says (`dvc status`) after one module of each room w
 further down run again only where the bytes of an out have changed.
 """
 
-import shutil
 from pathlib import Path
 
-import pytest
 from dvc.repo import Repo
 from dvc.stage.serialize import to_single_stage_lockfile
 from ruamel.yaml import YAML
-
-from tests.contract import PACKAGE, STEPS, UNDECLARED, read_yaml, room_of
-from tests.repository import run
 
 FETCH = {"fetch-images", "fetch-weights"}
 PRECOMPUTE = {"precompute-activations", "precompute-views"}

@@ -28,8 +28,8 @@ def declare_missing() -> Any:
     if _real_operators_load():
         return None
     declared = torch.library.Library("torchvision", "DEF")  # type: ignore[no-untyped-call]
-    declared.define(f"nms{_SCHEMA}")
-    declared.define(f"qnms{_SCHEMA}")
+    declared.define(f"nms{_SCHEMA}")  # type: ignore[no-untyped-call]
+    declared.define(f"qnms{_SCHEMA}")  # type: ignore[no-untyped-call]
     return declared
 
 
