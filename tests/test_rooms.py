@@ -4,11 +4,17 @@ The table is what DVC itself says (`dvc status`) after one module of each room w
 further down run again only where the bytes of an out have changed.
 """
 
+import json
+import shutil
 from pathlib import Path
 
+import pytest
 from dvc.repo import Repo
 from dvc.stage.serialize import to_single_stage_lockfile
 from ruamel.yaml import YAML
+
+from tests.contract import PACKAGE, room_of
+from tests.repository import run
 
 FETCH = {"fetch-images", "fetch-weights"}
 PRECOMPUTE = {"precompute-activations", "precompute-views"}
@@ -16,6 +22,10 @@ HEADS = {"find-lr-head", "train-head", "train-augmented"}
 LIVE = {"find-lr-finetune", "unfreeze-finetune"}  # that decode pictures and run the backbone
 REPORTS = {"confusion-report", "write-submission"}
 TRAINING = HEADS | LIVE
+ALL = (
+    FETCH | PRECOMPUTE | TRAINING | REPORTS
+    | {"index-images", "resize", "predict-views", "tta-evaluate", "publish-run"}
+)  # fmt: skip
 
 
 def edited(root: Path, files: list[str]) -> dict[str, set[str]]:
@@ -29,8 +39,7 @@ def edited(root: Path, files: list[str]) -> dict[str, set[str]]:
     for file in files:
         with (root / file).open("a", encoding="utf-8") as code:
             code.write("# an edit\n")
-    with Repo(str(root)) as repo:
-        status = repo.status()
+    status = json.loads(run(root, "dvc", "status", "--json"))
     return {
         file: {
             name
@@ -41,3 +50,69 @@ def edited(root: Path, files: list[str]) -> dict[str, set[str]]:
         }
         for file in files
     }
+
+
+# A module of each room -> the stages that declare it.
+TABLE: dict[str, set[str]] = {
+    "project/section": ALL,
+    "kept/records": {"index-images", "resize", "predict-views", "confusion-report"}
+    | PRECOMPUTE
+    | LIVE,
+    "image_files/tree": {"fetch-images", "index-images", "resize", "write-submission"},
+    "pictures/rgb": ALL - FETCH - {"tta-evaluate", "publish-run"},
+    "labels/labels": ALL - FETCH - PRECOMPUTE - {"resize", "publish-run"},
+    "indexing/splits": {"index-images"},
+    "backbone/device": {"fetch-weights", "predict-views"} | PRECOMPUTE | TRAINING,
+    "backbone/fast/folded": {"fetch-weights", "predict-views"} | PRECOMPUTE | TRAINING,
+    "fetching/archives": FETCH,
+    "views/draws": {"predict-views"} | PRECOMPUTE | LIVE,
+    "activations/stored": {"predict-views"} | PRECOMPUTE | HEADS,
+    "scores/metrics": {"tta-evaluate"} | TRAINING | REPORTS,
+    "network/head": {"predict-views"} | TRAINING,
+    "training/schedules": TRAINING,
+    "prediction/stored_views": {"predict-views", "tta-evaluate"},
+    "evaluation/intervals": {"tta-evaluate"} | REPORTS,
+    "reporting/figures": REPORTS,
+    "terminal/lines": set(),
+    "tracking/store": {"publish-run"},
+    "steps/train_head": {"train-head"},
+    "checks/rules": set(),
+    "commands/cli": set(),
+}
+
+
+@pytest.fixture(scope="module")
+def reruns(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
+    """For each module of the table, what DVC says runs again after an edit of it."""
+    repo_root, root = Path(__file__).parents[1], tmp_path_factory.mktemp("edited")
+    skip = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    for folder in ("src", "stages", "sources"):
+        shutil.copytree(repo_root / folder, root / folder, ignore=skip)
+    for file in ("dvc.yaml", "params.yaml", ".dvcignore"):
+        shutil.copy(repo_root / file, root)
+    run(root, "git", "init", "--quiet")
+    run(root, "dvc", "init", "--quiet")
+    files = {module: f"{PACKAGE}{module}.py" for module in TABLE}
+    found = edited(root, list(files.values()))
+    return {module: found[file] for module, file in files.items()}
+
+
+@pytest.mark.parametrize("module", TABLE)
+def test_an_edit_of_a_room_runs_again_what_the_table_says(
+    reruns: dict[str, set[str]], module: str
+) -> None:
+    assert reruns[module] == TABLE[module]
+
+
+def test_every_room_is_in_the_table(repo_root: Path) -> None:
+    folders = {
+        path.name for path in (repo_root / PACKAGE).iterdir() if (path / "__init__.py").exists()
+    }
+    assert {room_of(f"{PACKAGE}{module}") for module in TABLE} == folders
+
+
+def test_what_the_drawing_promises_of_edits() -> None:
+    assert TABLE["reporting/figures"] == REPORTS
+    assert not TABLE["training/schedules"] & PRECOMPUTE
+    assert TABLE["commands/cli"] == set()
+    assert not TABLE["evaluation/intervals"] & ({"predict-views"} | TRAINING | PRECOMPUTE)
