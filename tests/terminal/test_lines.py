@@ -183,7 +183,7 @@ def test_a_line_goes_to_stdout_whatever_that_is(capfd: pytest.CaptureFixture[str
     assert capfd.readouterr().out == "train-head: 3 epochs → good (1.2 s; a.png)\n"
 
 
-TELL = "from headstart import lines; lines.tell('1 → 2')"
+TELL = "from headstart.terminal import lines; lines.tell('1 → 2')"
 
 
 def test_who_reads_no_utf_8_or_nothing_at_all_costs_no_result() -> None:
