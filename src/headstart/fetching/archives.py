@@ -1,8 +1,8 @@
-"""Archives of pictures, unpacked as if a stranger had made them.
+"""Unpacks archives of pictures without trusting them.
 
 Only plain files are written, each once, each below the folder. Whatever else an archive asks for (a
 path out of the folder, a link, a device, a second file of one name, more bytes or files than it may
-hold) is an error. What the source does not keep is not written, whatever it is.
+hold) is an error. An entry that the source does not keep is not written, whatever it is.
 """
 
 import errno
@@ -16,13 +16,13 @@ from headstart.image_files.tree import n_free_bytes
 from headstart.project.located import SourceError
 
 PIECE_BYTES = 1 << 18
-HEADER_BYTES = 4096  # of a tar, an entry: its own, a long name, the padding
+HEADER_BYTES = 4096  # per entry of a tar: its header, a long name, the padding
 N_SHOWN = 10  # names that an error message lists
 IN_THE_SOURCE = "in the file under sources/"
 
 
 def unpack(archives: Sequence[Path], folder: Path, source: ArchiveImages) -> Iterator[int]:
-    """Write what `source` keeps of `archives` below `folder`, yielding the bytes read of them.
+    """Write the files that `source` keeps below `folder`; yield how many bytes of `archives` are read.
 
     Args:
         archives: files that end in .zip, .tar, .tgz or .tar.gz.
@@ -30,7 +30,7 @@ def unpack(archives: Sequence[Path], folder: Path, source: ArchiveImages) -> Ite
         source: names the root, what is kept of it, and the limits.
 
     Raises:
-        SourceError: an archive is unsafe or broken or lacks what is to be kept; the disk is full.
+        SourceError: an archive is unsafe or broken, or lacks a file to keep; or the disk is full.
     """
     n_entries = n_bytes = n_before = 0
     missing, tops = set(source.keep), set[str]()
@@ -74,7 +74,7 @@ def _check_limits(archive: Path, source: ArchiveImages, n_entries: int, n_bytes:
 
 
 def _safe_path(archive: Path, entry: Entry) -> PurePosixPath:
-    """The path of an entry, which leads nowhere but down."""
+    """The path of an entry, after a check that it stays below the folder."""
     path = PurePosixPath(entry.name)
     if path.is_absolute() or ".." in path.parts or re.search(r"^[A-Za-z]:|[\\\0]", entry.name):
         raise SourceError(
@@ -95,7 +95,7 @@ def _inside(path: PurePosixPath, source: ArchiveImages) -> PurePosixPath | None:
 
 
 def _write(archive: Path, entry: Entry, target: Path) -> None:
-    """Write one file that does not exist yet, of exactly the size that the archive told."""
+    """Write one file that does not exist yet, of exactly the size that the archive states."""
     content = entry.open() if entry.kind == "file" else None
     if content is None:
         raise SourceError(

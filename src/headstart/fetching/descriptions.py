@@ -23,7 +23,7 @@ def checked_path(key: str, value: str, what: str, example: str, url_hint: str) -
         url_hint: what to do with a URL.
 
     Raises:
-        SourceError: it is of another form.
+        SourceError: `value` has another form.
     """
     path = Path(value)
     if path.is_absolute() and ".." not in path.parts:
@@ -58,7 +58,7 @@ def read_description(path: Path, model: Any) -> Any:
 
 
 def _sentences(path: Path, values: Any, error: ValidationError) -> Iterator[str]:
-    """One a problem. (A union puts the kind before every key; the file has no such level.)"""
+    """One sentence a problem. (Pydantic puts a union's kind before every key; the file does not.)"""
     kind = values.get("kind") if isinstance(values, dict) else None
     for problem in error.errors():
         keys = [str(part) for part in problem["loc"]]

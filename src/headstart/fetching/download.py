@@ -1,4 +1,4 @@
-"""Archives from the net: resumed where broken off, and under their name only when they are right."""
+"""Downloads archives: resumes interrupted ones, and renames them only when the checksum is right."""
 
 import errno
 import hashlib
@@ -14,26 +14,26 @@ from headstart.fetching.image_sources import Archive
 from headstart.image_files.tree import n_free_bytes
 from headstart.project.located import SourceError
 
-N_TRIES = 5  # in a row that bring nothing
-WAIT_S = 1.0  # after the first of them, then twice as long each time
+N_TRIES = 5  # tries in a row that bring no byte
+WAIT_S = 1.0  # after the first such try; each further wait is twice as long
 TIMEOUT_S = (10.0, 60.0)  # to connect, and between two pieces
 PIECE_BYTES = 1 << 18
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class _BrokenOffError(Exception):
-    """This try failed; another one may not."""
+    """This try failed; another one may succeed."""
 
 
 def download(archive: Archive, target: Path) -> Iterator[int]:
-    """Fetch `archive` to `target`, yielding how many bytes are there, also from earlier runs.
+    """Fetch `archive` to `target`; yield how many bytes are there, those of earlier runs included.
 
-    They gather in `<target>.part`, which is renamed once size and checksum are right. A server that
-    cannot resume begins anew, and the numbers with it.
+    The bytes gather in `<target>.part`, which is renamed when size and checksum are right. If the
+    server cannot resume, the download begins anew, and so do the yielded numbers.
 
     Raises:
         SourceError: the server refuses (404, ...) or fails again and again; size or checksum are
-            not those promised (then the part is removed); the disk is full (it is kept).
+            not those promised (the part is removed); the disk is full (the part is kept).
     """
     part = target.with_name(target.name + ".part")
     n_failed = 0
@@ -55,10 +55,10 @@ def download(archive: Archive, target: Path) -> Iterator[int]:
 
 
 def _pieces(archive: Archive, part: Path) -> Iterator[int]:
-    """Append one answer of the server to `part`, yielding its size."""
+    """Append one answer of the server to `part`; yield the size of `part` after each piece."""
     n = _size(part)
-    # As it is stored: some servers call a .tgz a compressed .tar. No If-Range is needed, since a
-    # file that has changed in between cannot have the checksum.
+    # identity: the bytes as they are stored, because some servers call a .tgz a compressed .tar. No
+    # If-Range is needed, since a file that has changed in between cannot have the checksum.
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={n}-"} if n else {})
     try:
         with requests.get(archive.url, headers=headers, stream=True, timeout=TIMEOUT_S) as answer:
@@ -106,7 +106,7 @@ def _begin(archive: Archive, part: Path, answer: requests.Response) -> int:
 
 
 def _verify(archive: Archive, part: Path) -> None:
-    """Hold the whole of `part` against size and checksum; remove it where they differ."""
+    """Check size and checksum of the whole of `part`; remove it if they differ."""
     if (n := _size(part)) > archive.n_bytes:
         raise _wrong_size(archive, part, str(n))
     algorithm, promised = archive.checksum

@@ -1,4 +1,4 @@
-"""Where pictures come from: a package, archives on the net, or a folder of the user's."""
+"""Where pictures come from: a package, archives on the net, or the user's own folder."""
 
 import hashlib
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from headstart.project.located import Package, Sha256, SourceError, UserPath
 from headstart.project.section import Section
 
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".tar.gz")
-MAX_GROWTH = 10  # unpacked bytes a byte of archive, unless max_unpacked_bytes says otherwise
+MAX_GROWTH = 10  # unpacked bytes per byte of archive, unless max_unpacked_bytes says otherwise
 
 Md5 = Annotated[str, Field(pattern="^[0-9a-f]{32}$", description="32 hex digits")]
 Inside = Annotated[str, Field(pattern=r"^[^/\\]+(/[^/\\]+)*$", description="path with /")]
@@ -85,7 +85,7 @@ class ArchiveImages(Section):
 
     @property
     def limit_bytes(self) -> int:
-        """What the archives may hold, unpacked."""
+        """Limit of the unpacked bytes of all archives."""
         return self.max_unpacked_bytes or MAX_GROWTH * sum(a.n_bytes for a in self.archives)
 
 
@@ -93,10 +93,10 @@ ImagesSource = PackageImages | ArchiveImages | UserPath
 
 
 def read_images_source(value: str) -> ImagesSource:
-    """What `dataset.source` names.
+    """The source that `dataset.source` names.
 
     Raises:
-        SourceError: it has no form that is allowed, or does not exist.
+        SourceError: `value` has no allowed form, or what it names does not exist.
     """
     path = checked_path(
         *("dataset.source", value, "a folder of pictures", "/home/me/pictures"),
@@ -113,9 +113,9 @@ def read_images_source(value: str) -> ImagesSource:
 
 
 def that_stays(source: ImagesSource, copy: bool) -> Package | UserPath | None:
-    """Where the pictures are read where they lie; None where they are copied.
+    """The source, if its pictures are read where they lie; None if they are copied.
 
-    What is unpacked from archives is always copied, as nothing else keeps it.
+    Pictures from archives are always copied, as nothing else keeps them.
     """
     return None if copy or isinstance(source, ArchiveImages) else source
 

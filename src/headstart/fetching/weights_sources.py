@@ -27,7 +27,7 @@ class PackageWeights(Package):
 
 
 class TimmWeights(Section):
-    """What timm downloads for the name of the backbone."""
+    """The weights that timm downloads for the name of the backbone."""
 
     kind: Literal["timm"]
 
@@ -43,10 +43,10 @@ WeightsSource = PackageWeights | TimmWeights | RandomWeights | UserPath
 
 
 def read_weights_source(value: str) -> WeightsSource:
-    """What `backbone.weights` names.
+    """The source that `backbone.weights` names.
 
     Raises:
-        SourceError: it has no form that is allowed, or does not exist.
+        SourceError: `value` has no allowed form, or what it names does not exist.
     """
     path = checked_path(
         *("backbone.weights", value, "a file of weights", "/home/me/resnet34.safetensors"),
@@ -67,7 +67,7 @@ def same_architecture(one: str, other: str) -> bool:
 
 
 def read_source(source: WeightsSource) -> NamedTensors | None:
-    """The file of a source that has one, checked by its sha256 where that is known."""
+    """The tensors of a source's file, checked by its sha256 if that is known; None without a file."""
     match source:
         case PackageWeights():
             return read_tensors(locate(source), source.sha256)

@@ -116,6 +116,6 @@ def _entries(folder: Path) -> list[Path]:
 def n_free_bytes(path: Path) -> int:
     """Free bytes on the disk of `path`, or of the nearest folder above it that exists."""
     for place in (path, *path.absolute().parents):
-        with suppress(FileNotFoundError, NotADirectoryError):  # no exists(): it may vanish meanwhile
+        with suppress(FileNotFoundError, NotADirectoryError):  # exists() first would be a race
             return shutil.disk_usage(place).free
     raise FileNotFoundError(path)

@@ -1,4 +1,4 @@
-"""A CSV of ids and labels, held against the task that is declared for it."""
+"""Parses a CSV of ids and labels, and checks it against the declared task."""
 
 import csv
 import io
@@ -9,16 +9,16 @@ from headstart.project.errors import HeadstartError
 def parse_table(
     text: str, id_column: str, label_column: str, several: bool
 ) -> dict[str, set[tuple[str, ...]]]:
-    """What the rows of a CSV (with a header) say of each id, as sorted tuples of labels (empty: none).
+    """The labels of each id in a CSV with a header: a sorted tuple for each distinct row (empty: none).
 
     Args:
         text: the whole table.
         id_column: name of the column of ids.
         label_column: name of the column of labels.
-        several: labels of one row are separated by spaces; else the whole cell is one label.
+        several: whether spaces separate the labels of a row; otherwise the whole cell is one label.
 
     Raises:
-        ValueError: a column is missing, or the labels look like the other kind.
+        ValueError: a column is missing, or the labels look like those of the other task.
     """
     reader = csv.DictReader(io.StringIO(text), skipinitialspace=True)
     columns = reader.fieldnames or []
@@ -37,7 +37,7 @@ def parse_table(
 
 
 def _check_task(rows: set[tuple[str, ...]], several: bool) -> None:
-    """Hold the declared task against the labels: a wrong one would train on nonsense."""
+    """Check the declared task against the labels: a network would learn nonsense by a wrong task."""
     if several and all(len(row) <= 1 for row in rows):
         raise HeadstartError(
             "index_images.task is multi_label, but no row has more than one label: it must be "
