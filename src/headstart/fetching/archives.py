@@ -27,7 +27,7 @@ def unpack(archives: Sequence[Path], folder: Path, source: ArchiveImages) -> Ite
     Args:
         archives: files that end in .zip, .tar, .tgz or .tar.gz.
         folder: empty; what lies in it after an error is of no use.
-        source: names the root, what is kept of it, and the limits.
+        source: names the root, the files and folders to keep below it, and the limits.
 
     Raises:
         SourceError: an archive is unsafe or broken, or lacks a file to keep; or the disk is full.

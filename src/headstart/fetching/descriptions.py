@@ -17,9 +17,9 @@ def checked_path(key: str, value: str, what: str, example: str, url_hint: str) -
 
     Args:
         key: dotted name of the param that holds `value`.
-        value: what it holds.
+        value: the value of the param.
         what: the thing that an absolute path must name, for the message.
-        example: such a path.
+        example: such a path, for the message.
         url_hint: what to do with a URL.
 
     Raises:

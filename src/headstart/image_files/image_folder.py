@@ -24,7 +24,7 @@ _FILES = pa.schema([("path", pa.string()), ("n_bytes", pa.int64()), ("sha256", p
 
 
 class ImagesError(HeadstartError):
-    """A picture file is not what was listed, or is not where it was."""
+    """A picture file is missing, cannot be read, or differs from what was listed."""
 
 
 class MissingFileError(HeadstartError, KeyError):

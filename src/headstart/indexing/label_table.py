@@ -37,7 +37,7 @@ def parse_table(
 
 
 def _check_task(rows: set[tuple[str, ...]], several: bool) -> None:
-    """Check the declared task against the labels: a network would learn nonsense by a wrong task."""
+    """Check the declared task against the labels: with a wrong task a network would learn nonsense."""
     if several and all(len(row) <= 1 for row in rows):
         raise HeadstartError(
             "index_images.task is multi_label, but no row has more than one label: it must be "

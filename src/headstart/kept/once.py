@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 class Once(Protocol[T]):
-    """Gives the result of each picture; only results that no earlier run made are made now."""
+    """Gives the result of each picture, and makes only the results that no earlier run has made."""
 
     def __call__(
         self,

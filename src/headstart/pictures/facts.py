@@ -19,7 +19,7 @@ class Facts(NamedTuple):
     Attributes:
         width, height: of the upright picture, px; 0 where it cannot be decoded.
         problem: zero_bytes, unreadable (no picture) or damaged; empty for a good file.
-        detail: what is wrong with it, for a person.
+        detail: the problem in words, for the user.
     """
 
     width: int = 0

@@ -14,7 +14,7 @@ Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="64 hex digi
 
 
 class SourceError(HeadstartError):
-    """A source has no allowed form, does not exist, or does not hold what it should."""
+    """A source has no allowed form, does not exist, or has unexpected content."""
 
 
 class Package(Section):

@@ -23,7 +23,7 @@ _PACKAGE = Path(__file__).parents[1]
 
 @contextmanager
 def work_folder(kind: str, key: Mapping[str, Any]) -> Iterator[Path]:
-    """The folder of `key` (JSON values) among those of `kind`, held by one process at a time.
+    """The work folder of `kind` for `key` (JSON values), held by one process at a time.
 
     The folder lies in the project's own folder, so a queued experiment, which runs in a temporary
     copy, finds it too. Its content stays unless the caller removes it.
