@@ -94,7 +94,7 @@ def known_records(
     folders of other keys are removed (see `kept/room.py`).
 
     Args:
-        shaped_by: JSON values: everything that determines a record besides the picture, as its "code".
+        shaped_by: JSON values: all that determines a record besides the picture, with its "code".
         environment: environment variables.
 
     Raises:
