@@ -88,7 +88,10 @@ class _Bounded:
     def read(self, size: int) -> bytes:
         """Up to `size` bytes."""
         if size > MAX_HEADER_BYTES or self.tell() + size > self._max_bytes + MAX_HEADER_BYTES:
-            raise SourceError(f"{self._name} unpacks to far more than it may: it is a bomb.")
+            raise SourceError(
+                f"{self._name} unpacks to far more than the limits in the file under sources/ allow: "
+                "it may be a decompression bomb."
+            )
         return self._stream.read(size)
 
     def seek(self, position: int) -> int:

@@ -68,8 +68,8 @@ def _check_limits(archive: Path, source: ArchiveImages, n_entries: int, n_bytes:
     ):
         if n > limit:
             raise SourceError(
-                f"{archive.name} unpacks to more than {limit} {unit}: it is a bomb, or {key} "
-                f"{IN_THE_SOURCE} must be larger."
+                f"{archive.name} unpacks to more than {limit} {unit}: it may be a decompression "
+                f"bomb; if you trust it, raise {key} {IN_THE_SOURCE}."
             )
 
 
@@ -99,7 +99,8 @@ def _write(archive: Path, entry: Entry, target: Path) -> None:
     content = entry.open() if entry.kind == "file" else None
     if content is None:
         raise SourceError(
-            f"{archive.name} holds {entry.name!r}, a link or device; only files may be."
+            f"{archive.name} holds {entry.name!r}, a link or device; only files and folders "
+            "are allowed."
         )
     n = 0
     try:
@@ -114,7 +115,7 @@ def _write(archive: Path, entry: Entry, target: Path) -> None:
                 file.write(piece)
     except (FileExistsError, NotADirectoryError):
         raise SourceError(
-            f"{archive.name} holds {entry.name!r}, where a file lies already."
+            f"{archive.name} holds {entry.name!r}, whose path another file already takes."
         ) from None
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
@@ -126,5 +127,6 @@ def _write(archive: Path, entry: Entry, target: Path) -> None:
         ) from None
     if n != entry.n_bytes:
         raise SourceError(
-            f"{archive.name}: {entry.name!r} is not {entry.n_bytes} bytes long, as told."
+            f"{archive.name}: {entry.name!r} does not have the {entry.n_bytes} bytes that the "
+            "archive states."
         )

@@ -31,14 +31,14 @@ def checked_path(key: str, value: str, what: str, example: str, url_hint: str) -
     known = sorted(str(file) for file in SOURCES.glob("*.yaml"))
     if path.parent == SOURCES and path.suffix == ".yaml" and path.is_file():
         return path
-    reason = "which is neither"
+    reason = "which names no source"
     if "://" in value:
         reason = url_hint
     elif value.startswith("~"):
         reason = f"whose ~ is not expanded: write {Path(value).expanduser()}"
     raise SourceError(
-        f"{key} is {value!r}, {reason}; it must be the absolute path of {what} (as {example}) or "
-        f"one of {', '.join(known)}."
+        f"{key} is {value!r}, {reason}; {key} must be the absolute path of {what} (such as "
+        f"{example}) or one of {', '.join(known)}."
     )
 
 

@@ -22,17 +22,19 @@ Inside = Annotated[str, Field(pattern=r"^[^/\\]+(/[^/\\]+)*$", description="path
 class PackageImages(Package):
     """Pictures in an installed package; sha256 is tree_digest."""
 
-    n_files: int = Field(ge=1, description="files in all")
-    n_bytes: int = Field(ge=1, description="bytes in all")
+    n_files: int = Field(ge=1, description="number of files")
+    n_bytes: int = Field(ge=1, description="size of all files, bytes")
 
 
 class Archive(Section):
     """One archive on the net, with one checksum of its bytes."""
 
     url: str = Field(description="http or https, of a .zip, .tar, .tgz or .tar.gz")
-    n_bytes: int = Field(ge=1, description="size of the archive")
+    n_bytes: int = Field(ge=1, description="size of the archive, bytes")
     sha256: Sha256 | None = None
-    md5: Md5 | None = Field(default=None, description="where nobody tells the sha256")
+    md5: Md5 | None = Field(
+        default=None, description="32 hex digits; only if no sha256 is published"
+    )
 
     @field_validator("url")
     @classmethod
@@ -70,17 +72,19 @@ class ArchiveImages(Section):
         default=None, description="folder inside the archives that becomes the folder of pictures"
     )
     keep: tuple[Inside, ...] = Field(
-        default=(), strict=False, description="files and folders below root; none: everything"
+        default=(), strict=False, description="files and folders below root; empty: everything"
     )
     max_unpacked_bytes: int | None = Field(
-        default=None, ge=1, description=f"default: {MAX_GROWTH} times the archives' n_bytes"
+        default=None, ge=1, description=f"limit; default: {MAX_GROWTH} times the archives' n_bytes"
     )
-    max_files: int = Field(default=1_000_000, ge=1, description="files and folders, kept or not")
+    max_files: int = Field(
+        default=1_000_000, ge=1, description="limit of files and folders, kept or not"
+    )
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:
         if len({archive.checksum for archive in self.archives}) < len(self.archives):
-            raise ValueError("archives must differ: two of them have one checksum")
+            raise ValueError("archives must differ, but two of them have the same checksum")
         return self
 
     @property
@@ -100,8 +104,8 @@ def read_images_source(value: str) -> ImagesSource:
     """
     path = checked_path(
         *("dataset.source", value, "a folder of pictures", "/home/me/pictures"),
-        url_hint="a URL: write it, with its size and checksum, into a file as "
-        "sources/planet_sample.yaml,",
+        url_hint="a URL: write it, with its size and checksum, into a file such "
+        "as sources/planet_sample.yaml",
     )
     if path.is_absolute():
         if not path.is_dir():

@@ -22,8 +22,8 @@ def renamed(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> dict
     n_more = len(found) - len(expected)
     if n_more not in (0, 2):
         raise WeightsError(
-            f"the file holds {len(found)} tensors, the backbone {len(expected)}, and a classifier "
-            "would be 2: they cannot be matched in order."
+            f"the file holds {len(found)} tensors, which cannot be matched in order: the backbone has "
+            f"{len(expected)}, and a classifier would add 2."
         )
     return dict(zip(expected, found.values(), strict=False))
 

@@ -11,7 +11,7 @@ from headstart.project.section import Section
 
 Channels = Annotated[
     tuple[float, float, float],
-    Field(strict=False, description="three channels, of values in [0, 1]"),
+    Field(strict=False, description="one number per channel, for pixel values in [0, 1]"),
 ]
 
 
@@ -36,7 +36,7 @@ class RandomWeights(Section):
     """Untrained weights."""
 
     kind: Literal["random"]
-    seed: int = Field(ge=0, description="of the draw")
+    seed: int = Field(ge=0, description="seed of the random weights")
 
 
 WeightsSource = PackageWeights | TimmWeights | RandomWeights | UserPath
@@ -50,7 +50,7 @@ def read_weights_source(value: str) -> WeightsSource:
     """
     path = checked_path(
         *("backbone.weights", value, "a file of weights", "/home/me/resnet34.safetensors"),
-        url_hint="a URL: download it first, then give its path,",
+        url_hint="a URL: download it first, then give its path",
     )
     if path.is_absolute():
         if not path.is_file():

@@ -113,7 +113,7 @@ class ImageFolder(Mapping[str, bytes]):
             self._root, self._remedy = folder / about["copied"], "`dvc repro` restores it"
         elif "folder" in about:
             self._root = Path(about["folder"])
-            self._remedy = "`dvc repro` lists the folder anew"
+            self._remedy = "`dvc repro` lists the folder again"
         else:
             package = Package.model_validate(about)
             wanted = f"{package.package}=={package.version}"
@@ -135,12 +135,12 @@ class ImageFolder(Mapping[str, bytes]):
         except OSError as error:
             if not self._root.is_dir():
                 raise ImagesError(
-                    f"the folder of the pictures, {self._root}, is not there: mount it, or let "
-                    "dataset.source be where it lies now; then `dvc repro`."
+                    f"the folder of the pictures, {self._root}, does not exist: mount it, or set "
+                    "dataset.source to its new path; then run `dvc repro`."
                 ) from None
             raise ImagesError(
-                f"{file} cannot be read ({error.strerror}), but was when fetch-images listed it: "
-                f"{self._remedy}."
+                f"{file} cannot be read ({error.strerror}), although fetch-images could read "
+                f"it: {self._remedy}."
             ) from None
         if hashlib.sha256(data).hexdigest() != self.sha256[path]:
             raise ImagesError(f"{file} has changed since fetch-images listed it: {self._remedy}.")

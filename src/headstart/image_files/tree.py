@@ -19,7 +19,7 @@ _SYSTEM_FILES = {"thumbs.db", "desktop.ini", "__macosx"}  # and all names that b
 def _below(path: str) -> str:
     parts = PurePosixPath(path)
     if parts.is_absolute() or ".." in parts.parts:
-        raise ValueError("it must be a path below the images folder, as train/labels.csv")
+        raise ValueError("it must be a path below the images folder, such as train/labels.csv")
     return path
 
 
@@ -35,12 +35,12 @@ with warnings.catch_warnings():
 
         source: str = Field(
             min_length=1,
-            description="a file under sources/ (as sources/textile.yaml), or the absolute path of a "
-            "folder of pictures",
+            description="a file under sources/ (such as sources/textile.yaml), or the absolute path "
+            "of a folder of pictures",
         )
         copy: bool = Field(  # type: ignore[assignment]
-            description="true: the pictures are copied into data/ and kept by DVC; false: those of a "
-            "folder or a package are read where they lie (archives are unpacked in any case)"
+            description="true: copy the pictures into data/, where DVC keeps them; false: read them "
+            "from their folder or package (pictures in archives are always copied)"
         )
 
 

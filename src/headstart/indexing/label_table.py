@@ -25,7 +25,7 @@ def parse_table(
     if missing := [name for name in (id_column, label_column) if name not in columns]:
         raise HeadstartError(
             f"the table has no column {', '.join(missing)} (it has {', '.join(columns)}); "
-            "index_images.id_column and index_images.label_column name its columns."
+            "set index_images.id_column and index_images.label_column to columns that it has."
         )
     labels: dict[str, set[tuple[str, ...]]] = {}
     for row in reader:
@@ -40,7 +40,7 @@ def _check_task(rows: set[tuple[str, ...]], several: bool) -> None:
     """Check the declared task against the labels: with a wrong task a network would learn nonsense."""
     if several and all(len(row) <= 1 for row in rows):
         raise HeadstartError(
-            "index_images.task is multi_label, but no row has more than one label: it must be "
+            "index_images.task is multi_label, but no row has more than one label; set it to "
             "single_label."
         )
     words = {word for row in rows for label in row for word in label.split()}
@@ -48,5 +48,5 @@ def _check_task(rows: set[tuple[str, ...]], several: bool) -> None:
         raise HeadstartError(
             f"index_images.task is single_label, but the {len(rows)} different labels are made of "
             f"only {len(words)} words: they look like several tags a picture, separated by spaces. "
-            "It must be multi_label, or the labels be written without spaces."
+            "Set index_images.task to multi_label, or write the labels without spaces."
         )

@@ -43,12 +43,13 @@ def from_folders(paths: Iterable[str], given: bool) -> Meanings:
     if given and "train" not in tops:
         raise HeadstartError(
             "index_images.split is given, but the pictures have no folder train/ (they have "
-            f"{_listed(tops)}); for one level of class folders it must be stratified."
+            f"{_listed(tops)}); if these are class folders, set it to stratified."
         )
     if not given and "train" in tops and set(tops) <= set(PARTS):
         raise HeadstartError(
-            f"index_images.split is stratified, but the pictures are split already "
-            f"({_listed(tops)}): it must be given, or dataset.source the folder of class folders."
+            f"index_images.split is stratified, but the pictures are already split into folders "
+            f"({_listed(tops)}); set it to given, or set dataset.source to the folder that holds the "
+            "class folders."
         )
     for path in paths:
         part, folders = (None, path.split("/")[:-1])

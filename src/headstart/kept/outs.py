@@ -111,7 +111,7 @@ def _open(lines: Path) -> OutFile:
         file = (lines.parent / path if path else _cached(lines.stem)).open("rb")
         try:
             if os.fstat(file.fileno()).st_size != int(n_bytes):
-                raise ValueError(f"{file.name} is not of the size that {lines} tells.")
+                raise ValueError(f"{file.name} does not have the size that {lines} gives.")
             fields = (row.split() for row in rows)
             places = {i: Place(int(start), int(n), int(crc, 16)) for i, start, n, crc in fields}
         except BaseException:
@@ -123,7 +123,7 @@ def _open(lines: Path) -> OutFile:
 def _cached(md5: str) -> Path:
     cache = dvc_cache()
     if cache is None:
-        raise FileNotFoundError("There is no cache of DVC.")
+        raise FileNotFoundError("there is no DVC cache.")
     return cache / md5[:2] / md5[2:]
 
 

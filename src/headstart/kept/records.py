@@ -50,11 +50,13 @@ def made_once(
                 continue
             data = next(made, None)
             if data is None:
-                raise ValueError(f"fewer records were made than the {len(new)} that are missing.")
+                raise ValueError(
+                    f"make gave fewer records than the {len(new)} that it was asked for."
+                )
             records.add(picture, data)
             yield data
         if next(made, None) is not None:
-            raise ValueError(f"more records were made than the {len(new)} that are missing.")
+            raise ValueError(f"make gave more records than the {len(new)} that it was asked for.")
 
 
 def _only(made: Iterable[bytes]) -> bytes:
@@ -117,7 +119,9 @@ def records_folder(shaped_by: Mapping[str, Any]) -> AbstractContextManager[Path]
         ValueError: the key has no "code".
     """
     if "code" not in shaped_by:
-        raise ValueError(f"the key {dict(shaped_by)} must tell the code that makes the records.")
+        raise ValueError(
+            f'the key {dict(shaped_by)} must have "code", the digest of what makes the records.'
+        )
     return work_folder(RECORDS, shaped_by)
 
 

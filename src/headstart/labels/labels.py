@@ -115,6 +115,8 @@ def read_labels(path: Path) -> Labels:
     table = pq.read_table(path)
     about = table.schema.metadata or {}
     if b"classes" not in about or b"task" not in about:
-        raise HeadstartError(f"{path} holds no class table; index-images writes one.")
+        raise HeadstartError(
+            f"{path} holds no class table, so index-images did not write it: run `dvc repro`."
+        )
     task: Task = "single_label" if about[b"task"] == b"single_label" else "multi_label"
     return Labels(frame(table), tuple(json.loads(about[b"classes"])), task)

@@ -14,12 +14,12 @@ def scoring_note(n_labelled: Mapping[str, int], task: Task) -> str:
     """
     if n_labelled.get("valid", 0):
         return ""
-    unjudged = "fine-tuning runs to its end, whatever stop_when_worse and keep say"
+    unjudged = "fine-tuning runs to its end (stop_when_worse and keep have no effect)"
     if task == "multi_label":
         unjudged += ", and each label keeps the default threshold"
     if n_labelled.get("test", 0):
         return f"No labelled picture is in valid: {unjudged}."
     return (
-        "No labelled picture is in valid or test, so nothing is scored. The model is trained and "
-        f"written all the same: {unjudged}."
+        "No labelled picture is in valid or test, so nothing is scored. The model is still trained "
+        f"and written: {unjudged}."
     )

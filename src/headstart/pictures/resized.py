@@ -172,7 +172,7 @@ class ResizedPictures:
             return StoredForm.model_validate({key: self.manifest[key] for key in keys})
         except ValidationError as error:
             raise HeadstartError(
-                f"{self._folder}/manifest.json does not tell how its pictures are stored: {error}"
+                f"{self._folder}/manifest.json does not say how its pictures are stored: {error}"
             ) from None
 
     def encoded(self, picture: str) -> bytes:
@@ -182,7 +182,9 @@ class ResizedPictures:
             KeyError: no such picture.
         """
         if picture not in self._place:
-            raise KeyError(f"{self._folder} holds no picture {picture!r} (it holds {len(self)}).")
+            raise KeyError(
+                f"{self._folder} holds no picture {picture!r} (it holds {len(self)} pictures)."
+            )
         batch, row = divmod(self._place[picture], N_ROWS_A_BATCH)
         data: bytes = self._bytes[batch][row].as_py()
         return data

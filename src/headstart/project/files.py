@@ -45,7 +45,7 @@ def write_json(path: Path, values: Mapping[str, Any]) -> None:
     """
     for key, value in flatten(values).items():
         if isinstance(value, float) and not math.isfinite(value):
-            raise ValueError(f"{path}: {key} is {value}; leave out the key of what does not exist.")
+            raise ValueError(f"{path}: {key} is {value}; leave out keys without a finite number.")
     write_text(path, json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 

@@ -23,7 +23,7 @@ class Package(Section):
     kind: Literal["package"]
     package: str = Field(description="name on PyPI")
     version: str = Field(description="exact version")
-    path: str = Field(description="below the folder of installed packages")
+    path: str = Field(description="path below the folder of installed packages")
     sha256: Sha256
 
 

@@ -56,7 +56,7 @@ def parse_section(name: str, model: type[S], values: Mapping[str, Any], path: Pa
             dotted key, the value found and what is allowed.
     """
     if name not in values:
-        raise ParamsError(f"{path} has no section {name}: (it has {', '.join(map(str, values))}).")
+        raise ParamsError(f"{path} has no section {name} (it has {', '.join(map(str, values))}).")
     try:
         return model.model_validate(values[name] if values[name] is not None else {})
     except ValidationError as error:

@@ -36,7 +36,7 @@ def work_folder(kind: str, key: Mapping[str, Any]) -> Iterator[Path]:
     try:
         lock.acquire(blocking=False)
     except Timeout:
-        print(f"Waiting for another run, which is making the same ({folder}) …", file=sys.stderr)
+        print(f"Waiting for another run that makes the same results ({folder}) …", file=sys.stderr)
         lock.acquire()
     try:
         folder.mkdir(parents=True, exist_ok=True)
