@@ -67,7 +67,7 @@ def test_all_problems_of_all_sections_come_in_one_message(repo_root: Path, tmp_p
         f"{path}: backbone.size_px is -1",
         f"{path}: resize.size is not a key here (known: size_px, codec, quality)",
         f"{path}: head is 'big'",
-        f"{path} has no section runtime:",
+        f"{path} has no section runtime (",
         f"{path}: train_heat is not a section",
     ):
         assert sentence in result.output

@@ -128,7 +128,7 @@ def test_no_file_is_written_twice(tmp_path: Path, name: str) -> None:
                     zipped.writestr(file, data)
         else:
             tarred(folder / name, [(plain(file, 1), data) for file, data in files])
-        refused(folder / name, f"holds '{twice}', where a file lies already")
+        refused(folder / name, f"holds '{twice}', whose path another file already takes")
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_no_file_is_written_twice(tmp_path: Path, name: str) -> None:
 def test_no_link_and_no_device(tmp_path: Path, kind: bytes, to: str) -> None:
     members = [(plain("a.jpg", 1), b"a"), (plain("set/x", 0, kind, to), b"")]
     path = tarred(tmp_path / "p.tgz", members)
-    refused(path, "holds 'set/x', a link or device; only files may be")
+    refused(path, "holds 'set/x', a link or device; only files and folders are")
     (tmp_path / "out" / "a.jpg").unlink()
     (tmp_path / "out").rmdir()
     assert unpacked(path, keep=["a.jpg"]) == {"a.jpg": b"a"}  # what is not kept is not written
@@ -173,7 +173,9 @@ def test_what_is_not_kept_counts(tmp_path: Path, name: str) -> None:
 @all_forms
 def test_a_bomb_of_files(tmp_path: Path, name: str) -> None:
     path = packed(tmp_path / name, {f"{i}.jpg": b"" for i in range(5)})
-    refused(path, "unpacks to more than 4 files: it is a bomb, or max_files", max_files=4)
+    refused(
+        path, "unpacks to more than 4 files: .* if you trust it, raise max_files in", max_files=4
+    )
 
 
 def test_a_bomb_in_a_header(tmp_path: Path) -> None:
@@ -181,7 +183,7 @@ def test_a_bomb_in_a_header(tmp_path: Path) -> None:
     note = plain("note", 40_000_000, tarfile.XHDTYPE)
     path = tarred(tmp_path / "p.tgz", [(note, b"\0" * note.size), (plain("a.jpg", 1), b"a")])
     assert path.stat().st_size < 100_000
-    refused(path, "far more than it may: it is a bomb", max_files=1)
+    refused(path, "far more than the limits .* it may be a decompression bomb", max_files=1)
 
 
 def test_a_zip_that_lies_about_a_size(tmp_path: Path) -> None:
@@ -190,7 +192,7 @@ def test_a_zip_that_lies_about_a_size(tmp_path: Path) -> None:
     size = (500).to_bytes(4, "little")
     assert data.count(size) >= 2
     path.write_bytes(data.replace(size, (100).to_bytes(4, "little")))
-    refused(path, "cannot be unpacked: |bytes long, as told")
+    refused(path, "cannot be unpacked: |bytes that the archive states")
 
 
 @all_forms

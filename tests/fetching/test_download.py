@@ -101,7 +101,7 @@ def test_a_server_without_ranges_begins_anew(site: Site, target: Path) -> None:
 def test_a_server_without_ranges_that_always_breaks_is_given_up(site: Site, target: Path) -> None:
     site.resumes = False
     site.plan = [Cut(HALF)] * 20
-    with pytest.raises(SourceError, match=rf"in {N_TRIES} tries: .* is kept; run again to go on"):
+    with pytest.raises(SourceError, match=rf"in {N_TRIES} tries: .* is kept; run again to resume"):
         list(download(archive(site), target))
     assert len(site.asked) == N_TRIES
     assert "p.zip" not in files(target)
@@ -111,7 +111,7 @@ def test_a_wrong_checksum_leaves_nothing(site: Site, target: Path) -> None:
     with pytest.raises(SourceError) as error:
         list(download(archive(site, sha256="0" * 64), target))
     assert str(error.value).startswith(f"{site.url}/p.zip: its sha256 is ")
-    assert f"promises {'0' * 64}" in str(error.value)
+    assert f"the file under sources/ says {'0' * 64}." in str(error.value)
     assert files(target) == {}
 
 
@@ -230,7 +230,7 @@ def test_too_little_room_is_told_before_anything_is_asked(
 ) -> None:
     begun(target)
     monkeypatch.setattr(module, "n_free_bytes", lambda _: 799_999)
-    with pytest.raises(SourceError, match=r"800000 of its 1500000 .* to come, and 799999 are free"):
+    with pytest.raises(SourceError, match=r"800000 of its 1500000 .* missing, and 799999 are free"):
         list(download(archive(site), target))
     assert site.asked == []
 

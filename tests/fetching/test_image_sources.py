@@ -70,7 +70,7 @@ def test_a_wrong_archive_is_named(
     ("values", "sentence"),
     [
         (of(), "archives: "),
-        (of(ARCHIVE, ARCHIVE), "the file: .*two of them have one checksum"),
+        (of(ARCHIVE, ARCHIVE), "the file: .*two of them have the same checksum"),
         (of(ARCHIVE, root="/a"), "root: "),
         (of(ARCHIVE, keep=["a/"]), r"keep\.0: "),
         (of(ARCHIVE, max_files=0), "max_files: "),

@@ -95,7 +95,7 @@ def test_pictures_are_fetched_and_nothing_stays(site: Site, tmp_path: Path) -> N
 def test_a_broken_off_download_goes_on(site: Site, tmp_path: Path) -> None:
     wanted = source(put(site, tmp_path / "p.tgz", PICTURES))
     site.plan = [Cut(900_000)]
-    with pytest.raises(SourceError, match="run again to go on"):
+    with pytest.raises(SourceError, match="run again to resume"):
         content(wanted)
     assert left(tmp_path) == {"p.tgz.part"}
     assert len(content(wanted)) == len(PICTURES)

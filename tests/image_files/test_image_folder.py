@@ -86,7 +86,7 @@ def test_a_file_that_changed_since_is_never_given(root: Path, tmp_path: Path) ->
     assert files["labels.csv"] == b"id\n"
     shutil.rmtree(root)
     with pytest.raises(
-        ImagesError, match=r"source, is not there: mount it, or let dataset\.source"
+        ImagesError, match=r"source, does not exist: mount it, or set dataset\.source"
     ):
         files["labels.csv"]
 

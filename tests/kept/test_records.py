@@ -67,7 +67,7 @@ def test_another_key_and_other_code_find_nothing() -> None:
 
 
 def test_a_key_that_does_not_tell_its_code_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"the key \{'of': 'x'\} must tell the code"):
+    with pytest.raises(ValueError, match=r"the key \{'of': 'x'\} must have \"code\""):
         list(made_once({"of": "x"}, ["a"], Maker()))
 
 
@@ -116,9 +116,9 @@ def test_a_line_that_is_no_record_ends_what_is_believed(tmp_path: Path) -> None:
 
 
 def test_a_wrong_number_of_records_is_an_error() -> None:
-    with pytest.raises(ValueError, match="fewer records were made than the 2"):
+    with pytest.raises(ValueError, match="fewer records than the 2"):
         list(made_once(key(), ["a", "b"], lambda ids: [b"a"]))
-    with pytest.raises(ValueError, match="more records were made than the 1"):
+    with pytest.raises(ValueError, match="more records than the 1"):
         list(made_once(key(), ["a", "c"], lambda ids: [b"c", b"d"]))
 
 

@@ -100,7 +100,7 @@ def test_a_manifest_of_another_file_is_refused(folder: Path, tmp_path: Path) -> 
 def test_a_manifest_that_does_not_tell_the_form_is_refused(tmp_path: Path) -> None:
     write_resized(tmp_path, ROWS, {"size_px": 8, "codec": "jpeg", "pillow": "12.0"})
     with pytest.raises(
-        ValueError, match=r"manifest\.json does not tell how its pictures are stored"
+        ValueError, match=r"manifest\.json does not say how its pictures are stored"
     ):
         ResizedPictures(tmp_path)
 

@@ -66,7 +66,7 @@ def test_other_forms_are_refused_with_the_right_one(wrong: str) -> None:
         read_images_source(wrong)
     message = str(error.value)
     assert message.startswith(f"dataset.source is {wrong!r}, ")
-    assert "absolute path of a folder of pictures (as /home/me/pictures)" in message
+    assert "absolute path of a folder of pictures (such as /home/me/pictures)" in message
     assert "sources/textile.yaml" in message
     with pytest.raises(SourceError, match="absolute path of a file of weights"):
         read_weights_source(wrong)

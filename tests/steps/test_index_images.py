@@ -109,7 +109,9 @@ def test_a_missing_part_stays_missing(given: Files) -> None:
     assert index(files).labels.splits() == ["train", "valid"]
 
 
-NOTHING = "No labelled picture is in valid or test, so nothing is scored. The model is trained"
+NOTHING = (
+    "No labelled picture is in valid or test, so nothing is scored. The model is still trained"
+)
 UNJUDGED = "No labelled picture is in valid: fine-tuning runs to its end"
 
 
@@ -161,7 +163,9 @@ def test_stratified_folders(one_level: Files) -> None:
 def test_the_form_of_the_folders_must_be_declared(given: Files, one_level: Files) -> None:
     with pytest.raises(ValueError, match=r"have no folder train/ \(they have a, b\).*stratified"):
         index(one_level)
-    with pytest.raises(ValueError, match=r"split already \(test, train, valid\): it must be given"):
+    with pytest.raises(
+        ValueError, match=r"already split .*\(test, train, valid\); set it to given"
+    ):
         index(given, split="stratified")
 
 

@@ -1,4 +1,4 @@
-"""What a .zip, .tar, .tgz or .tar.gz holds, entry by entry, in one form for all of them."""
+"""Reads the entries of a .zip, .tar, .tgz or .tar.gz, in one form for all of them."""
 
 import gzip
 import stat
@@ -13,7 +13,7 @@ from typing import IO, Any, Literal
 
 from headstart.project.located import SourceError
 
-MAX_HEADER_BYTES = 1 << 24  # a tar's own notes on one entry, which are read into memory
+MAX_HEADER_BYTES = 1 << 24  # of a tar's header of one entry, which is read into memory
 
 # What the readers raise for an archive that is broken, or a zip that needs a password.
 BROKEN = (
@@ -29,9 +29,9 @@ class Entry:
     Attributes:
         name: as the archive has it, so not to be trusted.
         kind: other is a link, a device, a pipe.
-        n_bytes: unpacked, as the archive says.
-        position: how many bytes of the archive lie before it, about.
-        open: gives its content; only before the next entry is asked for.
+        n_bytes: unpacked size that the archive states.
+        position: roughly how many bytes of the archive lie before the entry.
+        open: gives the content of the entry, only until the next entry is read.
     """
 
     name: str
@@ -46,11 +46,11 @@ def read_entries(archive: Path, max_stream_bytes: int) -> Iterator[Entry]:
 
     Args:
         archive: ends in .zip, .tar, .tgz or .tar.gz.
-        max_stream_bytes: what a tar may hold in all, with its headers.
+        max_stream_bytes: limit of the unpacked bytes of a tar, headers included.
 
     Raises:
         SourceError: a tar is longer than that, or has an endless header.
-        one of BROKEN: it is not the archive that its name says, or is damaged.
+        one of BROKEN: the archive has another format than its name says, or is damaged.
     """
     name = archive.name.lower()
     if name.endswith(".zip"):
@@ -80,7 +80,7 @@ def _zip_entries(archive: Path) -> Iterator[Entry]:
 
 
 class _Bounded:
-    """A tar's bytes, of which so many are given and no more, nor too many at once."""
+    """A tar's bytes, with a limit on the bytes in all and on the bytes of one read."""
 
     def __init__(self, name: str, stream: IO[bytes], max_bytes: int) -> None:
         self._name, self._stream, self._max_bytes = name, stream, max_bytes
@@ -88,13 +88,16 @@ class _Bounded:
     def read(self, size: int) -> bytes:
         """Up to `size` bytes."""
         if size > MAX_HEADER_BYTES or self.tell() + size > self._max_bytes + MAX_HEADER_BYTES:
-            raise SourceError(f"{self._name} unpacks to far more than it may: it is a bomb.")
+            raise SourceError(
+                f"{self._name} unpacks to far more than the limits in the file under sources/ allow: "
+                "it may be a decompression bomb."
+            )
         return self._stream.read(size)
 
     def seek(self, position: int) -> int:
-        """Go to `position`, which is never far ahead of what the entries said of their sizes."""
+        """Go to `position`, which is never far beyond the sizes that the entries state."""
         return self._stream.seek(position)
 
     def tell(self) -> int:
-        """How many bytes lie before."""
+        """The position, in bytes."""
         return self._stream.tell()

@@ -1,8 +1,8 @@
-"""Archives of pictures, unpacked as if a stranger had made them.
+"""Unpacks archives of pictures without trusting them.
 
 Only plain files are written, each once, each below the folder. Whatever else an archive asks for (a
 path out of the folder, a link, a device, a second file of one name, more bytes or files than it may
-hold) is an error. What the source does not keep is not written, whatever it is.
+hold) is an error. An entry that the source does not keep is not written, whatever it is.
 """
 
 import errno
@@ -16,21 +16,21 @@ from headstart.image_files.tree import n_free_bytes
 from headstart.project.located import SourceError
 
 PIECE_BYTES = 1 << 18
-HEADER_BYTES = 4096  # of a tar, an entry: its own, a long name, the padding
+HEADER_BYTES = 4096  # per entry of a tar: its header, a long name, the padding
 N_SHOWN = 10  # names that an error message lists
 IN_THE_SOURCE = "in the file under sources/"
 
 
 def unpack(archives: Sequence[Path], folder: Path, source: ArchiveImages) -> Iterator[int]:
-    """Write what `source` keeps of `archives` below `folder`, yielding the bytes read of them.
+    """Write the files that `source` keeps below `folder`; yield how many bytes of `archives` are read.
 
     Args:
         archives: files that end in .zip, .tar, .tgz or .tar.gz.
         folder: empty; what lies in it after an error is of no use.
-        source: names the root, what is kept of it, and the limits.
+        source: names the root, the files and folders to keep below it, and the limits.
 
     Raises:
-        SourceError: an archive is unsafe or broken or lacks what is to be kept; the disk is full.
+        SourceError: an archive is unsafe or broken, or lacks a file to keep; or the disk is full.
     """
     n_entries = n_bytes = n_before = 0
     missing, tops = set(source.keep), set[str]()
@@ -68,13 +68,13 @@ def _check_limits(archive: Path, source: ArchiveImages, n_entries: int, n_bytes:
     ):
         if n > limit:
             raise SourceError(
-                f"{archive.name} unpacks to more than {limit} {unit}: it is a bomb, or {key} "
-                f"{IN_THE_SOURCE} must be larger."
+                f"{archive.name} unpacks to more than {limit} {unit}: it may be a decompression "
+                f"bomb; if you trust it, raise {key} {IN_THE_SOURCE}."
             )
 
 
 def _safe_path(archive: Path, entry: Entry) -> PurePosixPath:
-    """The path of an entry, which leads nowhere but down."""
+    """The path of an entry, after a check that it stays below the folder."""
     path = PurePosixPath(entry.name)
     if path.is_absolute() or ".." in path.parts or re.search(r"^[A-Za-z]:|[\\\0]", entry.name):
         raise SourceError(
@@ -95,11 +95,12 @@ def _inside(path: PurePosixPath, source: ArchiveImages) -> PurePosixPath | None:
 
 
 def _write(archive: Path, entry: Entry, target: Path) -> None:
-    """Write one file that does not exist yet, of exactly the size that the archive told."""
+    """Write one file that does not exist yet, of exactly the size that the archive states."""
     content = entry.open() if entry.kind == "file" else None
     if content is None:
         raise SourceError(
-            f"{archive.name} holds {entry.name!r}, a link or device; only files may be."
+            f"{archive.name} holds {entry.name!r}, a link or device; only files and folders "
+            "are allowed."
         )
     n = 0
     try:
@@ -114,7 +115,7 @@ def _write(archive: Path, entry: Entry, target: Path) -> None:
                 file.write(piece)
     except (FileExistsError, NotADirectoryError):
         raise SourceError(
-            f"{archive.name} holds {entry.name!r}, where a file lies already."
+            f"{archive.name} holds {entry.name!r}, whose path another file already takes."
         ) from None
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
@@ -126,5 +127,6 @@ def _write(archive: Path, entry: Entry, target: Path) -> None:
         ) from None
     if n != entry.n_bytes:
         raise SourceError(
-            f"{archive.name}: {entry.name!r} is not {entry.n_bytes} bytes long, as told."
+            f"{archive.name}: {entry.name!r} does not have the {entry.n_bytes} bytes that the "
+            "archive states."
         )

@@ -17,13 +17,13 @@ def checked_path(key: str, value: str, what: str, example: str, url_hint: str) -
 
     Args:
         key: dotted name of the param that holds `value`.
-        value: what it holds.
+        value: the value of the param.
         what: the thing that an absolute path must name, for the message.
-        example: such a path.
+        example: such a path, for the message.
         url_hint: what to do with a URL.
 
     Raises:
-        SourceError: it is of another form.
+        SourceError: `value` has another form.
     """
     path = Path(value)
     if path.is_absolute() and ".." not in path.parts:
@@ -31,14 +31,14 @@ def checked_path(key: str, value: str, what: str, example: str, url_hint: str) -
     known = sorted(str(file) for file in SOURCES.glob("*.yaml"))
     if path.parent == SOURCES and path.suffix == ".yaml" and path.is_file():
         return path
-    reason = "which is neither"
+    reason = "which names no source"
     if "://" in value:
         reason = url_hint
     elif value.startswith("~"):
         reason = f"whose ~ is not expanded: write {Path(value).expanduser()}"
     raise SourceError(
-        f"{key} is {value!r}, {reason}; it must be the absolute path of {what} (as {example}) or "
-        f"one of {', '.join(known)}."
+        f"{key} is {value!r}, {reason}; {key} must be the absolute path of {what} (such as "
+        f"{example}) or one of {', '.join(known)}."
     )
 
 
@@ -58,7 +58,7 @@ def read_description(path: Path, model: Any) -> Any:
 
 
 def _sentences(path: Path, values: Any, error: ValidationError) -> Iterator[str]:
-    """One a problem. (A union puts the kind before every key; the file has no such level.)"""
+    """One sentence a problem. (Pydantic puts a union's kind before every key; the file does not.)"""
     kind = values.get("kind") if isinstance(values, dict) else None
     for problem in error.errors():
         keys = [str(part) for part in problem["loc"]]

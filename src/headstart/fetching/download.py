@@ -1,4 +1,4 @@
-"""Archives from the net: resumed where broken off, and under their name only when they are right."""
+"""Downloads archives: resumes interrupted ones, and renames them only when the checksum is right."""
 
 import errno
 import hashlib
@@ -14,26 +14,26 @@ from headstart.fetching.image_sources import Archive
 from headstart.image_files.tree import n_free_bytes
 from headstart.project.located import SourceError
 
-N_TRIES = 5  # in a row that bring nothing
-WAIT_S = 1.0  # after the first of them, then twice as long each time
+N_TRIES = 5  # tries in a row that bring no byte
+WAIT_S = 1.0  # after the first such try; each further wait is twice as long
 TIMEOUT_S = (10.0, 60.0)  # to connect, and between two pieces
 PIECE_BYTES = 1 << 18
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class _BrokenOffError(Exception):
-    """This try failed; another one may not."""
+    """This try failed; another one may succeed."""
 
 
 def download(archive: Archive, target: Path) -> Iterator[int]:
-    """Fetch `archive` to `target`, yielding how many bytes are there, also from earlier runs.
+    """Fetch `archive` to `target`; yield how many bytes are there, those of earlier runs included.
 
-    They gather in `<target>.part`, which is renamed once size and checksum are right. A server that
-    cannot resume begins anew, and the numbers with it.
+    The bytes gather in `<target>.part`, which is renamed when size and checksum are right. If the
+    server cannot resume, the download begins anew, and so do the yielded numbers.
 
     Raises:
         SourceError: the server refuses (404, ...) or fails again and again; size or checksum are
-            not those promised (then the part is removed); the disk is full (it is kept).
+            not those promised (the part is removed); the disk is full (the part is kept).
     """
     part = target.with_name(target.name + ".part")
     n_failed = 0
@@ -46,8 +46,9 @@ def download(archive: Archive, target: Path) -> Iterator[int]:
             n_failed = 1 if _size(part) > n_there else n_failed + 1
             if n_failed == N_TRIES:
                 raise SourceError(
-                    f"{archive.url} could not be fetched in {N_TRIES} tries: {error}. What came "
-                    f"({_size(part)} of {archive.n_bytes} bytes) is kept; run again to go on."
+                    f"{archive.url} could not be fetched in {N_TRIES} tries: {error}. The part "
+                    f"fetched so far ({_size(part)} of {archive.n_bytes} bytes) is kept; run again to "
+                    "resume."
                 ) from None
             time.sleep(WAIT_S * 2 ** (n_failed - 1))
     _verify(archive, part)
@@ -55,10 +56,10 @@ def download(archive: Archive, target: Path) -> Iterator[int]:
 
 
 def _pieces(archive: Archive, part: Path) -> Iterator[int]:
-    """Append one answer of the server to `part`, yielding its size."""
+    """Append one answer of the server to `part`; yield the size of `part` after each piece."""
     n = _size(part)
-    # As it is stored: some servers call a .tgz a compressed .tar. No If-Range is needed, since a
-    # file that has changed in between cannot have the checksum.
+    # identity: the bytes as they are stored, because some servers call a .tgz a compressed .tar. No
+    # If-Range is needed, since a file that has changed in between cannot have the checksum.
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={n}-"} if n else {})
     try:
         with requests.get(archive.url, headers=headers, stream=True, timeout=TIMEOUT_S) as answer:
@@ -79,7 +80,7 @@ def _pieces(archive: Archive, part: Path) -> Iterator[int]:
             raise
         raise _full(archive, part) from None
     if n < archive.n_bytes:  # an answer that did not say how long it is
-        raise _BrokenOffError(f"the answer ended after {n} bytes")
+        raise _BrokenOffError(f"the server stopped sending after {n} bytes")
 
 
 def _begin(archive: Archive, part: Path, answer: requests.Response) -> int:
@@ -98,7 +99,7 @@ def _begin(archive: Archive, part: Path, answer: requests.Response) -> int:
     else:
         raise SourceError(
             f"{archive.url}: {said}; check the address in the file under sources/, or download it "
-            "by hand and give the absolute path of the unpacked folder."
+            "by hand and set dataset.source to the absolute path of the unpacked folder."
         )
     if total.isdigit() and int(total) != archive.n_bytes:
         raise _wrong_size(archive, part, total)
@@ -106,19 +107,19 @@ def _begin(archive: Archive, part: Path, answer: requests.Response) -> int:
 
 
 def _verify(archive: Archive, part: Path) -> None:
-    """Hold the whole of `part` against size and checksum; remove it where they differ."""
+    """Check size and checksum of the whole of `part`; remove it if they differ."""
     if (n := _size(part)) > archive.n_bytes:
         raise _wrong_size(archive, part, str(n))
-    algorithm, promised = archive.checksum
+    algorithm, expected = archive.checksum
     with part.open("rb") as file:
         new = hashlib.new(algorithm, usedforsecurity=False)
         found = hashlib.file_digest(file, lambda: new).hexdigest()
-    if found != promised:
+    if found != expected:
         part.unlink(missing_ok=True)
         raise SourceError(
-            f"{archive.url}: its {algorithm} is {found}, but the file under sources/ promises "
-            f"{promised}. What was fetched is removed; run again, and if this stays, the file on "
-            "the net is another one."
+            f"{archive.url}: its {algorithm} is {found}, but the file under sources/ says "
+            f"{expected}. The download is removed; run again. If the checksum differs again, the "
+            "server has a different file."
         )
 
 
@@ -126,16 +127,17 @@ def _wrong_size(archive: Archive, part: Path, found: str) -> SourceError:
     part.unlink(missing_ok=True)
     return SourceError(
         f"{archive.url}: it has {found} bytes, but n_bytes in the file under sources/ is "
-        f"{archive.n_bytes}; this is another file (perhaps a page that asks for a login)."
+        f"{archive.n_bytes}; the server has a different file (or answers with a login page)."
     )
 
 
 def _full(archive: Archive, part: Path) -> SourceError:
     n_more = archive.n_bytes - _size(part)
     return SourceError(
-        f"{archive.url}: the disk is full: {n_more} of its {archive.n_bytes} bytes are still to "
-        f"come, and {n_free_bytes(part)} are free in {part.parent}. What came is kept; make room "
-        "(its pictures need about as much again, twice) and run again to go on."
+        f"{archive.url}: the disk is full: {n_more} of its {archive.n_bytes} bytes are still "
+        f"missing, and {n_free_bytes(part)} are free in {part.parent}. The part fetched so far is "
+        "kept; make room (the pictures will need about twice the archive's size on top) and run "
+        "again to resume."
     )
 
 

@@ -1,4 +1,4 @@
-"""Where pictures come from: a package, archives on the net, or a folder of the user's."""
+"""Where pictures come from: a package, archives on the net, or the user's own folder."""
 
 import hashlib
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from headstart.project.located import Package, Sha256, SourceError, UserPath
 from headstart.project.section import Section
 
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".tar.gz")
-MAX_GROWTH = 10  # unpacked bytes a byte of archive, unless max_unpacked_bytes says otherwise
+MAX_GROWTH = 10  # unpacked bytes per byte of archive, unless max_unpacked_bytes says otherwise
 
 Md5 = Annotated[str, Field(pattern="^[0-9a-f]{32}$", description="32 hex digits")]
 Inside = Annotated[str, Field(pattern=r"^[^/\\]+(/[^/\\]+)*$", description="path with /")]
@@ -22,17 +22,19 @@ Inside = Annotated[str, Field(pattern=r"^[^/\\]+(/[^/\\]+)*$", description="path
 class PackageImages(Package):
     """Pictures in an installed package; sha256 is tree_digest."""
 
-    n_files: int = Field(ge=1, description="files in all")
-    n_bytes: int = Field(ge=1, description="bytes in all")
+    n_files: int = Field(ge=1, description="number of files")
+    n_bytes: int = Field(ge=1, description="size of all files, bytes")
 
 
 class Archive(Section):
     """One archive on the net, with one checksum of its bytes."""
 
     url: str = Field(description="http or https, of a .zip, .tar, .tgz or .tar.gz")
-    n_bytes: int = Field(ge=1, description="size of the archive")
+    n_bytes: int = Field(ge=1, description="size of the archive, bytes")
     sha256: Sha256 | None = None
-    md5: Md5 | None = Field(default=None, description="where nobody tells the sha256")
+    md5: Md5 | None = Field(
+        default=None, description="32 hex digits; only if no sha256 is published"
+    )
 
     @field_validator("url")
     @classmethod
@@ -70,22 +72,24 @@ class ArchiveImages(Section):
         default=None, description="folder inside the archives that becomes the folder of pictures"
     )
     keep: tuple[Inside, ...] = Field(
-        default=(), strict=False, description="files and folders below root; none: everything"
+        default=(), strict=False, description="files and folders below root; empty: everything"
     )
     max_unpacked_bytes: int | None = Field(
-        default=None, ge=1, description=f"default: {MAX_GROWTH} times the archives' n_bytes"
+        default=None, ge=1, description=f"limit; default: {MAX_GROWTH} times the archives' n_bytes"
     )
-    max_files: int = Field(default=1_000_000, ge=1, description="files and folders, kept or not")
+    max_files: int = Field(
+        default=1_000_000, ge=1, description="limit of files and folders, kept or not"
+    )
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:
         if len({archive.checksum for archive in self.archives}) < len(self.archives):
-            raise ValueError("archives must differ: two of them have one checksum")
+            raise ValueError("archives must differ, but two of them have the same checksum")
         return self
 
     @property
     def limit_bytes(self) -> int:
-        """What the archives may hold, unpacked."""
+        """Limit of the unpacked bytes of all archives."""
         return self.max_unpacked_bytes or MAX_GROWTH * sum(a.n_bytes for a in self.archives)
 
 
@@ -93,15 +97,15 @@ ImagesSource = PackageImages | ArchiveImages | UserPath
 
 
 def read_images_source(value: str) -> ImagesSource:
-    """What `dataset.source` names.
+    """The source that `dataset.source` names.
 
     Raises:
-        SourceError: it has no form that is allowed, or does not exist.
+        SourceError: `value` has no allowed form, or what it names does not exist.
     """
     path = checked_path(
         *("dataset.source", value, "a folder of pictures", "/home/me/pictures"),
-        url_hint="a URL: write it, with its size and checksum, into a file as "
-        "sources/planet_sample.yaml,",
+        url_hint="a URL: write it, with its size and checksum, into a file such "
+        "as sources/planet_sample.yaml",
     )
     if path.is_absolute():
         if not path.is_dir():
@@ -113,9 +117,9 @@ def read_images_source(value: str) -> ImagesSource:
 
 
 def that_stays(source: ImagesSource, copy: bool) -> Package | UserPath | None:
-    """Where the pictures are read where they lie; None where they are copied.
+    """The source, if its pictures are read where they lie; None if they are copied.
 
-    What is unpacked from archives is always copied, as nothing else keeps it.
+    Pictures from archives are always copied, as nothing else keeps them.
     """
     return None if copy or isinstance(source, ArchiveImages) else source
 

@@ -1,4 +1,4 @@
-"""The folder of pictures that a source names; what is on the net is fetched and unpacked first."""
+"""Opens the folder of pictures that a source names; archives are fetched and unpacked first."""
 
 import shutil
 from collections.abc import Iterable, Iterator
@@ -18,11 +18,11 @@ MB = 1_000_000
 
 @contextmanager
 def open_images(source: ImagesSource, report: Report) -> Iterator[Path]:
-    """Give the folder of a source's pictures, while it is read.
+    """Yield the folder of a source's pictures, which lasts until the block ends.
 
-    Archives are removed once all are unpacked, and what was unpacked once the reader is content: the
-    disk holds the pictures twice at most. After an error or a kill both stay, so that the next run,
-    or one with another `root`, goes on from there.
+    Archives are removed when all are unpacked, and unpacked pictures when the block ends without an
+    error. So the disk holds the pictures twice at most. After an error or a kill both stay, and the
+    next run goes on from there, also with another `root`.
 
     Raises:
         SourceError: see locate, download and unpack.
@@ -39,12 +39,12 @@ def open_images(source: ImagesSource, report: Report) -> Iterator[Path]:
 
 
 def _fetch(source: ArchiveImages, pictures: Path, report: Report) -> None:
-    """Download and unpack all archives into `pictures`, which appears once it is whole."""
+    """Download and unpack all archives into `pictures`, which appears only when it is complete."""
     with ExitStack() as held:
         files = []
         # In one order, so that two runs never wait for each other's archives.
         for archive in sorted(source.archives, key=lambda archive: archive.url):
-            # Not keyed by `root` or `keep`: where these were wrong, nothing is fetched again.
+            # The key has neither `root` nor `keep`, so correcting them fetches nothing again.
             key = {"url": archive.url, "checksum": archive.checksum}
             files.append(held.enter_context(work_folder("archives", key)) / archive.name)
             if not files[-1].exists():
@@ -59,13 +59,13 @@ def _fetch(source: ArchiveImages, pictures: Path, report: Report) -> None:
 
 
 def _show(report: Report, positions: Iterable[int], n_bytes: int, label: str) -> None:
-    """Let `positions` (bytes done so far) run to their end, with a bar of one step a MB."""
+    """Go through `positions` (bytes done so far) and show a bar with one step per MB."""
     n_mb = -(-n_bytes // MB)
 
     def steps() -> Iterator[int]:
         n_shown = 0
         for position in positions:
-            while n_shown < min(position // MB, n_mb):  # a download that begins anew waits here
+            while n_shown < min(position // MB, n_mb):  # none while a new start catches up
                 n_shown += 1
                 yield n_shown
         yield from range(n_shown, n_mb)

@@ -1,4 +1,4 @@
-"""Tensors of a file under the names of timm's model, held against what the model needs."""
+"""Renames the tensors of a file to timm's names, and checks them against the model's tensors."""
 
 from collections.abc import Mapping
 
@@ -10,20 +10,20 @@ N_SHOWN = 5  # tensors that an error message lists
 
 
 class WeightsError(HeadstartError):
-    """The weights are not those of the backbone, or there are none."""
+    """The weights do not fit the backbone, or there are none."""
 
 
 def renamed(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """timm's names for tensors in timm's order; what follows (the classifier) keeps its own.
+    """Give tensors in timm's order timm's names; leave out two that follow (a classifier).
 
     Raises:
-        WeightsError: there are too few of them, or too many.
+        WeightsError: there are too few tensors, or too many.
     """
     n_more = len(found) - len(expected)
     if n_more not in (0, 2):
         raise WeightsError(
-            f"the file holds {len(found)} tensors, the backbone {len(expected)}, and a classifier "
-            "would be 2: they cannot be matched in order."
+            f"the file holds {len(found)} tensors, which cannot be matched in order: the backbone has "
+            f"{len(expected)}, and a classifier would add 2."
         )
     return dict(zip(expected, found.values(), strict=False))
 
@@ -36,11 +36,12 @@ def fitted(
     Args:
         found: tensors by timm's names.
         model: timm's, on any device.
-        name: backbone.name, for the sentence.
-        weights: backbone.weights, for the sentence.
+        name: backbone.name, for the message.
+        weights: backbone.weights, for the message.
 
     Raises:
-        WeightsError: names the first few tensors that are missing, too many, or of another shape.
+        WeightsError: tensors are missing, too many, or of another shape; the message lists the first
+            few.
     """
     expected: dict[str, Tensor] = model.state_dict()
     classifiers = _classifiers(model)
@@ -65,7 +66,7 @@ def fitted(
 
 
 def _classifiers(model: nn.Module) -> tuple[str, ...]:
-    """How the names of the classifier's tensors begin."""
+    """Prefixes of the names of the classifier's tensors."""
     names = model.pretrained_cfg.get("classifier") or ()  # type: ignore[union-attr, operator]
     return tuple(f"{name}." for name in ([names] if isinstance(names, str) else names))
 

@@ -11,7 +11,7 @@ from headstart.project.section import Section
 
 Channels = Annotated[
     tuple[float, float, float],
-    Field(strict=False, description="three channels, of values in [0, 1]"),
+    Field(strict=False, description="one number per channel, for pixel values in [0, 1]"),
 ]
 
 
@@ -27,7 +27,7 @@ class PackageWeights(Package):
 
 
 class TimmWeights(Section):
-    """What timm downloads for the name of the backbone."""
+    """The weights that timm downloads for the name of the backbone."""
 
     kind: Literal["timm"]
 
@@ -36,21 +36,21 @@ class RandomWeights(Section):
     """Untrained weights."""
 
     kind: Literal["random"]
-    seed: int = Field(ge=0, description="of the draw")
+    seed: int = Field(ge=0, description="seed of the random weights")
 
 
 WeightsSource = PackageWeights | TimmWeights | RandomWeights | UserPath
 
 
 def read_weights_source(value: str) -> WeightsSource:
-    """What `backbone.weights` names.
+    """The source that `backbone.weights` names.
 
     Raises:
-        SourceError: it has no form that is allowed, or does not exist.
+        SourceError: `value` has no allowed form, or what it names does not exist.
     """
     path = checked_path(
         *("backbone.weights", value, "a file of weights", "/home/me/resnet34.safetensors"),
-        url_hint="a URL: download it first, then give its path,",
+        url_hint="a URL: download it first, then give its path",
     )
     if path.is_absolute():
         if not path.is_file():
@@ -67,7 +67,7 @@ def same_architecture(one: str, other: str) -> bool:
 
 
 def read_source(source: WeightsSource) -> NamedTensors | None:
-    """The file of a source that has one, checked by its sha256 where that is known."""
+    """The tensors of a source's file, checked by its sha256 if that is known; None without a file."""
     match source:
         case PackageWeights():
             return read_tensors(locate(source), source.sha256)

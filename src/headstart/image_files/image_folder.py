@@ -1,8 +1,8 @@
 """0_source/images: what each picture file holds, and where the files lie.
 
-`files.parquet` lists every file with the digest of its bytes. `source.json` says where they lie: in a
-folder of the user's, in a package, or beside it in `pictures/`, where they were copied to. So a reader
-never takes other bytes for those that were listed, wherever they lie.
+`files.parquet` lists every file with the digest of its bytes. `source.json` says where the files lie:
+in the user's own folder, in a package, or as copies beside it in `pictures/`. Wherever they lie, a
+reader refuses bytes that differ from those listed.
 """
 
 import hashlib
@@ -24,11 +24,11 @@ _FILES = pa.schema([("path", pa.string()), ("n_bytes", pa.int64()), ("sha256", p
 
 
 class ImagesError(HeadstartError):
-    """A picture file is not what was listed, or is not where it was."""
+    """A picture file is missing, cannot be read, or differs from what was listed."""
 
 
 class MissingFileError(HeadstartError, KeyError):
-    """A folder has no file of that name; a KeyError too, as a Mapping must raise."""
+    """A folder has no file of that name. It is also a KeyError, which a Mapping must raise."""
 
     __str__ = ValueError.__str__  # KeyError would put quotes around the sentence
 
@@ -52,13 +52,13 @@ class ListedFile(NamedTuple):
 def write_images(
     folder: Path, root: Path, files: Iterable[ListedFile], stays: Package | UserPath | None
 ) -> None:
-    """List the files in `folder`, which appears only once all of them are listed.
+    """List the files in `folder`, which appears only when the list is complete.
 
     Args:
-        folder: what is replaced.
+        folder: the folder to replace.
         root: folder of the files.
         files: sorted by path.
-        stays: where they are read from later; None: they are copied into `folder`.
+        stays: where the files are read from later; None: they are copied into `folder`.
 
     Raises:
         HeadstartError: the files lie in `folder`, which is about to be replaced.
@@ -84,7 +84,7 @@ def write_images(
 
 
 def _description(stays: Package | UserPath | None) -> dict[str, str]:
-    """What `source.json` holds. A package is named, so that any installation of it will do."""
+    """The content of `source.json`. It names a package, not its path: any installation will do."""
     if stays is None:
         return {"copied": _COPIES}
     if isinstance(stays, UserPath):
@@ -113,7 +113,7 @@ class ImageFolder(Mapping[str, bytes]):
             self._root, self._remedy = folder / about["copied"], "`dvc repro` restores it"
         elif "folder" in about:
             self._root = Path(about["folder"])
-            self._remedy = "`dvc repro` lists the folder anew"
+            self._remedy = "`dvc repro` lists the folder again"
         else:
             package = Package.model_validate(about)
             wanted = f"{package.package}=={package.version}"
@@ -125,7 +125,7 @@ class ImageFolder(Mapping[str, bytes]):
 
         Raises:
             MissingFileError: no such file is listed.
-            ImagesError: it cannot be read, or its bytes are not those that were listed.
+            ImagesError: the file cannot be read, or its bytes are not those that were listed.
         """
         if path not in self.sha256:
             raise MissingFileError(f"{self._root} has no file {path!r}.")
@@ -135,12 +135,12 @@ class ImageFolder(Mapping[str, bytes]):
         except OSError as error:
             if not self._root.is_dir():
                 raise ImagesError(
-                    f"the folder of the pictures, {self._root}, is not there: mount it, or let "
-                    "dataset.source be where it lies now; then `dvc repro`."
+                    f"the folder of the pictures, {self._root}, does not exist: mount it, or set "
+                    "dataset.source to its new path; then run `dvc repro`."
                 ) from None
             raise ImagesError(
-                f"{file} cannot be read ({error.strerror}), but was when fetch-images listed it: "
-                f"{self._remedy}."
+                f"{file} cannot be read ({error.strerror}), although fetch-images could read "
+                f"it: {self._remedy}."
             ) from None
         if hashlib.sha256(data).hexdigest() != self.sha256[path]:
             raise ImagesError(f"{file} has changed since fetch-images listed it: {self._remedy}.")

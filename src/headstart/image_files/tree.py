@@ -1,4 +1,4 @@
-"""Which pictures: section `dataset`, and the files below a folder."""
+"""Section `dataset`, which names the pictures, and the files below a folder."""
 
 import shutil
 import warnings
@@ -19,7 +19,7 @@ _SYSTEM_FILES = {"thumbs.db", "desktop.ini", "__macosx"}  # and all names that b
 def _below(path: str) -> str:
     parts = PurePosixPath(path)
     if parts.is_absolute() or ".." in parts.parts:
-        raise ValueError("it must be a path below the images folder, as train/labels.csv")
+        raise ValueError("it must be a path below the images folder, such as train/labels.csv")
     return path
 
 
@@ -27,7 +27,7 @@ BelowImages = Annotated[str, AfterValidator(_below)]
 """A path below the images folder, with /."""
 
 with warnings.catch_warnings():
-    # pydantic's old BaseModel.copy; Section has model_copy.
+    # `copy` shadows pydantic's old BaseModel.copy; model_copy replaces it.
     warnings.filterwarnings("ignore", 'Field name "copy" in "DatasetParams" shadows an attribute')
 
     class DatasetParams(Section):
@@ -35,12 +35,12 @@ with warnings.catch_warnings():
 
         source: str = Field(
             min_length=1,
-            description="a file under sources/ (as sources/textile.yaml), or the absolute path of a "
-            "folder of pictures",
+            description="a file under sources/ (such as sources/textile.yaml), or the absolute path "
+            "of a folder of pictures",
         )
         copy: bool = Field(  # type: ignore[assignment]
-            description="true: the pictures are copied into data/ and kept by DVC; false: those of a "
-            "folder or a package are read where they lie (archives are unpacked in any case)"
+            description="true: copy the pictures into data/, where DVC keeps them; false: read them "
+            "from their folder or package (pictures in archives are always copied)"
         )
 
 
@@ -64,14 +64,14 @@ class Tree:
         return sum(self.sizes.values())
 
     def counts(self) -> dict[str, int]:
-        """For a metrics file."""
+        """Counts for a metrics file."""
         return {"n_files": len(self.sizes), "n_bytes": self.n_bytes, "n_hidden": self.n_hidden}
 
 
 def list_tree(root: Path) -> Tree:
     """List all files below `root`; symbolic links are followed.
 
-    What is removed while it is listed is left out.
+    Files that are removed during the listing are left out.
 
     Raises:
         ValueError: `root` is no folder, a link leads nowhere or back to a folder above it, or a
@@ -114,8 +114,8 @@ def _entries(folder: Path) -> list[Path]:
 
 
 def n_free_bytes(path: Path) -> int:
-    """Bytes that are free where `path` (or the nearest folder above it that exists) lies."""
+    """Free bytes on the disk of `path`, or of the nearest folder above it that exists."""
     for place in (path, *path.absolute().parents):
-        with suppress(FileNotFoundError, NotADirectoryError):  # not asked before: it may go away
+        with suppress(FileNotFoundError, NotADirectoryError):  # exists() first would be a race
             return shutil.disk_usage(place).free
     raise FileNotFoundError(path)

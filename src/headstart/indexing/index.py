@@ -1,4 +1,4 @@
-"""All that index-images found out, and its counts."""
+"""The result of index-images, and its counts."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ from headstart.pictures.table import write_ids, write_pictures
 
 @dataclass(frozen=True)
 class Index:
-    """All that index-images found out.
+    """The result of index-images.
 
     Attributes:
         pictures: columns id, paths (list of str, sorted, relative to the images folder), width,
             height (pixels, after the EXIF turn); sorted by id.
-        labels: of exactly those pictures.
+        labels: of exactly these pictures.
         problems: columns path, problem (its kind), detail; sorted.
         n_ignored: files whose name does not look like a picture's.
-        notes: sentences for a person: what these pictures do not allow, though nothing is wrong.
+        notes: sentences for the user on what these pictures do not allow, though nothing is wrong.
     """
 
     pictures: pd.DataFrame
@@ -31,7 +31,7 @@ class Index:
     notes: tuple[str, ...] = ()
 
     def counts(self) -> dict[str, Any]:
-        """Pictures in all, per split and per class, problems per kind: for a metrics file."""
+        """Counts for a metrics file: pictures in all, per split and per class; problems per kind."""
         table = self.labels.table
         splits: dict[str, Any] = {}
         for split in self.labels.splits():

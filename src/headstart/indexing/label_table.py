@@ -1,4 +1,4 @@
-"""A CSV of ids and labels, held against the task that is declared for it."""
+"""Parses a CSV of ids and labels, and checks it against the declared task."""
 
 import csv
 import io
@@ -9,23 +9,23 @@ from headstart.project.errors import HeadstartError
 def parse_table(
     text: str, id_column: str, label_column: str, several: bool
 ) -> dict[str, set[tuple[str, ...]]]:
-    """What the rows of a CSV (with a header) say of each id, as sorted tuples of labels (empty: none).
+    """The labels of each id in a CSV with a header: a sorted tuple for each distinct row (empty: none).
 
     Args:
         text: the whole table.
         id_column: name of the column of ids.
         label_column: name of the column of labels.
-        several: labels of one row are separated by spaces; else the whole cell is one label.
+        several: whether spaces separate the labels of a row; otherwise the whole cell is one label.
 
     Raises:
-        ValueError: a column is missing, or the labels look like the other kind.
+        ValueError: a column is missing, or the labels look like those of the other task.
     """
     reader = csv.DictReader(io.StringIO(text), skipinitialspace=True)
     columns = reader.fieldnames or []
     if missing := [name for name in (id_column, label_column) if name not in columns]:
         raise HeadstartError(
             f"the table has no column {', '.join(missing)} (it has {', '.join(columns)}); "
-            "index_images.id_column and index_images.label_column name its columns."
+            "set index_images.id_column and index_images.label_column to columns that it has."
         )
     labels: dict[str, set[tuple[str, ...]]] = {}
     for row in reader:
@@ -37,10 +37,10 @@ def parse_table(
 
 
 def _check_task(rows: set[tuple[str, ...]], several: bool) -> None:
-    """Hold the declared task against the labels: a wrong one would train on nonsense."""
+    """Check the declared task against the labels: with a wrong task a network would learn nonsense."""
     if several and all(len(row) <= 1 for row in rows):
         raise HeadstartError(
-            "index_images.task is multi_label, but no row has more than one label: it must be "
+            "index_images.task is multi_label, but no row has more than one label; set it to "
             "single_label."
         )
     words = {word for row in rows for label in row for word in label.split()}
@@ -48,5 +48,5 @@ def _check_task(rows: set[tuple[str, ...]], several: bool) -> None:
         raise HeadstartError(
             f"index_images.task is single_label, but the {len(rows)} different labels are made of "
             f"only {len(words)} words: they look like several tags a picture, separated by spaces. "
-            "It must be multi_label, or the labels be written without spaces."
+            "Set index_images.task to multi_label, or write the labels without spaces."
         )

@@ -1,4 +1,4 @@
-"""What the names of files, or a table of labels, say that each file means."""
+"""Finds the labels and the split of each file, from its path or from a table of labels."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ PARTS = ("train", "valid", "test")
 
 @dataclass(frozen=True)
 class Meaning:
-    """What is said of one file: its labels (None: not labelled) and its split (None: not given)."""
+    """The labels (None: not labelled) and the split (None: not given) of one file."""
 
     labels: tuple[str, ...] | None
     split: str | None
@@ -21,7 +21,7 @@ class Problem(NamedTuple):
     """One thing that is wrong with the data."""
 
     path: str
-    problem: str  # its kind, one of a few words
+    problem: str  # its kind, such as no_class
     detail: str
 
 
@@ -43,12 +43,13 @@ def from_folders(paths: Iterable[str], given: bool) -> Meanings:
     if given and "train" not in tops:
         raise HeadstartError(
             "index_images.split is given, but the pictures have no folder train/ (they have "
-            f"{_listed(tops)}); for one level of class folders it must be stratified."
+            f"{_listed(tops)}); if these are class folders, set it to stratified."
         )
     if not given and "train" in tops and set(tops) <= set(PARTS):
         raise HeadstartError(
-            f"index_images.split is stratified, but the pictures are split already "
-            f"({_listed(tops)}): it must be given, or dataset.source the folder of class folders."
+            f"index_images.split is stratified, but the pictures are already split into folders "
+            f"({_listed(tops)}); set it to given, or set dataset.source to the folder that holds the "
+            "class folders."
         )
     for path in paths:
         part, folders = (None, path.split("/")[:-1])
@@ -69,14 +70,14 @@ def from_table(
     given: bool,
     may_be_empty: bool,
 ) -> Meanings:
-    """Labels from a table; pictures below test/ that it does not name are test, without labels.
+    """Labels from a table. Pictures below test/ that it does not name are test pictures without labels.
 
     Args:
         paths: of all pictures.
-        labels: what the rows say of each path; more than one element: they contradict each other.
+        labels: the labels in the rows of each path; several elements: its rows contradict each other.
         given: whether the top folder of a path (train, valid, test) is its split.
-        may_be_empty: whether a row without labels says that there is none to see (several labels a
-            picture), or nothing.
+        may_be_empty: whether a row without labels means that the picture has no label, as with several
+            labels a picture; otherwise such a row says nothing.
     """
     found: dict[str, Meaning] = {}
     paths = set(paths)
@@ -108,11 +109,11 @@ def from_table(
 def agreed(
     copies: Mapping[str, Sequence[str]], meanings: Mapping[str, Meaning]
 ) -> tuple[dict[str, Meaning], list[Problem]]:
-    """The one meaning of each content; where its copies contradict one another, they are problems.
+    """The labels and the split of each content; copies that contradict one another become problems.
 
     Args:
         copies: the paths of each content.
-        meanings: what is said of each path.
+        meanings: labels and split of each path.
     """
     known, problems = {}, []
     for content, paths in copies.items():

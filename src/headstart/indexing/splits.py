@@ -1,4 +1,4 @@
-"""Who goes into train, valid and test: by content and seed, never by the order of a listing."""
+"""Splits pictures into train, valid and test by content and seed, never by the order of a listing."""
 
 import hashlib
 import math
@@ -15,11 +15,11 @@ class SplitRule:
 
     Attributes:
         valid_frac: in [0, 1).
-        test_frac: in [0, 1); together below 1.
-        seed: another seed, another order.
-        n_folds: 0: valid is `valid_frac` of the pictures; from 2 on it is one of so many folds of what
-            is not in test.
-        fold: which one is valid, 0 ... n_folds - 1.
+        test_frac: in [0, 1); both together are below 1.
+        seed: another seed gives another order.
+        n_folds: 0: valid is `valid_frac` of the pictures. From 2 on: the pictures outside test are cut
+            into this many folds, and valid is one of them.
+        fold: the number of the fold that is valid, 0 ... n_folds - 1.
     """
 
     valid_frac: float
@@ -29,7 +29,7 @@ class SplitRule:
     fold: int = 0
 
     def sizes(self, n: int, label: str) -> dict[str, int]:
-        """How many of the `n` pictures of a label go where; at least one into neither test nor valid.
+        """How the `n` pictures of a label are divided; at least one is left for train or the folds.
 
         Keys are test, valid, train, or test and the folds by number.
         """
@@ -51,10 +51,10 @@ class SplitRule:
 
 
 def assign(known: Mapping[str, Meaning], n_max: int, rule: SplitRule) -> dict[str, Meaning]:
-    """Keep at most `n_max` pictures of each class of each given split, and split what is not split.
+    """Keep at most `n_max` pictures of each class of each given split; split those without a split.
 
     Args:
-        known: what is said of each picture id.
+        known: labels and given split of each picture id.
         n_max: 0 keeps all.
         rule: for pictures without a given split.
     """
@@ -69,7 +69,7 @@ def assign(known: Mapping[str, Meaning], n_max: int, rule: SplitRule) -> dict[st
 def strata(labels: Mapping[str, Sequence[str]]) -> dict[str, str]:
     """The stratum of each picture: the rarest of its labels (ties by name), "" where it has none.
 
-    With exactly one label a picture that is its label.
+    If each picture has exactly one label, its stratum is that label.
     """
     n = Counter(label for of_one in labels.values() for label in of_one)
     return {
@@ -88,17 +88,17 @@ def limited(strata: Mapping[str, str], n_max: int) -> set[str]:
 def stratified_split(labels: Mapping[str, Sequence[str]], rule: SplitRule) -> dict[str, str]:
     """Split the pictures of each label into train, valid and test, the rarest label first.
 
-    The pictures of a label are put in the order of sha256(seed, id). Those that a rarer label has
-    placed already count; the others fill what is left of the label's test, valid and train, in this
-    order. So a picture more or less moves at most a few others, those beside the cuts. Every label
-    keeps at least one picture in train.
+    The pictures of a label are sorted by sha256(seed, id). Pictures that a rarer label has placed
+    already count towards the label's test, valid and train. The others fill what is left of test,
+    valid and train, in this order. So adding or removing a picture moves at most a few others, those
+    beside the cuts. Every label keeps at least one picture in train.
 
     Source: Sechidis, Tsoumakas and Vlahavas, On the Stratification of Multi-Label Data, ECML PKDD
     2011 (iterative stratification), with a drawn order in place of its random ties.
 
     Args:
         labels: of each picture id: exactly one, or any number.
-        rule: how much goes where.
+        rule: the sizes of the splits, and the seed.
     """
     order = sorted(labels, key=lambda i: _digest(rule.seed, i))
     of_label: defaultdict[str, list[str]] = defaultdict(list)

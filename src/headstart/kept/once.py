@@ -1,4 +1,7 @@
-"""Work that is done once for a picture: how a step asks for it, without knowing who remembers."""
+"""The interface through which a step asks for results that are made only once for each picture.
+
+The step does not know where the results are kept.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
@@ -7,7 +10,7 @@ T = TypeVar("T")
 
 
 class Once(Protocol[T]):
-    """Gives the result of each picture, and has only those made that no earlier run has."""
+    """Gives the result of each picture, and makes only the results that no earlier run has made."""
 
     def __call__(
         self,
@@ -19,11 +22,11 @@ class Once(Protocol[T]):
         """One result an id, in the order of `ids`.
 
         Args:
-            shaped_by: JSON values; all that shapes a result beside the picture. Its "code" is the
-                digest of the rooms that make it (`project.work.code_digest`).
+            shaped_by: JSON values: everything that determines a result besides the picture. Its
+                "code" is the digest of the rooms that make it (`project.work.code_digest`).
             ids: of N pictures, each once.
-            make: ids of some of them -> their results, in their order. A picture's result does not
-                depend on which others are asked for with it.
+            make: some of the ids -> their results, in the same order. A picture's result must not
+                depend on the other ids of the call.
         """
         ...
 
@@ -34,17 +37,17 @@ def anew(
     make: Callable[[Sequence[str]], Iterable[T]],
     /,
 ) -> Iterator[T]:
-    """Make all of them."""
+    """A `Once` that keeps nothing: it makes all results."""
     yield from make(ids)
 
 
 def of_bytes(once: Once[T], sha256: Mapping[str, str]) -> Once[T]:
-    """`once`, for results that are made from other bytes than those whose digest the id is.
+    """Adapt `once` to results made from other bytes than those whose digest is the picture's id.
 
-    A result is found again only where the picture has the bytes that it was made from.
+    An earlier result is used only if the picture has the bytes that the result was made from.
 
     Args:
-        once: remembers.
+        once: keeps the results.
         sha256: digest (hex) of the bytes of each picture, by id.
     """
 

@@ -1,10 +1,10 @@
 """Records that lie in an out of a stage, so that they need no second place on the disk.
 
-What a stage has made for each picture is in its out, byte for byte, and DVC keeps each version of an
-out in its cache, a file under its MD5. So the work folder of a key remembers only where in such a file
-each record lies. `<md5>.out` holds the file's size (and its path, where it is no out of DVC's but stays
-where it is), then a line a record: id, first byte, length, CRC-32. The file may go (`dvc gc`): then the
-records are made again.
+The out of a stage holds the record of each picture, byte for byte, and DVC keeps each version of an
+out in its cache, as a file named by its MD5. So the work folder of a key stores only where each record
+lies in such a file. `<md5>.out` begins with the file's size, and with its path if the file is not an
+out of DVC's and stays where it is. Then comes a line for each record: id, first byte, length, CRC-32.
+If the file is deleted (`dvc gc`), the records are made again.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from typing import BinaryIO, NamedTuple
 from headstart.kept.places import Place, drop
 from headstart.project.beside import written_beside
 
-_N_OUTS = 3  # of a key, the newest; each fold, say, has records that the others lack
+_N_OUTS = 3  # newest outs kept of a key: each fold, say, has records that the others lack
 _SUFFIX = ".out"
 
 
@@ -27,9 +27,9 @@ class Part(NamedTuple):
     """The records of one key in an out, in the order in which they were asked for.
 
     Attributes:
-        file: of the out.
-        starts: first byte of each record in it.
-        n_bytes: length of each.
+        file: a file of the out.
+        starts: first byte of each record in the file.
+        n_bytes: length of each record.
     """
 
     file: Path
@@ -38,7 +38,7 @@ class Part(NamedTuple):
 
 
 class OutFile(NamedTuple):
-    """A version of an out that DVC keeps."""
+    """A version of an out, opened, and where its records lie."""
 
     file: BinaryIO
     places: Mapping[str, Place]
@@ -56,14 +56,14 @@ def remember_out(
     """Remember in `folder` where the records of `ids` lie; forget all but the newest few outs.
 
     Args:
-        folder: of the key.
-        md5: of the file.
-        ids: of its records.
-        part: where they lie.
-        stays: whether they are found in the file itself later; otherwise in DVC's cache.
+        folder: work folder of the key.
+        md5: digest (hex) of the file.
+        ids: of the records, in the order of `part`.
+        part: where the records lie.
+        stays: whether the file stays where it is; otherwise its copy in DVC's cache is read later.
 
     Raises:
-        ValueError: `part` is not of as many records.
+        ValueError: `part` has more or fewer records than `ids`.
     """
     with (
         part.file.open("rb") as file,
@@ -90,7 +90,10 @@ def open_outs(folder: Path) -> list[OutFile]:
 
 
 def drop_held(folder: Path) -> None:
-    """Drop a folder's own records that an out holds; the rest, as of a broken-off run, stays."""
+    """Drop a folder's own records that an out holds too.
+
+    The others stay, such as records of an interrupted run.
+    """
     outs = open_outs(folder)
     for out in outs:
         out.file.close()
@@ -108,7 +111,7 @@ def _open(lines: Path) -> OutFile:
         file = (lines.parent / path if path else _cached(lines.stem)).open("rb")
         try:
             if os.fstat(file.fileno()).st_size != int(n_bytes):
-                raise ValueError(f"{file.name} is not of the size that {lines} tells.")
+                raise ValueError(f"{file.name} does not have the size that {lines} gives.")
             fields = (row.split() for row in rows)
             places = {i: Place(int(start), int(n), int(crc, 16)) for i, start, n, crc in fields}
         except BaseException:
@@ -120,7 +123,7 @@ def _open(lines: Path) -> OutFile:
 def _cached(md5: str) -> Path:
     cache = dvc_cache()
     if cache is None:
-        raise FileNotFoundError("There is no cache of DVC.")
+        raise FileNotFoundError("there is no DVC cache.")
     return cache / md5[:2] / md5[2:]
 
 
@@ -132,7 +135,7 @@ def _newest_first(folder: Path) -> list[Path]:
 
 
 def dvc_cache() -> Path | None:
-    """The folder of DVC's cache that holds files by their MD5; None outside a project of DVC's."""
+    """The folder of DVC's cache that holds files by their MD5; None outside a DVC project."""
     return _dvc_cache(Path(os.environ.get("DVC_ROOT", ".")).absolute())
 
 
@@ -140,7 +143,7 @@ def dvc_cache() -> Path | None:
 def _dvc_cache(root: Path) -> Path | None:
     if not (root / ".dvc").is_dir():
         return None
-    from dvc.config import Config  # takes a moment: only where an out is remembered
+    from dvc.config import Config  # late: takes a moment, and only outs need it
 
     folder = Config(str(root / ".dvc"))["cache"].get("dir")
     return Path(folder or root / ".dvc/cache", "files/md5")

@@ -1,7 +1,7 @@
-"""Where records lie in a file: those of a key's own work folder, and how some of them are dropped.
+"""Where records lie in a file, and how records in a key's own work folder are read and dropped.
 
-`records.bin` holds the records, one behind the other; `records.txt` holds a line a record: id, length,
-CRC-32.
+`records.bin` holds the records, one after the other. `records.txt` holds a line for each record: id,
+length, CRC-32.
 """
 
 import os
@@ -29,12 +29,12 @@ class Place(NamedTuple):
 
 
 class OwnPlaces(NamedTuple):
-    """The records of a folder, up to the first that is not whole.
+    """The records of a folder, up to the first incomplete one.
 
     Attributes:
         places: by picture id.
-        end: bytes of the data that hold them.
-        n_line_bytes: bytes of the lines that tell of them.
+        end: bytes of `records.bin` up to the end of the last record.
+        n_line_bytes: bytes of `records.txt` up to the end of its line.
     """
 
     places: dict[str, Place]
@@ -43,7 +43,7 @@ class OwnPlaces(NamedTuple):
 
 
 def line_of(picture: str, n_bytes: int, crc: int) -> bytes:
-    """The line that tells of a record."""
+    """The line of a record in `records.txt`."""
     return f"{picture} {n_bytes} {crc:08x}\n".encode()
 
 
@@ -68,14 +68,17 @@ def own_places(folder: Path) -> OwnPlaces:
 
 
 def drop(folder: Path, held: Sequence[Mapping[str, Place]]) -> None:
-    """Drop the records of a folder that others hold; the rest, as of a broken-off run, stays."""
+    """Drop the records of a folder that one of `held` has too.
+
+    The others stay, such as records of an interrupted run.
+    """
     if not held or not (folder / LINES).exists() or not (folder / DATA).stat().st_size:
         return
     places = own_places(folder).places
     left = {i: place for i, place in places.items() if not any(i in others for others in held)}
     if len(left) == len(places):
         return
-    with (  # after a kill between the two renames no CRC-32 fits: made again
+    with (  # after a kill between the two renames no CRC-32 fits: records are made again
         written_beside(folder / DATA) as partial_data,
         written_beside(folder / LINES) as partial_lines,
         (folder / DATA).open("rb") as data,

@@ -1,10 +1,11 @@
-"""What was made for a picture once, so that no later run makes it again.
+"""Keeps the records made for each picture, so that no later run makes them again.
 
-The work folder of a key holds two files that only grow: the records, one behind the other, and a line
-a record: id, length, CRC-32. What a broken-off run left half is dropped when they are opened; a record
-that is not what was written is made again. So a run that breaks off goes on where it was, and the next
-makes only what is new: new pictures, another fold. Once DVC keeps an out that holds the same records,
-they are read from there (kept/outs.py) and dropped here; so it is with the file of smaller copies.
+The work folder of a key holds two files that only grow: the records, one after the other, and a line
+for each record: id, length, CRC-32. An incomplete record that an interrupted run left is dropped when
+the files are opened. A record whose CRC-32 does not fit is made again. So an interrupted run goes on
+where it stopped, and the next run makes only what is new: new pictures, another fold. When DVC keeps an
+out that holds the same records, they are read from there (kept/outs.py) and dropped here. The same goes
+for records in the file of smaller copies.
 """
 
 import os
@@ -33,13 +34,12 @@ def made_once(
     ids: Sequence[str],
     make: Callable[[Sequence[str]], Iterable[bytes]],
 ) -> Iterator[bytes]:
-    """The record of each id, in their order: one of an earlier run, or made now and kept.
+    """The record of each id, in the order of `ids`: from an earlier run, or made now and kept.
 
     A `kept.once.Once` of bytes.
 
     Raises:
-        ValueError: `make` gives another number of records than it was asked for, or as
-            `known_records`.
+        ValueError: `make` gives more or fewer records than it was asked for; or as `known_records`.
     """
     with known_records(shaped_by) as records:
         new = [picture for picture in ids if picture not in records]
@@ -50,11 +50,13 @@ def made_once(
                 continue
             data = next(made, None)
             if data is None:
-                raise ValueError(f"fewer records were made than the {len(new)} that are missing.")
+                raise ValueError(
+                    f"make gave fewer records than the {len(new)} that it was asked for."
+                )
             records.add(picture, data)
             yield data
         if next(made, None) is not None:
-            raise ValueError(f"more records were made than the {len(new)} that are missing.")
+            raise ValueError(f"make gave more records than the {len(new)} that it was asked for.")
 
 
 def _only(made: Iterable[bytes]) -> bytes:
@@ -63,11 +65,11 @@ def _only(made: Iterable[bytes]) -> bytes:
 
 
 def rows_once(sha256: Mapping[str, str], once: Once[bytes] = made_once) -> Once[Row]:
-    """`once` for rows of float32 that are made from stored pictures.
+    """Adapt `once` to rows of float32 that are made from stored pictures.
 
     Args:
         sha256: digest (hex) of the stored bytes of each picture, by id.
-        once: remembers bytes.
+        once: keeps bytes.
     """
     once = of_bytes(once, sha256)
 
@@ -90,12 +92,12 @@ def known_records(
 ) -> Iterator[Known]:
     """The records of a key, held by one process at a time.
 
-    Where all keys together want more than HEADSTART_KEEP_GB (from `environment`; 0 keeps nothing),
-    others are removed (see `kept/room.py`).
+    If all keys together need more than HEADSTART_KEEP_GB (from `environment`; 0 keeps nothing),
+    folders of other keys are removed (see `kept/room.py`).
 
     Args:
-        shaped_by: JSON values; all that shapes a record beside the picture, its "code" too.
-        environment: of the process.
+        shaped_by: JSON values: all that determines a record besides the picture, with its "code".
+        environment: environment variables.
 
     Raises:
         ValueError: HEADSTART_KEEP_GB is no number of at least 0, or the key has no "code".
@@ -105,7 +107,7 @@ def known_records(
         yield NothingKnown()
         return
     with records_folder(shaped_by) as folder:
-        _drop_in_others(folder)  # before room is made: what goes here needs none
+        _drop_in_others(folder)  # first, as what is dropped needs no room
         with Records(folder, wanted) as records:
             yield records
 
@@ -117,7 +119,9 @@ def records_folder(shaped_by: Mapping[str, Any]) -> AbstractContextManager[Path]
         ValueError: the key has no "code".
     """
     if "code" not in shaped_by:
-        raise ValueError(f"the key {dict(shaped_by)} must tell the code that makes the records.")
+        raise ValueError(
+            f'the key {dict(shaped_by)} must have "code", the digest of what makes the records.'
+        )
     return work_folder(RECORDS, shaped_by)
 
 
@@ -127,9 +131,9 @@ def keeps_records() -> bool:
 
 
 class Records:
-    """Id -> bytes, in a folder that one process holds, among others that share a limit.
+    """Id -> bytes, in a folder that one process holds. All such folders share one size limit.
 
-    `picture in records` tells whether one was there when they were opened.
+    `picture in records` says whether the picture had a record when the folder was opened.
     """
 
     def __init__(self, folder: Path, wanted_gb: float | None) -> None:
@@ -174,13 +178,13 @@ class Records:
             self._end = end
 
     def _made_room(self, n_bytes: int) -> int:
-        # By the open file: the folder may have been removed by hand, which costs no more than time.
+        # Ask the open file: somebody may have removed the folder, which must cost only time.
         n_free = shutil.disk_usage(self._data.fileno()).free
         return make_room(self._folder, n_bytes, self._wanted_gb, n_free)
 
 
 def _drop_in_others(folder: Path) -> None:
-    """Drop in all other folders what DVC has kept since their stages ended."""
+    """Drop from all other folders the records that DVC has kept since their stages ended."""
     for other in folder.parent.glob("*"):
         with suppress(FileNotFoundError, NotADirectoryError, Timeout):
             if other == folder or not (other / DATA).stat().st_size or not has_outs(other):

@@ -9,7 +9,7 @@ from headstart.kept.records import keeps_records, made_once, records_folder
 
 
 class Remembered:
-    """`made_once`, for what a stage writes into an out: the out then keeps the records.
+    """`made_once` for records that a stage writes into an out, which then keeps them.
 
     A `kept.once.Once` of bytes.
     """
@@ -29,16 +29,16 @@ class Remembered:
         yield from made_once(shaped_by, ids, make)
 
     def lie_in(self, parts: Iterable[Part], stays: bool = False) -> None:
-        """Remember where the records lie in the files of an out, which is whole now.
+        """Remember where the records lie in the files of an out; call it when the out is complete.
 
         Args:
-            parts: one a call, in the order of the calls.
-            stays: whether the files stay where they are, and so hold the records from now on; DVC
-                keeps others in its cache once the stage has ended.
+            parts: one for each earlier call of this object, in the order of the calls.
+            stays: whether the files stay where they are and hold the records from now on. Otherwise
+                DVC takes them into its cache when the stage has ended.
 
         Raises:
-            ValueError: there are more or fewer parts than calls, or records in one than were asked
-                for.
+            ValueError: there are more or fewer parts than calls, or a part has more or fewer records
+                than its call asked for.
         """
         if not keeps_records():
             return

@@ -1,7 +1,7 @@
-"""How much room kept work may take (HEADSTART_KEEP_GB), and what gives way.
+"""How much disk space kept work may take (HEADSTART_KEEP_GB), and what is removed first.
 
-Folders of two kinds share the room: records, and files of smaller copies. A file that is removed while
-another process reads it stays readable there, as it is mapped into memory.
+Folders of two kinds share the space: records, and files of smaller copies. A removed file stays
+readable for a process that reads it, because that process has mapped it into memory.
 """
 
 import os
@@ -18,11 +18,11 @@ from headstart.project.errors import HeadstartError
 
 RECORDS, COPIES = "records", "copies"  # kinds of work folders
 
-_FREE_FRAC = 0.25  # of the space that is free without any kept work
+_FREE_FRAC = 0.25  # of the space that would be free without any kept work
 
 
 def wanted_gb(environment: Mapping[str, str]) -> float | None:
-    """HEADSTART_KEEP_GB; None where it is not set: a quarter of the free space then.
+    """HEADSTART_KEEP_GB; None if it is not set, which means a quarter of the free space.
 
     Raises:
         ValueError: it is no number of at least 0.
@@ -40,20 +40,21 @@ def wanted_gb(environment: Mapping[str, str]) -> float | None:
 
 
 def used_now(folder: Path) -> None:
-    """Note that a work folder is in use: those used least lately give way first."""
+    """Mark a work folder as used now: the least recently used folders are removed first."""
     os.utime(folder)
 
 
 def make_room(folder: Path, n_bytes: int, wanted_gb: float | None, n_free: int) -> int:
-    """Remove others than `folder` until it may have `n_bytes`; how many it may have then.
+    """Remove other folders until `folder` may have `n_bytes`; return how many bytes it may have.
 
-    Folders that only tell where records lie in an out go last: they are small. Other processes make
-    room, too: a folder may go away at any time. One that a process holds stays.
+    Folders that only say where records lie in an out go last, as they are small. Other processes make
+    room too, so a folder may vanish at any time. A folder that a process holds stays.
 
     Args:
         folder: of records or of copies.
-        n_bytes: that it is to have.
-        wanted_gb: limit of all of them together; None: a part of what is free without them.
+        n_bytes: bytes that it is to have.
+        wanted_gb: limit of all folders together; None: a quarter of the space that would be free
+            without them.
         n_free: bytes that are free on the disk.
     """
     others = dict(_all_used(folder.parents[1]))
@@ -74,12 +75,12 @@ def make_room(folder: Path, n_bytes: int, wanted_gb: float | None, n_free: int) 
 
 
 def made_now(folder: Path) -> None:
-    """Let others give way to a folder that was made whole, whatever the limit: it is in use."""
+    """Remove other folders to make up for a new one, which stays whatever the limit: it is in use."""
     make_room(folder, _used(folder).n_bytes, wanted_gb(os.environ), shutil.disk_usage(folder).free)
 
 
 class _Used(NamedTuple):
-    """A folder's bytes, when it was used last (s since the epoch), and whether it only points."""
+    """A folder's bytes, its last use (s since the epoch), and whether it only points to outs."""
 
     n_bytes: int
     mtime: float

@@ -1,4 +1,4 @@
-"""labels.parquet: what each picture means, apart from what it is."""
+"""labels.parquet: the labels, the split and the group of each picture."""
 
 import json
 from collections.abc import Sequence
@@ -30,12 +30,12 @@ _LABELS = pa.schema(
 
 @dataclass(frozen=True)
 class Labels:
-    """What each picture means.
+    """The labels, the split and the group of each picture.
 
     Attributes:
-        table: a row a picture, sorted by id: `id`; `labels` (list of str; None: not labelled);
-            `split` (train, valid or test); `group` (pictures of one group share a split; a picture
-            that belongs with no other is its own group).
+        table: one row for each picture, sorted by id: `id`; `labels` (list of str; None: not
+            labelled); `split` (train, valid or test); `group` (pictures of one group share a split;
+            a picture that belongs with no other is its own group).
         classes: the class table, sorted, from train alone.
         task: single_label (exactly one label a picture) or multi_label (any number, none included).
     """
@@ -62,7 +62,7 @@ class Labels:
         return {split: len(self.labelled(split)) for split in SPLITS}
 
     def class_numbers(self, ids: Sequence[str]) -> list[list[int] | None]:
-        """The places in `classes` of each picture's labels, in the order of `ids`; None: not labelled.
+        """Indices into `classes` of each picture's labels, in the order of `ids`; None: not labelled.
 
         Raises:
             ValueError: an id is unknown.
@@ -77,7 +77,7 @@ class Labels:
         return numbers
 
     def targets(self, ids: Sequence[str]) -> NDArray[np.int64] | NDArray[np.float32]:
-        """What a network is to learn of each of `ids`, in their order.
+        """The training targets of `ids`, in their order.
 
         Returns:
             single_label: class numbers (N,), int64; multi_label: 0 or 1 (N, K), float32.
@@ -115,6 +115,8 @@ def read_labels(path: Path) -> Labels:
     table = pq.read_table(path)
     about = table.schema.metadata or {}
     if b"classes" not in about or b"task" not in about:
-        raise HeadstartError(f"{path} holds no class table; index-images writes one.")
+        raise HeadstartError(
+            f"{path} holds no class table, so index-images did not write it: run `dvc repro`."
+        )
     task: Task = "single_label" if about[b"task"] == b"single_label" else "multi_label"
     return Labels(frame(table), tuple(json.loads(about[b"classes"])), task)

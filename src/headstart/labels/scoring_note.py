@@ -1,4 +1,4 @@
-"""What cannot be scored for want of labelled pictures, and what that means for the model."""
+"""Says what cannot be scored without labelled pictures, and what follows for the model."""
 
 from collections.abc import Mapping
 
@@ -6,20 +6,20 @@ from headstart.labels.task import Task
 
 
 def scoring_note(n_labelled: Mapping[str, int], task: Task) -> str:
-    """Sentences where valid has no labelled picture; "" where it has one.
+    """A note if valid has no labelled picture; "" if it has one.
 
     Args:
         n_labelled: labelled pictures of each split; a split that does not occur has none.
-        task: of multi_label the thresholds are searched on valid.
+        task: for multi_label, thresholds are searched on valid.
     """
     if n_labelled.get("valid", 0):
         return ""
-    unjudged = "fine-tuning runs to its end, whatever stop_when_worse and keep say"
+    unjudged = "fine-tuning runs to its end (stop_when_worse and keep have no effect)"
     if task == "multi_label":
         unjudged += ", and each label keeps the default threshold"
     if n_labelled.get("test", 0):
         return f"No labelled picture is in valid: {unjudged}."
     return (
-        "No labelled picture is in valid or test, so nothing is scored. The model is trained and "
-        f"written all the same: {unjudged}."
+        "No labelled picture is in valid or test, so nothing is scored. The model is still trained "
+        f"and written: {unjudged}."
     )

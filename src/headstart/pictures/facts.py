@@ -1,4 +1,4 @@
-"""What a picture file is, found out by decoding it in full."""
+"""The size of a picture file, or what is wrong with it, found by decoding it in full."""
 
 import json
 from typing import NamedTuple
@@ -9,17 +9,17 @@ from PIL import UnidentifiedImageError
 from headstart.pictures.rgb import decode_rgb, why_unreadable
 from headstart.project.work import code_digest
 
-# The rooms that make the facts.
+# The rooms whose code determines the facts.
 ROOMS = ("pictures", "project")
 
 
 class Facts(NamedTuple):
-    """What a picture file is.
+    """The size of a picture file, or what is wrong with it.
 
     Attributes:
         width, height: of the upright picture, px; 0 where it cannot be decoded.
         problem: zero_bytes, unreadable (no picture) or damaged; empty for a good file.
-        detail: what is wrong with it, for a person.
+        detail: the problem in words, for the user.
     """
 
     width: int = 0
@@ -28,22 +28,22 @@ class Facts(NamedTuple):
     detail: str = ""
 
     def record(self) -> bytes:
-        """As later runs read it."""
+        """The facts as bytes, which later runs read."""
         return json.dumps(self).encode()
 
     @classmethod
     def of_record(cls, record: bytes) -> "Facts":
-        """What `record` gave."""
+        """The facts that `record` turned into bytes."""
         return cls(*json.loads(record))
 
 
 def facts_key() -> dict[str, str]:
-    """What shapes the facts of a file beside its content, for `kept.records`."""
+    """Key for `kept.records`: everything that determines the facts of a file besides its content."""
     return {"of": "facts", "pillow": PIL.__version__, "code": code_digest(*ROOMS)}
 
 
 def find_facts(data: bytes) -> Facts:
-    """Decode a whole file; one that cannot be decoded is a problem, not an error."""
+    """Decode a whole file; if it cannot be decoded, the facts name a problem and nothing is raised."""
     if not data:
         return Facts(problem="zero_bytes", detail="the file is empty")
     try:

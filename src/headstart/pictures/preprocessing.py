@@ -1,7 +1,7 @@
 """From the bytes of a picture file to the picture that is cropped to the network's input.
 
-The pipeline does this in steps and keeps what each gives; `headstart predict` does it at once. Both do
-it with `StoredForm.encode`, so a network is shown the same pixels by both.
+The pipeline does this in steps and keeps the result of each; `headstart predict` does all of them at
+once. Both use `StoredForm.encode`, so a network sees the same pixels from both.
 """
 
 import tempfile
@@ -16,7 +16,7 @@ Codec = Literal["jpeg", "png"]
 
 
 class StoredForm(BaseModel):
-    """A form in which pictures are stored: upright 8-bit RGB, small, encoded again.
+    """A form in which pictures are stored: upright 8-bit RGB, reduced, encoded again.
 
     Attributes:
         size_px: of the shorter side, px; a smaller picture keeps its size.
@@ -39,11 +39,11 @@ class StoredForm(BaseModel):
         return self
 
     def encode(self, data: bytes) -> bytes:
-        """A picture file in this form.
+        """Convert a picture file to this form.
 
-        Resized with antialiasing (bicubic). A JPEG that is RGB, upright and no larger keeps its very
-        bytes where the codec is jpeg: encoding it again would only lose. The bytes depend on the
-        file, the form and the version of the installed Pillow alone.
+        Larger pictures are resized with antialiasing (bicubic). If the codec is jpeg, a JPEG that is
+        RGB, upright and no larger keeps its bytes, because encoding it again would only lose quality.
+        The result depends only on the file, the form and the version of the installed Pillow.
 
         Args:
             data: the whole file.
@@ -59,7 +59,8 @@ class StoredForm(BaseModel):
             image = image.resize((width, height), Image.Resampling.BICUBIC)
         elif self.codec == "jpeg" and is_plain_jpeg(data):
             return data
-        # Into a file Pillow encodes without Python's lock, into memory with it, and threads wait.
+        # Pillow encodes into a file without Python's lock. Into memory it would hold the lock, and
+        # other threads would wait.
         with tempfile.TemporaryFile() as file:
             if self.quality is not None:
                 image.save(file, "JPEG", quality=self.quality, subsampling="4:4:4")
@@ -70,10 +71,11 @@ class StoredForm(BaseModel):
 
 
 class Preprocessing(BaseModel):
-    """What a picture file goes through before its crop.
+    """The steps that a picture file goes through before its crop.
 
     Attributes:
-        stored: the forms in which the pipeline stored it, in order, each made from the one before.
+        stored: the forms in which the pipeline stored the picture, in order, each made from the one
+            before.
         pillow: version of Pillow that decoded and cropped the last of them.
     """
 
@@ -83,7 +85,7 @@ class Preprocessing(BaseModel):
     pillow: str
 
     def encode(self, data: bytes) -> bytes:
-        """A picture file in the last stored form.
+        """Convert a picture file to the last stored form.
 
         Raises:
             Exception: as `decode_rgb`.

@@ -28,14 +28,15 @@ from headstart.project.workers import in_order
 
 N_ROWS_A_BATCH = 64  # rows held in memory while writing
 
-# Of a smaller input: what its pictures keep for zooms and crops (the course's 83 px for 64), and from
-# which ratio on a copy pays.
+# Smaller copies for a smaller input. SPARE: shorter side of a copy over the input's side, which leaves
+# room for zooms and crops (the course's 83 px for 64). PAYS_FROM: a copy pays if the stored pictures
+# are at least this many times as large.
 SPARE = 1.3
 PAYS_FROM = 1.5
-# The rooms that make the smaller copies.
+# The rooms whose code determines the smaller copies.
 ROOMS = ("kept", "pictures", "project")
 
-# A struct of bytes and path is how other tools (Hugging Face datasets) know a column of images.
+# Other tools (Hugging Face datasets) recognise a column of images by its struct of bytes and path.
 _SCHEMA = pa.schema(
     [
         ("id", pa.string()),
@@ -53,9 +54,9 @@ def write_resized(
     Args:
         folder: made if need be.
         rows: (id, encoded picture), ids rising.
-        manifest: how the pictures were made (size_px, codec, ...; `codec` gives the paths their
-            suffix); n_pictures and pictures_sha256 (sha256 of a line a picture: its id, and the
-            sha256 of its bytes) are added.
+        manifest: how the pictures were made (size_px, codec, ...). `codec` gives the paths their
+            suffix. n_pictures and pictures_sha256 are added; the latter is the sha256 of a line for
+            each picture: its id and the sha256 of its bytes.
 
     Returns:
         n_pictures, n_bytes (of pictures.arrow).
@@ -100,7 +101,7 @@ def picture_places(folder: Path) -> Part:
     file = folder / "pictures.arrow"
     starts, lengths = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     with pa.memory_map(str(file)) as source:
-        first = source.read_buffer().address  # zero-copy, as all that is read below
+        first = source.read_buffer().address  # zero-copy, as is everything read below
         batches = pa.ipc.open_file(source)
         for number in range(batches.num_record_batches):
             pictures = batches.get_batch(number).column("image").field("bytes")
@@ -117,10 +118,11 @@ class ResizedPictures:
     Attributes:
         manifest: how the pictures were made.
         ids: sorted.
-        sha256: hex digest of the bytes of each picture, by id; found out while they were written, so
-            that nothing is read for it.
+        sha256: hex digest of the bytes of each picture, by id. It was computed when the pictures were
+            written, so no picture is read for it.
         digest: sha256 hex of the ids, the pictures' digests and the manifest.
-        history: the forms that a picture file went through to become one of them; the last is theirs.
+        history: the forms that a picture file went through, in order; the last is the form of these
+            pictures.
     """
 
     def __init__(self, folder: Path, history: tuple[StoredForm, ...] = ()) -> None:
@@ -128,7 +130,8 @@ class ResizedPictures:
 
         Args:
             folder: of pictures.arrow and manifest.json.
-            history: of copies of stored pictures; () where the manifest tells the only form.
+            history: all forms, if these are copies of stored pictures; (): the manifest gives the
+                only form.
 
         Raises:
             ValueError: the file and its manifest do not belong together, or the manifest does not
@@ -169,7 +172,7 @@ class ResizedPictures:
             return StoredForm.model_validate({key: self.manifest[key] for key in keys})
         except ValidationError as error:
             raise HeadstartError(
-                f"{self._folder}/manifest.json does not tell how its pictures are stored: {error}"
+                f"{self._folder}/manifest.json does not say how its pictures are stored: {error}"
             ) from None
 
     def encoded(self, picture: str) -> bytes:
@@ -179,7 +182,9 @@ class ResizedPictures:
             KeyError: no such picture.
         """
         if picture not in self._place:
-            raise KeyError(f"{self._folder} holds no picture {picture!r} (it holds {len(self)}).")
+            raise KeyError(
+                f"{self._folder} holds no picture {picture!r} (it holds {len(self)} pictures)."
+            )
         batch, row = divmod(self._place[picture], N_ROWS_A_BATCH)
         data: bytes = self._bytes[batch][row].as_py()
         return data
@@ -195,9 +200,10 @@ class ResizedPictures:
     def at(self, size_px: int, report: Report) -> "ResizedPictures":
         """The pictures for an input of `size_px`: smaller copies where that pays.
 
-        The copies have a shorter side of SPARE times the input, in the codec of the pictures. Each is
-        made once and kept, not once an epoch: in a file beside the records, which takes part in their
-        limit (see `kept/room.py`). More pictures find the copies of the others there.
+        The shorter side of a copy is SPARE times the input's side; the codec is that of the pictures.
+        Each copy is made only once, not in each epoch. The copies are kept in a file beside the
+        records, which counts towards their limit (see `kept/room.py`). If pictures are added, the
+        copies of the others are reused.
         """
         stored, short = self.history[-1], math.ceil(SPARE * size_px)
         if PAYS_FROM * short > stored.size_px:

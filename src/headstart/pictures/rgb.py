@@ -1,4 +1,4 @@
-"""From the bytes of a picture file to upright RGB pixels, the one way in the whole pipeline."""
+"""Decodes picture files to upright RGB pixels, for the whole pipeline."""
 
 import io
 
@@ -16,15 +16,15 @@ PICTURE_SUFFIXES = frozenset(
 
 
 def decode_rgb(data: bytes, short_side_px: int | None = None) -> Image.Image:
-    """Decode the first frame, apply the EXIF turn, convert to 8-bit RGB.
+    """Decode the first frame, apply the EXIF orientation, convert to 8-bit RGB.
 
-    CMYK, YCbCr, palettes and grey are converted as Pillow does (colour profiles are not applied);
-    transparency is laid over white; of 16-bit grey the high byte is kept.
+    CMYK, YCbCr, palettes and grey are converted as Pillow does (colour profiles are not applied).
+    Transparent pictures are laid over white. Of 16-bit grey the high byte is kept.
 
     Args:
         data: the whole file.
-        short_side_px: if given, a JPEG may come out smaller (by 2, 4 or 8, in the decoder, which is
-            fast), but with its shorter side still at least twice this.
+        short_side_px: if given, the decoder may reduce a JPEG by 2, 4 or 8, which is fast. The
+            shorter side of a reduced picture is still at least twice this.
 
     Raises:
         Exception: whatever Pillow raises for bytes that are no picture or a damaged one
@@ -49,7 +49,7 @@ def decode_rgb(data: bytes, short_side_px: int | None = None) -> Image.Image:
 
 
 def is_plain_jpeg(data: bytes) -> bool:
-    """Whether decode_rgb leaves the pixels of this file as they are: JPEG, RGB, no EXIF turn."""
+    """Whether decode_rgb leaves the pixels of this file as they are: JPEG, RGB, upright by EXIF."""
     with Image.open(io.BytesIO(data)) as image:
         return (
             image.format == "JPEG" and image.mode == "RGB" and image.getexif().get(0x0112, 1) == 1
@@ -63,7 +63,7 @@ def decode_stored(data: bytes) -> Image.Image:
 
 
 def why_unreadable(error: Exception) -> str:
-    """What an exception of `decode_rgb`, or of reading the file, says is wrong with the file."""
+    """What is wrong with a file, from an exception of `decode_rgb` or of reading the file."""
     if isinstance(error, UnidentifiedImageError):
         return "its bytes are no picture that Pillow knows"
     if isinstance(error, OSError) and error.strerror:

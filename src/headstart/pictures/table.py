@@ -1,4 +1,4 @@
-"""pictures.parquet and train_ids.parquet: what each picture is, nothing of what it means."""
+"""pictures.parquet and train_ids.parquet: the files of each picture and its size, without labels."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +21,7 @@ _IDS = pa.schema([("id", pa.string())])
 
 
 def write_pictures(path: Path, pictures: pd.DataFrame) -> None:
-    """Write pictures.parquet: nothing of labels or splits, which must not touch what reads it."""
+    """Write pictures.parquet, without labels or splits: changing them must not rerun its readers."""
     write_table(path, pictures, _PICTURES)
 
 

@@ -1,4 +1,4 @@
-"""Files and folders that are written beside their place, then renamed."""
+"""Writes files and folders beside their place, then renames them."""
 
 import os
 import shutil
@@ -9,16 +9,16 @@ from pathlib import Path
 
 @contextmanager
 def written_beside(path: Path, shared: bool = False) -> Iterator[Path]:
-    """Where to write what is to become `path`: a file, or a folder that the caller makes.
+    """Yield a temporary path, which becomes `path` when the block ends.
 
-    It gets its name when the block ends. So a reader finds the old content or the whole new one,
-    never a half. After an exception the old content stays and nothing partial is left; what a killed
-    process left is removed by the next.
+    The caller writes a file there, or makes a folder. A reader of `path` finds the old content or
+    the whole new one, never a part. After an exception the old content stays and nothing partial is
+    left. What a killed process left is removed by the next call.
 
     Args:
-        path: what is replaced; the folder above it is made.
-        shared: whether other processes may write the same path at this moment: each has a partial file
-            of its own then, which stays if the process is killed.
+        path: the file or folder to replace; the folder above it is made.
+        shared: whether other processes may write the same path at this moment. Each then has a partial
+            file of its own, which stays if the process is killed.
     """
     own = f".{os.getpid()}" if shared else ""
     partial = path.with_name(f"{path.name}{own}.partial")
@@ -35,6 +35,6 @@ def written_beside(path: Path, shared: bool = False) -> Iterator[Path]:
 
 def _remove(partial: Path) -> None:
     if partial.is_dir():
-        shutil.rmtree(partial, ignore_errors=True)  # an exception that passes must not be hidden
+        shutil.rmtree(partial, ignore_errors=True)  # must not hide an exception that passes
     else:
         partial.unlink(missing_ok=True)

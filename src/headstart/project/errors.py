@@ -1,4 +1,4 @@
-"""The base of every error that the reader of its message can mend."""
+"""The base of every error that the user can correct."""
 
 
 class HeadstartError(ValueError):

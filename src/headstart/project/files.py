@@ -1,7 +1,7 @@
 """Reports and metrics on disk: CSV, JSON, PNG and text.
 
 The same values give the same bytes, so DVC sees a change only where there is one. Every stage
-imports this module: pandas and matplotlib are named here but not loaded.
+imports this module, so the import loads neither pandas nor matplotlib.
 """
 
 import io
@@ -40,11 +40,12 @@ def write_json(path: Path, values: Mapping[str, Any]) -> None:
     """Write a nested mapping of plain values, keys in the order given.
 
     Raises:
-        ValueError: a number is NaN or infinite (names its dotted key): such a key is left out.
+        ValueError: a number is NaN or infinite; the message names its dotted key. Leave out such a
+            key.
     """
     for key, value in flatten(values).items():
         if isinstance(value, float) and not math.isfinite(value):
-            raise ValueError(f"{path}: {key} is {value}; leave out the key of what does not exist.")
+            raise ValueError(f"{path}: {key} is {value}; leave out keys without a finite number.")
     write_text(path, json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 

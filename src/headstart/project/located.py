@@ -1,4 +1,4 @@
-"""Where the files of a package or of the user's own lie."""
+"""Locates the files of an installed package, or files of the user's own."""
 
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
@@ -14,7 +14,7 @@ Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="64 hex digi
 
 
 class SourceError(HeadstartError):
-    """A source is not of a form that is allowed, is not there, or is not what it should be."""
+    """A source has no allowed form, does not exist, or has unexpected content."""
 
 
 class Package(Section):
@@ -23,19 +23,19 @@ class Package(Section):
     kind: Literal["package"]
     package: str = Field(description="name on PyPI")
     version: str = Field(description="exact version")
-    path: str = Field(description="below the folder of installed packages")
+    path: str = Field(description="path below the folder of installed packages")
     sha256: Sha256
 
 
 @dataclass(frozen=True)
 class UserPath:
-    """A folder of pictures or a file of weights of the user's own."""
+    """The user's own folder of pictures or file of weights."""
 
     path: Path
 
 
 def locate(source: Package | UserPath) -> Path:
-    """Where the file or folder of a package or of the user's lies.
+    """Path of the file or folder that `source` names.
 
     Raises:
         SourceError: the package is not installed, in another version, or without that path.

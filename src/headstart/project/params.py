@@ -1,4 +1,4 @@
-"""One section of params.yaml -> one typed, frozen object. Numbers have no other door."""
+"""Reads a section of params.yaml into a typed, frozen object; no number comes from elsewhere."""
 
 from collections.abc import Mapping
 from copy import deepcopy
@@ -52,11 +52,11 @@ def parse_section(name: str, model: type[S], values: Mapping[str, Any], path: Pa
     """Section `name` of `values`, which were read from `path`.
 
     Raises:
-        ParamsError: names every problem of the section at once: file, dotted key, the value found
-            and what is allowed.
+        ParamsError: the section is missing or wrong; the message names every problem at once: file,
+            dotted key, the value found and what is allowed.
     """
     if name not in values:
-        raise ParamsError(f"{path} has no section {name}: (it has {', '.join(map(str, values))}).")
+        raise ParamsError(f"{path} has no section {name} (it has {', '.join(map(str, values))}).")
     try:
         return model.model_validate(values[name] if values[name] is not None else {})
     except ValidationError as error:
@@ -65,5 +65,5 @@ def parse_section(name: str, model: type[S], values: Mapping[str, Any], path: Pa
 
 @cache
 def _parsed(data: bytes, path: Path) -> Any:
-    """The content of a file: a stage reads several sections of the same one."""
+    """The parsed content of a file; cached, as a stage reads several of its sections."""
     return parse_yaml(data, path)

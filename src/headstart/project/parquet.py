@@ -1,4 +1,4 @@
-"""Tables as Parquet files, with bytes that repeat."""
+"""Tables as Parquet files; the same table gives the same bytes."""
 
 from pathlib import Path
 
@@ -12,12 +12,12 @@ from headstart.project.beside import written_beside
 
 
 def frame(table: pa.Table) -> pd.DataFrame:
-    """Columns of plain Python values: lists stay lists, text is text, numbers are int64."""
+    """A data frame of plain Python values: lists stay lists, text is text, numbers are int64."""
     return pd.DataFrame({name: table[name].to_pylist() for name in table.column_names})
 
 
 def write_table(path: Path, values: pd.DataFrame, schema: pa.Schema) -> None:
-    """Write the columns of `schema`."""
+    """Write the columns of `values` that `schema` names."""
     table = pa.table({name: values[name].tolist() for name in schema.names}, schema=schema)
     write_parquet(path, table)
 
@@ -29,7 +29,10 @@ def write_parquet(path: Path, table: pa.Table) -> None:
 
 
 def as_nested_lists(numbers: NDArray[np.float64]) -> pa.ListArray:
-    """(R, K) -> R lists of K; (R, V, K) -> R lists of V lists of K. No Python object a number."""
+    """(R, K) -> R lists of K; (R, V, K) -> R lists of V lists of K.
+
+    No number becomes a Python object on the way.
+    """
     values = pa.array(np.ascontiguousarray(numbers).ravel(), pa.float64())
     for size in reversed(numbers.shape[1:]):
         offsets = pa.array(range(0, len(values) + 1, size), pa.int32())

@@ -1,4 +1,4 @@
-"""How a long step tells of its progress and its live metrics, without knowing who listens."""
+"""The interface through which a long step reports its progress and its live metrics."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Protocol, TypeVar
@@ -6,28 +6,28 @@ from typing import Protocol, TypeVar
 T = TypeVar("T")
 
 Shown = Callable[[T], Mapping[str, float]]
-"""Numbers of an item to show beside the bar: name -> number."""
+"""Gives the numbers of an item that are shown beside the bar: name -> number."""
 
 
 class Report(Protocol):
-    """What a step may say while it works."""
+    """Takes the progress and the live metrics of a step; the step does not know where they go."""
 
     def progress(
         self, items: Iterable[T], n: int, label: str, shown: Shown[T] | None = None
     ) -> Iterator[T]:
         """Yield `items` unchanged while showing how many of `n` are done.
 
-        `shown` may wait for a GPU: it is called of few of the items, and where somebody looks.
+        `shown` may wait for a GPU, so it is called for few of the items, and only if the bar is seen.
         """
         ...
 
     def log(self, values: Mapping[str, float], step: int) -> None:
-        """Tell the metrics of one step (an epoch or an iteration, counted from 0)."""
+        """Report the metrics of one step (an epoch or an iteration, counted from 0)."""
         ...
 
 
 class Silent:
-    """A report that nobody listens to (tests, notebooks)."""
+    """A report that shows and keeps nothing (tests, notebooks)."""
 
     def progress(
         self, items: Iterable[T], n: int, label: str, shown: Shown[T] | None = None

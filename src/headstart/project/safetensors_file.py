@@ -1,6 +1,6 @@
-"""A safetensors file with the metadata of ours, without torch.
+"""Writes a safetensors file with our own metadata, without torch.
 
-The form: length of the header (8 bytes, little-endian), header (JSON), then the numbers.
+The format: length of the header (8 bytes, little-endian), header (JSON), then the numbers.
 """
 
 import json
@@ -11,14 +11,14 @@ from headstart.project.beside import written_beside
 
 
 def write_safetensors(path: Path, data: bytes, metadata: Mapping[str, str]) -> None:
-    """Write the tensors of `data` with `metadata`. The same gives the same bytes.
+    """Write the tensors of `data` with `metadata`. The same input gives the same bytes.
 
     (safetensors itself writes metadata of several keys in an order that differs from run to run.)
 
     Args:
-        path: where to.
+        path: the file to write.
         data: the content of a safetensors file; its own metadata are left out.
-        metadata: by key.
+        metadata: values by key.
     """
     end = 8 + int.from_bytes(data[:8], "little")
     header = json.loads(data[8:end])

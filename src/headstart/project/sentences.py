@@ -1,4 +1,4 @@
-"""One sentence for each key of params.yaml that is wrong, from what pydantic found."""
+"""Turns pydantic's errors into one sentence for each wrong key of params.yaml."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,7 @@ from headstart.project.section import Section
 
 SHOWN = 60  # characters of a wrong value in a sentence
 
-RAISED = "Value error, "  # how pydantic begins what a validator raised
+RAISED = "Value error, "  # pydantic's prefix to the message of a validator
 
 WANTED = {
     "int_type": "it must be a whole number",
@@ -25,13 +25,13 @@ WANTED = {
     "missing": "",
     "extra_forbidden": "",
 }
-"""pydantic's type of an error -> what should stand in the file, in YAML's words."""
+"""pydantic's error type -> what the file should hold, in YAML's words."""
 
 
 def sentences(path: Path, name: str, error: ValidationError, model: type[Section]) -> list[str]:
     """What pydantic found in section `name` of `path`, one sentence a key.
 
-    Each has the place, what was found there and what is allowed.
+    Each sentence names the key, the value found and what is allowed.
     """
     found: dict[str, _Problem] = {}
     for problem in error.errors():
@@ -50,7 +50,7 @@ class _Problem(NamedTuple):
     Attributes:
         key: dotted.
         found: how the sentence goes on after the key.
-        wanted: what should stand there, one of each kind that a union allows; may be empty.
+        wanted: what the key should hold, one text for each kind that a union allows; may be empty.
         allowed: how the sentence ends.
     """
 
@@ -65,14 +65,14 @@ class _Problem(NamedTuple):
 
 
 def _is_of_several_keys(problem: ErrorDetails, loc: tuple[int | str, ...]) -> bool:
-    """Whether it comes from a validator of a whole section, or of an item of a list of sections."""
+    """Whether a validator of a whole section, or of an item of a list of sections, raised it."""
     return problem["type"] == "value_error" and (not loc or isinstance(loc[-1], int))
 
 
 def _of_several_keys(
     problem: ErrorDetails, owner: type[Section], place: list[int | str]
 ) -> _Problem:
-    """The message begins with a key below the section, or with the section's name (core.section)."""
+    # The message begins with a key of the section, or with the section's name (core.section).
     first = re.split(r"\W", problem["msg"].removeprefix(RAISED), maxsplit=1)[0]
     if first == place[0]:
         return _Problem("", "", [], "")
@@ -98,7 +98,7 @@ def _dotted(place: list[int | str]) -> str:
 
 
 def _wanted(kind: str, message: str) -> str:
-    """What should stand in the file, in YAML's words; pydantic's say more of Python."""
+    """What the file should hold, in YAML's words; pydantic's messages speak of Python's types."""
     if kind in WANTED:
         return WANTED[kind]
     message = re.sub("^(Input|Tuple|String) should ", "it must ", message.removeprefix(RAISED))
@@ -129,7 +129,7 @@ def _cut(text: str) -> str:
 def _resolve(
     model: type[Section], loc: tuple[int | str, ...]
 ) -> tuple[type[Section], tuple[int | str, ...]]:
-    """The section that holds the key at `loc`, and `loc` without pydantic's names of a union."""
+    """The section that holds the key at `loc`, and `loc` without pydantic's names for union members."""
     found: list[int | str] = []
     is_key = True  # whether a word that comes next is a key of `model`
     for place, part in enumerate(loc, start=1):
@@ -144,7 +144,7 @@ def _resolve(
 
 
 def _section_in(model: type[Section], key: str) -> type[Section] | None:
-    """The Section that the items of the list at `key` are; None where they are no sections."""
+    """The Section class of the items of the list at `key`; None if they are no sections."""
     if key not in model.model_fields:
         return None
     kinds = get_args(model.model_fields[key].annotation)

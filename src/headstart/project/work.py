@@ -1,8 +1,8 @@
 """The one folder that no stage declares: intermediate results that later or interrupted runs reuse.
 
-DVC removes a stage's outs before it runs, so what is to survive lies here. A folder's key holds all
-that shapes the bits in it: params, versions, the bytes they were made from, and the code that made
-them (`code_digest`). Other inputs find another folder. Deleting all of it costs only time.
+DVC removes a stage's outs before the stage runs, so results that must survive lie here. A folder's
+key holds everything that determines its content: params, versions, the bytes of the input, and the
+code (`code_digest`). Other inputs get another folder. Deleting all of it costs only time.
 """
 
 import hashlib
@@ -23,12 +23,12 @@ _PACKAGE = Path(__file__).parents[1]
 
 @contextmanager
 def work_folder(kind: str, key: Mapping[str, Any]) -> Iterator[Path]:
-    """The folder of `key` (JSON values) among those of `kind`, held by one process at a time.
+    """The work folder of `kind` for `key` (JSON values), held by one process at a time.
 
-    It lies in the project's own folder, so a queued experiment, whose copy is temporary, finds it
-    too. It keeps what is written in it, unless the caller removes it.
+    The folder lies in the project's own folder, so a queued experiment, which runs in a temporary
+    copy, finds it too. Its content stays unless the caller removes it.
     """
-    from filelock import FileLock, Timeout  # late: a note needs none, and it takes 40 ms
+    from filelock import FileLock, Timeout  # late: takes 40 ms, and notes need no lock
 
     folder = note_place(kind, key)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -36,7 +36,7 @@ def work_folder(kind: str, key: Mapping[str, Any]) -> Iterator[Path]:
     try:
         lock.acquire(blocking=False)
     except Timeout:
-        print(f"Waiting for another run, which is making the same ({folder}) …", file=sys.stderr)
+        print(f"Waiting for another run that makes the same results ({folder}) …", file=sys.stderr)
         lock.acquire()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -46,7 +46,7 @@ def work_folder(kind: str, key: Mapping[str, Any]) -> Iterator[Path]:
 
 
 def note_place(kind: str, key: Mapping[str, Any]) -> Path:
-    """Where what is kept for `key` lies: a folder (see `work_folder`), or a note, one small file."""
+    """Path of what is kept for `key`: a folder (see `work_folder`), or a note (one small file)."""
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
     return Path(os.environ.get("DVC_ROOT", "."), _FOLDER, kind, digest)
 
@@ -67,15 +67,15 @@ def kept(kind: str, key: Mapping[str, Any], make: Callable[[Path], object]) -> P
 
 @cache
 def code_digest(*rooms: str) -> str:
-    """sha256 (hex) of the source files of `rooms`, for keys of what their code shapes.
+    """sha256 (hex) of the source files of `rooms`, for the keys of results that their code makes.
 
-    Who makes what is kept names the rooms of its import closure, as dvc.yaml does for a stage. So an
-    edit elsewhere, as of the command line, throws nothing away. A test holds the names against the
-    imports.
+    A module that makes such results names the rooms of its import closure, as dvc.yaml does for a
+    stage. So an edit elsewhere (of the command line, say) throws no result away. A test checks the
+    names against the imports.
 
     Args:
-        rooms: folders below the package (`pictures`), or one file (`steps/resize.py`); none of them:
-            the whole package.
+        rooms: folders below the package (`pictures`), or files (`steps/resize.py`); without any, the
+            whole package.
 
     Raises:
         FileNotFoundError: there is no such room.

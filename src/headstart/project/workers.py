@@ -1,4 +1,4 @@
-"""A pool of threads whose results come in order, few of them at a time."""
+"""A thread pool that gives its results in order and holds few of them at a time."""
 
 import os
 from collections import deque
@@ -11,11 +11,11 @@ from headstart.project.errors import HeadstartError
 A = TypeVar("A")
 B = TypeVar("B")
 
-N_AHEAD = 4  # jobs waiting or done, a worker
+N_AHEAD = 4  # jobs per worker, waiting or done
 
 
 def n_workers(environment: Mapping[str, str] = os.environ) -> int:
-    """Threads for pictures: HEADSTART_WORKERS, else as many as this process has cores.
+    """Number of threads for pictures: HEADSTART_WORKERS, or the number of cores of this process.
 
     Raises:
         ValueError: HEADSTART_WORKERS is not a whole number of at least 1.

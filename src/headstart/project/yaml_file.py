@@ -1,4 +1,4 @@
-"""YAML files that people write, and one sentence for whatever is wrong with one."""
+"""Reads YAML files that people write, and says in one sentence what is wrong with one."""
 
 import re
 from pathlib import Path
@@ -30,7 +30,7 @@ def read_bytes(path: Path) -> bytes:
 
     Raises:
         FileNotFoundError: there is no such file.
-        YamlFileError: there is something that cannot be read, as a folder.
+        YamlFileError: the path exists but cannot be read as a file (it is a folder, say).
     """
     try:
         return path.read_bytes()
@@ -45,10 +45,10 @@ def parse_yaml(data: bytes, path: Path) -> Any:
 
     Args:
         data: the whole file.
-        path: where it came from, for the sentence.
+        path: of the file, for the message.
 
     Raises:
-        YamlFileError: it is not UTF-8, or not YAML; the sentence names the line.
+        YamlFileError: the file is not UTF-8, or not YAML; the message names the line.
     """
     try:
         return YAML(typ="safe", pure=True).load(data.decode())
