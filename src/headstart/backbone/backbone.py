@@ -1,4 +1,4 @@
-"""The convolutional body: a timm model without its classifier, concat-pooled."""
+"""The backbone: a timm model without its classifier, with concat pooling."""
 
 import hashlib
 import json
@@ -98,8 +98,8 @@ class Normalisation:
 class Backbone(nn.Module):
     """A timm model cut before its pooling: pictures (N, 3, H, W) in [0, 255] -> (N, D).
 
-    D is twice the channels of the last map: AdaptiveConcatPool of the course, the maximum first, the
-    average second.
+    D is twice the channels of the last map. The pooling is the course's AdaptiveConcatPool: the
+    maximum first, the average second.
     """
 
     def __init__(self, architecture: str, model: nn.Module, normalisation: Normalisation) -> None:
@@ -118,7 +118,7 @@ class Backbone(nn.Module):
         return self.to(compute.device)
 
     def describe(self) -> dict[str, Any]:
-        """What shapes the features beside the pictures, for manifests."""
+        """What determines the features, apart from the pictures; for manifests."""
         return {
             "architecture": self.architecture,
             "weights": self.digest,
@@ -162,7 +162,7 @@ class Backbone(nn.Module):
                 "a backbone must give a 4-D map (resnets, EfficientNets, ConvNeXts, Swins do)."
             )
         if not is_plain():
-            # a small picture proves the fold as well, where the network takes one
+            # a small picture is as good a trial, if the network takes one
             fixed = config.get("fixed_input_size", False)
             fold_frozen_norms(model, config["input_size"][1] if fixed else 64)
         normalisation = Normalisation(tuple(config["mean"]), tuple(config["std"]))
@@ -173,11 +173,11 @@ def timm_model(name: str) -> nn.Module:
     """timm's `name` without classifier and pooling, with fresh weights.
 
     Raises:
-        UnsuitableBackboneError: timm does not know the name, and the sentence has names like it; or
+        UnsuitableBackboneError: timm does not know the name (the message suggests similar ones), or
             it cannot make the model without pooling.
     """
     torchvision_ops.declare_missing()
-    import timm  # late: it costs seconds, and the training of a head does without
+    import timm  # late: it takes seconds, and training a head does not need it
 
     if not timm.is_model(name):
         close = get_close_matches(name, timm.list_models(), n=5)
@@ -195,7 +195,7 @@ def timm_model(name: str) -> nn.Module:
 
 
 def tensors_digest(tensors: Mapping[str, Tensor]) -> str:
-    """sha256 (hex) over names, shapes, dtypes and bytes: what the weights are, wherever they lie."""
+    """sha256 (hex) over names, shapes, dtypes and bytes; the same on every device."""
     digest = hashlib.sha256()
     for name in sorted(tensors):
         tensor = tensors[name].detach().cpu().contiguous()
@@ -205,10 +205,10 @@ def tensors_digest(tensors: Mapping[str, Tensor]) -> str:
 
 
 def load_backbone(path: Path) -> Backbone:
-    """Read the file that fetch-weights wrote; in eval mode, no gradients.
+    """Read the file that fetch-weights wrote, as a backbone in eval mode, without gradients.
 
     Raises:
-        UnsuitableBackboneError: the tensors are not those of the architecture it names.
+        UnsuitableBackboneError: the tensors do not fit the architecture that the file names.
     """
     with safe_open(path, framework="pt") as file:
         metadata: dict[str, str] = file.metadata()
