@@ -1,8 +1,8 @@
-"""Augmentation: draw first, apply after.
+"""Augmentation: the random draw behind each view of a picture.
 
-All that is random about a view of a picture is one `Draw`, a pure function of (seed, view, picture
-id, copy). What follows from it is no longer random: a crop box in the stored picture (`crops`), then
-one affine map of the crop with mirrored borders, lighting and a hole (`draws`).
+Everything random about a view is in one `Draw`, a pure function of (seed, view, picture id, copy).
+The rest follows from the draw: a crop box in the stored picture (`crops`), then one affine map of the
+crop with mirrored borders, lighting and a hole (`draws`).
 
 Order and magnitudes follow fastai 0.7 (scale, augment, crop), with one difference: a rotation turns
 the crop, not the picture before the crop, so its corners are mirrored.
@@ -20,7 +20,7 @@ from headstart.views.draws import Draw
 ZOOM_PROBABILITY = 0.75
 ROTATE_PROBABILITY = 0.75
 BLUR_PROBABILITY = 0.5
-# Of crop: googlenet; Szegedy et al., "Going deeper with convolutions", arXiv 1409.4842, section 6.
+# For crop: googlenet. Szegedy et al., "Going deeper with convolutions", arXiv 1409.4842, section 6.
 N_CANDIDATES = 10
 AREA = (0.08, 1.0)
 ASPECT = (3 / 4, 4 / 3)
@@ -32,8 +32,8 @@ Crop = Literal["random", "center", "googlenet"]
 class AugmentParams(Section):
     """Section `augment`: how the views of a training picture differ from the plain one.
 
-    What a crop keeps of a picture's proportions is not said here but by `backbone.crop`, because
-    the plain view must be cropped the same way.
+    Whether a crop keeps a picture's proportions is set by `backbone.crop`, not here, because the
+    plain view must be cropped the same way.
     """
 
     symmetry: Symmetry = Field(
@@ -103,12 +103,12 @@ class AugmentParams(Section):
 
 
 def draw(params: AugmentParams, seed: int, view: int, picture_id: str, copy: int = 0) -> Draw:
-    """The view number `view` of a picture, or of its `copy`-th copy. No hidden state.
+    """Draw view number `view` of a picture, or of its `copy`-th copy. No hidden state.
 
-    Each choice has numbers of its own, so one parameter's edit leaves the other choices alone.
+    Each choice has random numbers of its own, so editing one parameter leaves the other choices alone.
     """
     key = f"{seed}|{view}|{picture_id}|{copy}".encode()
-    # a longer digest begins with the shorter one: what is new takes its numbers from the end
+    # a longer digest begins with the shorter one, so new choices must take their numbers from the end
     digest = hashlib.shake_128(key).digest(8 * (15 + 3 * N_CANDIDATES))
     u = [int.from_bytes(digest[i : i + 8]) / 2**64 for i in range(0, len(digest), 8)]
 
@@ -152,9 +152,9 @@ def draw(params: AugmentParams, seed: int, view: int, picture_id: str, copy: int
 
 
 def _candidates(uniforms: Sequence[float]) -> Iterator[tuple[float, float]]:
-    """(area, width / height) of each three numbers: area, aspect, whether the aspect is turned.
+    """Yield (area, width / height) for each three numbers: area, aspect, whether it is turned.
 
-    Which of them fits depends on the picture's size, which a draw does not know; so all are drawn.
+    All are drawn, because a draw does not know the picture's size, which decides which of them fit.
     """
 
     def between(uniform: float, low: float, high: float) -> float:
