@@ -1,4 +1,4 @@
-"""Phases as params.yaml states them, and what they mean for a network."""
+"""The phases in params.yaml, and what they train of a network."""
 
 from dataclasses import replace
 from functools import partial
@@ -26,14 +26,14 @@ from headstart.training.schedules import Step, clr, cycle_epochs, one_cycle, opp
 
 Rate = Annotated[float, Field(gt=0)] | Literal["auto"]
 
-MAX_EPOCHS = 10_000  # of one phase; more is a cycle_mult that was not thought through
+MAX_EPOCHS = 10_000  # of one phase; more is a cycle_mult set by mistake
 
 OF_SCHEDULE = {
     "sgdr": {"warmup_frac"},
     "clr": {"lr_div", "rise_frac", "momentum_low"},
     "one_cycle": {"lr_div", "tail_frac", "momentum_low"},
 }
-"""The keys that each schedule has of its own."""
+"""The keys that each schedule needs."""
 
 
 class PhaseParams(Section):
@@ -123,10 +123,10 @@ class PhaseParams(Section):
 
         Args:
             n_batches: steps of an epoch.
-            momentum: of the optimiser, the highest there is.
+            momentum: of the optimiser; the highest of the schedule.
 
         Raises:
-            ValueError: momentum_low is above it.
+            ValueError: momentum_low is above `momentum`.
         """
         cycles = self.epochs_of_cycles()
         if self.warmup_frac is not None:
@@ -201,8 +201,8 @@ def rate(lr: Rate, suggestion: Suggestion, key: str) -> float:
 
     Args:
         lr: a rate, or "auto".
-        suggestion: what the range test said.
-        key: the dotted key of `lr`, for the sentence.
+        suggestion: the result of the range test.
+        key: the dotted key of `lr`, for the error message.
 
     Raises:
         ValueError: `lr` is "auto" and there is no suggestion.
@@ -227,13 +227,13 @@ def lower(lr: float, suggestion: Suggestion) -> str:
 
 
 def head_phase(head: nn.Module, lr: float, optimizer: OptimizerParams, material: Material) -> Phase:
-    """The head alone on cached features, its batch norms running; no epochs yet."""
+    """A phase of the head alone on cached features, with no norm frozen; no epochs yet."""
     group = ParameterGroup(list(head.parameters()), lr, optimizer.weight_decay)
     return Phase([group], head.train, material)
 
 
 def set_mode(network: Network, first: int, optimizer: FinetuneOptimizerParams) -> None:
-    """Groups from number `first` on train; batch norms as the optimiser's section says."""
+    """Let the groups from number `first` on train; batch norms as the optimiser's section says."""
     n = optimizer.n_groups
     for number, group in enumerate(parameter_groups(network, n)):
         for parameter in group:
@@ -249,7 +249,7 @@ def unfrozen(
     lr: float,
     material: Material,
 ) -> Phase:
-    """Groups from number `first` on train, the last one at `lr`; no epochs yet."""
+    """A phase that trains the groups from number `first` on, the last at `lr`; no epochs yet."""
     n = optimizer.n_groups
     parameters = parameter_groups(network, n)
     rates = group_rates(lr, optimizer.lr_ratio, n)
@@ -265,7 +265,7 @@ def network_phase(
     lr: float,
     material: Material,
 ) -> Phase:
-    """A live phase: gradients, rates a group and batch norm modes."""
+    """A phase on live pictures, with its groups, their rates and the modes of the batch norms."""
     first = first_group(params.trainable, optimizer.n_groups)
     return scheduled(unfrozen(network, first, optimizer, lr, material), params, optimizer)
 
