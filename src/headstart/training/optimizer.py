@@ -65,7 +65,7 @@ class Optimizer:
         return [group.lr * self._lr_factor for group in self.groups]
 
     def set(self, step: Step) -> None:
-        """Set every group's rate, its highest one times the step's factor, and the momentum if given."""
+        """Set every group's rate (its highest one times the step's factor), and any momentum."""
         self._lr_factor = step.lr
         if step.momentum is not None:
             self.momentum = step.momentum
