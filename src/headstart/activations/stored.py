@@ -123,8 +123,8 @@ class SizedActivations:
         size_px = px(size, self.full_px, key)
         if size_px not in self.by_size:
             raise ActivationsError(
-                f"{key} is {size}, whose activations are not cached: backbone.cached_px stands for "
-                f"{', '.join(map(str, self.by_size))} px; name the size there too."
+                f"{key} is {size}, but activations of this size are not cached: backbone.cached_px "
+                f"stands for {', '.join(map(str, self.by_size))} px; add the size there."
             )
         return self.by_size[size_px]
 
@@ -158,7 +158,9 @@ def _read_size(folder: Path, expected: Mapping[str, object]) -> Activations:
         if getattr(manifest, key) != value
     ]
     if differences:
-        raise ActivationsError(f"{folder} was computed otherwise: {'; '.join(differences)}.")
+        raise ActivationsError(
+            f"{folder} was computed with other settings: {'; '.join(differences)}."
+        )
     features = np.load(folder / "features.npy", mmap_mode="r")
     ids = pd.read_parquet(folder / "rows.parquet")["id"].tolist()
     if features.shape[1] != len(ids):

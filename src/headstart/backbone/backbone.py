@@ -28,15 +28,18 @@ from headstart.project.section import Section
 class BackboneParams(Section):
     """Section `backbone`: the network whose features are used."""
 
-    name: str = Field(min_length=1, description="a timm model whose forward_features is a 4-D map")
+    name: str = Field(
+        min_length=1, description="a timm model whose forward_features returns a 4-D map"
+    )
     weights: str = Field(
         min_length=1,
-        description="a file under sources/, or an absolute path of .safetensors or .pth",
+        description="a file in sources/, or the absolute path of a .safetensors or .pth file",
     )
     size_px: int = Field(
         ge=32,
         le=MAX_PX,
-        description="side of the square network input, px, 32 to 4,096; phases may have less",
+        description="side of the square network input, px, 32 to 4,096; phases may use smaller "
+        "ones",
     )
     cached_px: tuple[Size, ...] = Field(
         strict=False,
@@ -45,15 +48,15 @@ class BackboneParams(Section):
         "the head is trained on them; full: size_px",
     )
     crop: PlainCrop = Field(
-        description="of the plain view, and the geometry of all views. center: a square, its "
-        "proportions kept; squash: the whole picture scaled to the square, for things that reach "
-        "the border, where proportions tell little"
+        description="how all views are cropped. center: a square, proportions kept; squash: the "
+        "whole picture scaled to a square, for things that reach the border and whose proportions "
+        "tell little"
     )
     crop_frac: float = Field(
         ge=0.1,
         le=1,
-        description="part that the plain view shows, 0.1 to 1: of the shorter side by center, of "
-        "both by squash",
+        description="part of the picture that the plain view shows, 0.1 to 1: of the shorter side "
+        "with center, of both sides with squash",
     )
 
     def frame(self) -> Frame:
@@ -185,7 +188,7 @@ def timm_model(name: str) -> nn.Module:
             f"backbone.name is {name!r}, which timm does not know. Did you mean one of "
             f"{', '.join(close)}?"
             if close
-            else f"backbone.name is {name!r}, which timm does not know, nor a name like it."
+            else f"backbone.name is {name!r}, which timm does not know; no similar name was found."
         )
     try:
         model: nn.Module = timm.create_model(name, pretrained=False, num_classes=0, global_pool="")

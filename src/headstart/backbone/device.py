@@ -26,9 +26,9 @@ class RuntimeParams(Section):
     """Section `runtime`: precision and determinism, which affect the bits of a result."""
 
     precision: Literal["auto", "fp32", "bf16"] = Field(
-        description="auto: where the chip multiplies bf16, forward passes of frozen networks in it, "
-        "and of training the products of the backward pass, the rest in fp32; fp32: everything; bf16: "
-        "everything, if its gradients pass a check"
+        description="auto: fp32, but where the chip multiplies bf16, forward passes of frozen "
+        "networks run in bf16, and on a CPU the products of the backward pass too; fp32: everything; "
+        "bf16: everything, if its gradients pass a check"
     )
     deterministic: bool = Field(description="refuse kernels whose result varies from run to run")
 

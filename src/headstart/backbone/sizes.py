@@ -24,7 +24,5 @@ def px(size: Size, full_px: int, key: str) -> int:
     if size == "full":
         return full_px
     if size > full_px:
-        raise HeadstartError(
-            f"{key} is {size}, which is larger than backbone.size_px ({full_px}): that is the largest."
-        )
+        raise HeadstartError(f"{key} is {size}: it must be at most backbone.size_px ({full_px}).")
     return size

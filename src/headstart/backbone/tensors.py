@@ -65,7 +65,7 @@ def read_tensors(path: Path, sha256: str | None = None) -> NamedTensors:
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if sha256 not in (None, found):
-        raise TensorsError(f"{path} is not the file it should be: sha256 {found}, not {sha256}.")
+        raise TensorsError(f"{path} has other content than expected: sha256 {found}, not {sha256}.")
     try:
         if path.suffix == ".safetensors":
             with safe_open(path, framework="pt") as opened:

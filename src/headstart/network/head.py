@@ -21,13 +21,13 @@ class HeadParams(Section):
     hidden_units: int = Field(
         ge=0,
         le=65_536,
-        description="units of the hidden layer, 0 to 65,536; 0: none, for classes with few pictures "
-        "each",
+        description="units of the hidden layer, 0 to 65,536; 0: no hidden layer, for classes with "
+        "few pictures each",
     )
     dropout: tuple[Probability, Probability] = Field(
         strict=False,
-        description="before the first and the second linear layer, each in [0, 1); without a hidden "
-        "layer the second one alone",
+        description="dropout before the first and the second linear layer, each in [0, 1); without a "
+        "hidden layer only the second is used",
     )
 
 

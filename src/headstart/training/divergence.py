@@ -110,7 +110,8 @@ def _diverged(found: str, cause: Cause | None) -> DivergedError:
     if cause is None:
         return DivergedError(
             "The weights or the inputs that the training starts from are not finite, or too large: "
-            f"{found}, before anything was trained. No rate is the reason; look at the stages before."
+            f"{found}, before anything was trained. The rate is not the reason; look at the "
+            "earlier stages."
         )
     return DivergedError(
         f"The training diverged: {found}, where {cause.key} is {cause.lr:g}. Nothing is written. "

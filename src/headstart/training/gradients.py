@@ -66,5 +66,5 @@ def require_right_gradients(cosine: float, compute: Compute) -> None:
         precision = compute.describe()["training_precision"]
         raise PrecisionError(
             f"runtime.precision: gradients in {precision} have a cosine of {cosine:.3f} with those "
-            f"of float64, at least {MIN_COSINE} are needed; use auto or fp32."
+            f"of float64; at least {MIN_COSINE} is needed: use auto or fp32."
         )

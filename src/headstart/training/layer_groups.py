@@ -32,7 +32,8 @@ def module_groups(network: Network, n_groups: int) -> list[list[nn.Module]]:
         if stride not in modules:
             raise UnsuitableBackboneError(
                 f"backbone.name is {network.backbone.architecture!r}, which has no map of stride "
-                f"{stride} to cut its layer groups at."
+                f"{stride}, where optimizer_finetune.n_groups: {n_groups} cuts it; set fewer groups, "
+                "or another backbone."
             )
         end = _end(rest, modules[stride])
         parts.insert(0, [leaf for _, leaf in rest[end:]])
@@ -53,7 +54,7 @@ def first_group(trainable: Literal["head", "late", "all"], n_groups: int) -> int
     if LATE_STRIDE not in CUT_STRIDES[n_groups]:
         raise HeadstartError(
             f"trainable is late, but optimizer_finetune.n_groups is {n_groups}, which does not cut "
-            "the backbone; take 3 or more."
+            "the backbone; set it to 3 or more."
         )
     return CUT_STRIDES[n_groups].index(LATE_STRIDE) + 1
 

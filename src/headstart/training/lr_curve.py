@@ -203,7 +203,7 @@ class RangeTestParams(Section):
     lr_end: float = Field(
         ge=1e-10,
         le=1e6,
-        description="rate that the last step comes close to, 1e-10 to 1e+06, above lr_start",
+        description="highest rate, which the last step almost reaches, 1e-10 to 1e+06, above lr_start",
     )
     smoothing: float = Field(
         ge=0, lt=1, description="beta of the loss's moving average, in [0, 1); 0.98 for long tests"
@@ -213,7 +213,7 @@ class RangeTestParams(Section):
         "(fastai's), steepest or tenth_of_minimum; docs/fine_tuning.md says what each does"
     )
     seed: int = Field(
-        ge=0, description="of the order of the pictures, their views, and dropout, at least 0"
+        ge=0, description="seed of the pictures' order, of their views and of dropout, at least 0"
     )
 
     @model_validator(mode="after")

@@ -22,15 +22,15 @@ class OptimizerParams(Section):
     """The settings of every optimiser, apart from its rate."""
 
     name: Literal["sgd", "sgdw", "adam", "adamw"] = Field(
-        description="sgd (with momentum) or adam, whose weight decay is L2; sgdw or adamw, whose "
-        "weight decay is apart from the gradient"
+        description="sgd (with momentum) or adam, with L2 weight decay; sgdw or adamw, with decoupled "
+        "weight decay"
     )
     momentum: float = Field(ge=0, lt=1, description="momentum of sgd, beta 1 of adam, in [0, 1)")
     weight_decay: float = Field(ge=0, le=10, description="0 to 10; 0: none")
     clip_norm: float = Field(
         ge=0,
-        description="gradients of a larger norm, all together, are scaled down to it, at least 0; "
-        "0: none",
+        description="largest norm of all gradients together; larger ones are scaled down to it, at "
+        "least 0; 0: no clipping",
     )
     batch_size: int = Field(ge=2, le=65_536, description="pictures a step, 2 to 65,536")
 

@@ -26,15 +26,19 @@ class SamplingParams(Section):
     """Section `sampling`: what is done about classes of different sizes."""
 
     balance: Balance = Field(
-        description="none; oversample: rare classes are shown more often, each copy its own view; "
+        description="none; oversample: rare classes are shown more often, each copy in its own view; "
         "weights: their losses count more"
     )
     strength: float = Field(
-        ge=0, le=1, description="0 to 1; 1: all classes equal; 0.5: by the square root; 0: as none"
+        ge=0,
+        le=1,
+        description="how far class sizes are evened out, 0 to 1; 1: all classes equal; 0.5: by the "
+        "square root; 0: not at all",
     )
     max_factor: float = Field(
         ge=1,
-        description="no picture is shown, and no label weighs, more than this many times, at least 1",
+        description="largest factor by which pictures are shown more often, or labels weigh more, at "
+        "least 1",
     )
 
 

@@ -39,12 +39,13 @@ class AugmentParams(Section):
     symmetry: Symmetry = Field(
         description="none; side_on: mirrored left-right half of the time, for things seen from the "
         "side; top_down: one of the 8 turns and mirrorings, for pictures taken from above; "
-        "half_turn: turned by 180 degrees half of the time, for what has a direction but no top"
+        "half_turn: turned by 180 degrees half of the time, for things with a direction but "
+        "no top"
     )
     crop: Crop = Field(
-        description="random: anywhere in the picture, only what exceeds the plain view can move; "
-        "center: for things that fill the picture; googlenet: 8 to 100 % of the area, sides 3:4 to "
-        "4:3, for long trainings on many pictures"
+        description="random: anywhere in the picture, as far as the picture is larger than the view; "
+        "center: in the middle, for things that fill the picture; googlenet: 8 to 100 % of the "
+        "area, sides 3:4 to 4:3, for long trainings on many pictures"
     )
     max_zoom: float = Field(
         ge=1,
@@ -60,8 +61,8 @@ class AugmentParams(Section):
     )
     shift_px: int = Field(
         ge=0,
-        description="whole px of the network input by which a view moves, borders mirrored, "
-        "for things that may lie anywhere, at least 0; 0: none",
+        description="a view moves by up to this many whole px of the network input, borders "
+        "mirrored, for things that may lie anywhere, at least 0; 0: none",
     )
     rotate_deg: float = Field(
         ge=0,
@@ -72,25 +73,26 @@ class AugmentParams(Section):
     brightness: float = Field(
         ge=0,
         le=1,
-        description="added, up to this part of full scale, for light that varies, 0 to 1; 0: none",
+        description="up to this part of full scale is added or subtracted, for light that varies, "
+        "0 to 1; 0: none",
     )
     contrast: float = Field(
         ge=0,
         le=1,
-        description="distances from the mean are multiplied by up to 1 + this, or "
-        "divided, for haze and different cameras, 0 to 1; 0: none",
+        description="each pixel's distance from the picture's mean is multiplied or divided by up to "
+        "1 + this, for haze and different cameras, 0 to 1; 0: none",
     )
     blur_px: float = Field(
         ge=0,
         le=20,
-        description="half of the views are blurred, by a Gaussian of up to this "
-        "standard deviation, px of the network input, for focus that varies, 0 to 20; 0: none",
+        description="half of the views are blurred, by a Gaussian with a standard deviation of up to "
+        "this, px of the network input, for focus that varies, 0 to 20; 0: none",
     )
     cutout_frac: float = Field(
         ge=0,
         le=1,
-        description="side of a square hole, in parts of the network input's, anywhere "
-        "in each view, for networks that look at one detail alone, 0 to 1; 0: none",
+        description="side of a square hole at a random place of each view, as a part of the input's "
+        "side, for networks that look at one detail only, 0 to 1; 0: none",
     )
 
     @field_validator("max_zoom", "stretch")
@@ -98,7 +100,7 @@ class AugmentParams(Section):
     def _googlenet_scales_by_itself(cls, value: float, info: ValidationInfo) -> float:
         none = 1 if info.field_name == "max_zoom" else 0
         if info.data.get("crop") == "googlenet" and value != none:
-            raise ValueError(f"with crop: googlenet, which scales by itself, it must be {none}")
+            raise ValueError(f"it must be {none} with crop: googlenet, which scales by itself")
         return value
 
 

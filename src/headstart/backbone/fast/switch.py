@@ -21,6 +21,6 @@ def is_plain(environment: Mapping[str, str] = os.environ) -> bool:
     wanted = environment.get(SWITCH) or "0"
     if wanted not in ("0", "1"):
         raise HeadstartError(
-            f"{SWITCH} is {wanted!r}; it must be 1 (torch's own modules alone) or 0 (fast ones)."
+            f"{SWITCH} is {wanted!r}; it must be 1 (torch's own modules only) or 0 (faster ones)."
         )
     return wanted == "1"
