@@ -85,6 +85,6 @@ def test_each_size_has_its_own_cache_in_the_order_of_training(tmp_path: Path) ->
     with pytest.raises(ActivationsError, match=r"phases.1.size_px is full, .* for 16, 32 px"):
         read.at("full", "phases.1.size_px")
     with pytest.raises(
-        ValueError, match=r"size_px is 65, which is larger than backbone.size_px \(64"
+        ValueError, match=r"size_px is 65: it must be at most backbone.size_px \(64"
     ):
         read.at(65, "phases.1.size_px")

@@ -49,7 +49,7 @@ def test_a_known_name_is_found_without_timm(monkeypatch: pytest.MonkeyPatch) -> 
     [
         ("resnet5000", "which timm does not know. Did you mean one of resnet50"),
         ("resnet34.tv_in2k", "Invalid pretrained tag (tv_in2k)"),
-        ("?", "which timm does not know, nor a name like it."),
+        ("?", "which timm does not know; no similar name was found."),
     ],
 )
 def test_an_unknown_name(name: str, sentence: str) -> None:

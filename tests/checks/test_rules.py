@@ -44,14 +44,14 @@ def test_the_default_breaks_no_rule() -> None:
     [
         (
             {f"{TUNED}.size_px": 512},
-            f"{TUNED}.size_px is 512, which is larger than backbone.size_px",
+            f"{TUNED}.size_px is 512: it must be at most backbone.size_px",
         ),
         (
             {f"{AUGMENTED}.size_px": 128},
-            f"{AUGMENTED}.size_px is 128, whose activations are not cached: backbone.cached_px stands "
-            "for 240 px",
+            f"{AUGMENTED}.size_px is 128, but activations of this size are not cached: "
+            "backbone.cached_px stands for 240 px",
         ),
-        ({"find_lr_finetune.size_px": 256}, "find_lr_finetune.size_px is 256, which is larger"),
+        ({"find_lr_finetune.size_px": 256}, "find_lr_finetune.size_px is 256: it must be at most"),
         ({"resize.size_px": 239}, "resize.size_px is 239, below backbone.size_px, 240"),
         (
             {"augment.shift_px": 240},

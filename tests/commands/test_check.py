@@ -57,14 +57,17 @@ def edited(folder: Path, changes: dict[str, Any]) -> Path:
             {"find_lr_head.lr_end": 1e-9},
             "FILE: find_lr_head.lr_end is 1e-09, it must be above lr_start, 1e-05.\n",
         ),
-        ({f"{TUNED}.lr_div": 3.0}, f"FILE: {TUNED}.schedule is sgdr, which has no lr_div.\n"),
+        (
+            {f"{TUNED}.lr_div": 3.0},
+            f"FILE: {TUNED}.schedule is sgdr, which does not use lr_div; remove it.\n",
+        ),
         (
             {"index_images.n_folds": 1},
             "FILE: index_images.n_folds is 1, it must be 0 or at least 2.\n",
         ),
         (
             {"backbone.cached_px": [300]},
-            "FILE: backbone.cached_px is 300, which is larger than backbone.size_px (240)",
+            "FILE: backbone.cached_px is 300: it must be at most backbone.size_px (240)",
         ),
         (
             {"dataset.source": "/no/such/folder"},

@@ -269,8 +269,8 @@ def test_sync_says_that_the_tracker_is_down(project: Path, monkeypatch: pytest.M
 @pytest.mark.parametrize(
     ("section", "size_px", "sentence"),
     [
-        ("train_augmented", 128, "is 128, whose activations are not cached"),
-        ("unfreeze_finetune", 512, "is 512, which is larger than backbone.size_px (240)"),
+        ("train_augmented", 128, "is 128, but activations of this size are not cached"),
+        ("unfreeze_finetune", 512, "is 512: it must be at most backbone.size_px (240)"),
     ],
 )
 def test_check_holds_the_sizes_of_phases_against_the_backbone(

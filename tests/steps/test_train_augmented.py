@@ -136,7 +136,7 @@ def test_a_size_that_is_not_cached_is_named(
     run = partial(train_augmented, replace(views, full_px=50), plain, labels, start)
     with pytest.raises(ActivationsError, match=r"phases\.0\.size_px is 48, .* not cached"):
         run(smaller, SGD, AS_THEY_ARE, PLAIN_CPU, Silent())
-    with pytest.raises(ValueError, match=r"size_px is 64, which is larger than backbone.size_px"):
+    with pytest.raises(ValueError, match=r"size_px is 64: it must be at most backbone.size_px"):
         run(bigger, SGD, AS_THEY_ARE, PLAIN_CPU, Silent())
 
 

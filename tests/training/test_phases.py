@@ -30,8 +30,8 @@ def test_each_schedule_gives_its_steps() -> None:
     ("values", "sentence"),
     [
         (SGDR | {"schedule": "clr"}, "is clr, which needs lr_div, momentum_low, rise_frac"),
-        (CLR | {"tail_frac": 0.1}, "is clr, which has no tail_frac"),
-        (SGDR | {"lr_div": 2.0}, "is sgdr, which has no lr_div"),
+        (CLR | {"tail_frac": 0.1}, "is clr, which does not use tail_frac; remove it"),
+        (SGDR | {"lr_div": 2.0}, "is sgdr, which does not use lr_div; remove it"),
         (ONE_CYCLE | {"tail_frac": None}, "is one_cycle, which needs tail_frac"),
     ],
 )

@@ -23,8 +23,8 @@ class Computation:
         ids: (N) picture ids, sorted.
         n_views: V.
         n_features: D.
-        rows: number of a view -> (D) float32 of each picture, in the order of the ids.
-        manifest: what shapes the bits.
+        rows: number of a view -> a row (D) float32 for each picture, in the order of the ids.
+        manifest: everything that determines the rows.
     """
 
     ids: Sequence[str]
@@ -37,20 +37,20 @@ class Computation:
 def write_activations(
     folder: Path, full_px: int, computations: Iterable[Computation]
 ) -> dict[str, int]:
-    """Write a folder a size below `folder`, row by row as they come; memory stays flat.
+    """Write one folder a size below `folder`, row by row, so that memory use stays constant.
 
-    `folder` gets its name only when every row of every view of every size was written.
+    `folder` gets its name only after every row of every view of every size was written.
 
     Args:
-        folder: of all sizes.
+        folder: where the cache of all sizes goes.
         full_px: backbone.size_px.
-        computations: one a size, in the order of backbone.cached_px.
+        computations: one for each size, in the order of backbone.cached_px.
 
     Returns:
         n_pictures, n_views, n_sizes, and n_bytes of all sizes, for metrics.
 
     Raises:
-        ValueError: a computation gives another number of rows than it has pictures, or of features.
+        ValueError: a computation's rows are not as many as its pictures, or a row has not D features.
     """
     sizes, counts, n_bytes = [], {}, 0
     with written_beside(folder) as partial:
@@ -65,7 +65,7 @@ def write_activations(
 
 
 def row_places(folder: Path) -> Iterator[Part]:
-    """Where the rows lie in the features of each size: a part a view, in the order written."""
+    """Yield where the rows lie in the feature files: one part for each view of each size, in order."""
     for size in json.loads((folder / SIZES).read_text(encoding="utf-8"))["cached_px"]:
         file = folder / str(size) / "features.npy"
         features = np.load(file, mmap_mode="r")

@@ -1,4 +1,7 @@
-"""Outputs of networks in evaluation mode, view by view; of the frozen backbone only once a picture."""
+"""Outputs of networks in evaluation mode, view by view.
+
+The features of the frozen backbone can be remembered, so that each picture is computed only once.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -18,20 +21,20 @@ from headstart.views.pictures import Pictures
 
 Row = NDArray[np.float32]
 
-# The rooms that make the features.
+# The rooms whose code determines the features.
 ROOMS = ("activations", "backbone", "kept", "pictures", "project", "views")
 
 
 @dataclass(frozen=True)
 class AugmentedView:
-    """View number `number` of those drawn with `seed`."""
+    """View number `number` among the views drawn with `seed`."""
 
     augment: AugmentParams
     seed: int
     number: int
 
     def describe(self) -> dict[str, Any]:
-        """As JSON values."""
+        """The view as JSON values."""
         augment = self.augment.model_dump(mode="json")
         return {"augment": augment, "seed": self.seed, "number": self.number}
 
@@ -43,14 +46,14 @@ def view_outputs(
     ids: Sequence[str],
     progress: tuple[Report, str],
 ) -> Iterator[Row]:
-    """Outputs (D or K) of a view of each picture, in their order; of the plain one without `view`.
+    """Yield the output (D or K) for one view of each picture, in the order of `ids`.
 
     Args:
-        forward: in evaluation mode.
-        pictures: decodes, crops and moves.
-        view: which.
-        ids: (N); a picture's row does not depend on which others are asked for with it.
-        progress: who shows a bar, and its label.
+        forward: a network in evaluation mode.
+        pictures: decodes, crops and augments.
+        view: the view to show; None is the plain view.
+        ids: (N) picture ids; a picture's output does not depend on the other ids.
+        progress: the report that shows a progress bar, and the bar's label.
     """
     batches, (report, label) = id_batches(ids, pictures.device), progress
     if view is None:
@@ -63,13 +66,13 @@ def view_outputs(
 
 @dataclass(frozen=True)
 class FrozenBackbone:
-    """A frozen backbone that looks at a set of pictures.
+    """A frozen backbone and the pictures whose features it computes.
 
     Attributes:
         backbone: in evaluation mode, on its device.
-        pictures: decodes, crops and moves.
-        report: shows a bar a view.
-        once: remembers what was computed, or does not.
+        pictures: decodes, crops and augments.
+        report: shows a progress bar for each view.
+        once: computes only the rows that no earlier run has; the default computes all.
     """
 
     backbone: Backbone
@@ -78,7 +81,7 @@ class FrozenBackbone:
     once: Once[Row] = anew
 
     def features(self, ids: Sequence[str], view: AugmentedView | None, label: str) -> Iterator[Row]:
-        """(D) of a view of each picture, in their order; of the plain one without `view`."""
+        """Yield the features (D) of one view of each picture, in order; None is the plain view."""
         shaped_by = {
             "code": code_digest(*ROOMS),
             **self.backbone.describe(),

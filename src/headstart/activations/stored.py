@@ -1,6 +1,6 @@
 """Cached features of one or more input sizes.
 
-Of each size one memory-mapped array, the ids of its rows, and a manifest of what shaped it.
+Each size has a memory-mapped array, the ids of its rows, and a manifest.
 """
 
 import json
@@ -23,7 +23,7 @@ SIZES = "sizes.json"
 
 
 class Manifest(BaseModel):
-    """What shaped the bits of a cache.
+    """Everything that determines the features of one size.
 
     Attributes:
         architecture: timm's name of the backbone.
@@ -37,7 +37,7 @@ class Manifest(BaseModel):
         transform: "plain", or the `augment` section behind the views.
         seed: of the views.
         precision: of the forward pass.
-        device: kind of device that computed them.
+        device: kind of device that computed the features.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -62,12 +62,12 @@ class ActivationsError(HeadstartError):
 
 @dataclass(frozen=True)
 class Activations:
-    """A reader's view of the cache.
+    """The cached features of one size.
 
     Attributes:
         features: (V, N, D) float32, memory-mapped; V is 1 for the plain view.
         ids: (N) picture ids, sorted.
-        manifest: what shaped the bits.
+        manifest: everything that determines the features.
     """
 
     features: NDArray[np.float32]
@@ -90,7 +90,7 @@ class Activations:
         return rows.astype(np.int64)
 
     def of(self, ids: Sequence[str]) -> NDArray[np.float32]:
-        """(V, len(ids), D) of these pictures; the whole map, uncopied, where they are all of it."""
+        """Features (V, len(ids), D) of `ids`; not copied if `ids` are all rows, in their order."""
         rows = self.rows(ids)
         if len(rows) == len(self.ids) and (rows == np.arange(len(rows))).all():
             return self.features
@@ -103,28 +103,28 @@ class SizedActivations:
 
     Attributes:
         full_px: backbone.size_px, cached or not.
-        by_size: by input size in px, in the order of backbone.cached_px.
+        by_size: activations by input size, px, in the order of backbone.cached_px.
     """
 
     full_px: int
     by_size: Mapping[int, Activations]
 
     def first(self) -> Activations:
-        """Those of the size at which a head starts."""
+        """Activations of the size at which the head's training starts."""
         return next(iter(self.by_size.values()))
 
     def at(self, size: Size, key: str) -> Activations:
-        """Those of `size`, which params.yaml states under the dotted `key`.
+        """Activations of `size`, which params.yaml states under the dotted `key`.
 
         Raises:
-            ActivationsError: they are not cached.
+            ActivationsError: the size is not cached.
             ValueError: the size is larger than backbone.size_px.
         """
         size_px = px(size, self.full_px, key)
         if size_px not in self.by_size:
             raise ActivationsError(
-                f"{key} is {size}, whose activations are not cached: backbone.cached_px stands for "
-                f"{', '.join(map(str, self.by_size))} px; name the size there too."
+                f"{key} is {size}, but activations of this size are not cached: backbone.cached_px "
+                f"stands for {', '.join(map(str, self.by_size))} px; add the size there."
             )
         return self.by_size[size_px]
 
@@ -133,8 +133,8 @@ def read_activations(folder: Path, **expected: object) -> SizedActivations:
     """Open a cache whose manifests have the `expected` values.
 
     Raises:
-        ActivationsError: the folder is no cache, or a manifest says otherwise than expected; the
-            sentence names each key with both values.
+        ActivationsError: the folder is no cache, or a manifest differs from `expected`; the message
+            names each key with both values.
     """
     try:
         about = json.loads((folder / SIZES).read_text(encoding="utf-8"))
@@ -158,7 +158,9 @@ def _read_size(folder: Path, expected: Mapping[str, object]) -> Activations:
         if getattr(manifest, key) != value
     ]
     if differences:
-        raise ActivationsError(f"{folder} was computed otherwise: {'; '.join(differences)}.")
+        raise ActivationsError(
+            f"{folder} was computed with other settings: {'; '.join(differences)}."
+        )
     features = np.load(folder / "features.npy", mmap_mode="r")
     ids = pd.read_parquet(folder / "rows.parquet")["id"].tolist()
     if features.shape[1] != len(ids):

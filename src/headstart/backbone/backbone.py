@@ -1,4 +1,4 @@
-"""The convolutional body: a timm model without its classifier, concat-pooled."""
+"""The backbone: a timm model without its classifier, with concat pooling."""
 
 import hashlib
 import json
@@ -28,15 +28,18 @@ from headstart.project.section import Section
 class BackboneParams(Section):
     """Section `backbone`: the network whose features are used."""
 
-    name: str = Field(min_length=1, description="a timm model whose forward_features is a 4-D map")
+    name: str = Field(
+        min_length=1, description="a timm model whose forward_features returns a 4-D map"
+    )
     weights: str = Field(
         min_length=1,
-        description="a file under sources/, or an absolute path of .safetensors or .pth",
+        description="a file in sources/, or the absolute path of a .safetensors or .pth file",
     )
     size_px: int = Field(
         ge=32,
         le=MAX_PX,
-        description="side of the square network input, px, 32 to 4,096; phases may have less",
+        description="side of the square network input, px, 32 to 4,096; phases may use smaller "
+        "ones",
     )
     cached_px: tuple[Size, ...] = Field(
         strict=False,
@@ -45,15 +48,15 @@ class BackboneParams(Section):
         "the head is trained on them; full: size_px",
     )
     crop: PlainCrop = Field(
-        description="of the plain view, and the geometry of all views. center: a square, its "
-        "proportions kept; squash: the whole picture scaled to the square, for things that reach "
-        "the border, where proportions tell little"
+        description="how all views are cropped. center: a square, proportions kept; squash: the "
+        "whole picture scaled to a square, for things that reach the border and whose proportions "
+        "tell little"
     )
     crop_frac: float = Field(
         ge=0.1,
         le=1,
-        description="part that the plain view shows, 0.1 to 1: of the shorter side by center, of "
-        "both by squash",
+        description="part of the picture that the plain view shows, 0.1 to 1: of the shorter side "
+        "with center, of both sides with squash",
     )
 
     def frame(self) -> Frame:
@@ -98,8 +101,8 @@ class Normalisation:
 class Backbone(nn.Module):
     """A timm model cut before its pooling: pictures (N, 3, H, W) in [0, 255] -> (N, D).
 
-    D is twice the channels of the last map: AdaptiveConcatPool of the course, the maximum first, the
-    average second.
+    D is twice the channels of the last map. The pooling is the course's AdaptiveConcatPool: the
+    maximum first, the average second.
     """
 
     def __init__(self, architecture: str, model: nn.Module, normalisation: Normalisation) -> None:
@@ -118,7 +121,7 @@ class Backbone(nn.Module):
         return self.to(compute.device)
 
     def describe(self) -> dict[str, Any]:
-        """What shapes the features beside the pictures, for manifests."""
+        """What determines the features, apart from the pictures; for manifests."""
         return {
             "architecture": self.architecture,
             "weights": self.digest,
@@ -162,7 +165,7 @@ class Backbone(nn.Module):
                 "a backbone must give a 4-D map (resnets, EfficientNets, ConvNeXts, Swins do)."
             )
         if not is_plain():
-            # a small picture proves the fold as well, where the network takes one
+            # a small picture is as good a trial, if the network takes one
             fixed = config.get("fixed_input_size", False)
             fold_frozen_norms(model, config["input_size"][1] if fixed else 64)
         normalisation = Normalisation(tuple(config["mean"]), tuple(config["std"]))
@@ -173,11 +176,11 @@ def timm_model(name: str) -> nn.Module:
     """timm's `name` without classifier and pooling, with fresh weights.
 
     Raises:
-        UnsuitableBackboneError: timm does not know the name, and the sentence has names like it; or
+        UnsuitableBackboneError: timm does not know the name (the message suggests similar ones), or
             it cannot make the model without pooling.
     """
     torchvision_ops.declare_missing()
-    import timm  # late: it costs seconds, and the training of a head does without
+    import timm  # late: it takes seconds, and training a head does not need it
 
     if not timm.is_model(name):
         close = get_close_matches(name, timm.list_models(), n=5)
@@ -185,7 +188,7 @@ def timm_model(name: str) -> nn.Module:
             f"backbone.name is {name!r}, which timm does not know. Did you mean one of "
             f"{', '.join(close)}?"
             if close
-            else f"backbone.name is {name!r}, which timm does not know, nor a name like it."
+            else f"backbone.name is {name!r}, which timm does not know; no similar name was found."
         )
     try:
         model: nn.Module = timm.create_model(name, pretrained=False, num_classes=0, global_pool="")
@@ -195,7 +198,7 @@ def timm_model(name: str) -> nn.Module:
 
 
 def tensors_digest(tensors: Mapping[str, Tensor]) -> str:
-    """sha256 (hex) over names, shapes, dtypes and bytes: what the weights are, wherever they lie."""
+    """sha256 (hex) over names, shapes, dtypes and bytes; the same on every device."""
     digest = hashlib.sha256()
     for name in sorted(tensors):
         tensor = tensors[name].detach().cpu().contiguous()
@@ -205,10 +208,10 @@ def tensors_digest(tensors: Mapping[str, Tensor]) -> str:
 
 
 def load_backbone(path: Path) -> Backbone:
-    """Read the file that fetch-weights wrote; in eval mode, no gradients.
+    """Read the file that fetch-weights wrote, as a backbone in eval mode, without gradients.
 
     Raises:
-        UnsuitableBackboneError: the tensors are not those of the architecture it names.
+        UnsuitableBackboneError: the tensors do not fit the architecture that the file names.
     """
     with safe_open(path, framework="pt") as file:
         metadata: dict[str, str] = file.metadata()

@@ -1,4 +1,4 @@
-"""Where and how precisely the arithmetic runs."""
+"""The device and the precisions of a process, and torch's settings."""
 
 import os
 from collections.abc import Mapping
@@ -18,30 +18,30 @@ from headstart.backbone.precision import Precision
 from headstart.project.errors import HeadstartError
 from headstart.project.section import Section
 
-# A GPU is done with 32 pictures before the next kernels are launched.
+# A GPU finishes 32 pictures before the next kernels are launched, so its batches are larger.
 FORWARD_BATCH, FORWARD_BATCH_OF_GPU = 32, 128
 
 
 class RuntimeParams(Section):
-    """Section `runtime`: what of the machine's use shapes the bits of a result."""
+    """Section `runtime`: precision and determinism, which affect the bits of a result."""
 
     precision: Literal["auto", "fp32", "bf16"] = Field(
-        description="auto: where the chip multiplies bf16, forward passes of frozen networks in it, "
-        "and of training the products of the backward pass, the rest in fp32; fp32: everything; bf16: "
-        "everything, if its gradients pass a check"
+        description="auto: fp32, but where the chip multiplies bf16, forward passes of frozen "
+        "networks run in bf16, and on a CPU the products of the backward pass too; fp32: everything; "
+        "bf16: everything, if its gradients pass a check"
     )
     deterministic: bool = Field(description="refuse kernels whose result varies from run to run")
 
 
 @dataclass(frozen=True)
 class Compute:
-    """What `auto` became on this machine.
+    """The device and the precisions chosen for this machine.
 
     Attributes:
-        device: where all is computed.
+        device: where everything is computed.
         inference_dtype: of forward passes that need no gradient.
-        training_dtype: of those that do.
-        backward_dtype: of the products of the backward pass, if another.
+        training_dtype: of forward passes that need one.
+        backward_dtype: of the products of the backward pass, if not `training_dtype`.
     """
 
     device: torch.device
@@ -56,19 +56,19 @@ class Compute:
 
     @property
     def inference_precision(self) -> Precision:
-        """Of forward passes that need no gradient."""
+        """The precision of forward passes that need no gradient."""
         return "bfloat16" if self.inference_dtype == torch.bfloat16 else "float32"
 
     def predicting_in(self, precision: Precision) -> "Compute":
-        """The same device, for forward passes in the `inference_precision` of another machine.
+        """This device, with the `inference_precision` of another machine.
 
-        Where this device has no units that multiply bf16, they are in float32.
+        Forward passes run in float32 if this device has no units that multiply bf16.
         """
         reduced = precision == "bfloat16" and _multiplies_bf16(self.device)
         return Compute(self.device, torch.bfloat16 if reduced else torch.float32, torch.float32)
 
     def describe(self) -> dict[str, str]:
-        """For manifests and checkpoints."""
+        """The kind of device and the precisions, for manifests and checkpoints."""
         training, backward = (
             str(dtype).removeprefix("torch.")
             for dtype in (self.training_dtype, self.backward_dtype)
@@ -82,7 +82,7 @@ class Compute:
         }
 
     def kernels(self) -> dict[str, str | int]:
-        """What may shape the last bits of a forward pass beside its inputs and precisions."""
+        """What may change the last bits of a forward pass, apart from its inputs and precisions."""
         on_gpu = self.device.type == "cuda"
         chip = (
             torch.cuda.get_device_name(self.device)
@@ -91,7 +91,7 @@ class Compute:
         )
         return {
             "torch": torch.__version__,
-            "timm": version("timm"),  # whose layers they are; asking imports nothing
+            "timm": version("timm"),  # for its layers; reading the version imports nothing
             "chip": str(chip),
             "threads": torch.get_num_threads(),
             "batch": forward_batch(self.device),
@@ -106,10 +106,10 @@ def prepare(runtime: RuntimeParams, environment: Mapping[str, str] = os.environ)
     """Set torch up for this process: device, threads, determinism, memory.
 
     HEADSTART_DEVICE (auto, cpu, cuda, cuda:1, mps), HEADSTART_THREADS and HEADSTART_PLAIN are read
-    from `environment`: they shape speed, so they do not belong into params.yaml.
+    from `environment`: they are about speed, so they do not belong in params.yaml.
 
     Raises:
-        HeadstartError: one of them is not of its form, or this machine has no such device.
+        HeadstartError: one of these variables is malformed, or this machine has no such device.
     """
     plain = is_plain(environment)
     if not plain:
@@ -119,8 +119,8 @@ def prepare(runtime: RuntimeParams, environment: Mapping[str, str] = os.environ)
     device = _device(environment.get("HEADSTART_DEVICE", "auto"))
     if runtime.deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        # use_deterministic_algorithms(True) does the same for what is not compiled, and imports the
-        # compiler to tell it, too: a second a stage.
+        # use_deterministic_algorithms(True) does the same for code that is not compiled. But it also
+        # imports torch's compiler, to set its mode too, which takes a second a stage.
         torch.set_deterministic_debug_mode("error")
         if not plain:
             leave_new_memory_as_it_is()
@@ -133,7 +133,7 @@ def prepare(runtime: RuntimeParams, environment: Mapping[str, str] = os.environ)
                 device,
                 inference_dtype=fast,
                 training_dtype=torch.float32,
-                # on a GPU float32 is tf32 already, and each cast a kernel more to launch
+                # on a GPU float32 is tf32 already, and each cast would be one more kernel to launch
                 backward_dtype=fast if reduced else None,
             )
         case "fp32":
@@ -143,16 +143,16 @@ def prepare(runtime: RuntimeParams, environment: Mapping[str, str] = os.environ)
 
 
 def forward_batch(device: torch.device) -> int:
-    """Pictures of each batch whose forward pass needs no gradient.
+    """Number of pictures in each batch of a forward pass that needs no gradient.
 
-    All are padded to so many: kernels may choose another order of summation for another size, which
-    moves the last bit.
+    Smaller batches are padded to this size: kernels may choose another order of summation for
+    another size, which changes the last bit.
     """
     return FORWARD_BATCH_OF_GPU if device.type == "cuda" else FORWARD_BATCH
 
 
 def on_device(array: NDArray[Any], device: torch.device) -> Tensor:
-    """`array` on `device`, without waiting for the work that a GPU has before it."""
+    """`array` as a tensor on `device`, without waiting for work that is queued on a GPU."""
     return torch.from_numpy(array).to(device, non_blocking=True)
 
 

@@ -1,4 +1,4 @@
-"""Randomness that depends on what it is for, and on nothing else.
+"""Random draws that depend on nothing but a key.
 
 Every draw comes from a key (seed, purpose, epoch, picture id, copy), never from the state that an
 earlier draw left behind, so results do not depend on batch order, worker count or resumption.
@@ -26,7 +26,7 @@ def permutation(n: int, *key: object) -> NDArray[np.int64]:
 
 @contextmanager
 def torch_seed(*key: object) -> Iterator[None]:
-    """Run torch's own draws (dropout, initialisation) from the key; the outer state is untouched."""
+    """Seed torch's own draws (dropout, initialisation) by the key; the outer state is untouched."""
     with torch.random.fork_rng():  # the CPU and every GPU
         torch.manual_seed(key_seed(*key))
         yield

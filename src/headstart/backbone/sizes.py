@@ -16,15 +16,13 @@ def px(size: Size, full_px: int, key: str) -> int:
     Args:
         size: px, or "full" for `backbone.size_px`.
         full_px: `backbone.size_px`.
-        key: the dotted key of `size`, for the sentence.
+        key: the dotted key of `size`, for the error message.
 
     Raises:
-        ValueError: it is larger than `backbone.size_px`.
+        ValueError: `size` is larger than `backbone.size_px`.
     """
     if size == "full":
         return full_px
     if size > full_px:
-        raise HeadstartError(
-            f"{key} is {size}, which is larger than backbone.size_px ({full_px}): that is the largest."
-        )
+        raise HeadstartError(f"{key} is {size}: it must be at most backbone.size_px ({full_px}).")
     return size

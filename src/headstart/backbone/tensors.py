@@ -1,4 +1,4 @@
-"""Files of named tensors: safetensors with bytes that repeat, and the weights files of others."""
+"""Files of named tensors: reproducible safetensors of our own, and weights files of other origins."""
 
 import hashlib
 import pickle
@@ -20,18 +20,18 @@ _PICKLED = {".pth", ".pt", ".bin", ".tar"}
 
 
 class TensorsError(HeadstartError):
-    """A file holds no named tensors, or other bytes than it should."""
+    """A file holds no named tensors, has another digest than it should, or cannot be written."""
 
 
 @dataclass(frozen=True)
 class NamedTensors:
-    """Tensors by name, in the file's order, and what the file says about them."""
+    """Tensors by name, in the file's order, and the file's metadata."""
 
     tensors: Mapping[str, Tensor]
     metadata: Mapping[str, str]
 
     def counts(self) -> dict[str, int]:
-        """For a metrics file."""
+        """Numbers of tensors and of their elements, for a metrics file."""
         tensors = self.tensors.values()
         return {"n_tensors": len(tensors), "n_numbers": sum(tensor.numel() for tensor in tensors)}
 
@@ -49,22 +49,23 @@ def write_tensors(path: Path, content: NamedTensors) -> None:
 
 
 def read_tensors(path: Path, sha256: str | None = None) -> NamedTensors:
-    """Read .safetensors, or .pth, .pt, .bin, .tar without running any code in them.
+    """Read .safetensors, .pth, .pt, .bin or .tar without running any code in the file.
 
-    A dict that holds the tensors under state_dict or model is opened, and the prefix `module.` of
-    data-parallel training taken off. `sha256` of the file is added to the metadata.
+    The tensors may lie under the key state_dict or model. The prefix `module.` of data-parallel
+    training is removed. The file's sha256 is added to the metadata.
 
     Args:
         path: the file.
-        sha256: what the file's sha256 (hex) must be, where that is known.
+        sha256: the expected sha256 (hex) of the file, if known.
 
     Raises:
-        TensorsError: another digest, another kind of file, a damaged one, or more than tensors.
+        TensorsError: the file has another digest, is of another kind, is damaged, or holds more
+            than tensors.
     """
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if sha256 not in (None, found):
-        raise TensorsError(f"{path} is not the file it should be: sha256 {found}, not {sha256}.")
+        raise TensorsError(f"{path} has other content than expected: sha256 {found}, not {sha256}.")
     try:
         if path.suffix == ".safetensors":
             with safe_open(path, framework="pt") as opened:

@@ -1,9 +1,9 @@
 """Make torchvision importable beside a torch that it was not built for.
 
 torchvision's Linux wheels are built for CUDA. Beside a CPU-only torch their operator library cannot
-load, and `import torchvision` (so timm too) stops at "operator torchvision::nms does not exist".
-Only the schemas of two operators are missed at import; none of them is ever called here. Where the
-real library loads, nothing is declared.
+load, and `import torchvision` (which timm does too) fails with "operator torchvision::nms does not
+exist". The import needs only the schemas of two operators; neither is ever called here. Where the real
+library loads, nothing is declared.
 """
 
 import importlib.util
@@ -23,7 +23,7 @@ def declare_missing() -> Any:
     Call it before torchvision is imported, and so before timm or fastai.
 
     Returns:
-        the library that declares them, which must stay alive: its schemas go when it does.
+        the library that declares them. It must stay alive: its schemas disappear with it.
     """
     if _real_operators_load():
         return None

@@ -53,8 +53,8 @@ def _sizes_of_phases(
         if key.startswith("train_augmented") and size_px not in backbone.cached_sizes():
             cached = ", ".join(map(str, backbone.cached_sizes()))
             yield (
-                f"{key} is {size}, whose activations are not cached: backbone.cached_px stands for "
-                f"{cached} px; name the size there too."
+                f"{key} is {size}, but activations of this size are not cached: backbone.cached_px "
+                f"stands for {cached} px; add the size there."
             )
 
 

@@ -1,4 +1,4 @@
-"""Trained networks: safetensors with all that a prediction needs in their metadata."""
+"""Checkpoints: safetensors whose metadata hold everything that a prediction needs."""
 
 import json
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ FORMAT: Final = 3
 
 
 class CheckpointError(HeadstartError):
-    """A file is no checkpoint of ours, or does not fit the others it is used with."""
+    """A file is no checkpoint of headstart, or does not fit the other files it is used with."""
 
 
 class CheckpointInfo(BaseModel):
@@ -33,18 +33,18 @@ class CheckpointInfo(BaseModel):
         weights: digest of the backbone that the training started from.
         mean: per channel, of inputs in [0, 1].
         std: standard deviation per channel.
-        size_px: side of the square input at which it was trained last, and predicts.
+        size_px: side of the square input at which it was trained last and at which it predicts.
         full_px: the largest side of its phases, backbone.size_px.
         frame: what the plain view shows of a picture.
         preprocessing: what a picture file goes through before the plain view is cropped.
-        precision: of the forward passes by which it was scored.
+        precision: of the forward passes that scored it.
         classes: in the order of the logits.
         task: what the labels are.
         hidden_units: of the head.
         dropout: of the head.
-        thresholds: multi_label: of the K classes, for plain and for tta probabilities; found on
-            valid, and what every later prediction decides by. Empty before tta-evaluate.
-        params: the sections of params.yaml that shaped it; of runtime what auto became.
+        thresholds: of the K classes of multi_label, for plain and for tta probabilities. They are
+            found on valid, and every later prediction uses them. Empty before tta-evaluate.
+        params: the sections of params.yaml that it was trained with; of runtime what auto became.
         history: what was trained before, oldest first.
     """
 
@@ -71,7 +71,7 @@ class CheckpointInfo(BaseModel):
 
 
 class Checkpoint(BaseModel):
-    """Tensors by name (`head.*`, and `backbone.*` for a whole network) and what they are."""
+    """Tensors by name (`head.*`, and `backbone.*` for a whole network) and the info about them."""
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
 
@@ -84,7 +84,7 @@ class Checkpoint(BaseModel):
         return {k.removeprefix(start): v for k, v in self.tensors.items() if k.startswith(start)}
 
     def members(self) -> list["Checkpoint"]:
-        """The networks of an ensemble, oldest first; of another kind itself alone."""
+        """The networks of an ensemble, oldest first; of another kind the checkpoint itself."""
         if self.info.kind != "ensemble":
             return [self]
         numbers = sorted({int(name.split(".")[0]) for name in self.tensors})
@@ -92,7 +92,7 @@ class Checkpoint(BaseModel):
         return [Checkpoint(info=info, tensors=self.part(str(number))) for number in numbers]
 
     def states(self) -> list[dict[str, Tensor]]:
-        """The tensors of each of its members.
+        """The tensors of each member.
 
         Raises:
             CheckpointError: an ensemble has no members.
@@ -106,7 +106,7 @@ class Checkpoint(BaseModel):
         return found
 
     def as_scored(self, preprocessing: Preprocessing, precision: Precision) -> "Checkpoint":
-        """The same network, which from now on predicts as it was scored, here and now.
+        """The same checkpoint, which from now on predicts as it was just scored.
 
         Args:
             preprocessing: of the pictures it was scored on, at its size.
@@ -118,7 +118,7 @@ class Checkpoint(BaseModel):
 
 @dataclass(frozen=True)
 class Training:
-    """What a training stage writes: a checkpoint, a table of a row an epoch, and its metrics."""
+    """What a training stage writes: a checkpoint, a table with a row for each epoch, and metrics."""
 
     checkpoint: Checkpoint
     epochs: pd.DataFrame
@@ -131,7 +131,7 @@ def named_tensors(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]
 
 
 def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write beside, then rename. The same tensors and info give the same bytes.
+    """Write under another name, then rename. The same tensors and info give the same bytes.
 
     Raises:
         TensorsError: a tensor holds numbers that are not finite; nothing is written.
@@ -142,7 +142,7 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    """Read without any code from the file.
+    """Read a checkpoint without running any code in the file.
 
     Raises:
         CheckpointError: the file is missing, damaged, not written by headstart, or of another format.
@@ -156,7 +156,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
 
 def _info(path: Path, text: str | None) -> CheckpointInfo:
-    """What the metadata `text` of a file says about it."""
+    """The info in the metadata `text` of a file."""
     if text is None:
         raise CheckpointError(f"{path} is no checkpoint of headstart.")
     try:
@@ -173,6 +173,6 @@ def _info(path: Path, text: str | None) -> CheckpointInfo:
 
 
 class _Written(BaseModel):
-    """What a checkpoint of any format says."""
+    """The part of the info that checkpoints of every format have."""
 
     format: int

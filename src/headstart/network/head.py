@@ -21,13 +21,13 @@ class HeadParams(Section):
     hidden_units: int = Field(
         ge=0,
         le=65_536,
-        description="units of the hidden layer, 0 to 65,536; 0: none, for classes with few pictures "
-        "each",
+        description="units of the hidden layer, 0 to 65,536; 0: no hidden layer, for classes with "
+        "few pictures each",
     )
     dropout: tuple[Probability, Probability] = Field(
         strict=False,
-        description="before the first and the second linear layer, each in [0, 1); without a hidden "
-        "layer the second one alone",
+        description="dropout before the first and the second linear layer, each in [0, 1); without a "
+        "hidden layer only the second is used",
     )
 
 
@@ -35,10 +35,10 @@ def create_head(n_features: int, n_classes: int, params: HeadParams) -> nn.Seque
     """BN, Dropout, Linear, ReLU, BN, Dropout, Linear: features (N, D) -> logits (N, K).
 
     Without hidden units it is BN, Dropout, Linear: a regularised logistic regression.
-    Weights are Kaiming normal (fan-in), biases 0; those of a head without hidden units start at 0, as
-    with more features than pictures training never moves the part of them that no picture shows, and
-    what was drawn there would stay as noise. A resnet34 with 2 classes and 512 hidden units has
-    528,898 parameters. Draws from torch's current random state.
+    Weights are Kaiming normal (fan-in), biases 0. Weights of a head without hidden units start at 0:
+    with more features than pictures, training never moves the part of them that no picture shows, and
+    random values there would stay as noise. The head of a resnet34 with 2 classes and 512 hidden units
+    has 528,898 parameters. Draws from torch's current random state.
     """
     first, second = params.dropout
     hidden: list[nn.Module] = []
@@ -65,7 +65,7 @@ def create_head(n_features: int, n_classes: int, params: HeadParams) -> nn.Seque
 
 
 def linear_weights(state: Mapping[str, Tensor]) -> list[Tensor]:
-    """Of a head whose tensors are `state`, the weights of its linear layers: (units, D), (K, ...)."""
+    """The weights of the linear layers of a head whose tensors are `state`: (units, D), (K, ...)."""
     return [weight for weight in state.values() if weight.ndim == 2]
 
 
@@ -79,7 +79,7 @@ def restore_head(state: Mapping[str, Tensor], dropout: tuple[float, float]) -> n
 
 
 def head_logits(head: nn.Module, features: NDArray[np.float32], device: torch.device) -> Tensor:
-    """Logits (..., K) of features (..., D); the head is in evaluation mode only meanwhile."""
+    """Logits (..., K) of features (..., D), in evaluation mode; the head's own mode is restored."""
     was_training = head.training
     head.eval()
     flat = torch.from_numpy(np.ascontiguousarray(features)).to(device).flatten(0, -2)  # (-1, D)

@@ -21,7 +21,7 @@ class Network(nn.Module):
     def forward(self, pictures: Tensor) -> Tensor:
         """Logits (N, K). A backbone that is frozen as a whole runs without gradients.
 
-        So it has the precision of inference, and its features are those that were cached.
+        It then has the precision of inference, and its features equal the cached ones.
         """
         trains = any(parameter.requires_grad for parameter in self.backbone.parameters())
         with torch.set_grad_enabled(torch.is_grad_enabled() and trains):

@@ -1,4 +1,4 @@
-"""What a network is trained for: the loss, the probabilities and the scores of a task."""
+"""The objective of a training: the loss, the probabilities and the scores of a task."""
 
 from dataclasses import dataclass
 
@@ -22,16 +22,16 @@ class Scores:
     """How good predictions of a whole split are.
 
     Attributes:
-        log_loss: mean negative log likelihood, nats; of multi_label the mean over labels too.
-        score: accuracy of single_label; of multi_label the F2 at a threshold of 0.2 (searched
-            thresholds, and what they are worth, are tta-evaluate's business). In [0, 1].
+        log_loss: mean negative log likelihood, nats; for multi_label the mean is over labels too.
+        score: in [0, 1]. The accuracy for single_label, the F2 at a threshold of 0.2 for multi_label
+            (tta-evaluate searches thresholds and scores them).
     """
 
     log_loss: float
     score: float
 
     def named(self, task: Task) -> dict[str, float]:
-        """For a metrics file: log_loss, and accuracy or f2."""
+        """The scores by name, for a metrics file: log_loss, and accuracy or f2."""
         return {"log_loss": self.log_loss, SCORE[task].lower(): self.score}
 
 
@@ -41,15 +41,15 @@ class Objective:
 
     Attributes:
         task: which of the two.
-        weights: (K,) how much the loss of each class counts, or None. Of many labels it is the
-            weight of the pictures that have the label, as against those that have not.
+        weights: (K,) how much the loss of each class counts, or None. With many labels a picture,
+            the weight applies to the pictures that have the label, not to the others.
     """
 
     task: Task
     weights: Tensor | None = None
 
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Mean over the batch, and over labels, of logits (B, K): a scalar."""
+        """Mean loss of logits (B, K) over the batch, and over labels: a scalar."""
         weights = None if self.weights is None else self.weights.to(logits)
         if self.task == "single_label":
             return functional.cross_entropy(logits, targets, weight=weights)
@@ -58,7 +58,7 @@ class Objective:
         )
 
     def probabilities(self, logits: Tensor) -> NDArray[np.float64]:
-        """(..., K) of logits (..., K); they sum to 1 for one label a picture alone."""
+        """Probabilities (..., K) of logits (..., K); they sum to 1 only for single_label."""
         return probabilities(logits, self.task)
 
     def scores(self, logits: Tensor, targets: Targets) -> Scores:
@@ -71,14 +71,14 @@ class Objective:
         return Scores(log_loss, float(f_beta(decided, targets.astype(bool)).mean()))
 
     def decisions(self, probabilities: NDArray[np.float64]) -> Bools:
-        """What probabilities (N, K) say: the most probable class; of many labels those from 0.2 on."""
+        """Decide by probabilities (N, K): the most probable class, or each label of 0.2 or more."""
         if self.task == "single_label":
             return multi_hot(probabilities.argmax(axis=1), probabilities.shape[1])
         return decide(probabilities, [DEFAULT_THRESHOLD] * probabilities.shape[1])
 
 
 def multi_hot(targets: Targets, n_classes: int) -> Bools:
-    """(N, K) of targets of either task."""
+    """Targets of either task as booleans (N, K)."""
     if targets.ndim == 1:
         return np.asarray(targets[:, None] == np.arange(n_classes))
     return targets.astype(bool)

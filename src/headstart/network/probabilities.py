@@ -1,4 +1,4 @@
-"""What the logits of a network say, as probabilities."""
+"""Probabilities from the logits of a network."""
 
 import numpy as np
 import torch
@@ -9,7 +9,7 @@ from headstart.labels.task import Task
 
 
 def probabilities(logits: Tensor, task: Task) -> NDArray[np.float64]:
-    """(..., K) of logits (..., K): softmax of one label a picture, sigmoids of many."""
+    """Probabilities (..., K) of logits (..., K): softmax for one label a picture, sigmoid for many."""
     exact = logits.double()
     return (
         torch.softmax(exact, dim=-1) if task == "single_label" else torch.sigmoid(exact)

@@ -11,11 +11,11 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 SMALLEST = float(np.finfo(np.float64).eps)
-"""A probability below this counts as this much (2.2e-16, as in scikit-learn): no infinite loss."""
+"""Smaller probabilities count as this (2.2e-16, as in scikit-learn), so that no loss is infinite."""
 
 
 def predicted_classes(probabilities: Floats) -> Ints:
-    """Most probable class of each picture, (N, K) -> (N,); of equals the first."""
+    """Most probable class of each picture, (N, K) -> (N,); the first of equals."""
     return np.asarray(probabilities.argmax(axis=1), np.int64)
 
 

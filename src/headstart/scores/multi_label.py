@@ -1,7 +1,7 @@
 """Scores of pictures that have any number of labels, over a whole set at once.
 
 Axis letters: N images, K labels, B weightings, G groups of one probability. Truth and decisions
-are boolean (N, K): whether a picture has a label, whether it was said to have it.
+are boolean (N, K): whether a picture has a label, and whether it was decided to have it.
 """
 
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ def f_beta_of_counts(
 
 @dataclass(frozen=True)
 class LabelCounts:
-    """Pictures of each label, (K,) each: decided rightly, decided at all, and having it."""
+    """Numbers of pictures of each label, (K,) each: rightly decided, decided, and with the label."""
 
     hits: Ints
     decided: Ints
@@ -52,7 +52,7 @@ def label_counts(decided: Bools, truth: Bools) -> LabelCounts:
 
 
 def binary_cross_entropies(probabilities: Floats, truth: Bools) -> Floats:
-    """Mean over labels of −log of the probability given to what is true, (N, K) -> (N,), in nats.
+    """Mean over labels of −log of the probability given to the truth, (N, K) -> (N,), in nats.
 
     Probabilities are clipped to [SMALLEST, 1 − SMALLEST], as in the log loss of one class.
     """
@@ -62,10 +62,10 @@ def binary_cross_entropies(probabilities: Floats, truth: Bools) -> Floats:
 
 @dataclass(frozen=True)
 class Ranking:
-    """The pictures by falling probability of one label, as far as the last one that has it.
+    """The pictures by falling probability of one label, up to the last picture with the label.
 
-    They are cut into G segments, each of which ends where a probability ends that some picture
-    with the label has: between those places the average precision asks for no sum.
+    They are cut into G segments. Each segment ends with the last picture of a probability that some
+    picture with the label has. Average precision needs sums at these places only.
     """
 
     order: Ints
@@ -92,8 +92,8 @@ def rank(probabilities: Floats, truth: Bools) -> Ranking:
 def weighted_average_precision(ranking: Ranking, weights: NDArray[np.integer]) -> Floats:
     """Average precision where each picture counts as often as its weight says, (N, B) -> (B,).
 
-    Σ over the segments of (share of the positive pictures in it) · (precision up to its end): ties
-    of equal probability are one step, as in scikit-learn's average_precision_score. NaN where no
+    Σ over the segments of (share of the positive pictures in it) · (precision up to its end).
+    Equal probabilities are one step, as in scikit-learn's average_precision_score. NaN where no
     positive picture has a weight.
     """
     within = np.add.reduceat(weights[ranking.order], ranking.starts, axis=0)  # (G, B)
@@ -105,9 +105,9 @@ def weighted_average_precision(ranking: Ranking, weights: NDArray[np.integer]) -
 
 
 def average_precisions(probabilities: Floats, truth: Bools) -> dict[int, float]:
-    """Average precision in [0, 1] of each label, by its number; of (N, K) and (N, K).
+    """Average precision of each label, in [0, 1], by the label's number; inputs are (N, K).
 
-    A label that no picture has has no entry.
+    Labels that no picture has get no entry.
     """
     once = np.ones((len(truth), 1), np.int64)
     return {

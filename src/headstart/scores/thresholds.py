@@ -1,7 +1,7 @@
-"""From which probability on a picture is said to have a label: the thresholds that F2 likes best.
+"""Thresholds: the probability from which a picture gets a label, searched for the highest F2.
 
-Axis letters: N images, K labels, T values of the grid. What a search claims on the pictures it
-searched is too good; cross_fitted says what it is worth on others.
+Axis letters: N images, K labels, T values of the grid. On the pictures that were searched the F2 is
+too good; the decisions of `cross_fitted` show what a search is worth on other pictures.
 """
 
 from collections.abc import Sequence
@@ -15,26 +15,26 @@ from headstart.scores.multi_label import Bools, f_beta_of_counts
 Search = Literal["global", "per_label"]
 
 DEFAULT_THRESHOLD = 0.2
-"""Where there is nothing to search on: the middle of the course's grid, 0.17 … 0.23 (planet_cv)."""
+"""The threshold without pictures to search on: the middle of the course's 0.17 … 0.23 (planet_cv)."""
 
 GRID: Floats = np.arange(1, 100) / 100
 """The thresholds that are tried: 0.01 … 0.99."""
 
 N_PASSES = 3
-"""At most this often per_label goes through all labels."""
+"""per_label goes through all labels at most this often."""
 
 MIN_POSITIVES = 3
-"""A label of fewer pictures keeps the global threshold: one or two say nothing of their kind."""
+"""A label of fewer pictures keeps the global threshold: one or two pictures say too little."""
 
 ROUNDING = 1e-9
 """Mean scores that differ by less are equal; one decision in 10,000 pictures moves them by more."""
 
 
 def decide(probabilities: Floats, thresholds: Sequence[float]) -> Bools:
-    """Whether each label is said of each picture: probability ≥ threshold, (N, K), (K,) -> (N, K).
+    """Decide each label of each picture: probability ≥ threshold, (N, K), (K,) -> (N, K).
 
     Raises:
-        ValueError: there is another number of thresholds than K.
+        ValueError: the number of thresholds is not K.
     """
     if probabilities.shape[1] != len(thresholds):
         raise ValueError(
@@ -46,14 +46,14 @@ def decide(probabilities: Floats, thresholds: Sequence[float]) -> Bools:
 def find_thresholds(probabilities: Floats, truth: Bools, search: Search) -> tuple[float, ...]:
     """The thresholds of GRID with the highest mean F2 over the pictures.
 
-    Of a plateau of equally good values the middle one is taken, of several the longest plateau.
+    Where several values are equally good, the middle of the longest run of them is taken.
 
     Args:
         probabilities: (N, K); with N = 0 every threshold is DEFAULT_THRESHOLD
         truth: (N, K)
-        search: global: one value for all labels. per_label: from the global one on, one label after
-            the other is moved where that is strictly better, in at most N_PASSES passes; a label
-            with fewer than MIN_POSITIVES pictures stays.
+        search: global: one value for all labels. per_label: starts from the global value and moves
+            one label after the other where that is strictly better, in at most N_PASSES passes; a
+            label with fewer than MIN_POSITIVES pictures keeps the global value.
 
     Returns:
         K thresholds.
@@ -61,8 +61,8 @@ def find_thresholds(probabilities: Floats, truth: Bools, search: Search) -> tupl
     k: int = probabilities.shape[1]
     if not len(probabilities):
         return (DEFAULT_THRESHOLD,) * k
-    # Levels (N, K): how many values of the grid a probability reaches. It is decided at the value
-    # of place t exactly where its level is above t.
+    # Levels (N, K): how many values of the grid a probability reaches. A label is decided at the
+    # value of place t exactly where its level is above t.
     levels = np.searchsorted(GRID, probabilities, side="right")
     place, _ = _best(_global_scores(levels, truth))
     places = np.full(k, place)
@@ -74,8 +74,8 @@ def find_thresholds(probabilities: Floats, truth: Bools, search: Search) -> tupl
 def cross_fitted(probabilities: Floats, truth: Bools, search: Search, n_folds: int = 5) -> Bools:
     """Decisions (N, K) about each picture at thresholds found without it, on the other folds.
 
-    Row i is of fold i modulo n_folds: rows sorted by id, a digest of the content, make that a
-    random choice and a stable one. Fewer pictures than folds are decided at DEFAULT_THRESHOLD.
+    Row i is in fold i modulo n_folds. Rows are sorted by id, a digest of the content, so the folds
+    are random and stable. Fewer pictures than folds are decided at DEFAULT_THRESHOLD.
 
     Args:
         probabilities: (N, K)
@@ -110,7 +110,7 @@ def _above(levels: Ints, counted: Bools) -> Ints:
 
 
 def _one_after_the_other(levels: Ints, truth: Bools, places: Ints) -> Ints:
-    """Coordinate ascent over the labels from `places` (K,); the sums of a picture are kept."""
+    """Coordinate ascent over the labels from `places` (K,); each picture's counts are updated."""
     n, places = len(levels), places.copy()
     decided = levels > places
     hits, n_decided, actual = (decided & truth).sum(1), decided.sum(1), truth.sum(1)  # (N,) each
@@ -135,7 +135,7 @@ def _one_after_the_other(levels: Ints, truth: Bools, places: Ints) -> Ints:
 
 
 def _best(scores: Floats) -> tuple[int, float]:
-    """Middle place of the longest (of equals the first) run of the highest scores, and the score."""
+    """Middle place of the longest run of the highest scores (the first of equals), and the score."""
     best = float(scores.max())
     high = np.concatenate([[False], scores >= best - ROUNDING, [False]]).astype(np.int64)
     starts, stops = (np.diff(high) == 1).nonzero()[0], (np.diff(high) == -1).nonzero()[0]

@@ -1,4 +1,4 @@
-"""Which batch norms learn statistics, and which keep theirs."""
+"""Training modes: which batch norms update their statistics, and which keep them."""
 
 from collections.abc import Sequence
 from typing import Annotated, Literal
@@ -19,21 +19,20 @@ def set_training_mode(
 ) -> None:
     """Put each leaf module into the mode it trains in.
 
-    A batch norm uses and updates batch statistics only if its group is trainable and not frozen by
-    `bn_freeze`: "all" freezes those of the head too (fastai's `bn_freeze(True)`), "backbone" leaves
-    the head's running. Frozen means the statistics alone; scale and shift still train.
+    A batch norm uses batch statistics, and updates its running ones, only if its group is trainable
+    and `bn_freeze` does not freeze it: "backbone" freezes the backbone's norms, "all" the head's too
+    (fastai's `bn_freeze(True)`). Only the statistics are frozen; scale and shift still train.
 
-    Freeze the head's where the backbone moves fast. Its first norm takes the mean and the spread of
-    every feature out of the training loss, so features may drift freely, and its running statistics
-    lag behind them: on textile (EfficientNet-Lite0, AdamW at 3e-4, backbone's norms frozen) the
-    valid accuracy fell from 0.79 to 0.38 in the middle of a cycle and came back at its end; with the
-    head's norms frozen too it stayed at 0.78.
+    Freeze the head's norms where the backbone changes fast. The head's first norm takes the mean and
+    the spread of every feature out of the training loss, so features may drift freely. Its running
+    statistics lag behind the drift. On textile (EfficientNet-Lite0, AdamW at 3e-4, backbone's norms
+    frozen) the valid accuracy fell from 0.79 to 0.38 in the middle of a cycle and came back at its
+    end. With the head's norms frozen too it stayed at 0.78.
 
-    The layers of a frozen group are in evaluation mode altogether, which is what makes cached
-    activations equal live ones.
+    All layers of a frozen group are in evaluation mode, so that cached activations equal live ones.
 
     Args:
-        groups: leaf modules a group, first group first (see `layer_groups.module_groups`).
+        groups: leaf modules of each group, first group first (see `layer_groups.module_groups`).
         first_trainable: number of the first group that trains.
         bn_freeze: see above.
         bn_momentum: weight of a batch in the running statistics of norms that are not frozen; "own"

@@ -10,12 +10,12 @@ from headstart.training.outcome import Epoch, StopRule
 
 @dataclass(frozen=True)
 class Mark:
-    """How good the model was after so many epochs, and its weights then.
+    """The model at one point of the training: its scores and its weights.
 
     Attributes:
         scores: of the valid split.
         epoch: the number of epochs behind the weights.
-        phase: the phase that they come from; None is the starting point.
+        phase: the phase that the weights come from; None is the starting point.
         state: the weights.
     """
 
@@ -28,9 +28,10 @@ class Mark:
 class BestWeights:
     """Follows a training from one end of a cycle to the next.
 
-    "Worse" compares what was judged at the same size; a tie is not worse. The best weights are those
-    of any end of a cycle, of the starting point, or of what a phase of another size began with, each
-    judged at its own size; of equals the earliest, since it had the fewest epochs to over-fit.
+    "Worse" compares scores of the same size; a tie is not worse. The best weights are chosen among
+    the ends of cycles, the starting point, and the weights that a phase of another size begins with.
+    Each is judged at its own size. Of equals the earliest is best, since it had the fewest epochs to
+    over-fit.
     """
 
     def __init__(self, model: nn.Module, rule: StopRule) -> None:
@@ -40,23 +41,24 @@ class BestWeights:
         """The best of all; None before anything was judged."""
         self._model = model
         self._of_size: Mark | None = None
-        self._ended: Scores | None = None  # of the best end of a cycle at this size
+        self._ended: Scores | None = None  # scores of the best end of a cycle at this size
 
     def begin(self, scores: Scores, epoch: int, phase: int | None) -> None:
-        """Take in the scores of the model before it trains at a size that has not judged it yet.
+        """Note the scores of the model before it trains at a size at which it was not judged yet.
 
         Args:
             scores: of the valid split at that size.
             epoch: the number of epochs so far.
-            phase: the one that begins; None is the starting point.
+            phase: the phase that begins; None is the starting point.
         """
         self._of_size = self._ended = None
         self._compare(scores, epoch, phase)
 
     def ends_phase(self, row: Epoch) -> bool:
-        """Take in the last epoch of a cycle; return whether the rule ends the phase with it.
+        """Note the last epoch of a cycle; return whether the rule ends the phase after it.
 
-        The model then has the best weights of this size again. An epoch without scores ends nothing.
+        If it does, the model has the best weights of this size again. An epoch without scores ends
+        nothing.
         """
         if row.scores is None:
             return False
@@ -70,7 +72,7 @@ class BestWeights:
         return self.rule.stop
 
     def _compare(self, scores: Scores, epoch: int, phase: int | None) -> None:
-        """Note the model as it is where it is better than at this size, or ever, before."""
+        """Keep the model's weights if it is better than before at this size, or than ever before."""
         if not self._better(scores, self._of_size):
             return
         self._of_size = Mark(scores, epoch, phase, copy_state(self._model))

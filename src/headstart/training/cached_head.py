@@ -32,7 +32,7 @@ def head_trainer(
         balance: how pictures are drawn, and what is minimised.
         seed: of the order and of dropout.
         device: where the features go.
-        report: listens.
+        report: receives progress and metrics.
     """
     return Trainer(head.to(device), balance[0], optimizer, balance[1], seed, report)
 
@@ -60,7 +60,7 @@ def balance_effect(
     classes: Sequence[str],
     objective: Objective,
 ) -> dict[str, dict[str, float]]:
-    """Recall of each class that occurs in valid, by a head with balance and by one without.
+    """Recall of each class that occurs in valid, by a head trained with balance and one without.
 
     Returns:
         recall, recall_without and recall_change (the difference), each by the name of the class.

@@ -1,4 +1,4 @@
-"""Trainings that diverge: found at the first number that is not finite, said in one sentence."""
+"""Divergence: the first number that is not finite ends the training, with an error that names it."""
 
 import math
 from collections.abc import Iterable, Iterator
@@ -12,7 +12,7 @@ from headstart.network.objective import Scores
 from headstart.project.errors import HeadstartError
 from headstart.project.finite import not_finite
 
-N_UNREAD = 50  # losses that stay on a GPU before they are looked at
+N_UNREAD = 50  # losses that stay on a GPU before they are read
 
 
 class DivergedError(HeadstartError):
@@ -20,12 +20,12 @@ class DivergedError(HeadstartError):
 
 
 class Cause(NamedTuple):
-    """The rate at which the weights moved last.
+    """The learning rate of the last update of the weights.
 
     Attributes:
         key: its dotted key.
         lr: its value.
-        remedy: a sentence: what to set instead.
+        remedy: what to set instead, as a sentence.
     """
 
     key: str
@@ -39,7 +39,7 @@ class Watch:
 
     Attributes:
         epoch: counted from 0.
-        n_steps: of the epoch.
+        n_steps: number of steps of the epoch.
         cause: the rate of the epoch.
         before: the rate that moved the weights before its first step; None: they have not moved.
     """
@@ -50,11 +50,11 @@ class Watch:
     before: Cause | None
 
     def losses(self, steps: Iterable[tuple[Tensor, int]]) -> Iterator[tuple[Tensor, int]]:
-        """Pass on the steps of `train_steps`.
+        """Pass on the steps of `train_steps`, and check their losses.
 
-        On the CPU each loss is looked at before the next step. To read a loss of a GPU is to wait
-        until it has done all its work, so there N_UNREAD are read at once, and the rest at the end of
-        the epoch.
+        On the CPU each loss is checked before the next step. Reading a loss from a GPU waits until the
+        GPU has done all its work, so there N_UNREAD losses are read at once, and the rest at the end
+        of the epoch.
 
         Raises:
             DivergedError: a loss is not finite; the first such one is named.
@@ -72,7 +72,7 @@ class Watch:
             self._read(unread, n_read)
 
     def end(self, model: nn.Module) -> None:
-        """Look at the weights and statistics: the loss of the last step is that before its update.
+        """Check the weights and statistics, because no loss was computed after the last update.
 
         Raises:
             DivergedError: one of them is not finite.
@@ -82,7 +82,7 @@ class Watch:
             raise _diverged(f"numbers in {names} are not finite {where}", self.cause)
 
     def scored(self, scores: Scores) -> None:
-        """Look at the scores of valid after the epoch.
+        """Check the scores of valid after the epoch.
 
         Raises:
             DivergedError: the log loss is not finite.
@@ -97,7 +97,7 @@ class Watch:
 
 
 def require_finite(scores: Scores, when: str, cause: Cause | None) -> None:
-    """Refuse scores of a network whose predictions are no numbers.
+    """Refuse scores with a log loss that is not finite.
 
     Raises:
         DivergedError: the log loss is not finite.
@@ -110,7 +110,8 @@ def _diverged(found: str, cause: Cause | None) -> DivergedError:
     if cause is None:
         return DivergedError(
             "The weights or the inputs that the training starts from are not finite, or too large: "
-            f"{found}, before anything was trained. No rate is the reason; look at the stages before."
+            f"{found}, before anything was trained. The rate is not the reason; look at the "
+            "earlier stages."
         )
     return DivergedError(
         f"The training diverged: {found}, where {cause.key} is {cause.lr:g}. Nothing is written. "

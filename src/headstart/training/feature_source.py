@@ -14,11 +14,11 @@ from headstart.training.sampling import Rows
 
 
 def views_of_epochs(epochs: Sequence[int], n_views: int) -> dict[int, int]:
-    """Which of V views each epoch at one size reads: epoch e view e modulo V, or the next unread one.
+    """The view that each epoch at one size reads: epoch e view e modulo V, or the next unread one.
 
-    "Unread" by the epochs before it, since the last time that all V were read. So with as many views
-    as epochs none is read twice, and otherwise no view is read more than once more often than another,
-    also where the epochs of another size lie in between.
+    A view is unread if no earlier epoch has read it since the last time that all V were read. So with
+    as many views as epochs no view is read twice. Otherwise no view is read more than once more often
+    than another. Both hold even where epochs at another size lie in between.
 
     >>> views_of_epochs([0, 1, 2, 6, 7, 8], 6)  # epochs 3, 4 and 5 were at another size
     {0: 0, 1: 1, 2: 2, 6: 3, 7: 4, 8: 5}
@@ -42,7 +42,7 @@ def views_of_epochs(epochs: Sequence[int], n_views: int) -> dict[int, int]:
 
 @dataclass(frozen=True)
 class FeatureSource:
-    """Cached features of V views: epoch e reads view e modulo V, unless `view_of` says another.
+    """Cached features of V views: epoch e reads view e modulo V, unless `view_of` names another.
 
     Attributes:
         features: (V, N, D) float32, possibly memory-mapped; a plain view is V = 1.
@@ -57,7 +57,7 @@ class FeatureSource:
     view_of: Mapping[int, int] = field(default_factory=dict)
 
     def epoch(self, epoch: int, batches: Sequence[Rows]) -> Iterator[tuple[Tensor, Tensor]]:
-        """For each batch its features (B, D) and targets (B, ...); copy k reads the k-th next view."""
+        """Yield features (B, D) and targets (B, ...) of each batch; copy k reads the k-th next view."""
         for shown in batches:
             views = (self.view_of.get(epoch, epoch) + shown.copies) % len(self.features)
             features = on_device(self.features[views, shown.rows], self.device)

@@ -29,11 +29,11 @@ from headstart.training.schedules import Step, constant
 
 @dataclass(frozen=True)
 class Material:
-    """What is trained on and judged by: pictures of one size, or their cached features.
+    """The data of a training and its evaluation: pictures of one size, or their cached features.
 
     Attributes:
         source: of the training pictures.
-        evaluate: scores of the model as it is on the valid split, or None where there is none.
+        evaluate: gives the model's current scores on the valid split; None without a valid split.
     """
 
     source: Source
@@ -42,16 +42,16 @@ class Material:
 
 @dataclass(frozen=True)
 class Phase:
-    """What one phase trains, on what, and when.
+    """What one phase trains, on which data, and by which schedule.
 
     Attributes:
         groups: parameters with the highest rate of each group.
         set_mode: puts the model's modules into the modes they train in; called before each epoch.
         material: what it is trained on; phases of one size share one.
         cycles: epochs of each cycle.
-        schedule: batches of an epoch -> what each step of the whole phase has.
+        schedule: number of batches of an epoch -> the steps of the whole phase.
         lr_key: dotted key of the last group's rate, for the error of a training that diverged.
-        remedy: a sentence for that error: what to set instead.
+        remedy: what to set instead, as a sentence for that error.
     """
 
     groups: Sequence[ParameterGroup]
@@ -64,7 +64,7 @@ class Phase:
 
     @property
     def cause(self) -> Cause:
-        """What a training that diverges in this phase is put down to."""
+        """The rate that the error names if the training diverges in this phase."""
         return Cause(self.lr_key, self.groups[-1].lr, self.remedy)
 
 
@@ -78,7 +78,7 @@ class Trainer:
         optimizer: kind, momentum, gradient clipping, batch size.
         objective: what is minimised.
         seed: of the order of the pictures and of dropout.
-        report: listens to progress and metrics.
+        report: receives progress and metrics.
     """
 
     model: nn.Module
@@ -103,13 +103,13 @@ class Trainer:
             phases: in order.
             rule: what to do when a cycle ends worse than the best so far (`BestWeights`); None:
                 nothing is judged.
-            start: what judges the starting point, where that is not what judges the first phase.
-            n_snapshots: snapshots to return, taken at the last n ends of cycles of the last phase; a
-                cycle that stopped the phase is not among them.
+            start: judges the starting point, if the first phase's material does not.
+            n_snapshots: snapshots to return, taken at the last n cycle ends of the last phase; a cycle
+                that stopped the phase is excluded.
 
         Raises:
-            DivergedError: a loss, a weight or the log loss of valid is not finite: no such number is
-                ever compared, kept or returned.
+            DivergedError: a loss, a weight or the log loss of valid is not finite. Such a number is
+                never compared, kept or returned.
         """
         result, judged = FitResult(), start or phases[0].material
         best = BestWeights(self.model, rule) if rule else None
@@ -182,7 +182,7 @@ class Trainer:
     def _train(
         self, watch: Watch, source: Source, optimizer: Optimizer, schedule: Sequence[Step]
     ) -> float:
-        """One epoch; the mean loss over its pictures."""
+        """Train for one epoch; return the mean loss over its pictures."""
         batches, label = self.batches(source, watch.epoch), f"epoch {watch.epoch + 1}"
         with torch_seed(self.seed, "dropout", watch.epoch):
             steps = watch.losses(self._steps(batches, optimizer, schedule))
@@ -212,7 +212,7 @@ class Trainer:
         Source: Smith, arXiv 1506.01186, section 3.3, with fastai 0.7's stop rule (`diverged`).
 
         Args:
-            phase: what trains; its groups' rates are proportions, that of the last one must be 1.
+            phase: what trains; its groups' rates are relative to the last group's, which must be 1.
             params: the rates to try; with no steps the curve is empty.
         """
         state = copy_state(self.model)

@@ -17,7 +17,7 @@ MIN_COSINE = 0.99
 
 
 class PrecisionError(HeadstartError):
-    """The precision asked for gives gradients that point elsewhere."""
+    """The chosen precision gives gradients that point in another direction than float64's."""
 
 
 def gradient_cosine(
@@ -57,14 +57,14 @@ def gradient_cosine(
 
 
 def require_right_gradients(cosine: float, compute: Compute) -> None:
-    """Refuse to train in a precision whose gradients are not those of float64.
+    """Refuse to train in a precision whose gradients differ too much from float64's.
 
     Raises:
-        PrecisionError: the cosine is below MIN_COSINE, or no number.
+        PrecisionError: the cosine is below MIN_COSINE, or nan.
     """
     if not cosine >= MIN_COSINE:
         precision = compute.describe()["training_precision"]
         raise PrecisionError(
             f"runtime.precision: gradients in {precision} have a cosine of {cosine:.3f} with those "
-            f"of float64, at least {MIN_COSINE} are needed; use auto or fp32."
+            f"of float64; at least {MIN_COSINE} is needed: use auto or fp32."
         )

@@ -12,17 +12,17 @@ from headstart.project.errors import HeadstartError
 CUT_STRIDES: dict[int, tuple[int, ...]] = {2: (), 3: (8,), 4: (8, 16), 5: (4, 8, 16)}
 """Number of groups -> the strides after which the backbone is cut; the course has 3 groups."""
 
-LATE_STRIDE = 8  # `trainable: late` begins behind it
+LATE_STRIDE = 8  # `trainable: late` begins after it
 
 
 def module_groups(network: Network, n_groups: int) -> list[list[nn.Module]]:
     """The leaf modules of each group: the parts of the backbone, then the head.
 
-    With 3 groups, of resnets, that is the course's cut (stem, layer1, layer2 | layer3, layer4 |
-    head): the stride-8 map is the output of layer2. timm's feature_info says where each stride ends.
+    For resnets, 3 groups are the course's cut (stem, layer1, layer2 | layer3, layer4 | head): the
+    stride-8 map is the output of layer2. timm's feature_info says where each stride ends.
 
     Raises:
-        UnsuitableBackboneError: timm states no map of a stride that is needed for this model.
+        UnsuitableBackboneError: timm states no map of a needed stride for this model.
     """
     model = network.backbone.model
     modules = {i["reduction"]: i["module"] for i in model.feature_info}  # type: ignore[union-attr]
@@ -32,7 +32,8 @@ def module_groups(network: Network, n_groups: int) -> list[list[nn.Module]]:
         if stride not in modules:
             raise UnsuitableBackboneError(
                 f"backbone.name is {network.backbone.architecture!r}, which has no map of stride "
-                f"{stride} to cut its layer groups at."
+                f"{stride}, where optimizer_finetune.n_groups: {n_groups} cuts it; set fewer groups, "
+                "or another backbone."
             )
         end = _end(rest, modules[stride])
         parts.insert(0, [leaf for _, leaf in rest[end:]])
@@ -53,7 +54,7 @@ def first_group(trainable: Literal["head", "late", "all"], n_groups: int) -> int
     if LATE_STRIDE not in CUT_STRIDES[n_groups]:
         raise HeadstartError(
             f"trainable is late, but optimizer_finetune.n_groups is {n_groups}, which does not cut "
-            "the backbone; take 3 or more."
+            "the backbone; set it to 3 or more."
         )
     return CUT_STRIDES[n_groups].index(LATE_STRIDE) + 1
 
@@ -72,7 +73,7 @@ def group_rates(lr: float, lr_ratio: float, n_groups: int) -> list[float]:
 
 
 def _end(leaves: Sequence[tuple[str, nn.Module]], module: str) -> int:
-    """How many of `leaves` come up to the end of `module`."""
+    """Number of `leaves` up to the end of `module`."""
     inside = [i for i, (name, _) in enumerate(leaves) if f"{name}.".startswith(f"{module}.")]
     return inside[-1] + 1
 

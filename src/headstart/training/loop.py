@@ -20,7 +20,7 @@ class Source(Protocol):
     """Where an epoch's batches come from: cached features or live pictures."""
 
     def epoch(self, epoch: int, batches: Sequence[Rows]) -> Iterator[tuple[Tensor, Tensor]]:
-        """For each batch of rows, and of copies of them, its inputs and its targets."""
+        """Yield the inputs and the targets of each batch of rows."""
         ...
 
 
@@ -58,10 +58,10 @@ def train_steps(
     schedule: Iterable[Step],
     loss_function: Loss,
 ) -> Iterator[tuple[Tensor, int]]:
-    """One optimiser step a batch; yields the raw mean loss of the batch and the batch's size.
+    """Make one optimiser step a batch; yield the raw mean loss of the batch and the batch's size.
 
-    The loss stays on its device: to read one of a GPU's is to wait for all its work, and meanwhile
-    the GPU gets no next step (`divergence.Watch` reads many at once).
+    The loss stays on its device. Reading a loss from a GPU waits for all its work, and meanwhile the
+    GPU gets no next step (`divergence.Watch` reads many at once).
     Stops with the shorter of `batches` and `schedule`.
     """
     for step, (inputs, targets) in zip(schedule, batches, strict=False):
@@ -74,7 +74,7 @@ def train_steps(
 
 
 def batch_loss(step: tuple[Tensor | float, int]) -> dict[str, float]:
-    """Of one step what a bar shows; waits for a GPU."""
+    """The loss of a step, for a progress bar; waits for a GPU."""
     return {"loss": float(step[0])}
 
 

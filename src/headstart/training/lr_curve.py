@@ -24,7 +24,7 @@ SKIP_START_FRAC = 0.05
 SKIP_END_FRAC = 0.05
 MIN_POINTS = 10
 MIN_DROP_FRAC = 0.05
-MIN_DROP_SD = 5.0  # noise alone, over 600 flat curves, made falls of up to 4.7
+MIN_DROP_SD = 5.0  # over 600 flat curves, noise alone made falls of up to 4.7 sd
 MEDIAN_OF_NORMAL = 0.6745  # median of |x| of a standard normal x
 
 
@@ -104,11 +104,11 @@ def suggest(curve: LrCurve, rule: Rule) -> Suggestion:
 
 
 def _variance(curve: LrCurve) -> NDArray[np.float64]:
-    """Variance of each smoothed loss that the differences between batches alone would give.
+    """Variance of each smoothed loss that comes from the differences between batches alone.
 
-    Successive raw losses differ by sqrt(2) sd of the noise (by their median, so that the blow-up at
-    the end does not count). A debiased average of i values with beta b leaves of its variance
-    (1 - b) / (1 + b) * (1 + b**i) / (1 - b**i): all of it for i = 1.
+    Successive raw losses differ by sqrt(2) sd of the noise. The sd is estimated by the median
+    difference, so that the blow-up at the end does not count. A debiased average of i values with
+    beta b keeps (1 - b) / (1 + b) * (1 + b**i) / (1 - b**i) of the variance: all of it for i = 1.
     """
     steps = np.abs(np.diff(np.asarray(curve.raw)))
     sd = float(np.median(steps[np.isfinite(steps)])) / MEDIAN_OF_NORMAL / math.sqrt(2)
@@ -122,7 +122,7 @@ Curve = NDArray[np.float64]  # (N,): logarithms of rates, or losses; N at least 
 def steepest(x: Curve, y: Curve) -> float:
     """Where the loss falls fastest per unit of log rate, before its minimum.
 
-    Source: fastai 2.8, `fastai.callback.schedule.steep`, which looks behind the minimum, too.
+    Source: fastai 2.8, `fastai.callback.schedule.steep`, which looks beyond the minimum, too.
     """
     lowest = max(int(np.argmin(y)), 1)
     slope = np.gradient(y, x)
@@ -141,8 +141,9 @@ def valley(x: Curve, y: Curve) -> float:
     """About the middle of the longest valley: what fastai 2 suggests by default.
 
     The longest valley is the longest strictly falling subsequence of the losses, so that a bump does
-    not end it. With L points and its last point at place e, the rate is that at e - L + L/3 + L/6, both
-    parts rounded down. Bumps inside the valley are not among the L points, so they move it on.
+    not end it. If it has L points and the last one is at place e, the rate is the one at place
+    e - L + L/3 + L/6, with both fractions rounded down. Bumps inside the valley are not among the L
+    points, so they move the rate to a later place.
 
     Source: fastai 2.8, `fastai.callback.schedule.valley`, after ESRI's. fastai's documentation says
     "roughly 2/3 through the longest valley", which is `two_thirds_of_valley`.
@@ -160,8 +161,8 @@ def two_thirds_of_valley(x: Curve, y: Curve) -> float:
 def two_thirds_of_fall(x: Curve, y: Curve) -> float:
     """Where the loss has first fallen by two thirds of the way from its highest to its lowest.
 
-    The highest is that of the losses up to the lowest. The rule is ours; it is the default because the
-    recipes had the best mean rank and the best worst case at its rates (bench.lr_rules).
+    Only losses up to the lowest count for the highest. The rule is our own. It is the default because
+    the recipes had the best mean rank and the best worst case at its rates (bench.lr_rules).
     """
     lowest = int(np.argmin(y))
     highest = int(np.argmax(y[: lowest + 1]))
@@ -170,8 +171,8 @@ def two_thirds_of_fall(x: Curve, y: Curve) -> float:
 
 
 def longest_fall(y: Curve) -> tuple[int, int]:
-    """Points of the longest strictly falling subsequence, and the place of its last; the first such."""
-    ends: list[float] = []  # of each length the highest loss that such a fall ends with, negated
+    """Length of the longest strictly falling subsequence (the first of equals), and its last place."""
+    ends: list[float] = []  # for each length the highest loss that a fall of it ends with, negated
     length = np.empty(len(y), dtype=np.int64)
     for place, loss in enumerate(y):
         of_this = bisect_left(ends, -loss)
@@ -202,7 +203,7 @@ class RangeTestParams(Section):
     lr_end: float = Field(
         ge=1e-10,
         le=1e6,
-        description="rate that the last step comes close to, 1e-10 to 1e+06, above lr_start",
+        description="highest rate, which the last step almost reaches, 1e-10 to 1e+06, above lr_start",
     )
     smoothing: float = Field(
         ge=0, lt=1, description="beta of the loss's moving average, in [0, 1); 0.98 for long tests"
@@ -212,7 +213,7 @@ class RangeTestParams(Section):
         "(fastai's), steepest or tenth_of_minimum; docs/fine_tuning.md says what each does"
     )
     seed: int = Field(
-        ge=0, description="of the order of the pictures, their views, and dropout, at least 0"
+        ge=0, description="seed of the pictures' order, of their views and of dropout, at least 0"
     )
 
     @model_validator(mode="after")

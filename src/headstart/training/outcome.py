@@ -1,4 +1,4 @@
-"""What a training gave: its epochs, what was kept, and the rule that decided it."""
+"""The result of a training: its epochs, the weights that were kept, and the rule that chose them."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -12,7 +12,7 @@ from headstart.network.objective import Scores
 
 @dataclass(frozen=True)
 class Epoch:
-    """One epoch of training: counts start at 0, `lr` is the highest rate of the last group in it."""
+    """One epoch of training. Counts start at 0; `lr` is the last group's highest rate in the epoch."""
 
     epoch: int
     phase: int
@@ -43,12 +43,12 @@ class StopRule:
     Attributes:
         monitor: what "worse" means: a higher log loss, or a lower score. A tie is not worse: scores
             of a small valid split often tie.
-        stop: end the phase when a cycle ends worse than the best cycle before it: over-fitting. The
-            starting point is no such cycle: a first short cycle at a high rate may well end a little
-            worse than a converged head, and the next one far better. The next phase goes on from
-            the best weights of this size.
-        keep: best restores the weights of the best end of a cycle, the starting point included (of
-            equals the earliest); last does not.
+        stop: end the phase when a cycle ends worse than the best cycle before it, which is
+            over-fitting. The starting point does not count as a cycle: a first short cycle at a high
+            rate may well end a little worse than a converged head, and the next one far better. The
+            next phase goes on from the best weights of this size.
+        keep: best restores the best weights among all ends of cycles and the starting point (the
+            earliest of equals); last keeps the last weights.
     """
 
     monitor: Literal["log_loss", "score"]
@@ -56,19 +56,19 @@ class StopRule:
     keep: Literal["best", "last"]
 
     def badness(self, scores: Scores) -> float:
-        """Lower is better."""
+        """The monitored score as a number; lower is better."""
         return scores.log_loss if self.monitor == "log_loss" else -scores.score
 
 
 @dataclass
 class FitResult:
-    """What training gave.
+    """The result of a training.
 
     Attributes:
         epochs: in order.
         kept_epoch: the number of epochs behind the weights that were kept; 0 is the starting point.
-        kept_phase: the phase that they come from; None is the starting point.
-        stopped: whether a cycle that ended worse than the best one ended a phase.
+        kept_phase: the phase that the kept weights come from; None is the starting point.
+        stopped: whether a phase was ended early, by a cycle that ended worse than the best one.
         start: scores of the starting point, where a rule asked for them.
         kept: scores of the weights that were kept.
         snapshots: the weights at the last ends of cycles of the last phase, oldest first.
@@ -95,7 +95,7 @@ class FitResult:
         return metrics
 
     def comparison(self, task: Task, rule: StopRule) -> dict[str, object]:
-        """Scores of the start and of what was kept, and whether that is worse than the start."""
+        """Scores of the start and of the kept weights, and whether these are worse than the start."""
         if not self.start or not self.kept:
             return {}
         return {

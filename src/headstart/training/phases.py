@@ -1,4 +1,4 @@
-"""Phases as params.yaml states them, and what they mean for a network."""
+"""The phases in params.yaml, and what they train of a network."""
 
 from dataclasses import replace
 from functools import partial
@@ -26,21 +26,22 @@ from headstart.training.schedules import Step, clr, cycle_epochs, one_cycle, opp
 
 Rate = Annotated[float, Field(gt=0)] | Literal["auto"]
 
-MAX_EPOCHS = 10_000  # of one phase; more is a cycle_mult that was not thought through
+MAX_EPOCHS = 10_000  # of one phase; more is a cycle_mult set by mistake
 
 OF_SCHEDULE = {
     "sgdr": {"warmup_frac"},
     "clr": {"lr_div", "rise_frac", "momentum_low"},
     "one_cycle": {"lr_div", "tail_frac", "momentum_low"},
 }
-"""The keys that each schedule has of its own."""
+"""The keys that each schedule needs."""
 
 
 class PhaseParams(Section):
     """One phase: what is trainable, at what size and rate, in which cycles."""
 
     trainable: Literal["head", "late", "all"] = Field(
-        description="head; late: the backbone from stride 8 on, and the head; all"
+        description="head: only the head; late: the head, and the backbone from stride 8 on; all: the "
+        "whole network"
     )
     size_px: Size = Field(
         description="side of the network input, px, 32 to 4,096; full: backbone.size_px"
@@ -51,10 +52,12 @@ class PhaseParams(Section):
     cycles: int = Field(ge=1, le=1000, description="number of cycles, 1 to 1,000")
     cycle_len: int = Field(ge=1, le=1000, description="epochs of the first cycle, 1 to 1,000")
     cycle_mult: int = Field(
-        ge=1, le=100, description="each cycle has this many times the epochs before it, 1 to 100"
+        ge=1,
+        le=100,
+        description="each cycle has this many times the epochs of the one before, 1 to 100",
     )
     schedule: Literal["sgdr", "clr", "one_cycle"] = Field(
-        description="sgdr: a cosine a cycle, the default choice; clr: a triangle a cycle, which is "
+        description="sgdr: a cosine in each cycle, the default choice; clr: a triangle in each cycle, "
         "gentler with rates near the highest that works; one_cycle: up, down and a low tail, for a "
         "few epochs in one cycle"
     )
@@ -62,13 +65,13 @@ class PhaseParams(Section):
         default=None,
         ge=0,
         lt=1,
-        description="sgdr: part of the first cycle run at a hundredth of the rate, in [0, 1)",
+        description="sgdr: part of the first cycle that runs at a hundredth of the rate, in [0, 1)",
     )
     lr_div: float | None = Field(
         default=None,
         ge=1,
         le=1e6,
-        description="clr, one_cycle: highest rate over that at the start, 1 to 1e+06",
+        description="clr, one_cycle: highest rate divided by the rate at the start, 1 to 1e+06",
     )
     rise_frac: float | None = Field(
         default=None,
@@ -80,23 +83,23 @@ class PhaseParams(Section):
         default=None,
         ge=0,
         lt=1,
-        description="one_cycle: part of a cycle in which the rate falls to a hundredth of that at "
-        "the start, in [0, 1)",
+        description="one_cycle: last part of a cycle, in which the rate falls to a hundredth of the "
+        "rate at the start, in [0, 1)",
     )
     momentum_low: float | None = Field(
         default=None,
         ge=0,
         lt=1,
-        description="clr, one_cycle: momentum where the rate is highest, in [0, 1); the optimiser's "
-        "own leaves it constant",
+        description="clr, one_cycle: momentum where the rate is highest, in [0, 1); equal to the "
+        "optimiser's momentum, it stays constant",
     )
 
     @model_validator(mode="after")
     def _few_epochs(self) -> Self:
         if self.n_epochs() > MAX_EPOCHS:
             raise ValueError(
-                f"cycles, with their cycle_len and cycle_mult, make more than {MAX_EPOCHS:,} epochs, "
-                "the most that a phase may have"
+                f"cycles is {self.cycles}, which with cycle_len {self.cycle_len} and cycle_mult "
+                f"{self.cycle_mult} makes more than {MAX_EPOCHS:,} epochs, the limit of a phase"
             )
         return self
 
@@ -107,7 +110,10 @@ class PhaseParams(Section):
         if missing := sorted(wanted - found):
             raise ValueError(f"schedule is {self.schedule}, which needs {', '.join(missing)}")
         if unused := sorted(found - wanted):
-            raise ValueError(f"schedule is {self.schedule}, which has no {', '.join(unused)}")
+            them = "them" if len(unused) > 1 else "it"
+            raise ValueError(
+                f"schedule is {self.schedule}, which does not use {', '.join(unused)}; remove {them}"
+            )
         return self
 
     def epochs_of_cycles(self) -> list[int]:
@@ -123,10 +129,10 @@ class PhaseParams(Section):
 
         Args:
             n_batches: steps of an epoch.
-            momentum: of the optimiser, the highest there is.
+            momentum: of the optimiser; the highest of the schedule.
 
         Raises:
-            ValueError: momentum_low is above it.
+            ValueError: momentum_low is above `momentum`.
         """
         cycles = self.epochs_of_cycles()
         if self.warmup_frac is not None:
@@ -150,7 +156,7 @@ class PhasesParams(Section):
         strict=False, min_length=1, description="at least one phase, in order"
     )
     seed: int = Field(
-        ge=0, description="of the order of the pictures, their views, and dropout, at least 0"
+        ge=0, description="seed of the pictures' order, of their views and of dropout, at least 0"
     )
 
     @model_validator(mode="after")
@@ -158,8 +164,8 @@ class PhasesParams(Section):
         for number, phase in enumerate(self.phases[1:], start=1):
             if phase.lr == "auto":
                 raise ValueError(
-                    f"phases.{number}.lr is auto, which only the first phase can be: the range test "
-                    "runs from its starting point"
+                    f"phases.{number}.lr is auto, which only the first phase may have: the range "
+                    "test runs from the weights that it starts with; set a number"
                 )
         return self
 
@@ -170,29 +176,30 @@ class FinetuneOptimizerParams(OptimizerParams):
     n_groups: int = Field(
         ge=2,
         le=5,
-        description="layer groups, 2 to 5: the head, and the backbone in one part (2) or cut after "
-        "stride 8 (3, as the course), 8 and 16 (4), 4, 8 and 16 (5)",
+        description="number of layer groups, 2 to 5: the head, and the backbone in one part (2), or "
+        "cut after stride 8 (3, as in the course), 8 and 16 (4), or 4, 8 and 16 (5)",
     )
     lr_ratio: float = Field(
         ge=1,
         le=1000,
-        description="between the rates of neighbouring layer groups, 1 to 1,000; the course: 3 to 10",
+        description="ratio between the rates of neighbouring layer groups, 1 to 1,000; the course "
+        "uses 3 to 10",
     )
     decay_ratio: float = Field(
         ge=0.001,
         le=1000,
-        description="between the weight decays of neighbouring layer groups, 0.001 to 1,000; above 1 "
-        "the early groups, which change least, decay least; 1: all alike",
+        description="ratio between the weight decays of neighbouring layer groups, 0.001 to 1,000; "
+        "above 1 the early groups, which change least, decay least; 1: the same for all",
     )
     dropout: tuple[Probability, Probability] = Field(
-        strict=False, description="of the head while the network trains, each in [0, 1)"
+        strict=False, description="dropout of the head while the network trains, each in [0, 1)"
     )
     bn_freeze: BnFreeze = Field(
         description="batch norms that keep their statistics: none, backbone, or all (the head's too)"
     )
     bn_momentum: BnMomentum = Field(
-        description="weight of a batch in the statistics of norms that run, in (0, 1]; own: that of "
-        "the network"
+        description="weight of a batch in the statistics of norms that are not frozen, in (0, 1]; own: "
+        "each norm's own value"
     )
 
 
@@ -201,8 +208,8 @@ def rate(lr: Rate, suggestion: Suggestion, key: str) -> float:
 
     Args:
         lr: a rate, or "auto".
-        suggestion: what the range test said.
-        key: the dotted key of `lr`, for the sentence.
+        suggestion: the result of the range test.
+        key: the dotted key of `lr`, for the error message.
 
     Raises:
         ValueError: `lr` is "auto" and there is no suggestion.
@@ -227,13 +234,13 @@ def lower(lr: float, suggestion: Suggestion) -> str:
 
 
 def head_phase(head: nn.Module, lr: float, optimizer: OptimizerParams, material: Material) -> Phase:
-    """The head alone on cached features, its batch norms running; no epochs yet."""
+    """A phase of the head alone on cached features, with no norm frozen; no epochs yet."""
     group = ParameterGroup(list(head.parameters()), lr, optimizer.weight_decay)
     return Phase([group], head.train, material)
 
 
 def set_mode(network: Network, first: int, optimizer: FinetuneOptimizerParams) -> None:
-    """Groups from number `first` on train; batch norms as the optimiser's section says."""
+    """Let the groups from number `first` on train; batch norms as the optimiser's section says."""
     n = optimizer.n_groups
     for number, group in enumerate(parameter_groups(network, n)):
         for parameter in group:
@@ -249,7 +256,7 @@ def unfrozen(
     lr: float,
     material: Material,
 ) -> Phase:
-    """Groups from number `first` on train, the last one at `lr`; no epochs yet."""
+    """A phase that trains the groups from number `first` on, the last at `lr`; no epochs yet."""
     n = optimizer.n_groups
     parameters = parameter_groups(network, n)
     rates = group_rates(lr, optimizer.lr_ratio, n)
@@ -265,7 +272,7 @@ def network_phase(
     lr: float,
     material: Material,
 ) -> Phase:
-    """A live phase: gradients, rates a group and batch norm modes."""
+    """A phase on live pictures, with its groups, their rates and the modes of the batch norms."""
     first = first_group(params.trainable, optimizer.n_groups)
     return scheduled(unfrozen(network, first, optimizer, lr, material), params, optimizer)
 

@@ -30,7 +30,7 @@ class PictureSource:
     seed: int
 
     def epoch(self, epoch: int, batches: Sequence[Rows]) -> Iterator[tuple[Tensor, Tensor]]:
-        """For each batch its pictures (B, 3, S, S) in [0, 255] and targets (B, ...).
+        """Yield the pictures (B, 3, S, S) in [0, 255] and targets (B, ...) of each batch.
 
         Each copy of a picture is augmented in its own way.
         """

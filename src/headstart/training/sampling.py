@@ -1,7 +1,7 @@
 """Unbalanced classes: how often each training picture is shown, and how much its labels weigh.
 
-The lecture's advice is copies of the rare cases. Here they are drawn after the split, at the
-sampler, so no copy can leak into valid. Axis letters: N images, K classes, M pictures of an epoch.
+The course's lecture advises copies of the rare cases. Here the sampler draws them after the split,
+so no copy can leak into valid. Axis letters: N images, K classes, M pictures of an epoch.
 """
 
 from dataclasses import dataclass
@@ -26,15 +26,19 @@ class SamplingParams(Section):
     """Section `sampling`: what is done about classes of different sizes."""
 
     balance: Balance = Field(
-        description="none; oversample: rare classes are shown more often, each copy its own view; "
+        description="none; oversample: rare classes are shown more often, each copy in its own view; "
         "weights: their losses count more"
     )
     strength: float = Field(
-        ge=0, le=1, description="0 to 1; 1: all classes equal; 0.5: by the square root; 0: as none"
+        ge=0,
+        le=1,
+        description="how far class sizes are evened out, 0 to 1; 1: all classes equal; 0.5: by the "
+        "square root; 0: not at all",
     )
     max_factor: float = Field(
         ge=1,
-        description="no picture is shown, and no label weighs, more than this many times, at least 1",
+        description="largest factor by which pictures are shown more often, or labels weigh more, at "
+        "least 1",
     )
 
 
@@ -51,7 +55,7 @@ def class_factors(counts: Ints, params: SamplingParams) -> Floats:
 
 
 def picture_factors(hot: NDArray[np.bool_], factors: Floats) -> Floats:
-    """The factor of each picture, that of the rarest of its labels; 1 without labels: (N, K) -> (N,).
+    """The largest factor among each picture's labels; 1 without labels: (N, K) -> (N,).
 
     Source: the repeat factor of Gupta, Dollar and Girshick, LVIS, arXiv 1908.03195, appendix B.
     """
@@ -60,13 +64,13 @@ def picture_factors(hot: NDArray[np.bool_], factors: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class Rows:
-    """Pictures in the order they are shown: row numbers (M,) and which copy of it each one is (M,)."""
+    """Pictures in the order they are shown: their row numbers (M,) and copy numbers (M,)."""
 
     rows: Ints
     copies: Ints
 
     def at(self, places: Ints) -> "Rows":
-        """Those at `places`."""
+        """The pictures at `places`."""
         return Rows(self.rows[places], self.copies[places])
 
 

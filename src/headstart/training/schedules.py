@@ -1,4 +1,4 @@
-"""Learning rates and momenta as functions of the position: values in, values out."""
+"""Schedules: learning rates and momenta as pure functions of the position in a training."""
 
 import math
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Step(NamedTuple):
-    """What one training step has: a factor on every group's highest rate, and a momentum.
+    """The settings of one training step: a factor on every group's highest rate, and a momentum.
 
     A momentum of None is the optimiser's own.
     """
@@ -56,7 +56,7 @@ def sgdr(cycles: Sequence[int], n_batches: int, warmup_frac: float) -> list[floa
 def clr(cycles: Sequence[int], n_batches: int, lr_div: float, rise_frac: float) -> list[float]:
     """Factors of a triangle a cycle: linearly from 1/lr_div to 1, and linearly back.
 
-    Of the n steps of a cycle the first rise_frac * n rise; the step there has 1.
+    The factor rises over the first rise_frac * n of a cycle's n steps; the step after them has 1.
 
     Source: Smith, Cyclical Learning Rates, arXiv 1506.01186, section 3; slanted as in Howard and
     Ruder, arXiv 1801.06146, section 3.2, which is fastai 0.7's `use_clr=(lr_div, 1/rise_frac)`.
@@ -84,7 +84,7 @@ def one_cycle(
     Source: Smith, arXiv 1803.09820, section 4; fastai 0.7's `use_clr_beta=(lr_div, 100 tail_frac)`.
 
     Args:
-        cycles: epochs of each cycle; one cycle is what the name says.
+        cycles: epochs of each cycle; the method's name means a single cycle.
         n_batches: steps of an epoch, at least 1.
         lr_div: highest rate over the one at the start, at least 1.
         tail_frac: part of a cycle, in [0, 1).
@@ -109,7 +109,7 @@ def opposed(factors: Sequence[float], lr_div: float, high: float, low: float) ->
 
 
 def _triangle(n: int, n_rise: int, lr_div: float) -> list[float]:
-    """From 1/lr_div in n_rise steps to 1, and in the rest back."""
+    """Rise from 1/lr_div to 1 in n_rise steps, and fall back in the rest of n."""
     rise = [k / n_rise for k in range(n_rise)]
     n_fall = n - n_rise
     fall = [1 - k / n_fall for k in range(n_fall)]

@@ -1,8 +1,8 @@
-"""Augmentation: draw first, apply after.
+"""Augmentation: the random draw behind each view of a picture.
 
-All that is random about a view of a picture is one `Draw`, a pure function of (seed, view, picture
-id, copy). What follows from it is no longer random: a crop box in the stored picture (`crops`), then
-one affine map of the crop with mirrored borders, lighting and a hole (`draws`).
+Everything random about a view is in one `Draw`, a pure function of (seed, view, picture id, copy).
+The rest follows from the draw: a crop box in the stored picture (`crops`), then one affine map of the
+crop with mirrored borders, lighting and a hole (`draws`).
 
 Order and magnitudes follow fastai 0.7 (scale, augment, crop), with one difference: a rotation turns
 the crop, not the picture before the crop, so its corners are mirrored.
@@ -20,7 +20,7 @@ from headstart.views.draws import Draw
 ZOOM_PROBABILITY = 0.75
 ROTATE_PROBABILITY = 0.75
 BLUR_PROBABILITY = 0.5
-# Of crop: googlenet; Szegedy et al., "Going deeper with convolutions", arXiv 1409.4842, section 6.
+# For crop: googlenet. Szegedy et al., "Going deeper with convolutions", arXiv 1409.4842, section 6.
 N_CANDIDATES = 10
 AREA = (0.08, 1.0)
 ASPECT = (3 / 4, 4 / 3)
@@ -32,19 +32,20 @@ Crop = Literal["random", "center", "googlenet"]
 class AugmentParams(Section):
     """Section `augment`: how the views of a training picture differ from the plain one.
 
-    What a crop keeps of a picture's proportions is not said here but by `backbone.crop`, because
-    the plain view must be cropped the same way.
+    Whether a crop keeps a picture's proportions is set by `backbone.crop`, not here, because the
+    plain view must be cropped the same way.
     """
 
     symmetry: Symmetry = Field(
         description="none; side_on: mirrored left-right half of the time, for things seen from the "
         "side; top_down: one of the 8 turns and mirrorings, for pictures taken from above; "
-        "half_turn: turned by 180 degrees half of the time, for what has a direction but no top"
+        "half_turn: turned by 180 degrees half of the time, for things with a direction but "
+        "no top"
     )
     crop: Crop = Field(
-        description="random: anywhere in the picture, only what exceeds the plain view can move; "
-        "center: for things that fill the picture; googlenet: 8 to 100 % of the area, sides 3:4 to "
-        "4:3, for long trainings on many pictures"
+        description="random: anywhere in the picture, as far as the picture is larger than the view; "
+        "center: in the middle, for things that fill the picture; googlenet: 8 to 100 % of the "
+        "area, sides 3:4 to 4:3, for long trainings on many pictures"
     )
     max_zoom: float = Field(
         ge=1,
@@ -60,8 +61,8 @@ class AugmentParams(Section):
     )
     shift_px: int = Field(
         ge=0,
-        description="whole px of the network input by which a view moves, borders mirrored, "
-        "for things that may lie anywhere, at least 0; 0: none",
+        description="a view moves by up to this many whole px of the network input, borders "
+        "mirrored, for things that may lie anywhere, at least 0; 0: none",
     )
     rotate_deg: float = Field(
         ge=0,
@@ -72,25 +73,26 @@ class AugmentParams(Section):
     brightness: float = Field(
         ge=0,
         le=1,
-        description="added, up to this part of full scale, for light that varies, 0 to 1; 0: none",
+        description="up to this part of full scale is added or subtracted, for light that varies, "
+        "0 to 1; 0: none",
     )
     contrast: float = Field(
         ge=0,
         le=1,
-        description="distances from the mean are multiplied by up to 1 + this, or "
-        "divided, for haze and different cameras, 0 to 1; 0: none",
+        description="each pixel's distance from the picture's mean is multiplied or divided by up to "
+        "1 + this, for haze and different cameras, 0 to 1; 0: none",
     )
     blur_px: float = Field(
         ge=0,
         le=20,
-        description="half of the views are blurred, by a Gaussian of up to this "
-        "standard deviation, px of the network input, for focus that varies, 0 to 20; 0: none",
+        description="half of the views are blurred, by a Gaussian with a standard deviation of up to "
+        "this, px of the network input, for focus that varies, 0 to 20; 0: none",
     )
     cutout_frac: float = Field(
         ge=0,
         le=1,
-        description="side of a square hole, in parts of the network input's, anywhere "
-        "in each view, for networks that look at one detail alone, 0 to 1; 0: none",
+        description="side of a square hole at a random place of each view, as a part of the input's "
+        "side, for networks that look at one detail only, 0 to 1; 0: none",
     )
 
     @field_validator("max_zoom", "stretch")
@@ -98,17 +100,17 @@ class AugmentParams(Section):
     def _googlenet_scales_by_itself(cls, value: float, info: ValidationInfo) -> float:
         none = 1 if info.field_name == "max_zoom" else 0
         if info.data.get("crop") == "googlenet" and value != none:
-            raise ValueError(f"with crop: googlenet, which scales by itself, it must be {none}")
+            raise ValueError(f"it must be {none} with crop: googlenet, which scales by itself")
         return value
 
 
 def draw(params: AugmentParams, seed: int, view: int, picture_id: str, copy: int = 0) -> Draw:
-    """The view number `view` of a picture, or of its `copy`-th copy. No hidden state.
+    """Draw view number `view` of a picture, or of its `copy`-th copy. No hidden state.
 
-    Each choice has numbers of its own, so one parameter's edit leaves the other choices alone.
+    Each choice has random numbers of its own, so editing one parameter leaves the other choices alone.
     """
     key = f"{seed}|{view}|{picture_id}|{copy}".encode()
-    # a longer digest begins with the shorter one: what is new takes its numbers from the end
+    # a longer digest begins with the shorter one, so new choices must take their numbers from the end
     digest = hashlib.shake_128(key).digest(8 * (15 + 3 * N_CANDIDATES))
     u = [int.from_bytes(digest[i : i + 8]) / 2**64 for i in range(0, len(digest), 8)]
 
@@ -152,9 +154,9 @@ def draw(params: AugmentParams, seed: int, view: int, picture_id: str, copy: int
 
 
 def _candidates(uniforms: Sequence[float]) -> Iterator[tuple[float, float]]:
-    """(area, width / height) of each three numbers: area, aspect, whether the aspect is turned.
+    """Yield (area, width / height) for each three numbers: area, aspect, whether it is turned.
 
-    Which of them fits depends on the picture's size, which a draw does not know; so all are drawn.
+    All are drawn, because a draw does not know the picture's size, which decides which of them fit.
     """
 
     def between(uniform: float, low: float, high: float) -> float:

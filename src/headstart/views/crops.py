@@ -1,4 +1,4 @@
-"""Where a view looks: from a draw and a picture's size to the box that is scaled to the input."""
+"""Crop boxes: the part of a picture that a view shows, from the view's draw and the picture's size."""
 
 import math
 
@@ -15,13 +15,13 @@ def crop_box(width: int, height: int, frame: Frame, draw: Draw) -> Box:
         width: of the picture, px.
         height: of the picture, px.
         frame: what the plain view shows.
-        draw: which view. If it holds candidates (crop: googlenet), the first that fits into the
-            picture is the box, wherever the draw puts it; if none fits, the plain view is.
-            Otherwise the frame is divided by zoom and stretch.
+        draw: of the view. If it holds candidates (crop: googlenet), the box is the first that fits
+            into the picture, at the place that the draw gives it. If none fits, the box is the
+            plain view's. Without candidates, the box is the frame divided by zoom and stretch.
 
     Returns:
-        A box inside the picture. Unmagnified, its offsets are whole pixels, so that nothing is
-        interpolated without need.
+        A box inside the picture. Without zoom and stretch its offsets are whole pixels, so that
+        nothing is interpolated without need.
     """
     if draw.candidates:
         for area, aspect in draw.candidates:

@@ -1,4 +1,4 @@
-"""One view of one picture: the random choices behind it, and the maps and light that follow."""
+"""The random choices behind one view of one picture, and the affine map and lighting they give."""
 
 import math
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Draw:
-    """The random choices behind one view of one picture; by default those of the plain view."""
+    """The random choices behind one view of one picture; the defaults are the plain view."""
 
     zoom: float = 1.0  # at least 1
     crop_x: float = 0.5  # in [0, 1]: from the leftmost to the rightmost crop; 0.5 is the centre

@@ -1,10 +1,10 @@
-"""Crops on a GPU: threads decode each picture once, the chip keeps its pixels and scales what is shown.
+"""Crops on a GPU: threads decode each picture once, the GPU keeps the pixels and scales the crops.
 
-Threads that decode and crop with Pillow wait for one another (Python's lock), and for them the network:
-sixteen made two thousand crops of stored pictures a second. Here Python only says which box of which
-picture; a crop is two products of matrices, in numbers that float32 holds exactly, so that neither the
-order of a sum nor the other pictures of a batch can change a bit of it. Of 255, pixels are within 2 of
-Pillow's.
+Threads that decode and crop with Pillow wait for one another (Python's lock), and the network waits for
+them: sixteen threads made two thousand crops of stored pictures a second. Here Python only chooses the
+pictures and their boxes. A crop is two products of matrices, of numbers that float32 holds exactly. So
+neither the order of a sum nor the other pictures of a batch can change a bit of a crop. Pixel values
+(0 to 255) are within 2 of Pillow's.
 """
 
 import math
@@ -22,10 +22,10 @@ from headstart.pictures.rgb import decode_stored
 from headstart.project.workers import in_order
 from headstart.views.crops import Box
 
-KEPT_FRAC = 1 / 4  # of the chip's free memory, for pixels
+KEPT_FRAC = 1 / 4  # of the GPU's free memory, for pixels
 PART = 8  # pictures that a thread decodes and hands over at a time
 CHUNK = 2**24  # pixels that are scaled at a time: about 400 MB
-BITS = 15  # of a weight: with the 8 of a pixel, sums stay below the 24 that float32 holds
+BITS = 15  # of a weight: with a pixel's 8, sums stay below the 24 bits that float32 holds
 
 
 class GpuPixels:
@@ -45,12 +45,12 @@ class GpuPixels:
 
     @classmethod
     def of(cls, encoded: Callable[[str], bytes], gpu: torch.device) -> Self:
-        """With room for a part of what is free there."""
+        """An empty store, with room for KEPT_FRAC of the GPU's free memory."""
         free, _ = torch.cuda.mem_get_info(gpu)
         return cls(encoded, gpu, KEPT_FRAC * free)
 
     def batches(self, batches: Iterable[Sequence[str]]) -> Iterator[list[Tensor]]:
-        """For each batch of ids its pictures, decoded in threads some batches ahead."""
+        """Yield the pictures of each batch of ids, decoded in threads some batches ahead."""
 
         def parts() -> Iterator[tuple[Sequence[str], Sequence[str] | None]]:
             for ids in batches:
@@ -78,7 +78,7 @@ class GpuPixels:
                 here.clear()
 
     def _decoded(self, pictures: Sequence[str]) -> tuple[Tensor, list[tuple[int, int]]]:
-        """Their pixels one after the other in memory that a GPU reads by itself, and (H, W) of each."""
+        """The pixels of all pictures in one flat tensor, pinned for a GPU, and (H, W) of each."""
         found = [self._decode(self._encoded(picture)) for picture in pictures]
         n_bytes = sum(pixels.size for pixels in found)
         flat = torch.empty(n_bytes, dtype=torch.uint8, pin_memory=self._device.type == "cuda")
@@ -88,7 +88,7 @@ class GpuPixels:
 
 
 def _decoder(device: torch.device) -> Callable[[bytes], NDArray[np.uint8]]:
-    """What turns a file into (H, W, 3): for a GPU torchvision's where it loads (it needs no lock)."""
+    """The decoder of files to (H, W, 3): for a GPU torchvision's, which needs no lock, if it loads."""
     if device.type != "cuda":
         return _by_pillow
     torchvision_ops.declare_missing()
@@ -116,9 +116,9 @@ def gpu_crops(
 
     Args:
         pictures: N of (H_i, W_i, 3), uint8, contiguous, on one device.
-        boxes: of each what is shown (left, top, right, bottom), px of the picture.
+        boxes: the part of each picture that is shown (left, top, right, bottom), px of the picture.
         size_px: side S of the crops.
-        blurs_px: of each the standard deviation of a Gaussian that blurs the crop, px of the crop.
+        blurs_px: standard deviation of the Gaussian that blurs each crop, px of the crop.
 
     Returns:
         (N, 3, S, S), uint8, channels_last in memory.
@@ -133,7 +133,7 @@ def gpu_crops(
 def _crops(
     pictures: Sequence[Tensor], boxes: Sequence[Box], blurs_px: Sequence[float], size_px: int
 ) -> Tensor:
-    """(N, S, S, 3)."""
+    """The crops (N, S, S, 3) of pictures that are scaled at a time."""
     device, n = pictures[0].device, len(pictures)
     heights, widths = np.array([picture.shape[:2] for picture in pictures]).T
     left, top, right, bottom = np.array(boxes).T
@@ -169,7 +169,7 @@ def _product(of_rows: Tensor, of_columns: Tensor, x: Tensor) -> Tensor:
 
 
 def _rounded(x: Tensor) -> Tensor:
-    """Halves up, in place, as Pillow; torch's own rounding takes them to the next even number."""
+    """Round in place, halves up as Pillow does; torch.round takes halves to the next even number."""
     x += 0.5
     return x.floor_()
 
@@ -181,10 +181,11 @@ def _scaling(
     size_px: int,
     device: torch.device,
 ) -> tuple[NDArray[np.int64], Tensor]:
-    """Along one axis: where to start reading, (N), and the weights of what is read, (N, S, L).
+    """Along one axis: where to start reading (N), and the weights of the L pixels read (N, S, L).
 
-    A triangle about the middle of each pixel of the crop, which reaches to the next one's middle, or
-    to the next pixel of the picture where that is farther; what lies outside the picture is left out.
+    The weights of a crop's pixel are a triangle about its middle. It reaches to the middle of the
+    crop's next pixel, or to the picture's next pixel if that is farther. Pixels outside the picture
+    are left out.
     """
     scale = (last - first) / size_px
     reach = np.maximum(scale, 1)
@@ -200,11 +201,11 @@ def _scaling(
 
 
 def _blurring(sds_px: Sequence[float], size_px: int, device: torch.device) -> Tensor:
-    """(N, S, S): the weights of Gaussians; the border's pixels go on beyond it."""
+    """Weights (N, S, S) of Gaussians; beyond the border, the border's pixels are repeated."""
     reach = math.ceil(4 * max(sds_px))
     place = torch.arange(-reach, size_px + reach, device=device)
     middle = torch.arange(size_px, device=device)[:, None]
-    sd = on_device(np.maximum(sds_px, 1e-3)[:, None, None], device)  # so small is as good as 0
+    sd = on_device(np.maximum(sds_px, 1e-3)[:, None, None], device)  # so small an sd blurs nothing
     wide = torch.exp(-0.5 * ((place - middle) / sd) ** 2)  # (N, S, R + S + R)
     weights = wide[:, :, reach:-reach].clone()
     weights[:, :, 0] += wide[:, :, :reach].sum(2)
@@ -213,7 +214,7 @@ def _blurring(sds_px: Sequence[float], size_px: int, device: torch.device) -> Te
 
 
 def _exact(weights: Tensor) -> Tensor:
-    """Sums of one, in whole multiples of 2 ** -BITS, float32."""
+    """Scale the weights to a sum of 1 and round them to whole multiples of 2 ** -BITS, float32."""
     weights = weights / weights.sum(2, keepdim=True)
     exact: Tensor = (weights * 2**BITS).round_() / 2**BITS
     return exact.to(torch.float32)

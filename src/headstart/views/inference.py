@@ -20,10 +20,10 @@ def id_batches(ids: Sequence[str], device: torch.device) -> list[Sequence[str]]:
 def forward_passes(
     forward: Callable[[Tensor], Tensor], batches: Iterable[Tensor]
 ) -> Iterator[NDArray[np.float32]]:
-    """(B, 3, S, S) -> (B, D or K) float32 a batch. `forward` must be in evaluation mode.
+    """Yield the outputs (B, D or K), float32, of each batch (B, 3, S, S).
 
-    Partial batches are padded to the full size and cut again, so that a picture's result does not
-    depend on how many others came with it.
+    `forward` must be in evaluation mode. Partial batches are padded to the full size and cut again,
+    so that a picture's output does not depend on the size of its batch.
     """
     for pictures in batches:
         n, full = len(pictures), forward_batch(pictures.device)
@@ -35,7 +35,7 @@ def forward_passes(
 
 
 def network_logits(network: nn.Module, pictures: Pictures, ids: Sequence[str]) -> Tensor:
-    """Logits (N, K) of the plain views, in evaluation mode; the caller's training mode is lost."""
+    """Logits (N, K) of the plain views; the network is left in evaluation mode."""
     network.eval()
     passes = forward_passes(network, pictures.plain(id_batches(ids, pictures.device)))
     return torch.from_numpy(np.concatenate(list(passes)))

@@ -1,4 +1,4 @@
-"""From pictures to batches: decode and crop in threads (or on a GPU), move and light on the device."""
+"""Batches of views: decoded and cropped in threads (or on a GPU), augmented on the device."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -27,18 +27,18 @@ from headstart.views.gpu_crops import GpuPixels, gpu_crops
 Decode = Callable[[str], Image.Image]
 Job = Sequence[tuple[str, Draw]]  # a batch: which picture, and which view of it
 
-# Decoded pictures that may stay in memory: of what is free, and at most.
+# Decoded pictures may fill this part of the free memory, and at most so many bytes.
 KEPT_FRAC, KEPT_BYTES = 1 / 8, 4e9
-BYTES_A_PIXEL = 4  # that Pillow keeps of RGB
-# Pictures that a thread crops at a time: few, so that all threads work on the batch that is waited for.
+BYTES_A_PIXEL = 4  # in which Pillow keeps RGB
+# Pictures that a thread crops at a time: few, so that all threads work on the batch needed next.
 PART = 8
 
 
 def cropped(picture: Image.Image, size_px: int, frame: Frame, view: Draw) -> NDArray[np.uint8]:
     """The crop of an RGB picture that `view` shows, scaled with antialiasing to (S, S, 3), S = size_px.
 
-    It is blurred here where `view` is, each picture on its own thread: no neighbour in a batch, and
-    no device, can change a bit of it.
+    Blur is applied here, to each picture by itself, so that neither the other pictures of a batch nor
+    the device can change a bit of the crop.
     """
     box = crop_box(*picture.size, frame, view)
     crop = picture.resize((size_px, size_px), Image.Resampling.BILINEAR, box=box)
@@ -50,9 +50,9 @@ def cropped(picture: Image.Image, size_px: int, frame: Frame, view: Draw) -> NDA
 def moved(crops: Tensor, views: Sequence[Draw]) -> Tensor:
     """Turn, mirror, shift and light a batch (N, 3, S, S) of values in [0, 255]; float32, clipped.
 
-    One bilinear gather of those that turn or move; a view that does neither keeps its pixels, whoever
-    else is in the batch. Where a view has a hole, the hole shows the view's mean colour (Cutout;
-    DeVries and Taylor, arXiv 1708.04552, whose zeros after normalisation are the mean of the data set).
+    Views that turn, mirror or shift go through one bilinear gather. All others keep their pixels,
+    whatever else is in the batch. A hole shows the mean colour of its view. Source: Cutout; DeVries and
+    Taylor, arXiv 1708.04552, whose zeros after normalisation are the mean colour of the data set.
     """
     x = crops.to(torch.float32, copy=True)
     n, _, size, _ = x.shape
@@ -90,7 +90,7 @@ def _holes(views: Sequence[Draw], size: int) -> Tensor:
 
 
 class _Remembered:
-    """Decodes each picture once, while what is kept stays below a part of the free memory."""
+    """Decodes each picture once and keeps it, as long as a part of the free memory has room."""
 
     def __init__(self, decode: Decode) -> None:
         self._decode, self._kept = decode, dict[str, Image.Image]()
@@ -113,7 +113,7 @@ class Stored(Protocol):
 
     @property
     def history(self) -> tuple[StoredForm, ...]:
-        """The forms that a picture file went through to become one of them."""
+        """The forms that a picture file went through to become a stored picture."""
         ...
 
     def encoded(self, picture: str) -> bytes:
@@ -125,7 +125,7 @@ class Stored(Protocol):
         ...
 
     def at(self, size_px: int, report: Report) -> "Stored":
-        """The same for a smaller input, of which `report` may show the making."""
+        """The same pictures for a smaller input; `report` may show a bar while they are made."""
         ...
 
 
@@ -138,8 +138,8 @@ class Pictures:
         size_px: side of the square input.
         frame: what the plain view shows.
         device: where the batches go.
-        stored: where they are kept.
-        on_gpu: their pixels on a GPU, which crops them.
+        stored: the encoded pictures.
+        on_gpu: decoded pictures on a GPU, which crops them; None: threads crop.
     """
 
     decode: Decode
@@ -151,7 +151,7 @@ class Pictures:
 
     @classmethod
     def of(cls, stored: Stored, size_px: int, frame: Frame, device: torch.device) -> "Pictures":
-        """Those of a store; a GPU decodes each once, while a part of its memory holds them."""
+        """The pictures of a store; a GPU keeps them decoded while a part of its memory has room."""
         on_gpu = GpuPixels.of(stored.encoded, device) if device.type == "cuda" else None
         return cls(stored.decode, size_px, frame, device, stored, on_gpu)
 
@@ -171,30 +171,30 @@ class Pictures:
         return found.remembered() if isinstance(self.decode, _Remembered) else found
 
     def remembered(self) -> "Pictures":
-        """The same pictures, whose decoded pixels stay in memory while a part of it holds them.
+        """The same pictures, kept decoded as long as a part of the free memory has room.
 
-        For who looks at them more than once: epochs after the first decode nothing, or less.
+        For training over several epochs: later epochs read most pictures from memory.
         """
         return replace(self, decode=_Remembered(self.decode))
 
     def plain(self, batches: Iterable[Sequence[str]]) -> Iterator[Tensor]:
-        """For each batch of ids the plain views (N, 3, S, S), uint8."""
+        """Yield the plain views (N, 3, S, S), uint8, of each batch of ids."""
         yield from self._crops([(i, PLAIN) for i in ids] for ids in batches)
 
     def views(
         self, batches: Iterable[Sequence[str]], augment: AugmentParams, seed: int, view: int
     ) -> Iterator[Tensor]:
-        """For each batch of ids the view number `view` (N, 3, S, S), float32 in [0, 255]."""
+        """Yield view number `view` (N, 3, S, S), float32 in [0, 255], of each batch of ids."""
         yield from self.drawn([(i, draw(augment, seed, view, i)) for i in ids] for ids in batches)
 
     def drawn(self, jobs: Iterable[Job]) -> Iterator[Tensor]:
-        """For each batch of (id, draw) the views (N, 3, S, S) so drawn, float32 in [0, 255]."""
+        """Yield the drawn views (N, 3, S, S), float32 in [0, 255], of each batch of (id, draw)."""
         ahead, jobs = tee(jobs)
         for crops, job in zip(self._crops(ahead), jobs, strict=True):
             yield moved(crops, [view for _, view in job])
 
     def _crops(self, batches: Iterable[Job]) -> Iterator[Tensor]:
-        """(N, 3, S, S), uint8, for each batch, some pictures ahead of the one that is computed."""
+        """Yield the crops (N, 3, S, S), uint8, of each batch, made some pictures ahead of their use."""
         if self.on_gpu is None:
             yield from self._cropped_by_threads(batches)
             return
@@ -209,7 +209,7 @@ class Pictures:
             yield gpu_crops(pixels, boxes, self.size_px, [view.blur_px for view in views])
 
     def _cropped_by_threads(self, batches: Iterable[Job]) -> Iterator[Tensor]:
-        pinned = self.device.type == "cuda"  # from such memory a GPU copies while it computes
+        pinned = self.device.type == "cuda"  # a GPU copies from pinned memory while it computes
 
         def parts() -> Iterator[tuple[Tensor, range, Job]]:
             for job in batches:
@@ -227,6 +227,6 @@ class Pictures:
             return crops if rows.stop == len(job) else None
 
         for crops in in_order(crop, parts()):
-            if crops is not None:  # the last part, so all of the batch
+            if crops is not None:  # the last part: the batch is complete
                 # (N, S, S, 3) -> (N, 3, S, S), which is channels_last in memory as it stands
                 yield crops.to(self.device, non_blocking=True).permute(0, 3, 1, 2)

@@ -1,19 +1,18 @@
-"""Backward passes of convolutions, as a CPU makes them fastest.
+"""Faster backward passes of convolutions on a CPU.
 
 A training step spends half of its time or more in them. Losses, activations, statistics and forward
-passes stay torch's own, to the last bit; two kinds of products are made in another way:
+passes stay torch's own, to the last bit. Two kinds of gradients are computed differently:
 
-Where the chip multiplies bf16, the factors of the gradients of ordinary convolutions are rounded to
-it, to 8 significant bits, and summed in float32: about twice as fast. A forward pass in bf16 gives
-gradients that point elsewhere (`gradients.MIN_COSINE`); these agree with those of float64 as well as
-float32's own (docs/fine_tuning.md, `headstart check-gradients`).
+1. Where the chip multiplies bf16, the factors of the gradients of ordinary convolutions are rounded
+   to bf16, to 8 significant bits. Their products are summed in float32. This is about twice as fast.
+   These gradients agree with float64's as well as float32's own do (docs/fine_tuning.md, `headstart
+   check-gradients`). Gradients after a forward pass in bf16 do not (`gradients.MIN_COSINE`).
+2. The weights' gradient of depthwise convolutions that are WIDE is computed in two halves, three
+   columns of weights each: oneDNN takes five times as long for 5 x 5 weights as for 5 x 3.
 
-Of depthwise convolutions that are WIDE the gradient by the weights is made in two halves, three
-columns of weights each: oneDNN takes five times as long for 5 x 5 weights as for 5 x 3.
-
-On two cores with AVX512-BF16, the first makes a training step of a resnet34 1.28 to 1.39 times as fast,
-of an EfficientNet-Lite0 1.05 (128 px) to 1.10 (224 px); the second, that of the latter 1.15
-(bench.fast_paths).
+On two cores with AVX512-BF16, the first makes a training step of a resnet34 1.28 to 1.39 times as
+fast, and a step of an EfficientNet-Lite0 1.05 (128 px) to 1.10 (224 px) times. The second makes a step
+of the EfficientNet-Lite0 1.15 times as fast (bench.fast_paths).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -30,11 +29,11 @@ WIDE = 5  # columns of weights
 
 
 class CpuBackward(TorchFunctionMode):
-    """While it is entered, convolutions of float32 have a backward pass of ours.
+    """A context in which float32 convolutions have the backward passes of this module.
 
     Args:
-        dtype: of the factors of products; depthwise ones have a product a channel, too small for the
-            units that make bf16 fast, and stay in float32.
+        dtype: of the factors of products; None is float32. Depthwise convolutions stay in float32:
+            they have one product a channel, too small for the units that make bf16 fast.
     """
 
     def __init__(self, dtype: torch.dtype | None) -> None:
@@ -62,7 +61,7 @@ class CpuBackward(TorchFunctionMode):
         dilation: int | Pair = 1,
         groups: int = 1,
     ) -> Tensor:
-        """torch's function, of the same arguments."""
+        """As torch's function, with the same arguments."""
         trains = torch.is_grad_enabled() and (input.requires_grad or weight.requires_grad)
         if not trains or isinstance(padding, str) or input.dtype != torch.float32:
             return functional.conv2d(input, weight, bias, stride, padding, dilation, groups)
@@ -90,7 +89,7 @@ def _is_wide(weight: Tensor, stride: Pair, padding: Pair, dilation: Pair) -> boo
 def _gradients(
     grad: Tensor, x: Tensor, weight: Tensor, geometry: Any, groups: int, of_x: bool, of_weight: bool
 ) -> tuple[Tensor | None, Tensor | None]:
-    """torch's own, by the input and by the weights."""
+    """torch's own gradients with respect to the input and to the weights."""
     dx, dw, _ = torch.ops.aten.convolution_backward(
         grad, x, weight, None, *geometry, False, (0, 0), groups, (of_x, of_weight, False)
     )
@@ -147,13 +146,14 @@ class _WideDepthwise(torch.autograd.Function):
 
 
 def _in_halves(grad: Tensor, x: Tensor, weight: Tensor, geometry: Any) -> Tensor:
-    """The gradient (C, 1, K, WIDE) by the weights of a depthwise convolution.
+    """The gradient (C, 1, K, WIDE) of a depthwise convolution with respect to its weights.
 
-    Both halves read one copy of x (N, C, H, W) whose rows begin with the zeros of the padding: the
-    left one from there, the right one so much later that each row ends with the zeros of the next.
+    Both halves read one copy of x (N, C, H, W) whose rows begin with the zeros of the padding. The
+    left half reads from the start of each row. The right half reads from `reach` pixels later, so
+    that each of its rows ends with the zeros of the next row.
     """
     n, c, h, w = x.shape
-    reach = WIDE // 2  # columns of weights on either side of the middle, which both halves have
+    reach = WIDE // 2  # columns of weights on either side of the middle one, which both halves have
     (pad_rows, _), row = geometry[1], w + reach
     pixels = x.new_empty(n * h * row + reach, c)
     rows = pixels[:-reach].view(n, h, row, c)

@@ -1,15 +1,16 @@
-"""Batch norms that keep their statistics, folded into the convolutions before them.
+"""Batch norms with frozen statistics, folded into the convolutions before them.
 
-With frozen statistics, norm(conv(x)) is a convolution with other weights and a bias. Computed as such,
-a pass over the activations is saved forward and two backward, and no input of a norm is kept. It is
-folded anew in each forward pass, from the parameters as they are, so scale, shift and weights train as
-before: their gradients come through the folded weights. A norm that trains is left to itself, and on
-a GPU in training so is each: folding is a dozen small kernels a convolution, which take longer to
-launch than the pass that they save.
+With frozen statistics, norm(conv(x)) is a convolution with other weights and a bias. Computing it as
+one convolution saves one pass over the activations forward and two backward, and no input of a norm is
+kept. Each forward pass folds anew, from the current parameters. Scale, shift and weights train as
+before: their gradients come through the folded weights.
+
+A norm in training mode is not folded. On a GPU no norm is folded in training: folding is a dozen small
+kernels a convolution, which take longer to launch than the pass that they save.
 
 On one core with AVX2, in fp32 at 224 px, a forward pass of EfficientNet-Lite0 is 1.09 times as fast
-(resnet34: 1.07), a training step 0.98 (1.04), and a step of 16 pictures keeps 871 MB in place of 1,289
-(446 in place of 601) for its backward pass (bench.fast_paths).
+(resnet34: 1.07), and a training step 0.98 times (resnet34: 1.04). A step of 16 pictures keeps 871 MB in
+place of 1,289 MB (resnet34: 446 in place of 601) for its backward pass (bench.fast_paths).
 
 Parameters, buffers and their names stay as they were.
 """
@@ -30,10 +31,10 @@ Pair = tuple[nn.Conv2d, _BatchNorm]
 
 
 def fold_frozen_norms(model: nn.Module, trial_px: int) -> int:
-    """Let each convolution take over the batch norm that follows it, whenever that is frozen.
+    """Fold each batch norm into the convolution before it, whenever the norm is frozen.
 
-    Which norm follows which convolution is read off the order of the modules and proved by a trial
-    with statistics unlike any others: where the features differ, nothing is folded.
+    The order of the modules tells which norm follows which convolution. A trial checks it, with
+    statistics that differ from norm to norm: if the features differ, nothing is folded.
 
     Args:
         model: timm's, in evaluation mode, with `forward_features`; changed in place.
@@ -51,7 +52,7 @@ def fold_frozen_norms(model: nn.Module, trial_px: int) -> int:
         _make_unlike_others(norm, number)
     plain = _features(model, trial)
     for conv, norm in pairs:
-        object.__setattr__(conv, "norm", norm)  # no child of the convolution's: its name stays
+        object.__setattr__(conv, "norm", norm)  # not as a child: its name must stay
         conv.forward = MethodType(_conv, conv)  # type: ignore[method-assign]
         norm.forward = MethodType(_norm, norm)  # type: ignore[method-assign]
     folded = _features(model, trial)
@@ -99,7 +100,7 @@ def _works_alone(norm: Any, x: Tensor) -> bool:
 
 
 def _conv(conv: Any, x: Tensor) -> Tensor:
-    """The convolution, with its norm where that is frozen."""
+    """Forward pass of a convolution, with its norm folded in where the norm is frozen."""
     norm = conv.norm
     if _works_alone(norm, x):
         alone: Tensor = type(conv).forward(conv, x)
@@ -119,11 +120,11 @@ def _conv(conv: Any, x: Tensor) -> Tensor:
 
 
 def _norm(norm: Any, x: Tensor) -> Tensor:
-    """What is left of a norm that its convolution took over: the activation, where it has one."""
+    """Forward pass of a norm; of a folded one only its activation is left, if it has one."""
     if _works_alone(norm, x):
         alone: Tensor = type(norm).forward(norm, x)
         return alone
-    if not hasattr(norm, "act") or clip_of(norm, x):  # torch's own, or the convolution did that too
+    if not hasattr(norm, "act") or clip_of(norm, x):  # no activation, or one that is fused
         return x
     active: Tensor = norm.act(norm.drop(x))
     return active

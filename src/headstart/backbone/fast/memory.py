@@ -1,8 +1,8 @@
-"""Memory that is not cleaned more often than somebody reads it.
+"""Settings that avoid filling memory which is overwritten before anything reads it.
 
-Both cost no bit of a result. By default more than half of the time of a network's forward and backward
-pass on two cores goes into pages that the kernel zeroes, and a tenth of a deterministic training step
-into tensors that torch fills before they are written (bench.fast_paths).
+They change no bit of a result. By default more than half of the time of a network's forward and
+backward pass on two cores goes into pages that the kernel zeroes. A tenth of a deterministic training
+step goes into tensors that torch fills before they are written (bench.fast_paths).
 """
 
 import ctypes
@@ -30,9 +30,9 @@ def keep_freed_memory() -> None:
 
 
 def leave_new_memory_as_it_is() -> None:
-    """Let torch's deterministic mode not fill every tensor that an operation is about to write.
+    """Keep torch's deterministic mode from filling every tensor that an operation will write.
 
-    It does so against operations that read what nobody wrote.
+    The fill guards against operations that read uninitialised memory.
     """
-    deterministic: Any = torch.utils.deterministic  # which torch has not typed
+    deterministic: Any = torch.utils.deterministic  # has no types in torch
     deterministic.fill_uninitialized_memory = False
