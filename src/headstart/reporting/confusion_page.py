@@ -1,4 +1,4 @@
-"""The confusion report of one class a picture as one HTML page that needs nothing beside it."""
+"""The confusion report of a single_label task as one self-contained HTML page."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -31,7 +31,7 @@ CLASS_SHEETS: dict[Pick, tuple[str, str]] = {
         "Right, with the highest probability of the actual class first.",
     ),
 }
-"""Of each contact sheet: its heading and what it shows."""
+"""The heading of each contact sheet, and what the sheet shows."""
 
 
 def confusion_page(
@@ -44,9 +44,9 @@ def confusion_page(
     """Build the page of a single_label task.
 
     Args:
-        scores: of all checkpoints, final one on top; what it lacks is left out, and without any
-            score all but the summary
-        summary: one sentence: whose errors on what
+        scores: of all checkpoints, the final one at the top level; missing scores are left out, and
+            without any score the page is only the summary
+        summary: one sentence: which checkpoint's errors on which pictures
         matrix: the confusion matrix
         pairs: columns actual, predicted, count, share; most frequent first
         sheets: (heading, what it shows, contact sheet)
@@ -67,7 +67,7 @@ def shared_values(
     pairs: pd.DataFrame,
     sheets: Sequence[tuple[str, str, Figure]],
 ) -> dict[str, Any]:
-    """What the pages of both tasks show, under the names that the templates know."""
+    """The values that the pages of both tasks show, by their names in the templates."""
     return {
         "summary": summary,
         "splits": splits_of(scores),

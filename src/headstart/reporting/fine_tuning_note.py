@@ -1,15 +1,15 @@
-"""What a reader must know of the fine-tuning behind a result."""
+"""A note for the report if fine-tuning did not help."""
 
 from collections.abc import Mapping
 from typing import Any
 
 
 def fine_tuning_note(metrics: Mapping[str, Any]) -> str:
-    """A sentence where fine-tuning did not help, else nothing.
+    """A sentence if fine-tuning did not help, else an empty text.
 
     Args:
-        metrics: of unfreeze_finetune: kept_epoch, n_epochs, and where there was a valid split start
-            and kept (scores, log_loss among them) and worse_than_start.
+        metrics: of unfreeze_finetune: kept_epoch, n_epochs; with a valid split also
+            worse_than_start, and start and kept (scores with log_loss among them).
     """
     if "start" not in metrics:
         return ""

@@ -1,6 +1,6 @@
-"""The rows of a competition's submission: which id stands for which file of a picture.
+"""The rows of a competition's submission: which id stands for which picture file.
 
-A file's id is its name without folder and suffix. Ids are text: 007 and 7 are two of them.
+A file's id is its name without folder and suffix. Ids are text: 007 and 7 are different ids.
 """
 
 import csv
@@ -19,26 +19,26 @@ class Row(NamedTuple):
     """One row of a submission."""
 
     id: str  # as it is written
-    path: str  # of the file it stands for
+    path: str  # of the picture file
 
 
 class Sample(NamedTuple):
     """What a competition's sample submission asks for."""
 
-    columns: list[str]  # in its order, that of the ids among them
-    ids: list[str]  # cells as they are, in its order
+    columns: list[str]  # in the order of the sample, the id column included
+    ids: list[str]  # unchanged cells, in the order of the sample
 
 
 def parse_sample(text: str, id_column: str, value_columns: Sequence[str]) -> Sample:
-    """Read a sample submission, a CSV with a header; its values are not looked at.
+    """Read a sample submission, a CSV with a header; its values are ignored.
 
     Args:
         text: the whole table.
-        id_column: name of its column of ids.
+        id_column: name of its id column.
         value_columns: names of all its other columns, in any order.
 
     Raises:
-        ValueError: a column is missing, too many or there twice.
+        ValueError: a column is missing, unknown or duplicated.
     """
     reader = csv.DictReader(io.StringIO(text))
     columns = list(reader.fieldnames or [])
@@ -60,10 +60,10 @@ def parse_sample(text: str, id_column: str, value_columns: Sequence[str]) -> Sam
 
 
 def rows_of_files(paths: Iterable[str]) -> list[Row]:
-    """A row each file: sorted as numbers where all ids are whole numbers, else as text.
+    """One row per file, sorted as numbers if all ids are whole numbers, else as text.
 
     Raises:
-        ValueError: files in two folders, or of two formats, have one id.
+        ValueError: files in two folders, or of two formats, share an id.
     """
     by_id = _grouped(paths, _stem)
     if several := [_claim(name, files) for name, files in by_id.items() if len(files) > 1]:
@@ -78,16 +78,17 @@ def rows_of_files(paths: Iterable[str]) -> list[Row]:
 
 
 def rows_of_sample(ids: Sequence[str], paths: Iterable[str], suffixes: frozenset[str]) -> list[Row]:
-    """A row each id of a sample submission, in its order; the id with or without a file suffix.
+    """One row per id of a sample submission, in its order; the id with or without a file suffix.
 
-    The file of that very name is meant, else the one whose id it is, else the one whose id it is
-    without its suffix (the competition's pictures may have come in another format).
+    A cell of the sample stands for the file with exactly this name. If there is none, it stands for
+    the file with this id. If there is none either, the cell's suffix is removed first (the
+    competition's pictures may have come in another format).
 
     Args:
-        ids: cells of the sample.
+        ids: cells of the sample's id column.
         paths: of the files that have a prediction.
-        suffixes: what counts as a file suffix, in lower case with its dot, so that an id such as
-            scan.2 keeps its end.
+        suffixes: known file suffixes, in lower case with the dot; an id such as scan.2 keeps its
+            end.
 
     Raises:
         ValueError: an id has no file among `paths` or several, or two ids mean the same file.
@@ -144,6 +145,6 @@ def _claim(name: str, files: Sequence[str]) -> str:
 
 
 def _some(names: Sequence[str]) -> str:
-    """The first few of them, and how many more there are."""
+    """The first few names, and how many more there are."""
     more = f" and {len(names) - N_SHOWN} more" if len(names) > N_SHOWN else ""
     return (", ".join(map(repr, names[:N_SHOWN])) + more) if names else "none"
