@@ -1,4 +1,4 @@
-"""What runs, and may not be what was meant: rules whose breach is a warning."""
+"""Rules whose breach is a warning: the file can run, but may not be what was meant."""
 
 from collections.abc import Iterator
 

@@ -1,6 +1,6 @@
-"""What no section of params.yaml knows alone: each rule is a function of the sections it reads.
+"""Rules across sections of params.yaml; each rule is a function of the sections that it reads.
 
-Where a step would refuse the same, the rule asks the step's own function, so that both agree.
+Where a step would refuse the same values, the rule calls the step's own function, so both agree.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -26,7 +26,7 @@ Rule = Callable[..., Iterator[str]]
 
 
 def broken(rules: tuple[Rule, ...], sections: Mapping[str, Section]) -> Iterator[str]:
-    """A sentence for each breach of `rules`, of those whose sections are all there."""
+    """A sentence for each breach of a rule; a rule is skipped if it lacks one of its sections."""
     for rule in rules:
         names = signature(rule).parameters
         if all(name in sections for name in names):
@@ -138,7 +138,10 @@ def _rate_of_the_network(
 
 
 def _suggested(key: str, lr: Rate, test: RangeTestParams) -> Iterator[str]:
-    """A range test of too few steps suggests nothing, even where the loss falls at once."""
+    """An error if `lr` is auto, but the test is too short to suggest a rate from any curve.
+
+    The curve tried here is a loss that falls at once.
+    """
     n = test.n_iter
     losses = [2.0 if i < n / 2 else 1.0 for i in range(n)]
     try:
@@ -158,4 +161,4 @@ ERRORS: tuple[Rule, ...] = (
     _rate_of_the_head,
     _rate_of_the_network,
 )
-"""What cannot run, or could only be a mistake."""
+"""Rules whose breach is an error: the file cannot run, or could only be a mistake."""
