@@ -138,7 +138,7 @@ def _rate_of_the_network(
 
 
 def _suggested(key: str, lr: Rate, test: RangeTestParams) -> Iterator[str]:
-    """An error if `lr` is auto, but the test is too short to suggest a rate from any curve.
+    """An error if `lr` is auto, but the test has too few steps to suggest a rate.
 
     The curve tried here is a loss that falls at once.
     """

@@ -1,4 +1,4 @@
-"""`headstart plots`: DVC's plots on a page that needs no network."""
+"""`headstart plots`: DVC's plots on a page that works offline."""
 
 import subprocess
 import sys
@@ -34,7 +34,7 @@ vegaEmbed = function (place, plot) {
 </body>
 </html>
 """
-"""A template of `dvc plots`; SCRIPTS stands for what its own pages load from a server."""
+"""A template for `dvc plots`; SCRIPTS stands for the scripts that DVC's pages load from a server."""
 
 
 @click.command()
@@ -44,8 +44,8 @@ vegaEmbed = function (place, plot) {
 def plots(revs: tuple[str, ...], out: str, opened: bool) -> None:
     """Draw the curves and the confusion matrix of the workspace, or of REVs over each other.
 
-    The page is that of `dvc plots show` or `dvc plots diff`, which load their scripts from a server;
-    this one holds them.
+    The page is the one of `dvc plots show` or `dvc plots diff`. Those load their scripts from a
+    server; this page holds them, so it works offline.
 
     \b
     headstart plots                  the workspace
@@ -60,12 +60,12 @@ def plots(revs: tuple[str, ...], out: str, opened: bool) -> None:
 
 
 def page_template() -> Path:
-    """A page for `dvc plots --html-template` that holds vega-embed and all it needs."""
+    """A page for `dvc plots --html-template` that holds vega-embed and its dependencies."""
     import vl_convert
 
     def make(folder: Path) -> None:
         scripts = vl_convert.javascript_bundle()  # type: ignore[call-arg]  # without a snippet: all
-        scripts = scripts.replace("</script", "<\\/script")  # which would end it
+        scripts = scripts.replace("</script", "<\\/script")  # which would end the element
         (folder / "page.html").write_text(PAGE.replace("SCRIPTS", scripts), encoding="utf-8")
 
     return (
