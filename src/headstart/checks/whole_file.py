@@ -21,9 +21,9 @@ class Verdict(NamedTuple):
     """Sentences about one params file."""
 
     errors: list[str]
-    """What cannot run, or could only be a mistake."""
+    """About what cannot run, or could only be a mistake."""
     warnings: list[str]
-    """What runs, and may not be what was meant; empty where there are errors."""
+    """About what can run, but may not be what was meant; empty if there are errors."""
 
 
 def load_section(name: str, model: type[S]) -> S:
@@ -62,7 +62,7 @@ def require_right_file(path: Path, at_sources: bool) -> None:
             exist. Later stages run without the sources, on the outputs of earlier stages.
 
     Raises:
-        ParamsError: all problems, a line each.
+        ParamsError: all problems, one line each.
     """
     values = read_params(path)
     if _note(path).exists() and not at_sources:

@@ -23,14 +23,14 @@ def main() -> None:
 
     \b
     dvc repro                             bring every result up to date
-    headstart check                       check params.yaml without running anything
-    headstart sync                        add the results that DVC restored to MLflow
+    headstart check                       check params.yaml, run nothing
+    headstart sync                        MLflow rows for results that DVC restored
     dvc exp run -S train_head.lr=0.005    try a value, keep the experiment
-    headstart plots                       draw curves and confusion on a page that works offline
+    headstart plots                       curves and confusion on an offline page
     headstart folds 5                     each fold once as valid: mean and spread
-    headstart seeds 3                     the same training with 3 seeds: mean and spread
-    headstart predict ...                 predict classes of pictures with the fine-tuned network
-    headstart check-gradients ...         find out which precision may train a network
+    headstart seeds 3                     training with 3 seeds: mean and spread
+    headstart predict ...                 classify pictures by the fine-tuned network
+    headstart check-gradients ...         which precision may train a network
     mlflow ui                             compare the results
     """
     start()  # before a command loads torch

@@ -64,7 +64,7 @@ def page_template() -> Path:
     import vl_convert
 
     def make(folder: Path) -> None:
-        scripts = vl_convert.javascript_bundle()  # type: ignore[call-arg]  # without a snippet: all
+        scripts = vl_convert.javascript_bundle()  # type: ignore[call-arg]  # no snippet: everything
         scripts = scripts.replace("</script", "<\\/script")  # which would end the element
         (folder / "page.html").write_text(PAGE.replace("SCRIPTS", scripts), encoding="utf-8")
 

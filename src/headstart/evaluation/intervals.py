@@ -1,6 +1,6 @@
 """Confidence intervals of scores on a finite set of pictures: Wilson and percentile bootstrap.
 
-They show the chance in the choice of pictures, not in the seed of the training. Axis letters:
+They reflect chance in the choice of pictures, not in the seed of the training. Axis letters:
 B resamples, N images, M cells, K classes.
 """
 

@@ -25,7 +25,7 @@ class GridCell(NamedTuple):
 
 
 class LabelRow(NamedTuple):
-    """What the page says of one label.
+    """The text of the page about one label.
 
     Attributes:
         name: of the label.

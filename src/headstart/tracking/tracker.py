@@ -101,7 +101,7 @@ def publish(row: Row, records: Iterable[RunRecord], artifacts: Iterable[Path] = 
 
 
 def origin() -> dict[str, str]:
-    """Where this run comes from: the commit and the name of the experiment, where there are any."""
+    """Where this run comes from: the commit and the name of the experiment, if they exist."""
     tags = {"headstart.experiment": os.environ.get("DVC_EXP_NAME", "")}
     command = ["git", "rev-parse", "HEAD"]
     with suppress(OSError):
