@@ -60,7 +60,7 @@ def _pictures(values: Mapping[str, Any]) -> Iterator[str]:
             continue
         if not _holds(source, value, is_right):
             kind = "folder" if is_right is Path.is_dir else "file"
-            yield f"{key} is {value!r}, but {where}, the dataset.source, holds no such {kind}."
+            yield f"{key} is {value!r}, but dataset.source ({where}) has no such {kind}."
 
 
 def _holds(source: ImagesSource, name: str, is_right: Any) -> bool:

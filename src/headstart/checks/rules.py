@@ -53,8 +53,8 @@ def _sizes_of_phases(
         if key.startswith("train_augmented") and size_px not in backbone.cached_sizes():
             cached = ", ".join(map(str, backbone.cached_sizes()))
             yield (
-                f"{key} is {size}, whose activations are not cached: backbone.cached_px stands for "
-                f"{cached} px; name the size there too."
+                f"{key} is {size}, but activations are cached only at {cached} px: add the size to "
+                "backbone.cached_px."
             )
 
 
@@ -66,16 +66,16 @@ def input_px(size: Size, backbone: BackboneParams) -> int:
 def _stored_size(resize: ResizeParams, backbone: BackboneParams) -> Iterator[str]:
     if resize.size_px < backbone.size_px:
         yield (
-            f"resize.size_px is {resize.size_px}, below backbone.size_px, {backbone.size_px}: pictures "
-            "would be stored small and enlarged again; store them at least as large as the input."
+            f"resize.size_px is {resize.size_px}, but must be at least backbone.size_px "
+            f"({backbone.size_px}): otherwise pictures are stored small and enlarged again."
         )
 
 
 def _shift(augment: AugmentParams, backbone: BackboneParams) -> Iterator[str]:
     if augment.shift_px >= backbone.size_px:
         yield (
-            f"augment.shift_px is {augment.shift_px}, it must be below backbone.size_px, "
-            f"{backbone.size_px}: a view would show nothing but mirrored borders."
+            f"augment.shift_px is {augment.shift_px}, but must be below backbone.size_px "
+            f"({backbone.size_px}): otherwise a view would show only mirrored borders."
         )
 
 
@@ -114,8 +114,8 @@ def _snapshots(
 ) -> Iterator[str]:
     if predict_views.snapshots and not unfreeze_finetune.n_snapshots:
         yield (
-            "predict_views.snapshots is true, but unfreeze_finetune.n_snapshots is 0, so there are "
-            "none: set it to at least 1."
+            "predict_views.snapshots is true, but unfreeze_finetune.n_snapshots is 0, so no "
+            "snapshot exists: set n_snapshots to at least 1."
         )
 
 
@@ -132,8 +132,8 @@ def _rate_of_the_network(
     yield from _suggested("unfreeze_finetune.phases.0.lr", first.lr, test)
     if first.lr == "auto" and input_px(test.size_px, backbone) != input_px(first.size_px, backbone):
         yield (
-            f"find_lr_finetune.size_px is {test.size_px}, but unfreeze_finetune.phases.0.size_px is "
-            f"{first.size_px}, and its lr is auto: the test must run at the size of that phase."
+            f"find_lr_finetune.size_px is {test.size_px}, but must be equal to "
+            f"unfreeze_finetune.phases.0.size_px ({first.size_px}), because that phase's lr is auto."
         )
 
 

@@ -111,8 +111,9 @@ class ExperimentQueue:
             if watch.look(status):
                 if n_starts == N_STARTS:
                     raise QueueError(
-                        f"No worker of DVC's queue stays alive; {self.root}/.dvc/tmp/exps/celery "
-                        "holds what they printed. The experiments wait: `dvc queue start`."
+                        "No worker of DVC's queue stays alive; their output is in "
+                        f"{self.root}/.dvc/tmp/exps/celery. The experiments stay queued: "
+                        "`dvc queue start` runs them."
                     )
                 self.start(n_jobs)
                 n_starts += 1
@@ -134,7 +135,7 @@ class ExperimentQueue:
         refs = self._git("for-each-ref", "--format=%(objectname) %(refname)", "refs/exps") or ""
         lines = [line for line in refs.splitlines() if line.endswith(f"/{name}")]
         if not lines:
-            raise QueueError(f"{name} has ended, and git knows no commit of it in refs/exps.")
+            raise QueueError(f"{name} has ended, but git has no commit of it in refs/exps.")
         commit, found = lines[0].split()[0], dict[str, float]()
         for stage in stages:
             text = self._git("show", f"{commit}:./metrics/{stage}.json")

@@ -31,7 +31,7 @@ def check_settings(settings: Mapping[str, Any], own: Collection[str]) -> None:
     """
     for key in settings:
         if key in own:
-            raise SettingsError(f"-S {key} cannot be set: it is what the experiments differ in.")
+            raise SettingsError(f"-S {key} cannot be set: the experiments must differ in it.")
 
 
 def require_stratified(settings: Mapping[str, Any], root: Path) -> None:
@@ -49,8 +49,8 @@ def require_stratified(settings: Mapping[str, Any], root: Path) -> None:
     split = settings.get(key, section.get("split") if isinstance(section, dict) else None)
     if split != "stratified":
         raise SettingsError(
-            f"{root / PARAMS_FILE}: {key} is {split!r}; folds are drawn, so it must be stratified: "
-            f"edit it, or add -S {key}=stratified."
+            f"{root / PARAMS_FILE}: {key} is {split!r}, but must be stratified to draw folds: "
+            f"change it, or add -S {key}=stratified."
         )
 
 
@@ -60,12 +60,12 @@ def _parse(setting: str) -> tuple[str, Any]:
     name, equals, value = setting.partition("=")
     file, _, key = name.rpartition(":")
     if not key or not equals:
-        raise SettingsError(f"-S {setting!r} must be key=value, as train_head.lr=0.01.")
+        raise SettingsError(f"-S {setting!r} must be key=value, such as train_head.lr=0.01.")
     try:
         [override] = to_hydra_overrides([f"{key}={value}"])
     except Exception as error:  # from a parser that is DVC's dependency, not ours
         reason = str(error).splitlines()[0]
-        raise SettingsError(f"-S {setting!r} is nothing that DVC can read: {reason}.") from None
+        raise SettingsError(f"DVC cannot read -S {setting!r}: {reason}.") from None
     if override.is_sweep_override():
         raise SettingsError(
             f"-S {setting!r} stands for several values, but all experiments get the same one; "

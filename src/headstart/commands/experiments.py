@@ -26,8 +26,8 @@ DEFAULT_METRICS = tuple(
 )
 SEEDED = ("train_head", "train_augmented", "unfreeze_finetune")
 INTERRUPTED = (
-    "Interrupted. DVC's queue stays as it is and its workers go on: `dvc queue status` tells how far "
-    "they are, `dvc queue start` starts them where none is, `dvc queue stop --kill` ends them, "
+    "Interrupted. DVC's queue is unchanged, and its workers continue. `dvc queue status` shows their "
+    "progress, `dvc queue start` starts workers if none runs, `dvc queue stop --kill` ends them, and "
     "`dvc exp show` shows the results."
 )
 
@@ -39,15 +39,15 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
             "--csv",
             "csv_file",
             type=click.Path(path_type=Path, dir_okay=False),
-            help="Write the table into this file too.",
+            help="Also write the table to this file.",
         ),
         click.option(
             "--metric",
             "metrics",
             multiple=True,
             metavar="STAGE.KEY",
-            help="A number of metrics/*.json, as tta_evaluate.valid.tta.accuracy; repeat it for "
-            f"more. Default: {', '.join(SCORES)} of valid and test, plain and TTA, as far as the "
+            help="A number from metrics/*.json, such as tta_evaluate.valid.tta.accuracy; may be "
+            f"repeated. Default: {', '.join(SCORES)} of valid and test, plain and TTA, where the "
             "results have them.",
         ),
         click.option(
@@ -56,7 +56,7 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
             "settings",
             multiple=True,
             metavar="KEY=VALUE",
-            help="Set this in every experiment, as dataset.source=/my/folder; repeat it for more.",
+            help="Value set in every experiment, such as dataset.source=/my/folder; may be repeated.",
         ),
         click.option(
             "-j",
@@ -64,7 +64,7 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
             type=click.IntRange(min=1),
             default=1,
             show_default=True,
-            help="Experiments at a time.",
+            help="Experiments to run at a time.",
         ),
         click.argument("n", type=click.IntRange(min=2)),
     ):
@@ -157,7 +157,8 @@ def _check(metrics: Sequence[str], csv_file: Path | None) -> None:
     for metric in metrics:
         if "." not in metric:
             raise click.BadParameter(
-                f"{metric!r} must be a stage and a dotted key, as tta_evaluate.valid.tta.accuracy.",
+                f"{metric!r} must be a stage and a dotted key, such as "
+                "tta_evaluate.valid.tta.accuracy.",
                 param_hint="--metric",
             )
     if csv_file and not csv_file.absolute().parent.is_dir():

@@ -48,7 +48,7 @@ def predict(checkpoint: Path, pictures: tuple[Path, ...]) -> None:
     info = content.info
     if info.task == "multi_label" and "plain" not in info.thresholds:
         raise click.ClickException(
-            f"{checkpoint} holds no thresholds; name data/4_checkpoints/model.safetensors, which "
+            f"{checkpoint} holds no thresholds; use data/4_checkpoints/model.safetensors, which "
             "tta-evaluate writes."
         )
     machine = prepare(RuntimeParams(precision="auto", deterministic=True))
@@ -71,7 +71,7 @@ def predict(checkpoint: Path, pictures: tuple[Path, ...]) -> None:
         n_predicted += len(batch)
     if n_predicted < len(pictures):
         n_left_out = len(pictures) - n_predicted
-        click.echo(f"{n_left_out} of {len(pictures)} files are left out.", err=True)
+        click.echo(f"{n_left_out} of {len(pictures)} files were left out.", err=True)
         sys.exit(1)
 
 

@@ -39,8 +39,8 @@ vegaEmbed = function (place, plot) {
 
 @click.command()
 @click.argument("revs", nargs=-1, metavar="[REV]...")
-@click.option("--out", default="dvc_plots", show_default=True, help="folder of the page")
-@click.option("--open", "opened", is_flag=True, help="show the page in the browser")
+@click.option("--out", default="dvc_plots", show_default=True, help="Folder for the page.")
+@click.option("--open", "opened", is_flag=True, help="Open the page in the browser.")
 def plots(revs: tuple[str, ...], out: str, opened: bool) -> None:
     """Draw the curves and the confusion matrix of the workspace, or of REVs over each other.
 
@@ -56,7 +56,7 @@ def plots(revs: tuple[str, ...], out: str, opened: bool) -> None:
     options += ["--open"] if opened else []
     command = [sys.executable, "-m", "dvc", "plots", *words, *options]
     if subprocess.run(command, check=False).returncode:
-        raise HeadstartError("DVC could not draw the plots; it says above why.")
+        raise HeadstartError("DVC could not draw the plots; its message is above.")
 
 
 def page_template() -> Path:

@@ -56,12 +56,12 @@ def differences(path: Path, info: CheckpointInfo, compute: Compute) -> Iterator[
     """Sentences about how this machine differs from the one that scored the checkpoint at `path`."""
     if others := info.preprocessing.pillows() - {PIL.__version__}:
         yield (
-            f"{path} was scored on pictures made by Pillow {' and '.join(sorted(others))}, but "
-            f"{PIL.__version__} is installed: probabilities may differ a little."
+            f"{path} was scored on pictures made with Pillow {' and '.join(sorted(others))}, but "
+            f"Pillow {PIL.__version__} is installed: probabilities may differ a little."
         )
     if info.precision != compute.inference_precision:
         yield (
-            f"{path} was scored in {info.precision}, which this device ({compute.device}) has no "
-            f"units for: it predicts in {compute.inference_precision}, and probabilities differ a "
-            "little."
+            f"{path} was scored in {info.precision}, but this device ({compute.device}) has no "
+            f"hardware for it and predicts in {compute.inference_precision}: probabilities may differ "
+            "a little."
         )

@@ -39,7 +39,7 @@ def sync(rev: str | None) -> None:
             run_id, new = tracker.ensure_row(row, records, state.paths("--report"))
         except Exception as error:
             raise click.ClickException(
-                f"MLflow at {store_name()} could not be told: {reason(error)}."
+                f"Logging to MLflow at {store_name()} failed: {reason(error)}."
             ) from None
     tracker.say_missing()
     if new:
@@ -63,8 +63,8 @@ class _State:
             self._stage = lock["stages"]["publish-run"]
         except (FileNotFoundError, KeyError):
             raise click.ClickException(
-                f"dvc.lock{self._where} knows no publish-run: run `dvc repro`, or name another "
-                "revision."
+                f"dvc.lock{self._where} is missing or has no stage publish-run: run `dvc repro`, or "
+                "name another revision."
             ) from None
         except DvcException as error:
             raise click.ClickException(str(error)) from None
@@ -76,7 +76,7 @@ class _State:
         for path in self.paths("--metrics"):
             if (content := self._read(path)) is None:
                 raise click.ClickException(
-                    f"{path}{self._where} is not the file that dvc.lock tells of: run `dvc repro`."
+                    f"{path}{self._where} is missing or differs from dvc.lock: run `dvc repro`."
                 )
             metrics[Path(path).stem] = json.loads(content)
         return publish_run(self._stage["params"][str(PARAMS_FILE)], metrics)

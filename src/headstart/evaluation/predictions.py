@@ -113,7 +113,7 @@ def read_predictions(path: Path) -> Predictions:
     table = pq.read_table(path)
     about = {key.decode(): value for key, value in (table.schema.metadata or {}).items()}
     if not {"classes", "task", "thresholds", "n_views"} <= about.keys():
-        raise HeadstartError(f"{path} is no predictions file: its schema has no class table.")
+        raise HeadstartError(f"{path} is not a predictions file: its schema has no class table.")
     classes = tuple(json.loads(about["classes"]))
     shape = (len(table), 1 + json.loads(about["n_views"]), len(classes))  # (N, 1+V, K)
     rows = pd.DataFrame({name: table[name].to_pylist() for name in ("id", "split", "targets")})

@@ -76,13 +76,15 @@ def read_views(folder: Path) -> StoredViews:
         HeadstartError: the folder is not complete, or its files hold different pictures.
     """
     if not (folder / ABOUT).is_file():
-        raise HeadstartError(f"{folder} has no {ABOUT}; predict-views writes it.")
+        raise HeadstartError(f"{folder} has no {ABOUT}: run `dvc repro predict-views`.")
     about = read_json(folder / ABOUT)
     classes = tuple(about["classes"])
     tables = {name: pq.read_table(folder / f"{name}.parquet") for name in about["checkpoints"]}
     rows, *others = (_rows(table) for table in tables.values())
     if not all(other.equals(rows) for other in others):
-        raise HeadstartError(f"{folder}: the files are not of the same pictures.")
+        raise HeadstartError(
+            f"{folder}: the files hold different pictures; all must come from one run."
+        )
     shape = (len(rows), about["n_views"], len(classes))  # (N, 1+V, K)
     # (N, 1+V, K) -> (1+V, N, K). In C order, as computed: the last bits of a sum depend on the order.
     probabilities = {

@@ -20,15 +20,18 @@ from headstart.reporting.score_tables import (
 )
 
 WRONG = (
-    "Wrong, with the lowest probability of the actual class first. Above each picture: what was "
-    "predicted, with what probability; the actual class and its probability; the file."
+    "Wrong predictions, lowest probability of the actual class first. Above each picture: the "
+    "predicted class and its probability; the actual class and its probability; the file."
 )
 CLASS_SHEETS: dict[Pick, tuple[str, str]] = {
     "most_wrong": ("Most wrong", WRONG),
-    "most_uncertain": ("Most uncertain", "Probability of the actual class nearest to 1/K first."),
+    "most_uncertain": (
+        "Most uncertain",
+        "Pictures whose probability of the actual class is nearest to 1/K (K classes), nearest first.",
+    ),
     "most_correct": (
         "Most correct",
-        "Right, with the highest probability of the actual class first.",
+        "Right predictions, highest probability of the actual class first.",
     ),
 }
 """The heading of each contact sheet, and what the sheet shows."""

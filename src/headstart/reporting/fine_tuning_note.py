@@ -16,12 +16,13 @@ def fine_tuning_note(metrics: Mapping[str, Any]) -> str:
     before, after = metrics["start"]["log_loss"], metrics["kept"]["log_loss"]
     if metrics["worse_than_start"]:
         return (
-            f"Fine-tuning made the network worse (log loss of valid {before:.4f} before, {after:.4f} "
-            "after), and unfreeze_finetune.keep is last: best would have kept the start."
+            f"Fine-tuning made the network worse (log loss on valid {before:.4f} before, {after:.4f} "
+            "after). The last weights were kept, because unfreeze_finetune.keep is last; best would "
+            "have kept the weights from before fine-tuning."
         )
     if metrics["kept_epoch"] == 0:
         return (
-            f"No cycle of fine-tuning ended better than it began (log loss of valid {before:.4f}): "
-            "the weights from before it were kept."
+            f"No cycle of fine-tuning ended better than the start (log loss on valid {before:.4f}): "
+            "the weights from before fine-tuning were kept."
         )
     return ""

@@ -13,16 +13,16 @@ from headstart.reporting.label_grids import absent_labels, label_rows
 from headstart.reporting.score_tables import Scores, splits_of
 
 MISSED = (
-    "Pictures that have the label and were not given it, lowest probability first; then those that "
-    "were given it and do not have it, highest first. Above each picture: which of its labels are "
-    "missed and which are extra; the probability of the row's label against its threshold; the "
-    "file. Green: the row's label is right there, whatever the others are."
+    "Pictures that have the label but were not given it, lowest probability first; then pictures that "
+    "were given the label but do not have it, highest probability first. Above each picture: its "
+    "missed and its extra labels; the probability of the row's label against its threshold; the file. "
+    "Green: the row's label is right, even if others are not."
 )
 LABEL_SHEETS: dict[Pick, tuple[str, str]] = {
     "most_wrong": ("Most wrong", MISSED),
     "most_uncertain": (
         "Most uncertain",
-        "Probability of the label nearest to its threshold first.",
+        "Pictures whose probability of the label is nearest to its threshold, nearest first.",
     ),
     "most_correct": (
         "Most correct",

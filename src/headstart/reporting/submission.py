@@ -44,8 +44,8 @@ def parse_sample(text: str, id_column: str, value_columns: Sequence[str]) -> Sam
     columns = list(reader.fieldnames or [])
     if id_column not in columns:
         raise HeadstartError(
-            f"the sample submission has no column {id_column!r} (it has {_some(columns)}); "
-            "write_submission.id_column names its column of ids."
+            f"write_submission.id_column is {id_column!r}, but the sample submission has no such "
+            f"column; its columns: {_some(columns)}."
         )
     wanted = [id_column, *value_columns]
     missing = [name for name in wanted if name not in columns]
@@ -53,8 +53,8 @@ def parse_sample(text: str, id_column: str, value_columns: Sequence[str]) -> Sam
     too_many += [name for name in wanted if columns.count(name) > 1]
     if missing or too_many:
         raise HeadstartError(
-            f"beside {id_column!r} the sample submission must have exactly the columns that are to "
-            f"be written; missing: {_some(missing)}; too many: {_some(too_many)}."
+            f"besides {id_column!r}, the sample submission must have exactly the columns of the "
+            f"predictions; missing: {_some(missing)}; too many: {_some(too_many)}."
         )
     return Sample(columns, [row[id_column] or "" for row in reader])
 
@@ -68,8 +68,9 @@ def rows_of_files(paths: Iterable[str]) -> list[Row]:
     by_id = _grouped(paths, _stem)
     if several := [_claim(name, files) for name, files in by_id.items() if len(files) > 1]:
         raise HeadstartError(
-            f"a submission needs one file an id, but {len(several)} ids have several files of "
-            f"test: {_some(sorted(several))}; rename the files, or set write_submission.sample."
+            f"each id of a submission must be of one file, but {len(several)} ids are of several "
+            f"files of test: {_some(sorted(several))}; rename the files, or set "
+            "write_submission.sample."
         )
     rows = [Row(name, files[0]) for name, files in by_id.items()]
     if all(name.isdecimal() for name in by_id):
@@ -109,7 +110,7 @@ def rows_of_sample(ids: Sequence[str], paths: Iterable[str], suffixes: frozenset
         )
     if several := [_claim(cell, files) for cell, files in found.items() if len(files) > 1]:
         raise HeadstartError(
-            f"{len(several)} ids of the sample submission have several files of test: "
+            f"{len(several)} ids of the sample submission match several files of test: "
             f"{_some(several)}; rename the files."
         )
     rows = [Row(cell, found[cell][0]) for cell in ids]
@@ -118,8 +119,8 @@ def rows_of_sample(ids: Sequence[str], paths: Iterable[str], suffixes: frozenset
         cells[row.path].append(row.id)
     if twice := [f"{path} by {' and '.join(of)}" for path, of in cells.items() if len(of) > 1]:
         raise HeadstartError(
-            f"the sample submission must name a file once, but it names {len(twice)} of them more "
-            f"than once: {_some(twice)}."
+            f"the sample submission must name each file only once, but names {len(twice)} files "
+            f"several times: {_some(twice)}."
         )
     return rows
 

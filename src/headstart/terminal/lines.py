@@ -82,7 +82,7 @@ def fine_tuned(metrics: Values) -> str:
     if "start" not in metrics:
         return trained(metrics)
     if kept == 0:
-        return f"no cycle beat the start (kept): valid {_score(metrics['start'])}"
+        return f"no cycle beat the start, which is kept: valid {_score(metrics['start'])}"
     epochs = f"epoch {kept} of {n}" if kept < n else f"{_n(n, 'epoch')} at lr {metrics['lr']:.3g}"
     change = f"valid {_score(metrics['start'])} → {_value(metrics['kept'])}"
     return f"{epochs}: {change}{', worse than before' if metrics['worse_than_start'] else ''}"
@@ -116,7 +116,7 @@ def confused(metrics: Values) -> str:
 def submitted(metrics: Values) -> str:
     """How many rows the submission has."""
     n_rows = metrics["n_rows"]
-    return _n(n_rows, "row") if n_rows else "no row: no picture of test is without a label"
+    return _n(n_rows, "row") if n_rows else "no row: test has no unlabelled picture"
 
 
 def published(

@@ -102,8 +102,8 @@ class Runs:
             names, why = ", ".join(self.missing), next(iter(self.missing.values()))
             print(
                 f"MLflow at {store_name()} has all numbers, but did not store {names} ({why}). "
-                "`headstart sync` tries again; where this experiment can store no file at all, set "
-                "MLFLOW_EXPERIMENT_NAME to a new one.",
+                "Run `headstart sync` to try again; if this experiment can store no file at all, set "
+                "MLFLOW_EXPERIMENT_NAME to a new name.",
                 file=sys.stderr,
             )
 
@@ -135,8 +135,8 @@ class Runs:
 def say_down(error: Exception) -> None:
     """Print a sentence on stderr: logging to MLflow failed, and nothing is lost."""
     print(
-        f"MLflow at {store_name()} could not be told ({reason(error)}). The result is kept; "
-        "`headstart sync` tells it when MLflow is back.",
+        f"Logging to MLflow at {store_name()} failed ({reason(error)}). The result is kept; run "
+        "`headstart sync` when MLflow works again.",
         file=sys.stderr,
     )
 

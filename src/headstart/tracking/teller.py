@@ -38,7 +38,7 @@ class Teller:
         if self._process.returncode:
             from headstart.tracking.runs import say_down  # late: a stage starts without pydantic
 
-            say_down(ChildProcessError("the process that tells it has gone"))
+            say_down(ChildProcessError("the logging process ended early"))
         return out.strip() or None
 
 
