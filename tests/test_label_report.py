@@ -119,7 +119,7 @@ def test_the_page_says_the_scores_and_the_tables() -> None:
     assert "2 labels are missed, 1 are extra" in page
     card = page[page.index("F2, valid, TTA") :]
     assert card.startswith("F2, valid, TTA<b>0.7500</b><small>0.650 – 0.850 of 3</small>")
-    assert "the search claims 0.8125" in card[: card.index("</div>")]
+    assert "0.8125 at thresholds found on these pictures" in card[: card.index("</div>")]
     assert page.index("<td>head</td>") < page.index("<td>finetuned</td>")
     for text in ("F2 plain", "mAP", "0.321", "0.221 – 0.421", "0.654"):
         assert text in page

@@ -80,7 +80,7 @@ def test_what_is_missing_below_a_source_that_is_there(
 ) -> None:
     kind = "folder" if "csv_folder" in sentence else "file"
     assert found({"dataset.source": str(pictures)} | changes, absent) == [
-        f"{sentence}, but {pictures}, the dataset.source, holds no such {kind}."
+        f"{sentence}, but dataset.source ({pictures}) has no such {kind}."
     ]
 
 
@@ -96,7 +96,7 @@ def test_what_an_archive_would_not_keep() -> None:
     planet = {"dataset.source": "sources/planet_sample.yaml", "index_images.csv_folder": "train"}
     assert found(planet | {"index_images.labels": "labels.csv"}) == []
     [line] = found(planet | {"index_images.labels": "train_classes.csv"})
-    assert "sources/planet_sample.yaml, the dataset.source, holds no such file" in line
+    assert "but dataset.source (sources/planet_sample.yaml) has no such file" in line
 
 
 def test_a_package_that_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,10 +52,13 @@ def test_the_default_breaks_no_rule() -> None:
             "backbone.cached_px stands for 240 px",
         ),
         ({"find_lr_finetune.size_px": 256}, "find_lr_finetune.size_px is 256: it must be at most"),
-        ({"resize.size_px": 239}, "resize.size_px is 239, below backbone.size_px, 240"),
+        (
+            {"resize.size_px": 239},
+            "resize.size_px is 239, but must be at least backbone.size_px (240)",
+        ),
         (
             {"augment.shift_px": 240},
-            "augment.shift_px is 240, it must be below backbone.size_px, 240",
+            "augment.shift_px is 240, but must be below backbone.size_px (240)",
         ),
         (with_clr(AUGMENTED, 0.95), f"{AUGMENTED}.momentum_low is 0.95, above the optimiser's"),
         (
@@ -84,7 +87,7 @@ def test_the_default_breaks_no_rule() -> None:
         ),
         (
             {f"{TUNED}.lr": "auto", "find_lr_finetune.size_px": 128},
-            f"find_lr_finetune.size_px is 128, but {TUNED}.size_px is full, and its lr is auto",
+            f"find_lr_finetune.size_px is 128, but must be equal to {TUNED}.size_px (full), because",
         ),
     ],
 )
@@ -127,7 +130,7 @@ def test_what_just_runs_is_none(changes: dict[str, Any]) -> None:
         ),
         (
             {"index_images.valid_frac": 0.0},
-            "confusion_report.split is valid, but index_images.valid_frac and n_folds are 0",
+            "confusion_report.split is valid, but index_images.valid_frac and index_images.n_folds",
         ),
     ],
 )

@@ -44,8 +44,8 @@ SENTENCES = [
     "find-lr-head suggests).",
     "params.yaml: tta_evaluate.n_bootstrap is 50: it must be greater than or equal to 100 (resamples "
     "behind the intervals of log loss, macro-F1, F2 and mAP, 100 to 1,000,000).",
-    "params.yaml: resize.size_px is 100, below backbone.size_px, 240: pictures would be stored small "
-    "and enlarged again; store them at least as large as the input.",
+    "params.yaml: resize.size_px is 100, but must be at least backbone.size_px (240): otherwise "
+    "pictures are stored small and enlarged again.",
 ]
 
 

@@ -243,7 +243,7 @@ def test_sync_refuses_metrics_that_the_lock_does_not_tell_of(project: Path) -> N
     (project / "metrics/train_head.json").write_text("{}")
     result = headstart("sync")
     assert result.exit_code == 1
-    assert "metrics/train_head.json is not the file that dvc.lock tells of" in result.output
+    assert "metrics/train_head.json is missing or differs from dvc.lock" in result.output
     assert rows() == []
 
 
@@ -263,7 +263,7 @@ def test_sync_says_that_the_tracker_is_down(project: Path, monkeypatch: pytest.M
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     result = headstart("sync")
     assert result.exit_code == 1
-    assert "MLflow at http://127.0.0.1:9 could not be told" in result.output
+    assert "Logging to MLflow at http://127.0.0.1:9 failed" in result.output
 
 
 @pytest.mark.parametrize(

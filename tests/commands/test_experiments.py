@@ -232,9 +232,9 @@ def test_folds_of_a_setting_that_gives_the_split(queue: FakeQueue) -> None:
     [
         (["folds", "5", "-S", "index_images.fold=1"], "-S index_images.fold cannot be set"),
         (["seeds", "3", "-S", "train_head.seed=1"], "-S train_head.seed cannot be set"),
-        (["seeds", "3", "-S", "train_head.lr"], "'train_head.lr' must be key=value"),
+        (["seeds", "3", "-S", "train_head.lr"], "'train_head.lr' must be key=value, such as"),
         (["seeds", "3", "-S", "train_head.lr=0.1,0.2"], "stands for several values"),
-        (["seeds", "3", "-S", "phases[0].lr=1"], "nothing that DVC can read"),
+        (["seeds", "3", "-S", "phases[0].lr=1"], "DVC cannot read -S"),
         (["seeds", "3", "--metric", "accuracy"], "'accuracy' must be a stage and a dotted key"),
         (["seeds", "3", "--csv", "no/such/folder/x.csv"], "the folder of no/such/folder/x.csv"),
         (["seeds", "1"], "1 is not in the range x>=2"),
@@ -362,7 +362,7 @@ def test_ctrl_c_waits_for_the_dvc_that_holds_the_workspace(
 
 def test_an_experiment_without_a_commit_is_an_error(project: Path) -> None:
     run("git", "commit", "-q", "--allow-empty", "-m", "x")
-    with pytest.raises(QueueError, match="git knows no commit of it"):
+    with pytest.raises(QueueError, match="git has no commit of it"):
         ExperimentQueue(project).metrics("seed-0-abcdef", ["tta_evaluate"])
 
 

@@ -167,7 +167,7 @@ def test_files_that_cannot_be_read_are_named_and_the_others_predicted(
     assert result.exit_code == 1
     assert result.stdout.splitlines() == whole
     *sentences, count = result.stderr.splitlines()
-    assert count == "6 of 10 files are left out."
+    assert count == "6 of 10 files were left out."
     for sentence, (file, why) in zip(
         sentences,
         {
@@ -220,7 +220,7 @@ def test_another_pillow_is_told_in_a_line(files: list[str]) -> None:
     result = headstart("predict", "other.safetensors", *files)
     assert result.exit_code == 0 and len(result.stdout.splitlines()) == 5
     assert result.stderr.splitlines() == [
-        "other.safetensors was scored on pictures made by Pillow 9.1, but "
+        "other.safetensors was scored on pictures made with Pillow 9.1, but Pillow "
         f"{PIL.__version__} is installed: probabilities may differ a little."
     ]
 
@@ -246,8 +246,8 @@ def test_the_precision_is_that_of_the_scores_where_the_machine_has_it(
     assert result.stderr == (
         ""
         if has_units
-        else "other.safetensors was scored in bfloat16, which this device (cpu) has no units for: it "
-        "predicts in float32, and probabilities differ a little.\n"
+        else "other.safetensors was scored in bfloat16, but this device (cpu) has no hardware for it "
+        "and predicts in float32: probabilities may differ a little.\n"
     )
 
 

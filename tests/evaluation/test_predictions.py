@@ -80,7 +80,7 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
 def test_another_parquet_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "other.parquet"
     pq.write_table(pa.table({"id": ["a"]}), path)
-    with pytest.raises(ValueError, match="is no predictions file"):
+    with pytest.raises(ValueError, match="is not a predictions file"):
         read_predictions(path)
 
 

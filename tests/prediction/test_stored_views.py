@@ -56,10 +56,10 @@ def test_the_same_views_give_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_what_is_not_complete_or_does_not_fit_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(HeadstartError, match=r"has no about\.json; predict-views writes it"):
+    with pytest.raises(HeadstartError, match=r"has no about\.json: run `dvc repro predict-views`"):
         read_views(tmp_path)
     write_views(tmp_path / "other", make(ids="bc"))
     write_views(tmp_path / "views", make())
     (tmp_path / "other/head.parquet").replace(tmp_path / "views/head.parquet")
-    with pytest.raises(HeadstartError, match="not of the same pictures"):
+    with pytest.raises(HeadstartError, match="the files hold different pictures"):
         read_views(tmp_path / "views")

@@ -11,7 +11,7 @@ def test_a_fine_tuning_that_helped_needs_no_word() -> None:
 
 def test_a_start_that_was_kept_is_told() -> None:
     metrics = {"start": START, "kept": START, "worse_than_start": False, "kept_epoch": 0}
-    assert "No cycle of fine-tuning ended better" in fine_tuning_note(metrics)
+    assert "No cycle of fine-tuning ended better than the start" in fine_tuning_note(metrics)
 
 
 def test_a_network_worse_than_its_start_is_told() -> None:

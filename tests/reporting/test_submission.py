@@ -20,7 +20,7 @@ def test_other_ids_are_sorted_as_text() -> None:
 
 
 def test_files_with_one_id_are_named() -> None:
-    sentence = r"2 ids have several .*'1 \(a/1.jpg and b/1.png\)', '2 \(a/2.jpg and b/2.jpg\)'"
+    sentence = r"2 ids are of several .*'1 \(a/1.jpg and b/1.png\)', '2 \(a/2.jpg and b/2.jpg\)'"
     with pytest.raises(ValueError, match=sentence):
         rows_of_files(["b/2.jpg", "a/2.jpg", "a/1.jpg", "a/3.jpg", "b/1.png"])
 
@@ -88,7 +88,7 @@ def test_columns_that_do_not_fit_are_named() -> None:
         parse_sample("Cat,id,fox\n", "id", ["cat", "dog"])
     with pytest.raises(ValueError, match="missing: none; too many: 'cat'"):
         parse_sample("id,cat,cat\n", "id", ["cat"])
-    with pytest.raises(ValueError, match=r"no column 'id' \(it has 'image', 'cat'\).*id_column"):
+    with pytest.raises(ValueError, match=r"id_column is 'id', .* its columns: 'image', 'cat'\."):
         parse_sample("image,cat\n", "id", ["cat"])
-    with pytest.raises(ValueError, match=r"no column 'id' \(it has none\)"):
+    with pytest.raises(ValueError, match=r"id_column is 'id', .* its columns: none\."):
         parse_sample("", "id", ["cat"])

@@ -222,4 +222,4 @@ def test_the_page_says_where_fine_tuning_did_not_help() -> None:
     )
     page = report.files["confusion.html"]
     assert isinstance(page, str)
-    assert "No cycle of fine-tuning ended better than it began" in page
+    assert "No cycle of fine-tuning ended better than the start" in page

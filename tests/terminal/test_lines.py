@@ -93,7 +93,7 @@ def test_a_head_is_judged_by_valid_or_by_its_loss() -> None:
             {"kept_epoch": 2, "overfitted": True},
             "epoch 2 of 3: valid accuracy 0.8475 → 0.9350",
         ),
-        ({"kept_epoch": 0}, "no cycle beat the start (kept): valid accuracy 0.8475"),
+        ({"kept_epoch": 0}, "no cycle beat the start, which is kept: valid accuracy 0.8475"),
         (
             {"worse_than_start": True, "kept": {"accuracy": 0.8}},
             "3 epochs at lr 0.0003: valid accuracy 0.8475 → 0.8000, worse than before",
@@ -138,7 +138,7 @@ def test_the_errors_and_the_submission() -> None:
     text = "14 of 400 pictures with a wrong label: 20 labels missed, 1,800 extra"
     assert lines.confused(labels) == text
     assert lines.submitted({"n_rows": 12500}) == "12,500 rows"
-    assert lines.submitted({"n_rows": 0}) == "no row: no picture of test is without a label"
+    assert lines.submitted({"n_rows": 0}) == "no row: test has no unlabelled picture"
 
 
 PAGE, CONFIDENCE = Path("data/6_reports/confusion.html"), {"tta_evaluate": {"confidence": 0.95}}

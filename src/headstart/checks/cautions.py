@@ -1,4 +1,4 @@
-"""What runs, and may not be what was meant: rules whose breach is a warning."""
+"""Rules whose breach is a warning: the file can run, but may not be what was meant."""
 
 from collections.abc import Iterator
 
@@ -30,7 +30,7 @@ def _size_of_the_test(
     if first.lr != "auto" and test.n_iter and differs:
         yield (
             f"find_lr_finetune.size_px is {test.size_px}, but unfreeze_finetune.phases.0.size_px is "
-            f"{first.size_px}: the curve is of another size than the training."
+            f"{first.size_px}: the range test runs at another input size than the training."
         )
 
 
@@ -45,8 +45,8 @@ def _empty_report(
         )
     if confusion_report.split == "valid" and not (index_images.valid_frac or index_images.n_folds):
         yield (
-            "confusion_report.split is valid, but index_images.valid_frac and n_folds are 0: the "
-            "report will be empty."
+            "confusion_report.split is valid, but index_images.valid_frac and index_images.n_folds "
+            "are 0: the report will be empty."
         )
 
 

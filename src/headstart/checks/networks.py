@@ -1,6 +1,6 @@
-"""Whether timm has the network of `backbone.name`, and the user's file its weights.
+"""Checks that timm has the network `backbone.name`, and that the user's file has its weights.
 
-To import timm costs seconds, so it is asked only what the text of its modules does not tell.
+Importing timm takes seconds, so it is imported only if the text of its modules is not enough.
 """
 
 import importlib.util
@@ -22,7 +22,7 @@ def unknown_network(values: Mapping[str, Any], path: Path) -> Iterator[str]:
     """A sentence about a `backbone.name` that timm does not know.
 
     Args:
-        values: the content of the params file; a key that is missing or wrong is passed over.
+        values: the content of the params file; a key that is missing or wrong is skipped.
         path: of that file, for the sentence.
     """
     name = text_at(values, "backbone.name")
@@ -37,11 +37,11 @@ def unknown_network(values: Mapping[str, Any], path: Path) -> Iterator[str]:
 
 
 def wrong_tensors(values: Mapping[str, Any], path: Path) -> Iterator[str]:
-    """A sentence about a user's file of weights whose tensors are not those of the network.
+    """A sentence about a user's file of weights whose tensors do not fit the network.
 
     Args:
-        values: the content of the params file; a key that is missing or wrong is passed over, and so
-            is what `unknown_network` or `missing_here` tells.
+        values: the content of the params file; a key that is missing or wrong is skipped, and so is
+            a problem that `unknown_network` or `missing_here` reports.
         path: of that file, for the sentence.
     """
     name, weights = text_at(values, "backbone.name"), text_at(values, "backbone.weights")
@@ -66,8 +66,8 @@ def wrong_tensors(values: Mapping[str, Any], path: Path) -> Iterator[str]:
 
 
 def _on_paper(name: str) -> "nn.Module":
-    """timm's network without any numbers; raises UnsuitableBackboneError."""
-    # late: they take seconds
+    """timm's network with the shapes of its tensors only; raises UnsuitableBackboneError."""
+    # imported late: they take seconds
     import torch
 
     from headstart.backbone.backbone import timm_model
@@ -79,7 +79,7 @@ def _on_paper(name: str) -> "nn.Module":
 def is_registered(name: str) -> bool:
     """Whether timm's source has a model of this name, and the tag after the dot, if there is one.
 
-    False may only mean that it is written in another way: then timm itself must be asked.
+    False is no proof, as the source may register the model in another way: then ask timm itself.
     """
     architecture, _, tag = name.partition(".")
     if not (text := _text_of(architecture)):
@@ -89,7 +89,7 @@ def is_registered(name: str) -> bool:
 
 @cache
 def _text_of(architecture: str) -> str:
-    """The module of timm that registers a model of this name; '' where none does."""
+    """The source of the timm module that registers a model of this name; '' if none does."""
     spec = importlib.util.find_spec("timm")
     line = re.compile(rf"^@register_model\ndef {re.escape(architecture)}\(", re.MULTILINE)
     for folder in (spec and spec.submodule_search_locations) or ():

@@ -1,4 +1,7 @@
-"""What params.yaml says lies on this machine: pictures, tables and weights, looked for, not read."""
+"""Checks that the pictures, tables and weights that params.yaml names are on this machine.
+
+They are looked for, not read, except for the metadata of a file of weights.
+"""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
@@ -19,17 +22,17 @@ IN_THE_PICTURES = {
     "index_images.csv_folder": Path.is_dir,
     "write_submission.sample": Path.is_file,
 }
-"""Keys of what lies below the images folder, and what it must be."""
+"""Keys that name a path inside the source of the pictures -> test that the path must pass."""
 
 
 def missing_here(values: Mapping[str, Any], path: Path, absent: bool) -> Iterator[str]:
-    """Sentences about what is not there, or is of another network than `backbone.name`.
+    """Sentences about missing sources, and about weights of another network than `backbone.name`.
 
     Args:
-        values: the content of the params file; a key that is missing or wrong is passed over.
+        values: the content of the params file; a key that is missing or wrong is skipped.
         path: of that file, for the sentences.
-        absent: whether a source that is not there at all is told; a machine that only goes on with
-            cached activations needs none.
+        absent: whether to report a source that does not exist at all. A machine that only continues
+            from cached activations needs no sources.
     """
     for key, look in (("dataset.source", _pictures), ("backbone.weights", _weights)):
         try:
@@ -40,10 +43,10 @@ def missing_here(values: Mapping[str, Any], path: Path, absent: bool) -> Iterato
 
 
 def _pictures(values: Mapping[str, Any]) -> Iterator[str]:
-    """What is missing below the source of the pictures.
+    """Sentences about paths that are missing in the source of the pictures.
 
     Raises:
-        SourceError: the source itself is.
+        SourceError: the source itself is missing.
     """
     if not (name := text_at(values, "dataset.source")):
         return
@@ -57,11 +60,11 @@ def _pictures(values: Mapping[str, Any]) -> Iterator[str]:
             continue
         if not _holds(source, value, is_right):
             kind = "folder" if is_right is Path.is_dir else "file"
-            yield f"{key} is {value!r}, but {where}, the dataset.source, holds no such {kind}."
+            yield f"{key} is {value!r}, but dataset.source ({where}) has no such {kind}."
 
 
 def _holds(source: ImagesSource, name: str, is_right: Any) -> bool:
-    """Whether a file or folder is there; of archives, whether it would be kept."""
+    """Whether the source holds a file or folder; for archives, whether extraction keeps it."""
     if isinstance(source, ArchiveImages):
         wanted = PurePosixPath(name)
         kept = [PurePosixPath(part) for part in source.keep]
@@ -72,10 +75,10 @@ def _holds(source: ImagesSource, name: str, is_right: Any) -> bool:
 
 
 def _weights(values: Mapping[str, Any]) -> Iterator[str]:
-    """Whether the weights say that they are another network's.
+    """A sentence if the weights say that they belong to another network.
 
     Raises:
-        SourceError: they are not there.
+        SourceError: the weights are missing or damaged.
     """
     if not (value := text_at(values, "backbone.weights")):
         return
@@ -94,7 +97,7 @@ def _weights(values: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _architecture(path: Path) -> str | None:
-    """What a .safetensors says that it holds, where it says so."""
+    """The architecture in the metadata of a .safetensors file; None if there is none."""
     try:
         with safe_open(path, framework="np") as file:
             return (file.metadata() or {}).get("architecture")

@@ -1,6 +1,6 @@
-"""What no section of params.yaml knows alone: each rule is a function of the sections it reads.
+"""Rules across sections of params.yaml; each rule is a function of the sections that it reads.
 
-Where a step would refuse the same, the rule asks the step's own function, so that both agree.
+Where a step would refuse the same values, the rule calls the step's own function, so both agree.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -26,7 +26,7 @@ Rule = Callable[..., Iterator[str]]
 
 
 def broken(rules: tuple[Rule, ...], sections: Mapping[str, Section]) -> Iterator[str]:
-    """A sentence for each breach of `rules`, of those whose sections are all there."""
+    """A sentence for each breach of a rule; a rule is skipped if it lacks one of its sections."""
     for rule in rules:
         names = signature(rule).parameters
         if all(name in sections for name in names):
@@ -66,16 +66,16 @@ def input_px(size: Size, backbone: BackboneParams) -> int:
 def _stored_size(resize: ResizeParams, backbone: BackboneParams) -> Iterator[str]:
     if resize.size_px < backbone.size_px:
         yield (
-            f"resize.size_px is {resize.size_px}, below backbone.size_px, {backbone.size_px}: pictures "
-            "would be stored small and enlarged again; store them at least as large as the input."
+            f"resize.size_px is {resize.size_px}, but must be at least backbone.size_px "
+            f"({backbone.size_px}): otherwise pictures are stored small and enlarged again."
         )
 
 
 def _shift(augment: AugmentParams, backbone: BackboneParams) -> Iterator[str]:
     if augment.shift_px >= backbone.size_px:
         yield (
-            f"augment.shift_px is {augment.shift_px}, it must be below backbone.size_px, "
-            f"{backbone.size_px}: a view would show nothing but mirrored borders."
+            f"augment.shift_px is {augment.shift_px}, but must be below backbone.size_px "
+            f"({backbone.size_px}): otherwise a view would show only mirrored borders."
         )
 
 
@@ -114,8 +114,8 @@ def _snapshots(
 ) -> Iterator[str]:
     if predict_views.snapshots and not unfreeze_finetune.n_snapshots:
         yield (
-            "predict_views.snapshots is true, but unfreeze_finetune.n_snapshots is 0, so there are "
-            "none: set it to at least 1."
+            "predict_views.snapshots is true, but unfreeze_finetune.n_snapshots is 0, so no "
+            "snapshot exists: set n_snapshots to at least 1."
         )
 
 
@@ -132,13 +132,16 @@ def _rate_of_the_network(
     yield from _suggested("unfreeze_finetune.phases.0.lr", first.lr, test)
     if first.lr == "auto" and input_px(test.size_px, backbone) != input_px(first.size_px, backbone):
         yield (
-            f"find_lr_finetune.size_px is {test.size_px}, but unfreeze_finetune.phases.0.size_px is "
-            f"{first.size_px}, and its lr is auto: the test must run at the size of that phase."
+            f"find_lr_finetune.size_px is {test.size_px}, but must be equal to "
+            f"unfreeze_finetune.phases.0.size_px ({first.size_px}), because that phase's lr is auto."
         )
 
 
 def _suggested(key: str, lr: Rate, test: RangeTestParams) -> Iterator[str]:
-    """A range test of too few steps suggests nothing, even where the loss falls at once."""
+    """An error if `lr` is auto, but the test has too few steps to suggest a rate.
+
+    The curve tried here is a loss that falls at once.
+    """
     n = test.n_iter
     losses = [2.0 if i < n / 2 else 1.0 for i in range(n)]
     try:
@@ -158,4 +161,4 @@ ERRORS: tuple[Rule, ...] = (
     _rate_of_the_head,
     _rate_of_the_network,
 )
-"""What cannot run, or could only be a mistake."""
+"""Rules whose breach is an error: the file cannot run, or could only be a mistake."""

@@ -1,4 +1,4 @@
-"""The sections of params.yaml by name, and all of them read at once."""
+"""The sections of params.yaml by name, and a function that reads all of them."""
 
 import importlib
 from collections.abc import Mapping
@@ -31,8 +31,8 @@ SECTIONS = SHARED | {
 def model_of(name: str) -> type[Section]:
     """The model of a section.
 
-    It is imported by its name alone: a stage checks the sections of all others, and must not depend
-    on their code, which cannot change what it writes.
+    It is imported by name: a stage checks the sections of all other stages, but must not depend on
+    their code, which cannot change the outputs of the stage.
     """
     module, _, model = SECTIONS[name].rpartition(".")
     found: type[Section] = getattr(importlib.import_module(module), model)
@@ -40,7 +40,7 @@ def model_of(name: str) -> type[Section]:
 
 
 def read_sections(values: Mapping[str, Any], path: Path) -> tuple[dict[str, Section], list[str]]:
-    """All sections of `values` that are right by themselves, and a sentence for each other problem.
+    """All sections of `values` that are valid on their own, and a sentence for each problem.
 
     Args:
         values: the content of the file.

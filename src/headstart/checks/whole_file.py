@@ -1,6 +1,6 @@
-"""params.yaml as a whole: all that is wrong in it, told before any stage has worked.
+"""Checks params.yaml as a whole, so that all problems are reported before any stage works.
 
-Imports are late, as most stages find the note that the file is right, and look no further.
+Imports are late: most stages find a note that the file is right, and need no more.
 """
 
 import hashlib
@@ -21,27 +21,27 @@ class Verdict(NamedTuple):
     """Sentences about one params file."""
 
     errors: list[str]
-    """What cannot run, or could only be a mistake."""
+    """About what cannot run, or could only be a mistake."""
     warnings: list[str]
-    """What runs, and may not be what was meant; empty where there are errors."""
+    """About what can run, but may not be what was meant; empty if there are errors."""
 
 
 def load_section(name: str, model: type[S]) -> S:
     """Section `name` of params.yaml, for a stage.
 
-    All sections are checked, not this one alone, so that no stage works for an hour before a later
-    one refuses its numbers. A file that was found right is remembered. A stage that loads `dataset`
-    stands at the beginning: all that is fetched must be there.
+    All sections are checked, not only this one, so that no stage works for an hour before a later
+    stage refuses its numbers. A file that was found right is remembered. A stage that loads `dataset`
+    is at the start of the pipeline: for it, all sources must exist too.
 
     Raises:
-        ParamsError: names every problem of every section, in one sentence each.
+        ParamsError: names every problem of every section, one sentence each.
     """
     require_right_file(PARAMS_FILE, at_sources=name == "dataset")
     return read_section(name, model)
 
 
 def check_file(path: Path) -> Verdict:
-    """All that is wrong in a params file, and with what it says lies on this machine.
+    """All problems of a params file, and of the files on this machine that it names.
 
     Raises:
         ParamsError: the file does not hold sections.
@@ -58,11 +58,11 @@ def require_right_file(path: Path, at_sources: bool) -> None:
 
     Args:
         path: the file.
-        at_sources: whether the stage reads the source of the pictures, so that all sources must be
-            there; stages further on run where they are not, with what was made of them.
+        at_sources: whether the stage reads the source of the pictures, so that all sources must
+            exist. Later stages run without the sources, on the outputs of earlier stages.
 
     Raises:
-        ParamsError: all problems, a line each.
+        ParamsError: all problems, one line each.
     """
     values = read_params(path)
     if _note(path).exists() and not at_sources:
@@ -72,10 +72,10 @@ def require_right_file(path: Path, at_sources: bool) -> None:
 
 
 def _checked(values: Mapping[str, Any], path: Path, absent: bool) -> Verdict:
-    """The file, the places it names and the name of the network.
+    """Check the file, the files that it names and the name of the network.
 
-    That params.yaml was found right is noted in the work folder, with the warnings: to import the
-    models of all sections takes seconds, so every later stage only looks for the note.
+    If params.yaml is right, a note in the work folder says so, with the warnings. Importing the models
+    of all sections takes seconds, so every later stage only looks for the note.
     """
     from headstart.checks.on_this_machine import missing_here
 
@@ -85,13 +85,13 @@ def _checked(values: Mapping[str, Any], path: Path, absent: bool) -> Verdict:
     found = _of_file(values, path)
     errors = [*found.errors, *here]
     if not errors and path == PARAMS_FILE:
-        with written_beside(note, shared=True) as partial:  # stages begin at the same time
+        with written_beside(note, shared=True) as partial:  # stages may start at the same time
             partial.write_text(json.dumps(found.warnings), encoding="utf-8")
     return Verdict(errors, found.warnings)
 
 
 def _of_file(values: Mapping[str, Any], path: Path) -> Verdict:
-    """Each section, all of them together, and the name of the network."""
+    """Check each section, all sections together, and the name of the network."""
     from headstart.checks.cautions import WARNINGS
     from headstart.checks.networks import unknown_network
     from headstart.checks.rules import ERRORS, broken
@@ -107,11 +107,10 @@ def _of_file(values: Mapping[str, Any], path: Path) -> Verdict:
 
 
 def _note(path: Path) -> Path:
-    """Where it stands that a file of this content was found right, by this code.
+    """The path of the note that a file of this content was found right by this code.
 
-    By the whole package: what is right is said by the params of every step, which lie in nearly every
-    room and are imported by name. A check that was not needed costs seconds, one that was left out a
-    wrong run.
+    The digest of the code covers the whole package, because the models of the sections are in nearly
+    every room and are imported by name. A needless check costs seconds, a missing one a wrong run.
     """
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return note_place("checked", {"params": digest, "code": code_digest()})

@@ -1,4 +1,4 @@
-"""`headstart`: what a person at a terminal needs beside `dvc` and `mlflow`."""
+"""`headstart`: the commands that a user needs beside `dvc` and `mlflow`."""
 
 from pathlib import Path
 
@@ -19,19 +19,19 @@ from headstart.tracking.start import start
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 def main() -> None:
-    """Help around the pipeline; `dvc repro` runs it.
+    """Commands around the pipeline; `dvc repro` runs it.
 
     \b
     dvc repro                             bring every result up to date
-    headstart check                       can what params.yaml says run?
-    headstart sync                        MLflow's row for results that DVC restored
+    headstart check                       check params.yaml, run nothing
+    headstart sync                        MLflow rows for results that DVC restored
     dvc exp run -S train_head.lr=0.005    try a value, keep the experiment
-    headstart plots                       curves and confusion, on a page without a network
+    headstart plots                       curves and confusion on an offline page
     headstart folds 5                     each fold once as valid: mean and spread
-    headstart seeds 3                     another seed each: mean and spread of training
-    headstart predict ...                 the class of a picture, by the fine-tuned network
-    headstart check-gradients ...         which precision may train this network?
-    mlflow ui                             compare the rows
+    headstart seeds 3                     training with 3 seeds: mean and spread
+    headstart predict ...                 classify pictures by the fine-tuned network
+    headstart check-gradients ...         which precision may train a network
+    mlflow ui                             compare the results
     """
     start()  # before a command loads torch
 
@@ -39,15 +39,15 @@ def main() -> None:
 @main.command()
 @click.argument("params", type=click.Path(path_type=Path), default=PARAMS_FILE)
 def check(params: Path) -> None:
-    """Check PARAMS (default: params.yaml) without running anything, and tell all problems at once.
+    """Check PARAMS (default: params.yaml) without running anything, and report all problems at once.
 
-    It looks at every value of every section; at sections that contradict each other (a phase larger
-    than the network input, lr: auto after a range test that is skipped, ...); at the pictures, CSVs,
-    sample and weights that must lie on this machine, and the packages that must be installed; at the
-    network's name, and whether a file of weights is of that network.
+    The command checks every value of every section. It finds sections that contradict each other (a
+    phase larger than the network input, lr: auto after a range test that is skipped, ...). It looks
+    for the pictures, CSVs, sample and weights on this machine, and for the packages. It checks the
+    name of the network, and that a file of weights fits the network.
 
-    Errors end it with exit status 1. Warnings tell what runs and may not be what you meant. The first
-    stage that runs checks the same, but for the tensors in a file of yours.
+    Errors end the command with exit status 1. Warnings are about settings that run, but may not be
+    what you meant. The first stage of a run checks the same, except the tensors in your own file.
     """
     from headstart.checks.whole_file import check_file
 

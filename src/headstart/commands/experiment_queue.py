@@ -1,4 +1,4 @@
-"""DVC's queue of experiments, by the `dvc` that belongs to this Python."""
+"""DVC's queue of experiments, through the `dvc` that belongs to this Python."""
 
 import json
 import os
@@ -16,13 +16,13 @@ from headstart.project.errors import HeadstartError
 from headstart.tracking.state import numbers
 
 N_LOG_LINES = 30
-"""Lines that a message shows of what a command printed, the last ones."""
+"""How many of the last lines of a command's output a message shows."""
 POLL_S = (2.0, 20.0)
-"""Shortest and longest pause between two looks at the queue. N_MISSES of them must be longer than a
+"""Shortest and longest pause between two looks at the queue. N_MISSES pauses must be longer than a
 worker takes to start on a busy machine."""
 
 N_STARTS = 3
-"""Times that workers are started again before it is an error that none is there."""
+"""How often workers are started again before their absence is an error."""
 
 
 class QueueError(HeadstartError):
@@ -37,17 +37,17 @@ class ExperimentQueue:
         self.root = root
 
     def add(self, name: str, settings: Iterable[str]) -> None:
-        """Queue the workspace as it is with `settings` (key=value) on top, under a new name."""
+        """Queue the present workspace with `settings` (key=value) on top, under a new name."""
         options = [word for setting in settings for word in ("-S", setting)]
         self._dvc("exp", "run", "--queue", "-n", name, *options)
 
     def remove(self, names: Sequence[str]) -> None:
-        """Take experiments that have not started out of the queue."""
+        """Remove from the queue experiments that have not started."""
         if names:
             self._dvc("queue", "remove", *names)
 
     def start(self, n_jobs: int) -> None:
-        """Have at least `n_jobs` workers; they go on when this process ends."""
+        """Start workers until at least `n_jobs` run; they outlive this process."""
         self._dvc("queue", "start", "-j", str(n_jobs))
 
     def status(self) -> QueueStatus:
@@ -57,8 +57,8 @@ class ExperimentQueue:
     def _states(self) -> dict[str, str]:
         """Name -> state, of every experiment in the queue.
 
-        By DVC's Python interface: `dvc queue status` of DVC 3.67.1 prints these values for people only.
-        `dvc exp show --json` has the states too, but of experiments on the current commit alone, and it
+        Uses DVC's Python interface, as `dvc queue status` of DVC 3.67.1 prints only a table for people.
+        `dvc exp show --json` has the states too, but only of experiments on the current commit, and it
         reads params, metrics and outs of all of them each time.
         """
         from dvc.repo import Repo
@@ -68,19 +68,19 @@ class ExperimentQueue:
                 tasks = repo.experiments.celery_queue.status()
         except Exception as error:  # a record that is half written, or gone, fails in many ways
             raise QueueError(f"DVC's queue in {self.root} is not readable: {error}") from error
-        # one that ends during the look is listed twice, its last state last
+        # an experiment that ends during the look is listed twice, its last state last
         return {task["name"]: task["status"] for task in tasks if task["name"]}
 
     def _n_workers(self) -> int:
-        """Living processes among those that DVC's records of its workers name.
+        """How many of the worker processes in DVC's records are alive.
 
-        DVC itself asks the workers, and one on a busy machine does not answer for minutes.
+        DVC itself asks the workers, and on a busy machine a worker may not answer for minutes.
         """
         n_alive = 0
         for record in (self.root / ".dvc/tmp/exps/celery").glob("*.json"):
             try:
                 process = psutil.Process(json.loads(record.read_text())["pid"])
-                # by its command: a number that is free is given to another process
+                # checked by its command, because process ids are used again
                 n_alive += "queue-worker" in process.cmdline()
             except (psutil.Error, OSError, ValueError, KeyError):  # gone, or half written
                 continue
@@ -93,16 +93,16 @@ class ExperimentQueue:
 
         Args:
             names: of queued experiments.
-            n_jobs: workers to start where all are gone and an experiment still waits.
+            n_jobs: workers to start if all are gone while an experiment still waits.
             tell: called after each look.
         """
         watch, began, n_refused, n_starts = Watch(names), time.monotonic(), 0, 0
         while not watch.done:
-            # a tenth of the time that it takes anyhow
+            # the pause grows with the time waited so far, by a tenth of it
             time.sleep(min(POLL_S[0] + (time.monotonic() - began) / 10, POLL_S[1]))
             try:
                 status, n_refused = self.status(), 0
-            except QueueError:  # an experiment that ends meanwhile can make it fail
+            except QueueError:  # an experiment that ends meanwhile can make the look fail
                 n_refused += 1
                 if n_refused == N_MISSES:
                     raise
@@ -111,8 +111,9 @@ class ExperimentQueue:
             if watch.look(status):
                 if n_starts == N_STARTS:
                     raise QueueError(
-                        f"No worker of DVC's queue stays alive; {self.root}/.dvc/tmp/exps/celery "
-                        "holds what they printed. The experiments wait: `dvc queue start`."
+                        "No worker of DVC's queue stays alive; their output is in "
+                        f"{self.root}/.dvc/tmp/exps/celery. The experiments stay queued: "
+                        "`dvc queue start` runs them."
                     )
                 self.start(n_jobs)
                 n_starts += 1
@@ -134,7 +135,7 @@ class ExperimentQueue:
         refs = self._git("for-each-ref", "--format=%(objectname) %(refname)", "refs/exps") or ""
         lines = [line for line in refs.splitlines() if line.endswith(f"/{name}")]
         if not lines:
-            raise QueueError(f"{name} has ended, and git knows no commit of it in refs/exps.")
+            raise QueueError(f"{name} has ended, but git has no commit of it in refs/exps.")
         commit, found = lines[0].split()[0], dict[str, float]()
         for stage in stages:
             text = self._git("show", f"{commit}:./metrics/{stage}.json")
@@ -142,14 +143,14 @@ class ExperimentQueue:
         return found
 
     def _git(self, *arguments: str) -> str | None:
-        """What git printed; None where it refuses."""
+        """The output of git; None if git fails."""
         done = subprocess.run(
             ["git", *arguments], cwd=self.root, capture_output=True, text=True, check=False
         )
         return done.stdout if done.returncode == 0 else None
 
     def _dvc(self, *arguments: str) -> str:
-        """What dvc printed. Ctrl-C waits until it ends: it must not die with the workspace stashed."""
+        """The output of dvc. Ctrl-C waits for dvc, which must not die with the workspace stashed."""
         # The workers that dvc starts look for `dvc` on PATH, their stages for `python`.
         path = [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
         with tempfile.TemporaryFile() as output:  # the workers would keep a pipe open

@@ -12,19 +12,19 @@ from headstart.commands.queue_status import Watch
 def run_all(
     queue: ExperimentQueue, plan: Mapping[str, Sequence[str]], jobs: int, metrics: Sequence[str]
 ) -> dict[str, dict[str, float] | None]:
-    """Queue experiments, wait until all have ended, and say on stderr how it goes.
+    """Queue experiments, wait until all have ended, and show the progress on stderr.
 
     Args:
         queue: of the project.
         plan: name -> settings (key=value) of each experiment.
         jobs: how many run at a time, at least 1.
-        metrics: dotted keys whose stages' metrics files are read.
+        metrics: dotted keys; the metrics files of their stages are read.
 
     Returns:
         name -> all numbers of these files; None for an experiment that failed.
 
     Raises:
-        QueueError: DVC refuses one of them, and none is queued; or it does not answer.
+        QueueError: DVC refuses an experiment, and none stays queued; or DVC does not answer.
     """
     queued: list[str] = []
     try:
@@ -45,12 +45,12 @@ def run_all(
 def problems_of(
     results: Mapping[str, Mapping[str, float] | None], metrics: Sequence[str], all_wanted: bool
 ) -> list[str]:
-    """Sentences: which experiments failed, and which of `metrics` none of the others has.
+    """Sentences about experiments that failed, and about `metrics` that none of the others has.
 
     Args:
         results: as `run_all` returns them.
         metrics: dotted keys.
-        all_wanted: whether each of `metrics` must be there, or at least one.
+        all_wanted: whether all of `metrics` must be there; otherwise one of them is enough.
     """
     failed = [name for name, result in results.items() if result is None]
     problems = []
@@ -69,7 +69,7 @@ def problems_of(
 def _numbers(
     queue: ExperimentQueue, name: str, stages: Sequence[str], succeeded: bool
 ) -> dict[str, float] | None:
-    """The numbers of one experiment that ended; None, and a word about why, where it failed."""
+    """The numbers of one experiment that ended; if it failed, None, and its log on stderr."""
     try:
         if succeeded:
             return queue.metrics(name, stages)
@@ -96,7 +96,7 @@ class Progress:
         self._bar.close()
 
     def __call__(self, watch: Watch) -> None:
-        """Show how far they are."""
+        """Show how many experiments have ended."""
         self._bar.n = len(watch.succeeded)
         self._bar.refresh()
         if self._bar.disable and str(watch) != self._last:

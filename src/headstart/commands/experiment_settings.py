@@ -1,4 +1,4 @@
-"""What `-S key=value` sets in repeated experiments, checked before any of them is queued."""
+"""The settings `-S key=value` of repeated experiments, checked before any of them is queued."""
 
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
@@ -13,12 +13,12 @@ class SettingsError(HeadstartError):
 
 
 def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
-    """Dotted key -> value of settings `key=value`, read as `dvc exp run -S` reads them.
+    """Return dotted key -> value of settings `key=value`, read as `dvc exp run -S` reads them.
 
-    A key of another file than params.yaml keeps its name in front, as `other.yaml:key`.
+    A key of another file than params.yaml keeps the file's name in front, as `other.yaml:key`.
 
     Raises:
-        SettingsError: one is not of this form, or stands for several values.
+        SettingsError: a setting is not of this form, or stands for several values.
     """
     return dict(_parse(setting) for setting in settings)
 
@@ -31,14 +31,14 @@ def check_settings(settings: Mapping[str, Any], own: Collection[str]) -> None:
     """
     for key in settings:
         if key in own:
-            raise SettingsError(f"-S {key} cannot be set: it is what the experiments differ in.")
+            raise SettingsError(f"-S {key} cannot be set: the experiments must differ in it.")
 
 
 def require_stratified(settings: Mapping[str, Any], root: Path) -> None:
     """Refuse folds of a split that is given by folders.
 
     Args:
-        settings: those of the experiments, over the params.yaml in the folder `root`.
+        settings: of the experiments; they override params.yaml in the folder `root`.
 
     Raises:
         ParamsError: params.yaml is missing or no YAML.
@@ -49,8 +49,8 @@ def require_stratified(settings: Mapping[str, Any], root: Path) -> None:
     split = settings.get(key, section.get("split") if isinstance(section, dict) else None)
     if split != "stratified":
         raise SettingsError(
-            f"{root / PARAMS_FILE}: {key} is {split!r}; folds are drawn, so it must be stratified: "
-            f"edit it, or add -S {key}=stratified."
+            f"{root / PARAMS_FILE}: {key} is {split!r}, but must be stratified to draw folds: "
+            f"change it, or add -S {key}=stratified."
         )
 
 
@@ -60,12 +60,12 @@ def _parse(setting: str) -> tuple[str, Any]:
     name, equals, value = setting.partition("=")
     file, _, key = name.rpartition(":")
     if not key or not equals:
-        raise SettingsError(f"-S {setting!r} must be key=value, as train_head.lr=0.01.")
+        raise SettingsError(f"-S {setting!r} must be key=value, such as train_head.lr=0.01.")
     try:
         [override] = to_hydra_overrides([f"{key}={value}"])
-    except Exception as error:  # of a parser that is a dependency of DVC's, not ours
+    except Exception as error:  # from a parser that is DVC's dependency, not ours
         reason = str(error).splitlines()[0]
-        raise SettingsError(f"-S {setting!r} is nothing that DVC can read: {reason}.") from None
+        raise SettingsError(f"DVC cannot read -S {setting!r}: {reason}.") from None
     if override.is_sweep_override():
         raise SettingsError(
             f"-S {setting!r} stands for several values, but all experiments get the same one; "

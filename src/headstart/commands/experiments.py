@@ -1,4 +1,4 @@
-"""`headstart folds` and `headstart seeds`: how far repeated experiments lie apart."""
+"""`headstart folds` and `headstart seeds`: mean and spread of repeated experiments."""
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -26,28 +26,28 @@ DEFAULT_METRICS = tuple(
 )
 SEEDED = ("train_head", "train_augmented", "unfreeze_finetune")
 INTERRUPTED = (
-    "Interrupted. DVC's queue stays as it is and its workers go on: `dvc queue status` tells how far "
-    "they are, `dvc queue start` starts them where none is, `dvc queue stop --kill` ends them, "
+    "Interrupted. DVC's queue is unchanged, and its workers continue. `dvc queue status` shows their "
+    "progress, `dvc queue start` starts workers if none runs, `dvc queue stop --kill` ends them, and "
     "`dvc exp show` shows the results."
 )
 
 
 def _options(command: Callable[..., None]) -> Callable[..., None]:
-    """What both commands take."""
+    """Add the options and the argument that both commands take."""
     for option in (
         click.option(
             "--csv",
             "csv_file",
             type=click.Path(path_type=Path, dir_okay=False),
-            help="Write the table into this file too.",
+            help="Also write the table to this file.",
         ),
         click.option(
             "--metric",
             "metrics",
             multiple=True,
             metavar="STAGE.KEY",
-            help="A number of metrics/*.json, as tta_evaluate.valid.tta.accuracy; repeat it for "
-            f"more. Default: {', '.join(SCORES)} of valid and test, plain and TTA, as far as the "
+            help="A number from metrics/*.json, such as tta_evaluate.valid.tta.accuracy; may be "
+            f"repeated. Default: {', '.join(SCORES)} of valid and test, plain and TTA, where the "
             "results have them.",
         ),
         click.option(
@@ -56,7 +56,7 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
             "settings",
             multiple=True,
             metavar="KEY=VALUE",
-            help="Set this in every experiment, as dataset.source=/my/folder; repeat it for more.",
+            help="Value set in every experiment, such as dataset.source=/my/folder; may be repeated.",
         ),
         click.option(
             "-j",
@@ -64,7 +64,7 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
             type=click.IntRange(min=1),
             default=1,
             show_default=True,
-            help="Experiments at a time.",
+            help="Experiments to run at a time.",
         ),
         click.argument("n", type=click.IntRange(min=2)),
     ):
@@ -77,12 +77,12 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
 def folds(n: int, **options: Any) -> None:
     """Queue N experiments, each with another fold as valid; print mean and spread.
 
-    What is not in test is cut into N folds, and test stays the same. index_images.split must be
+    The pictures outside test are cut into N folds; test stays the same. index_images.split must be
     stratified.
 
-    Each experiment starts from the workspace as it is, of the files that git tracks, and is a
-    complete row in MLflow. The workers take all that waits in DVC's queue, your own experiments
-    too. Ctrl-C leaves the queue as it is.
+    Each experiment starts from the present workspace (the files that git tracks) and becomes a
+    complete row in MLflow. The workers run everything that waits in DVC's queue, your own
+    experiments too. Ctrl-C leaves the queue as it is.
     """
     own = {
         f"fold-{fold}": {"index_images.n_folds": n, "index_images.fold": fold} for fold in range(n)
@@ -96,13 +96,13 @@ def seeds(n: int, **options: Any) -> None:
     """Queue N experiments with the seeds 0 to N - 1; print mean and spread.
 
     Sets train_head.seed, train_augmented.seed and unfreeze_finetune.seed. The split and the cached
-    views of pictures keep their seeds, so the spread is that of training alone; for that of the
-    pictures see `headstart folds`.
+    views of pictures keep their seeds, so the spread comes from training alone. `headstart folds`
+    shows the spread that comes from the choice of pictures.
 
-    Each experiment starts from the workspace as it is, of the files that git tracks, and is a
-    complete row in MLflow; one whose results are there already runs nothing, and its row is there
-    too. The workers take all that waits in DVC's queue, your own experiments too. Ctrl-C leaves the
-    queue as it is.
+    Each experiment starts from the present workspace (the files that git tracks) and becomes a
+    complete row in MLflow. An experiment whose results exist already runs nothing, and its row
+    exists too. The workers run everything that waits in DVC's queue, your own experiments too.
+    Ctrl-C leaves the queue as it is.
     """
     own = {f"seed-{seed}": {f"{section}.seed": seed for section in SEEDED} for seed in range(n)}
     _repeat(own, "", stratified=False, **options)
@@ -120,13 +120,13 @@ def _repeat(
     """Queue an experiment for each label of `own`, wait for all, print their spread.
 
     Args:
-        own: label -> dotted key -> value, what the experiments differ in.
-        infix: stands in their names between the label and what makes them unique.
+        own: label -> dotted key -> value: the settings in which the experiments differ.
+        infix: text between the label and the unique suffix in the names of the experiments.
         stratified: whether index_images.split must be.
         jobs: experiments at a time.
         settings: key=value, for all of them.
         metrics: dotted keys; empty for DEFAULT_METRICS.
-        csv_file: where the table goes beside the terminal.
+        csv_file: the file that the table is also written to; or None.
     """
     _check(metrics, csv_file)
     root, suffix = project_root(), f"{infix}{uuid.uuid4().hex[:6]}"
@@ -153,11 +153,12 @@ def _repeat(
 
 
 def _check(metrics: Sequence[str], csv_file: Path | None) -> None:
-    """Refuse now what would fail hours later."""
+    """Refuse options now that would fail hours later."""
     for metric in metrics:
         if "." not in metric:
             raise click.BadParameter(
-                f"{metric!r} must be a stage and a dotted key, as tta_evaluate.valid.tta.accuracy.",
+                f"{metric!r} must be a stage and a dotted key, such as "
+                "tta_evaluate.valid.tta.accuracy.",
                 param_hint="--metric",
             )
     if csv_file and not csv_file.absolute().parent.is_dir():

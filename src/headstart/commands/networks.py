@@ -18,19 +18,19 @@ if TYPE_CHECKING:
     from headstart.network.network import Network
 
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
-ANY_PATH = click.Path(path_type=Path)  # what is wrong with it is told beside the others' rows
+ANY_PATH = click.Path(path_type=Path)  # a bad one is reported while the others are predicted
 
 
 @click.command()
 @click.argument("checkpoint", type=FILE)
 @click.argument("pictures", type=ANY_PATH, nargs=-1, required=True)
 def predict(checkpoint: Path, pictures: tuple[Path, ...]) -> None:
-    """Tell the class of each of PICTURES by the fine-tuned network in CHECKPOINT, as CSV.
+    """Predict the class of each of PICTURES by the fine-tuned network in CHECKPOINT, as CSV.
 
-    Each file is stored, decoded and cropped as the pipeline's own pictures were, so the probabilities
-    are those that the pipeline scored (the plain ones, without test-time augmentation). Where a picture
-    may have several labels, those that reach the thresholds in CHECKPOINT are told, with spaces between
-    them.
+    Each file is stored, decoded and cropped like the pipeline's own pictures, so the probabilities are
+    the same as in the pipeline (the plain ones, without test-time augmentation). Where a picture may
+    have several labels, the CSV lists the labels that reach the thresholds in CHECKPOINT, separated by
+    spaces.
 
     A file that cannot be read is named on stderr and left out; the others are predicted, and the exit
     status is 1.
@@ -48,7 +48,7 @@ def predict(checkpoint: Path, pictures: tuple[Path, ...]) -> None:
     info = content.info
     if info.task == "multi_label" and "plain" not in info.thresholds:
         raise click.ClickException(
-            f"{checkpoint} holds no thresholds; name data/4_checkpoints/model.safetensors, which "
+            f"{checkpoint} holds no thresholds; use data/4_checkpoints/model.safetensors, which "
             "tta-evaluate writes."
         )
     machine = prepare(RuntimeParams(precision="auto", deterministic=True))
@@ -71,12 +71,12 @@ def predict(checkpoint: Path, pictures: tuple[Path, ...]) -> None:
         n_predicted += len(batch)
     if n_predicted < len(pictures):
         n_left_out = len(pictures) - n_predicted
-        click.echo(f"{n_left_out} of {len(pictures)} files are left out.", err=True)
+        click.echo(f"{n_left_out} of {len(pictures)} files were left out.", err=True)
         sys.exit(1)
 
 
 def _readable(files: "Iterable[PictureFile]") -> "Iterator[PictureFile]":
-    """Those that are pictures; each of the others is named on stderr."""
+    """The files that are pictures; every other file is named on stderr."""
     from tqdm import tqdm
 
     for file in files:
@@ -90,7 +90,7 @@ def _readable(files: "Iterable[PictureFile]") -> "Iterator[PictureFile]":
 def _rows(
     files: "Sequence[PictureFile]", networks: "Sequence[Network]", info: "CheckpointInfo"
 ) -> Iterator[list[str]]:
-    """Of each file its name, what is decided, and the probability of each class."""
+    """For each file: its name, its class or labels, and the probability of each class."""
     import numpy as np
 
     from headstart.commands.picture_files import shown
@@ -115,7 +115,7 @@ def check_gradients(checkpoint: Path, pictures: tuple[Path, ...]) -> None:
     """Compare the gradients that each precision gives on PICTURES with those of float64.
 
     A cosine below 0.99 means that the precision trains on wrong gradients; a stage refuses it.
-    Rates and batch norms are those of section optimizer_finetune in params.yaml.
+    The batch norms are set as in section optimizer_finetune of params.yaml.
 
     \b
     headstart check-gradients data/4_checkpoints/finetuned.safetensors photo*.jpg
@@ -138,7 +138,7 @@ def check_gradients(checkpoint: Path, pictures: tuple[Path, ...]) -> None:
     network = restored(content, checkpoint, machine)[0]
     shown_files, ids = shown(files, info, machine.device)
     batch = next(shown_files.plain([ids]))
-    # which class is wanted plays no part in how exact a gradient is
+    # any targets will do: how exact a gradient is does not depend on them
     targets = torch.arange(len(batch), device=batch.device) % len(info.classes)
     if info.task == "multi_label":
         targets = torch.nn.functional.one_hot(targets, len(info.classes))

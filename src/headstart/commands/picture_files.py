@@ -1,4 +1,4 @@
-"""Picture files that a person names, brought into the form in which the pipeline stores its own."""
+"""Picture files that the user names, converted to the form in which the pipeline stores pictures."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ from headstart.views.pictures import Pictures
 
 @dataclass(frozen=True)
 class PictureFile:
-    """One file.
+    """A file that the user named, and its picture.
 
     Attributes:
-        path: as it was named.
-        stored: its picture in the last stored form; of a file that is no picture nothing.
-        problem: why there is none.
+        path: as the user wrote it.
+        stored: the picture in the last stored form; empty if the file is no picture.
+        problem: why there is no picture; empty if there is one.
     """
 
     path: Path
@@ -31,7 +31,7 @@ class PictureFile:
 
 
 def read_files(paths: Iterable[Path], preprocessing: Preprocessing) -> Iterator[PictureFile]:
-    """Read each file, in the order of `paths`, by threads and a few files ahead of the caller."""
+    """Read the files in the order of `paths`; threads read a few files ahead of the caller."""
 
     def read(path: Path) -> PictureFile:
         try:
@@ -47,11 +47,11 @@ def read_files(paths: Iterable[Path], preprocessing: Preprocessing) -> Iterator[
 
 @dataclass(frozen=True)
 class StoredFiles:
-    """A few files in their stored form, by path; what `views.pictures.Pictures` reads.
+    """A few files in their stored form, as a source for `views.pictures.Pictures`.
 
     Attributes:
-        files: their encoded pictures.
-        preprocessing: how they came to that form.
+        files: path -> encoded picture.
+        preprocessing: the steps that brought them into this form.
     """
 
     files: Mapping[str, bytes]
@@ -71,7 +71,7 @@ class StoredFiles:
         return decode_stored(self.encoded(path))
 
     def at(self, size_px: int, report: Report) -> "StoredFiles":
-        """The same: their last form is the one for the size of the network."""
+        """The same files: their last form is already the one for the size of the network."""
         return self
 
 

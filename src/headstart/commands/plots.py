@@ -1,4 +1,4 @@
-"""`headstart plots`: DVC's plots on a page that needs no network."""
+"""`headstart plots`: DVC's plots on a page that works offline."""
 
 import subprocess
 import sys
@@ -34,18 +34,18 @@ vegaEmbed = function (place, plot) {
 </body>
 </html>
 """
-"""A template of `dvc plots`; SCRIPTS stands for what its own pages load from a server."""
+"""A template for `dvc plots`; SCRIPTS stands for the scripts that DVC's pages load from a server."""
 
 
 @click.command()
 @click.argument("revs", nargs=-1, metavar="[REV]...")
-@click.option("--out", default="dvc_plots", show_default=True, help="folder of the page")
-@click.option("--open", "opened", is_flag=True, help="show the page in the browser")
+@click.option("--out", default="dvc_plots", show_default=True, help="Folder for the page.")
+@click.option("--open", "opened", is_flag=True, help="Open the page in the browser.")
 def plots(revs: tuple[str, ...], out: str, opened: bool) -> None:
     """Draw the curves and the confusion matrix of the workspace, or of REVs over each other.
 
-    The page is that of `dvc plots show` or `dvc plots diff`, which load their scripts from a server;
-    this one holds them.
+    The page is the one of `dvc plots show` or `dvc plots diff`. Those load their scripts from a
+    server; this page holds them, so it works offline.
 
     \b
     headstart plots                  the workspace
@@ -56,16 +56,16 @@ def plots(revs: tuple[str, ...], out: str, opened: bool) -> None:
     options += ["--open"] if opened else []
     command = [sys.executable, "-m", "dvc", "plots", *words, *options]
     if subprocess.run(command, check=False).returncode:
-        raise HeadstartError("DVC could not draw the plots; it says above why.")
+        raise HeadstartError("DVC could not draw the plots; its message is above.")
 
 
 def page_template() -> Path:
-    """A page for `dvc plots --html-template` that holds vega-embed and all it needs."""
+    """A page for `dvc plots --html-template` that holds vega-embed and its dependencies."""
     import vl_convert
 
     def make(folder: Path) -> None:
-        scripts = vl_convert.javascript_bundle()  # type: ignore[call-arg]  # without a snippet: all
-        scripts = scripts.replace("</script", "<\\/script")  # which would end it
+        scripts = vl_convert.javascript_bundle()  # type: ignore[call-arg]  # no snippet: everything
+        scripts = scripts.replace("</script", "<\\/script")  # which would end the element
         (folder / "page.html").write_text(PAGE.replace("SCRIPTS", scripts), encoding="utf-8")
 
     return (

@@ -1,11 +1,11 @@
-"""What looks at DVC's queue of experiments tell: what waits, what runs, what has ended and how."""
+"""The states of experiments in DVC's queue, followed from look to look."""
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 N_MISSES = 5
-"""So many looks in a row must agree that an experiment, or every worker, is gone: one look may fall
+"""Looks in a row that must agree that an experiment, or every worker, is gone. A single look may fall
 between two states of the queue, or come before a worker has started."""
 
 SUCCESS, FAILED, QUEUED, RUNNING = "Success", "Failed", "Queued", "Running"
@@ -28,9 +28,9 @@ class Watch:
     """Follows a group of experiments from look to look until all have ended."""
 
     def __init__(self, names: Sequence[str]) -> None:
-        """`names` are those of queued experiments."""
+        """`names` are the names of queued experiments."""
         self.succeeded: dict[str, bool] = {}
-        """Name -> whether it succeeded, of each that has ended."""
+        """Name -> whether it succeeded, for each experiment that has ended."""
         self.n_running = 0
         self._names = names
         self._n_missed: Counter[str] = Counter()
@@ -38,7 +38,7 @@ class Watch:
 
     @property
     def done(self) -> bool:
-        """Whether all have ended."""
+        """Whether all experiments have ended."""
         return len(self.succeeded) == len(self._names)
 
     def __str__(self) -> str:

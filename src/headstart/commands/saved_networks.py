@@ -1,4 +1,4 @@
-"""The networks of a checkpoint, opened for a person at a terminal."""
+"""Reads the networks of a checkpoint for the commands of `headstart`."""
 
 import json
 from collections.abc import Iterator
@@ -20,10 +20,10 @@ from headstart.network.network import Network
 
 
 def read_networks(path: Path) -> Checkpoint:
-    """A checkpoint of one or several whole networks.
+    """Read a checkpoint of one or several whole networks.
 
     Raises:
-        click.ClickException: the file is no checkpoint, or one of a head alone.
+        click.ClickException: the file is no checkpoint, or holds a head alone.
     """
     try:
         content = read_checkpoint(path)
@@ -53,15 +53,15 @@ def restored(content: Checkpoint, path: Path, compute: Compute) -> list[Network]
 
 
 def differences(path: Path, info: CheckpointInfo, compute: Compute) -> Iterator[str]:
-    """Sentences about what differs here from where the checkpoint at `path` was scored."""
+    """Sentences about how this machine differs from the one that scored the checkpoint at `path`."""
     if others := info.preprocessing.pillows() - {PIL.__version__}:
         yield (
-            f"{path} was scored on pictures made by Pillow {' and '.join(sorted(others))}, but "
-            f"{PIL.__version__} is installed: probabilities may differ a little."
+            f"{path} was scored on pictures made with Pillow {' and '.join(sorted(others))}, but "
+            f"Pillow {PIL.__version__} is installed: probabilities may differ a little."
         )
     if info.precision != compute.inference_precision:
         yield (
-            f"{path} was scored in {info.precision}, which this device ({compute.device}) has no "
-            f"units for: it predicts in {compute.inference_precision}, and probabilities differ a "
-            "little."
+            f"{path} was scored in {info.precision}, but this device ({compute.device}) has no "
+            f"hardware for it and predicts in {compute.inference_precision}: probabilities may differ "
+            "a little."
         )

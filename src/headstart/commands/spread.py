@@ -1,4 +1,4 @@
-"""How far repeated experiments lie apart: mean, sample standard deviation, lowest, highest."""
+"""The spread of repeated experiments: mean, sample standard deviation, lowest, highest."""
 
 import csv
 import io
@@ -15,7 +15,7 @@ class Spread:
 
     Attributes:
         metric: dotted key, the stage first.
-        values: one an experiment, in their order; None where it failed or has no such metric.
+        values: one per experiment, in order; None if it failed or has no such metric.
     """
 
     metric: str
@@ -23,7 +23,7 @@ class Spread:
 
     @property
     def known(self) -> list[float]:
-        """The values that there are."""
+        """The values that are not None."""
         return [value for value in self.values if value is not None]
 
     @property
@@ -47,25 +47,25 @@ def spreads(metrics: Sequence[str], results: Sequence[Mapping[str, float]]) -> l
 
     Args:
         metrics: dotted keys.
-        results: dotted key -> number, an experiment each; empty where it failed.
+        results: dotted key -> number, one mapping per experiment; empty if it failed.
     """
     found = [Spread(key, tuple(result.get(key) for result in results)) for key in metrics]
     return [spread for spread in found if spread.known]
 
 
 def mean_and_sd(values: Sequence[float], digits: int = 4) -> str:
-    """As 0.9073 (0.0038); of one value without the standard deviation."""
+    """A text such as 0.9073 (0.0038); one value has no standard deviation."""
     spread = Spread("", tuple(values))
     text = f"{spread.mean:.{digits}f}"
     return f"{text} ({spread.sd:.{digits}f})" if len(values) > 1 else text
 
 
 def spread_table(labels: Sequence[str], rows: Sequence[Spread]) -> str:
-    """A table for the terminal: a line a metric, numbers to 4 decimals, `-` where there is none.
+    """A table for the terminal: one line per metric, numbers to 4 decimals, `-` where there is none.
 
     Args:
-        labels: heads of the columns of the experiments.
-        rows: spreads of so many values as there are labels.
+        labels: heads of the experiments' columns.
+        rows: spreads with as many values as there are labels.
     """
     head = ["metric", *STATISTICS, *labels]
     cells = [[row.metric, str(len(row.known)), *map(_number, row.row()[1:])] for row in rows]
@@ -77,7 +77,7 @@ def spread_table(labels: Sequence[str], rows: Sequence[Spread]) -> str:
 
 
 def spread_csv(names: Sequence[str], rows: Sequence[Spread]) -> str:
-    """The same as CSV, unrounded; a cell is empty where there is no number."""
+    """The table as CSV, unrounded; a cell is empty where there is no number."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["metric", *STATISTICS, *names])

@@ -1,4 +1,4 @@
-"""`headstart sync`: MLflow's row for results that no stage computed here."""
+"""`headstart sync`: adds results to MLflow that no stage has computed here."""
 
 import hashlib
 import json
@@ -22,9 +22,9 @@ from headstart.tracking.state import Row
 def sync(rev: str | None) -> None:
     """Bring MLflow up to date with the workspace, or with REV (a commit, tag or branch).
 
-    After `git checkout`, `dvc exp apply` or `dvc pull` no stage runs, so none tells MLflow. This
-    adds the row unless the store has it, and whatever MLflow did not take before: the runs of
-    stages that the store lacks, runs that broke off, pictures that it did not store.
+    After `git checkout`, `dvc exp apply` or `dvc pull` no stage runs, so no stage logs to MLflow.
+    This command adds the row of the results unless the store has it. It also adds what MLflow
+    lacks from before: runs of stages, the rest of interrupted runs, and files.
     """
     from headstart.tracking.runs import reason
     from headstart.tracking.store import project_root, store_name
@@ -39,7 +39,7 @@ def sync(rev: str | None) -> None:
             run_id, new = tracker.ensure_row(row, records, state.paths("--report"))
         except Exception as error:
             raise click.ClickException(
-                f"MLflow at {store_name()} could not be told: {reason(error)}."
+                f"Logging to MLflow at {store_name()} failed: {reason(error)}."
             ) from None
     tracker.say_missing()
     if new:
@@ -49,7 +49,7 @@ def sync(rev: str | None) -> None:
 
 
 class _State:
-    """What dvc.lock tells of a revision, or of the workspace where `rev` is None."""
+    """The content of dvc.lock at a revision, or in the workspace if `rev` is None."""
 
     def __init__(self, root: Path, rev: str | None) -> None:
         from dvc.api import DVCFileSystem
@@ -63,20 +63,20 @@ class _State:
             self._stage = lock["stages"]["publish-run"]
         except (FileNotFoundError, KeyError):
             raise click.ClickException(
-                f"dvc.lock{self._where} knows no publish-run: run `dvc repro`, or name another "
-                "revision."
+                f"dvc.lock{self._where} is missing or has no stage publish-run: run `dvc repro`, or "
+                "name another revision."
             ) from None
         except DvcException as error:
             raise click.ClickException(str(error)) from None
         self._digests = _digests(lock)
 
     def row(self) -> Row:
-        """Return the state's row; refuse metrics files that are not those of dvc.lock."""
+        """Return the state's row; refuse metrics files that differ from dvc.lock."""
         metrics: dict[str, Any] = {}
         for path in self.paths("--metrics"):
             if (content := self._read(path)) is None:
                 raise click.ClickException(
-                    f"{path}{self._where} is not the file that dvc.lock tells of: run `dvc repro`."
+                    f"{path}{self._where} is missing or differs from dvc.lock: run `dvc repro`."
                 )
             metrics[Path(path).stem] = json.loads(content)
         return publish_run(self._stage["params"][str(PARAMS_FILE)], metrics)
@@ -87,12 +87,12 @@ class _State:
         return [parse_run(text.decode(), path) for path, text in found if text is not None]
 
     def paths(self, option: str) -> list[str]:
-        """Return what follows each `option` on the command line of publish-run."""
+        """Return the value of each `option` on the command line of publish-run."""
         words = shlex.split(self._stage["cmd"])
         return [path for word, path in pairwise(words) if word == option]
 
     def files_in(self, folder: Path) -> Callable[[str], Path | None]:
-        """Return what gives the state's file of a path: a copy in `folder`, or None without one."""
+        """Return a function: path -> a copy of the state's file in `folder`, or None without one."""
 
         def find(path: str) -> Path | None:
             if (content := self._read(path)) is None:
@@ -104,7 +104,7 @@ class _State:
         return find
 
     def _read(self, path: str) -> bytes | None:
-        """The content that dvc.lock tells of; None where workspace and DVC's cache lack it."""
+        """The content of a file as in dvc.lock; None if workspace and DVC's cache lack it."""
         from dvc.exceptions import DvcException
 
         try:
@@ -116,7 +116,7 @@ class _State:
 
 
 def _digests(lock: Mapping[str, Any]) -> dict[str, str]:
-    """Return path -> md5 of every file that dvc.lock knows."""
+    """Return path -> md5 of every file in dvc.lock."""
     stages = lock["stages"].values()
     entries = [e for s in stages for kind in ("deps", "outs") for e in s.get(kind, [])]
     return {entry["path"]: entry["md5"] for entry in entries if "md5" in entry}

@@ -15,15 +15,15 @@ def write_final_model(
     about: Mapping[str, Any],
     thresholds: Mapping[Kind, Sequence[float]],
 ) -> None:
-    """Write the tensors of a checkpoint with new words about them; no tensor is read.
+    """Write the tensors of a checkpoint with new metadata; no tensor is decoded.
 
     `headstart.network.checkpoints.write_checkpoint` would give the same bytes.
 
     Args:
-        path: where to.
-        checkpoint: whose tensors.
+        path: the file to write.
+        checkpoint: the file that holds the tensors.
         about: CheckpointInfo as JSON values.
-        thresholds: of the K classes, for each kind of prediction; empty for single_label.
+        thresholds: kind of prediction -> K thresholds; empty for single_label.
     """
     text = json.dumps({**about, "thresholds": thresholds}, sort_keys=True)
     write_safetensors(path, checkpoint.read_bytes(), {"headstart": text})

@@ -1,4 +1,4 @@
-"""The few numbers by which a person compares states: what `dvc metrics` and `dvc exp show` show."""
+"""The few scores by which results are compared: the table of `dvc metrics` and `dvc exp show`."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,14 +7,14 @@ from headstart.labels.task import SCORE
 
 
 def headline(scores: Mapping[str, Any]) -> dict[str, float]:
-    """At most six numbers, under names so short that a table of them fits a terminal.
+    """At most six numbers, with names short enough for a table in a terminal.
 
     Args:
         scores: metrics of tta_evaluate, <split>.<plain|tta>.<score>.
 
     Returns:
-        of valid and of test, as far as they have scores: `valid` and `valid_tta`, the accuracy (F2 of
-        many labels) of the plain view and of TTA; then `valid_loss`, the log loss of the plain view.
+        for each of valid and test that has scores: `valid` and `valid_tta`, the accuracy (F2 for
+        multi_label) of the plain view and of TTA; then `valid_loss`, the log loss of the plain view.
     """
     numbers: dict[str, float] = {}
     splits = [split for split in ("valid", "test") if split in scores]

@@ -1,7 +1,7 @@
 """Confidence intervals of scores on a finite set of pictures: Wilson and percentile bootstrap.
 
-They answer for the choice of pictures, not for the seed of the training. Axis letters: B
-resamples, N images, M cells, K classes.
+They reflect chance in the choice of pictures, not in the seed of the training. Axis letters:
+B resamples, N images, M cells, K classes.
 """
 
 from statistics import NormalDist
@@ -15,14 +15,14 @@ from headstart.scores.multi_label import Bools, rank, weighted_average_precision
 Interval = tuple[float, float]
 
 N_WEIGHTS = 2_000_000
-"""Weights of pictures that bootstrap_map holds at once (16 MB), however many resamples it draws."""
+"""Most weights of pictures that bootstrap_map holds at once (16 MB), for any number of resamples."""
 
 
 def wilson(n_hits: float, n: int, confidence: float) -> Interval:
     """Wilson's score interval of a proportion `n_hits / n`, inside [0, 1].
 
     Args:
-        n_hits: 0 … n; a mean over several networks on the same pictures need not be whole
+        n_hits: 0 … n; not always whole, as it may be a mean over several networks
         n: at least 1
         confidence: level in (0, 1), such as 0.95
 
@@ -44,7 +44,7 @@ def wilson(n_hits: float, n: int, confidence: float) -> Interval:
 def bootstrap_mean(
     values: Floats, n_bootstrap: int, confidence: float, generator: np.random.Generator
 ) -> Interval:
-    """Percentile bootstrap of the mean of one value a picture (N,); memory O(N)."""
+    """Percentile bootstrap of the mean of `values` (N,), one per picture; memory O(N)."""
     n = len(values)
     means = [values[generator.integers(n, size=n)].mean() for _ in range(n_bootstrap)]
     return _percentiles(np.array(means), confidence)
@@ -55,8 +55,9 @@ def bootstrap_macro_f1(
 ) -> Interval:
     """Percentile bootstrap over pictures of macro-F1, from the confusion matrix (K, K).
 
-    To draw N pictures with replacement is to draw the matrix's cells from a multinomial: pictures
-    of one cell do not differ. In a resample too, the mean is over the classes that occur in it.
+    Pictures of one cell do not differ. Drawing N pictures with replacement is therefore the same as
+    drawing the matrix's cells from a multinomial. The mean of a resample is over the classes that
+    occur in it.
     """
     actual, predicted = counts.nonzero()  # (M,): the cells that hold pictures
     n = int(counts.sum())
@@ -77,8 +78,8 @@ def bootstrap_map(
 ) -> Interval:
     """Percentile bootstrap over pictures of mAP, from probabilities and truth (N, K).
 
-    To draw a picture w times is to give it the weight w, so each label is sorted once. A label that
-    is absent from a resample does not count in it; a resample without any label counts for nothing.
+    A picture that is drawn w times gets the weight w, so each label is sorted only once. A label that
+    is absent from a resample does not count in it. A resample without any label is left out.
 
     Raises:
         ValueError: no picture has a label.
@@ -90,7 +91,7 @@ def bootstrap_map(
     scores: list[Floats] = []
     size = max(1, N_WEIGHTS // n)  # resamples at once
     for start in range(0, n_bootstrap, size):
-        # One draw a resample, so that a result does not depend on how many are held at once.
+        # One call per resample, so that the result does not depend on how many are held at once.
         drawn = [
             np.bincount(generator.integers(n, size=n), minlength=n)
             for _ in range(min(size, n_bootstrap - start))

@@ -1,8 +1,9 @@
-"""`5_predictions/*.parquet`: what one checkpoint says of each picture, and what would be right.
+"""`5_predictions/*.parquet`: one checkpoint's predictions for each picture, and the true labels.
 
 Columns: id, split, targets (class numbers, null where the labels are not known), plain and tta
-(K probabilities each), views (1 + V lists of K, plain first). The class table, the task and the
-thresholds travel in the schema. Rows are sorted by (split, id) and joined by id, never by position.
+(K probabilities each), views (1 + V lists of K, plain first). The schema's metadata holds the
+class table, the task and the thresholds. Rows are sorted by (split, id) and joined by id, never by
+position.
 """
 
 import json
@@ -35,33 +36,33 @@ class Predictions:
     table: pd.DataFrame
     """(N rows) id: str, split: str, targets: list of class numbers, None where they are not known."""
     views: Floats
-    """(1 + V, N, K) probabilities, plain view first; a row sums to 1 for single_label alone."""
+    """(1 + V, N, K) probabilities, plain view first; a row sums to 1 only for single_label."""
     tta: Floats
-    """(N, K) their mean."""
+    """(N, K) probabilities, the mean of the views."""
     task: Task = "single_label"
     thresholds: Mapping[Kind, tuple[float, ...]] = field(default_factory=dict)
-    """multi_label: of the K classes, for each kind of prediction; empty for single_label."""
+    """multi_label: kind of prediction -> K thresholds; empty for single_label."""
 
     def probabilities(self, kind: Kind) -> Floats:
-        """(N, K) of the plain view or of the mean over views."""
+        """Probabilities (N, K) of the plain view or of the mean over views."""
         return self.views[0] if kind == "plain" else self.tta
 
     def where(self, keep: NDArray[np.bool_]) -> "Predictions":
-        """The pictures whose rows of `table` are marked True."""
+        """The predictions of the pictures that `keep` (N,) marks True."""
         table = self.table[keep].reset_index(drop=True)
         return replace(self, table=table, views=self.views[:, keep], tta=self.tta[keep])
 
     def labelled(self, split: str) -> "Predictions":
-        """The pictures of `split` whose labels are known."""
+        """The predictions of the pictures of `split` whose labels are known."""
         of_split = self.table["split"].to_numpy() == split
         return self.where(of_split & self.table["targets"].notna().to_numpy(bool))
 
     def class_numbers(self) -> NDArray[np.int64]:
-        """(N,) the class of each picture; single_label, all of them labelled."""
+        """Class number of each picture (N,); for single_label, with all pictures labelled."""
         return np.array([targets[0] for targets in self.table["targets"]], np.int64)
 
     def multi_hot(self) -> NDArray[np.bool_]:
-        """(N, K) whether a picture has a label; all of them labelled."""
+        """Whether each picture has each label (N, K); all pictures must be labelled."""
         hot = np.zeros((len(self.table), len(self.classes)), bool)
         for row, targets in enumerate(self.table["targets"]):
             hot[row, targets] = True
@@ -112,7 +113,7 @@ def read_predictions(path: Path) -> Predictions:
     table = pq.read_table(path)
     about = {key.decode(): value for key, value in (table.schema.metadata or {}).items()}
     if not {"classes", "task", "thresholds", "n_views"} <= about.keys():
-        raise HeadstartError(f"{path} is no predictions file: its schema has no class table.")
+        raise HeadstartError(f"{path} is not a predictions file: its schema has no class table.")
     classes = tuple(json.loads(about["classes"]))
     shape = (len(table), 1 + json.loads(about["n_views"]), len(classes))  # (N, 1+V, K)
     rows = pd.DataFrame({name: table[name].to_pylist() for name in ("id", "split", "targets")})

@@ -1,7 +1,7 @@
 """All scores of one set of labelled pictures, each with its interval, under the keys of a report.
 
-Axis letters: N images, K classes. A score has the ends of its interval beside it, under
-`<score>_ci_low` and `<score>_ci_high`; a key of what does not exist is absent.
+Axis letters: N images, K classes. The keys of a score's interval are `<score>_ci_low` and
+`<score>_ci_high`. A score that is undefined has no key.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ class Scoring:
 
     Attributes:
         confidence: level of the intervals, in (0, 1).
-        n_bootstrap: resamples behind an interval that has no formula.
+        n_bootstrap: resamples for each interval that has no formula.
         seed: of the resamples.
     """
 
@@ -32,18 +32,28 @@ class Scoring:
     seed: int
 
     def generator(self, place: int) -> np.random.Generator:
-        """One a score, so that no interval depends on which other scores are asked for."""
+        """The generator of score number `place`; no interval depends on the other scores."""
         return np.random.default_rng([self.seed, place])
 
     def of_mean(self, values: Floats, place: int) -> Interval:
-        """Interval of the mean of one value a picture (N,)."""
+        """Interval of the mean of `values` (N,), one per picture."""
         draws = self.generator(place)
         return intervals.bootstrap_mean(values, self.n_bootstrap, self.confidence, draws)
 
     def of_proportions(
         self, name: str, hits: Ints, totals: Ints, classes: Sequence[str]
     ) -> dict[str, dict[str, float]]:
-        """hits / totals, (K,) each, by class, where the total is not 0: `name` and its two ends."""
+        """Proportions hits / totals by class, and their intervals; a class with total 0 is left out.
+
+        Args:
+            name: of the proportion.
+            hits: (K,)
+            totals: (K,)
+            classes: K names.
+
+        Returns:
+            `name`, `<name>_ci_low` and `<name>_ci_high`, each: class -> value.
+        """
         values: dict[str, dict[str, float]] = {f"{name}{end}": {} for end in ENDS}
         for k in totals.nonzero()[0].tolist():
             low, high = intervals.wilson(int(hits[k]), int(totals[k]), self.confidence)
@@ -92,22 +102,22 @@ def label_scores(
     classes: Sequence[str],
     scoring: Scoring,
 ) -> dict[str, Any]:
-    """Scores of N ≥ 1 pictures of any number of labels.
+    """Scores of N ≥ 1 pictures of any number of labels each.
 
     Args:
         probabilities: (N, K)
         truth: (N, K)
-        decided: (N, K), each at thresholds that were found without its picture
-        claimed: (N, K) at the thresholds that a search finds on these very pictures
+        decided: (N, K) labels given, each at thresholds that were found without its picture
+        claimed: (N, K) labels given, at thresholds that were found on these same pictures
         classes: K names
         scoring: of the intervals
 
     Returns:
-        n_pictures; f2 (mean over pictures), f2_claimed and f2_optimism (claimed − f2: what the
-        search promises too much); map, where a label occurs; log_loss (binary, mean over labels and
-        pictures); precision by the names of the labels that were decided, recall of those that
-        occur, both from `decided`; n_labels_absent, and labels_absent (names, joined by ", "),
-        where there are any.
+        n_pictures; f2 (mean over pictures), f2_claimed and f2_optimism (f2_claimed − f2: how much
+        the search overestimates); map, if a label occurs; log_loss (binary, mean over labels and
+        pictures); precision by label, for labels that were given; recall by label, for labels that
+        occur; both from `decided`; n_labels_absent; labels_absent (names, joined by ", "), if there
+        are any.
     """
     f2, losses = (
         multi_label.f_beta(decided, truth),

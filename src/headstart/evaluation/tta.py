@@ -1,7 +1,7 @@
 """Test-time augmentation: one prediction from the plain view of a picture and V augmented ones.
 
 Axis letters: V augmented views, N images, K classes. Views are probabilities (1 + V, N, K), the
-plain one first; the mean of each row sums to 1 again.
+plain one first; a row of the mean sums to 1 again.
 """
 
 from typing import Literal
@@ -14,19 +14,19 @@ Mean = Literal["arithmetic", "geometric", "weighted"]
 
 
 def mean_of_views(views: Floats, mean: Mean, plain_weight: float) -> Floats:
-    """Average the views, (1 + V, N, K) -> (N, K); without augmented views the plain one itself.
+    """Average the views, (1 + V, N, K) -> (N, K); the plain view alone is returned as it is.
 
     Args:
         views: probabilities of each view, plain first
         mean: arithmetic: every view counts 1 / (1 + V). geometric: the mean of the logarithms,
             renormalised. weighted: plain counts `plain_weight`, the others share the rest.
-        plain_weight: in [0, 1]; used by the weighted mean alone
+        plain_weight: in [0, 1]; used only by the weighted mean
 
     Raises:
         ValueError: `views` is not (1 + V, N, K).
 
-    Source: fastai 0.7 (arithmetic) and fastai 1 (weighted, plain 0.4). The geometric mean of the
-    0.7 library before 2017-11-29 was left without renormalisation: its rows summed to less than 1.
+    Source: fastai 0.7 (arithmetic) and fastai 1 (weighted, plain 0.4). Before 2017-11-29, fastai
+    0.7 did not renormalise its geometric mean, so that rows summed to less than 1.
     """
     if views.ndim != 3 or not len(views):
         raise ValueError(f"Views must have the shape (1 + V, N, K), found {views.shape}.")
@@ -45,7 +45,10 @@ def mean_of_views(views: Floats, mean: Mean, plain_weight: float) -> Floats:
 
 
 def mean_of_label_views(views: Floats, mean: Mean, plain_weight: float) -> Floats:
-    """The same of many labels a picture, each a question of two answers: (1 + V, N, K) -> (N, K)."""
+    """Average the views of multi_label pictures, (1 + V, N, K) -> (N, K).
+
+    Each label is a distribution over two answers, yes and no, and is averaged by mean_of_views.
+    """
     answers = np.stack([views, 1 - views], axis=-1)  # (1+V, N, K, 2)
     by_question = answers.reshape(len(views), -1, 2)  # (1+V, N·K, 2)
     averaged = mean_of_views(by_question, mean, plain_weight)

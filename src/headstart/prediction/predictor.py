@@ -1,4 +1,4 @@
-"""What several checkpoints say of the same pictures: plain and augmented views."""
+"""Predictions of several checkpoints for the same pictures: plain and augmented views."""
 
 import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -25,9 +25,12 @@ EVALUATION = (0.0, 0.0)  # dropout of a head that only predicts
 
 @dataclass(frozen=True)
 class Trained:
-    """A checkpoint: one state, or several of an ensemble, and the input size it predicts at, px.
+    """A checkpoint to predict with.
 
-    A state has `head.*`, and `backbone.*` where the backbone was trained too.
+    Attributes:
+        members: one state, or one for each member of an ensemble. A state has the tensors `head.*`,
+            and `backbone.*` if the backbone was trained too.
+        size_px: side of the network input.
     """
 
     members: Sequence[Mapping[str, Tensor]]
@@ -38,18 +41,18 @@ class Trained:
 class Predictor:
     """Predicts with each checkpoint, at its own size.
 
-    Those that share the frozen backbone and the size share its features.
+    Checkpoints with the frozen backbone and the same size share its features.
 
     Attributes:
         backbone: the frozen original, on its device.
-        checkpoints: by name, in order.
-        pictures: decodes and augments; at the full size.
-        augment: how the views differ from the plain one.
-        n_views: augmented views a picture, beside the plain one.
+        checkpoints: name -> checkpoint, in the order of the results.
+        pictures: decodes and augments pictures; given at the full size.
+        augment: how the augmented views differ from the plain one.
+        n_views: augmented views per picture, beside the plain one.
         seed: of the views.
-        task: whose probabilities the logits stand for.
-        report: listens.
-        once: remembers what the frozen backbone said of a picture, or does not.
+        task: decides how logits become probabilities.
+        report: receives the progress.
+        once: may keep the frozen backbone's outputs for later runs; `anew` keeps none.
     """
 
     backbone: Backbone
@@ -63,11 +66,11 @@ class Predictor:
     once: Once[Row] = anew
 
     def __call__(self, ids: Sequence[str]) -> dict[str, NDArray[np.float64]]:
-        """Probabilities (1 + V, N, K) of each checkpoint, plain view first, rows as the ids.
+        """Probabilities (1 + V, N, K) by checkpoint: plain view first, pictures in the order of `ids`.
 
-        Those of an ensemble are the mean of its members'. There may be no ids: N is 0 then.
+        An ensemble's probabilities are the mean over its members. `ids` may be empty; N is 0 then.
         """
-        features: dict[int, NDArray[np.float32]] = {}  # of the frozen backbone, by size
+        features: dict[int, NDArray[np.float32]] = {}  # by size_px, of the frozen backbone
         found: dict[str, NDArray[np.float64]] = {}
         for name, trained in self.checkpoints.items():
             pictures = self.pictures.at(trained.size_px, self.report)
@@ -85,7 +88,7 @@ class Predictor:
         name: str,
         features: dict[int, NDArray[np.float32]],
     ) -> Tensor:
-        """(1 + V, N, K) of one state; `features` remembers those of the frozen backbone."""
+        """Logits (1 + V, N, K) of one state; `features` keeps those of the frozen backbone."""
         head = restore_head(_part(state, "head"), EVALUATION).to(pictures.device).eval()
         if body := _part(state, "backbone"):
             backbone = copy.deepcopy(self.backbone)
@@ -111,11 +114,11 @@ class Predictor:
     def _all_views(
         self, rows: Callable[[AugmentedView | None, str], Iterable[Row]], width: int
     ) -> NDArray[np.float32]:
-        """(1 + V, N, D or K) of (view, its number as a bar shows it) -> rows; the plain view first.
+        """Stack the rows of all views, (1 + V, N, D or K); the plain view comes first.
 
         Args:
-            rows: gives N rows.
-            width: D or K, which N = 0 rows do not tell.
+            rows: (view, its number for the bar, such as 1/5) -> N rows.
+            width: D or K, for the case of no rows.
         """
         augmented = [AugmentedView(self.augment, self.seed, v) for v in range(1, 1 + self.n_views)]
         views = [None, *augmented]

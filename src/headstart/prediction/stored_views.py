@@ -1,7 +1,8 @@
-"""`5_predictions/views/`: what each checkpoint says of each view of each picture; without torch.
+"""`5_predictions/views/`: the checkpoints' probabilities for each view of each picture.
 
-One Parquet file a checkpoint: id, split, views (1 + V lists of K probabilities, plain first). Rows are
-sorted by (split, id). `about.json` holds what the files share, and their order.
+Each checkpoint has one Parquet file with the columns id, split and views (1 + V lists of K
+probabilities, plain first). Rows are sorted by (split, id). `about.json` holds what the files share,
+and the order of the checkpoints. This module does without torch.
 """
 
 from collections.abc import Mapping
@@ -26,7 +27,7 @@ ABOUT = "about.json"
 
 @dataclass(frozen=True)
 class StoredViews:
-    """What each checkpoint says of each view of N pictures.
+    """Each checkpoint's probabilities for each view of N pictures.
 
     Attributes:
         classes: K names, in the order of the probabilities.
@@ -47,14 +48,14 @@ class StoredViews:
         return list(self.probabilities)[-1]
 
     def counts(self) -> dict[str, int]:
-        """For metrics: n_checkpoints, n_views (a picture, the plain one counted), n_pictures."""
+        """Counts for metrics: n_checkpoints, n_views (per picture, the plain one too), n_pictures."""
         n_views, n_pictures, _ = self.probabilities[self.final].shape
         n_checkpoints = len(self.probabilities)
         return {"n_checkpoints": n_checkpoints, "n_views": n_views, "n_pictures": n_pictures}
 
 
 def write_views(folder: Path, views: StoredViews) -> None:
-    """Write the files, each beside its place, then renamed; the same views give the same bytes."""
+    """Write each file under another name, then rename it; the same views give the same bytes."""
     columns = {name: pa.array(views.rows[name].tolist(), pa.string()) for name in ("id", "split")}
     for name, probabilities in views.probabilities.items():
         by_picture = as_nested_lists(probabilities.swapaxes(0, 1))  # (1+V, N, K) -> N lists
@@ -69,21 +70,23 @@ def write_views(folder: Path, views: StoredViews) -> None:
 
 
 def read_views(folder: Path) -> StoredViews:
-    """Read what write_views wrote: the very same numbers.
+    """Read what write_views wrote; the numbers are exactly the same.
 
     Raises:
-        HeadstartError: the folder is not complete, or its files are of different pictures.
+        HeadstartError: the folder is not complete, or its files hold different pictures.
     """
     if not (folder / ABOUT).is_file():
-        raise HeadstartError(f"{folder} has no {ABOUT}; predict-views writes it.")
+        raise HeadstartError(f"{folder} has no {ABOUT}: run `dvc repro predict-views`.")
     about = read_json(folder / ABOUT)
     classes = tuple(about["classes"])
     tables = {name: pq.read_table(folder / f"{name}.parquet") for name in about["checkpoints"]}
     rows, *others = (_rows(table) for table in tables.values())
     if not all(other.equals(rows) for other in others):
-        raise HeadstartError(f"{folder}: the files are not of the same pictures.")
+        raise HeadstartError(
+            f"{folder}: the files hold different pictures; all must come from one run."
+        )
     shape = (len(rows), about["n_views"], len(classes))  # (N, 1+V, K)
-    # (N, 1+V, K) -> (1+V, N, K). In C order, as computed: the bits of a sum depend on the order.
+    # (N, 1+V, K) -> (1+V, N, K). In C order, as computed: the last bits of a sum depend on the order.
     probabilities = {
         name: np.ascontiguousarray(flat(table["views"]).reshape(shape).swapaxes(0, 1))
         for name, table in tables.items()

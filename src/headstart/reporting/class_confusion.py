@@ -1,4 +1,4 @@
-"""What is confused where each picture has exactly one class, and the most probable one is said.
+"""The confusion of classes where each picture has exactly one; the most probable is predicted.
 
 Axis letters: N images, K classes.
 """
@@ -34,7 +34,7 @@ class ClassConfusion:
         return confusion_matrix(self.predicted, self.targets, len(self.names))
 
     def events(self) -> pd.DataFrame:
-        """A row a picture: actual, predicted, p_actual, p_predicted; the index is its row of N."""
+        """One row per picture: actual, predicted, p_actual, p_predicted; the index is its row of N."""
         every, names = np.arange(len(self.targets)), np.array(self.names, object)
         return pd.DataFrame(
             {
@@ -46,7 +46,7 @@ class ClassConfusion:
         )
 
     def pairs(self) -> pd.DataFrame:
-        """Which class is predicted for which: see confused_pairs."""
+        """Which class is predicted in place of which: see confused_pairs."""
         return confused_pairs(self.matrix(), self.names)
 
     def tables(self) -> pd.DataFrame:
@@ -60,11 +60,13 @@ class ClassConfusion:
         return picked_rows(pick, self.probabilities, self.targets, n)
 
     def caption(self, row: int, number: int) -> tuple[str, bool]:
-        """What was said of a picture and, where that is wrong, what is true; whether it is right.
+        """The caption of a picture, and whether its prediction is right.
+
+        The caption shows the predicted class and, if it is wrong, the true class below.
 
         Args:
             row: of N
-            number: of the class that shows it, which changes nothing
+            number: of the class whose row of the sheet shows the picture; not used here
         """
         said, true = int(self.predicted[row]), int(self.targets[row])
         lines = [f"→ {self.names[said]} {self.probabilities[row, said]:.2f}"]

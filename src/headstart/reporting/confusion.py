@@ -1,7 +1,7 @@
 """Which classes and which pictures a classifier confuses.
 
 Axis letters: N images, K classes. Rows of N are sorted by picture id, and sorting is stable, so
-that among equals the lower id comes first. class_confusion asks for one class a picture,
+that among equals the lower id comes first. class_confusion is for one class per picture,
 label_confusion for any number of labels.
 """
 
@@ -45,13 +45,13 @@ def confused_pairs(counts: Ints, classes: Sequence[str]) -> pd.DataFrame:
 def two_by_two_tables(
     decided: Bools, truth: Bools, classes: Sequence[str], thresholds: Sequence[float] | None = None
 ) -> pd.DataFrame:
-    """The 2 x 2 table of each class against all others, a row a class.
+    """The 2 x 2 table of each class against all others, one row per class.
 
     Args:
-        decided: (N, K) whether a picture was said to have a class
-        truth: (N, K) whether it has
+        decided: (N, K) whether a picture was given a class
+        truth: (N, K) whether it has the class
         classes: K names
-        thresholds: K, in [0, 1]; None where the most probable class is said
+        thresholds: K, in [0, 1]; None if each picture gets its most probable class
 
     Returns:
         columns label; pictures found (true positives), missed (false negatives), extra (false
@@ -77,8 +77,9 @@ def two_by_two_tables(
 def picked_rows(pick: Pick, probabilities: Floats, targets: Ints, n: int) -> list[Ints]:
     """For each class, the rows of up to `n` of its pictures, the most telling first.
 
-    most_correct: of those predicted right, the highest probability of the true class.
-    most_wrong: of those predicted wrong, the lowest. most_uncertain: of all, the nearest to 1/K.
+    The pictures are ordered by the probability of the true class. most_correct: right predictions,
+    highest first. most_wrong: wrong predictions, lowest first. most_uncertain: all pictures, nearest
+    to 1/K first.
 
     Args:
         pick: which pictures

@@ -20,9 +20,9 @@ N_CLASSES_WITH_NUMBERS = 60
 
 N_CLASSES_ON_A_SHEET = 120
 HEADING, SIDE, PICTURE, GAP, CAPTION_LINE, NOTE_LINE = 0.4, 0.4, 1.65, 0.1, 0.145, 0.18
-"""Of a contact sheet, in inches."""
+"""Lengths on a contact sheet, in inches."""
 SMALL = 8
-"""Size of the captions, in points."""
+"""Font size of the captions, in points."""
 
 GREEN, RED, INK, GREY = "#276749", "#c53030", "#1a202c", "#718096"
 
@@ -35,7 +35,7 @@ class Tile:
     """(H, W, 3)"""
     caption: str
     good: bool
-    """Caption in green, else in red."""
+    """Whether the caption is green; otherwise it is red."""
 
 
 def confusion_figure(
@@ -47,8 +47,8 @@ def confusion_figure(
         counts: (K, K)
         classes: K names
         title: of the figure
-        last_is_none: the last class stands for no label, of LabelConfusion: it is set apart, and
-            small shares are coloured more, as errors spread over more cells
+        last_is_none: whether the last class stands for "no label", as in LabelConfusion. It is then
+            set apart, and small shares get more colour, because errors spread over more cells.
     """
     k = len(classes)
     side = float(np.clip(0.32 * k + 2.2, 4.2, 20))
@@ -78,7 +78,7 @@ def confusion_figure(
     if k <= N_CLASSES_WITH_NUMBERS:
         text: dict[str, Any] = {"ha": "center", "va": "center"}
         text["fontsize"] = 1.3 * size if k < 12 else size
-        # A zero is worth its ink only where the eye can hold the whole matrix.
+        # Zeros are written only in a small matrix; in a large one they are clutter.
         for row, column in np.argwhere((counts > 0) | (k < 12)):
             colour = "white" if shares[row, column] ** gamma > 0.5 else INK
             axes.text(column, row, str(counts[row, column]), color=colour, **text)
@@ -87,16 +87,16 @@ def confusion_figure(
     bar.set_label(f"share of the {whole}", fontsize=8)
     bar.ax.tick_params(labelsize=8)
     bar.outline.set_visible(False)
-    # The first layout may leave a title or a label half outside; the next starts from it and fits.
+    # The first layout may cut off a title or a label; the next one starts from it and fits.
     figure.draw_without_rendering()
     return figure
 
 
 def contact_sheet_figure(rows: Sequence[tuple[str, Sequence[Tile]]], title: str) -> Figure:
-    """A row a class with pictures, named on its left; below, which classes have none.
+    """One row of pictures per class, with its name on the left; a note names classes without any.
 
-    At most N_CLASSES_ON_A_SHEET rows are shown, the first ones. One pair of axes in inches holds it
-    all: axes for each of the hundreds of pictures of 120 classes take minutes.
+    Only the first N_CLASSES_ON_A_SHEET rows are shown. The whole sheet is one pair of axes, in
+    inches: separate axes for the hundreds of pictures of 120 classes take minutes.
     """
     shown = [(name, tiles) for name, tiles in rows if tiles]
     none = [name for name, tiles in rows if not tiles]
@@ -136,12 +136,12 @@ def contact_sheet_figure(rows: Sequence[tuple[str, Sequence[Tile]]], title: str)
             )
     for i, line in enumerate(lines):
         write(0.1, below + NOTE_LINE * i, line, va="top", color=GREY, fontsize=9)
-    axes.set(xlim=(0, width), ylim=(height, 0))  # imshow sets its own
+    axes.set(xlim=(0, width), ylim=(height, 0))  # imshow sets its own limits
     return figure
 
 
 def _fitted(caption: str) -> str:
-    """The caption; a line that is wider than a picture lacks its middle."""
+    """The caption, without the middle of lines that are wider than a picture."""
     return "\n".join(map(_fitted_line, caption.split("\n")))
 
 
@@ -155,7 +155,7 @@ def _fitted_line(line: str) -> str:
 
 @cache
 def _advance(character: str) -> float:
-    """How far a character of a caption moves the next one to the right, in inches."""
+    """Advance width of a character of a caption, in inches."""
     font = FontProperties(size=SMALL)
     between, beside = (
         text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]

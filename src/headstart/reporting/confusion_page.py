@@ -1,4 +1,4 @@
-"""The confusion report of one class a picture as one HTML page that needs nothing beside it."""
+"""The confusion report of a single_label task as one self-contained HTML page."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,18 +20,21 @@ from headstart.reporting.score_tables import (
 )
 
 WRONG = (
-    "Wrong, with the lowest probability of the actual class first. Above each picture: what was "
-    "predicted, with what probability; the actual class and its probability; the file."
+    "Wrong predictions, lowest probability of the actual class first. Above each picture: the "
+    "predicted class and its probability; the actual class and its probability; the file."
 )
 CLASS_SHEETS: dict[Pick, tuple[str, str]] = {
     "most_wrong": ("Most wrong", WRONG),
-    "most_uncertain": ("Most uncertain", "Probability of the actual class nearest to 1/K first."),
+    "most_uncertain": (
+        "Most uncertain",
+        "Pictures whose probability of the actual class is nearest to 1/K (K classes), nearest first.",
+    ),
     "most_correct": (
         "Most correct",
-        "Right, with the highest probability of the actual class first.",
+        "Right predictions, highest probability of the actual class first.",
     ),
 }
-"""Of each contact sheet: its heading and what it shows."""
+"""The heading of each contact sheet, and what the sheet shows."""
 
 
 def confusion_page(
@@ -44,9 +47,9 @@ def confusion_page(
     """Build the page of a single_label task.
 
     Args:
-        scores: of all checkpoints, final one on top; what it lacks is left out, and without any
-            score all but the summary
-        summary: one sentence: whose errors on what
+        scores: of all checkpoints, the final one at the top level; missing scores are left out, and
+            without any score the page is only the summary
+        summary: one sentence: which checkpoint's errors on which pictures
         matrix: the confusion matrix
         pairs: columns actual, predicted, count, share; most frequent first
         sheets: (heading, what it shows, contact sheet)
@@ -67,7 +70,7 @@ def shared_values(
     pairs: pd.DataFrame,
     sheets: Sequence[tuple[str, str, Figure]],
 ) -> dict[str, Any]:
-    """What the pages of both tasks show, under the names that the templates know."""
+    """The values that the pages of both tasks show, by their names in the templates."""
     return {
         "summary": summary,
         "splits": splits_of(scores),

@@ -1,4 +1,4 @@
-"""How a training went, by what its stages wrote, and the figures of it."""
+"""The course of the training, as its stages wrote it, and the figures of it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,9 +24,9 @@ class Course:
     """What the training stages wrote, by stage (in snake case).
 
     Attributes:
-        curves: of each range test the CSV: lr, loss, smoothed_loss.
-        suggestions: of each range test the JSON: lr (or None), reason.
-        epochs: of each training the CSV: a row an epoch, as `epoch_curves_figure` takes it.
+        curves: the CSV of each range test: lr, loss, smoothed_loss.
+        suggestions: the JSON of each range test: lr (or None), reason.
+        epochs: the CSV of each training: one row per epoch, as `epoch_curves_figure` takes it.
         fine_tuning: the metrics of unfreeze_finetune, as `fine_tuning_note` takes them.
     """
 
@@ -39,7 +39,7 @@ class Course:
         """The figure of each range test and training, by file name: `find_lr_head.png`, ...
 
         Args:
-            score: what the trainings are scored by: accuracy or F2.
+            score: name of the score of the trainings: accuracy or F2.
         """
         found = {
             stage: lr_curve_figure(curve, **self.suggestions[stage], title=TITLES[stage])

@@ -15,8 +15,8 @@ def lr_curve_figure(curve: pd.DataFrame, lr: float | None, reason: str, title: s
     """Training loss against learning rate, with the suggested rate marked or its absence explained.
 
     Args:
-        curve: a row a step, perhaps none: lr (of the last layer group), loss, smoothed_loss.
-        lr: what was read from the smoothed loss; None where nothing could be.
+        curve: one row per step, perhaps none: lr (of the last layer group), loss, smoothed_loss.
+        lr: the rate that was read from the smoothed loss; None if there is none.
         reason: how the rate was read, or why there is none.
         title: heading of the figure.
     """
@@ -46,14 +46,14 @@ def lr_curve_figure(curve: pd.DataFrame, lr: float | None, reason: str, title: s
 
 
 def epoch_curves_figure(table: pd.DataFrame, title: str, score: str) -> Figure:
-    """Loss, accuracy and rate an epoch, with the cycles' borders.
+    """Loss, score and learning rate of each epoch, with lines where cycles start.
 
     Args:
-        table: a row an epoch, in order: epoch (from 0), phase, cycle, lr (of the last group, at
+        table: one row per epoch, in order: epoch (from 0), phase, cycle, lr (of the last group, at
             the epoch's start or mean), train_loss, valid_loss, valid_score. The two columns of
             valid may be missing, or hold NaN where nothing was measured.
         title: heading of the figure
-        score: what valid_score is
+        score: name of the score in valid_score
     """
     figure = Figure(figsize=(12, 3.8), dpi=120, layout="constrained")
     figure.suptitle(title, x=0.01, ha="left", fontweight="bold", parse_math=False)

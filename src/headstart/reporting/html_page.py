@@ -1,4 +1,4 @@
-"""HTML pages that need nothing beside them: style and pictures are inside."""
+"""Self-contained HTML pages: styles and images are embedded."""
 
 import base64
 import io
@@ -14,7 +14,7 @@ from headstart.reporting.confusion_figures import HEADING
 
 
 def html_page(template: str, **values: Any) -> str:
-    """A page of templates/, in which every value is escaped.
+    """Render a page of templates/; every value is escaped.
 
     Raises:
         UndefinedError: the template shows a value that is not given.
@@ -23,12 +23,12 @@ def html_page(template: str, **values: Any) -> str:
 
 
 def image(figure: Figure) -> str:
-    """A figure as the source of an image, a PNG: the same figure gives the same bytes."""
+    """A figure as the `src` of an <img>, a PNG; the same figure gives the same bytes."""
     return _source(figure, "png", metadata={"Software": None})
 
 
 def contact_sheet(figure: Figure) -> str:
-    """The same of a contact sheet, without its title, as a JPEG: a fifth of the size."""
+    """A contact sheet, without its title, as the `src` of an <img>: a JPEG, a fifth of the PNG."""
     width, height = figure.get_size_inches()
     below_title = Bbox([[0, 0], [width, height - HEADING]])
     return _source(figure, "jpeg", bbox_inches=below_title, pil_kwargs={"quality": 85})

@@ -1,7 +1,7 @@
-"""What is confused where a picture has any number of labels, each said from its threshold on.
+"""The confusion of labels where a picture has any number of them, each given from its threshold on.
 
 Axis letters: N images, K labels, E events. An event is one label of one picture: found, missed
-(it has it and was not given it), or extra (given and not there).
+(true but not given) or extra (given but not true).
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from headstart.scores.multi_label import Bools
 from headstart.scores.thresholds import decide
 
 LINE = 30
-"""Characters a line of a caption; what is longer ends in an ellipsis."""
+"""Characters per line of a caption; a longer line ends in an ellipsis."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class LabelConfusion:
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """(K + 1) the labels, and last a name that none of them has, for what is no label."""
+        """(K + 1) the labels, and last a name for "no label", which none of them has."""
         return (*self.labels, none_name(self.labels))
 
     def matrix(self) -> Ints:
@@ -49,9 +49,9 @@ class LabelConfusion:
         return confusion_matrix(predicted, actual, len(self.names))
 
     def events(self) -> pd.DataFrame:
-        """A row an event: actual, predicted, p_actual, p_predicted; the index is its row of N.
+        """One row per event: actual, predicted, p_actual, p_predicted; the index is its row of N.
 
-        The probability of what is no label is NaN.
+        The probability of "no label" is NaN.
         """
         rows, actual, predicted = label_events(self.decided, self.truth).T
         names = np.array(self.names, object)
@@ -68,7 +68,7 @@ class LabelConfusion:
         )
 
     def pairs(self) -> pd.DataFrame:
-        """Which label is said for which: see confused_pairs, without what stands for no label."""
+        """Which label is given in place of which: see confused_pairs; without "no label"."""
         pairs = confused_pairs(self.matrix(), self.names)
         none = pairs[["actual", "predicted"]].isin([self.names[-1]]).any(axis=1)
         return pairs[~none].reset_index(drop=True)
@@ -80,18 +80,18 @@ class LabelConfusion:
     def picked(self, pick: Pick, n: int) -> list[Ints]:
         """For each label, the rows of up to `n` pictures, the most telling first.
 
-        most_correct: of those found, the highest probability of the label. most_wrong: of those
-        missed the lowest, then of those extra the highest. most_uncertain: of all, the nearest to
-        its threshold.
+        The pictures are ordered by the probability of the label. most_correct: where it is found,
+        highest first. most_wrong: where it is missed, lowest first, then where it is extra, highest
+        first. most_uncertain: all pictures, nearest to the threshold first.
         """
         return [self._picked(pick, number)[:n] for number in range(len(self.labels))]
 
     def caption(self, row: int, number: int) -> tuple[str, bool]:
-        """What of a picture is missed and extra, and a label's probability against its threshold.
+        """The missed and extra labels of a picture, and one label's probability and threshold.
 
         Args:
             row: of N
-            number: of the label that shows it
+            number: of the label whose row of the sheet shows the picture
 
         Returns:
             Up to three lines; whether the label `number` is right, whatever the others are.
@@ -99,7 +99,7 @@ class LabelConfusion:
         said, has = self.decided[row], self.truth[row]
         lines = []
         for word, which in (("missed", has & ~said), ("extra", said & ~has)):
-            # The label that shows the picture comes first, as a line may be too short for all.
+            # The label of the sheet's row comes first, as a line may be too short for all labels.
             wrong = sorted(which.nonzero()[0].tolist(), key=lambda label: (label != number, label))
             if wrong:
                 named = ", ".join(self.labels[label] for label in wrong)
@@ -111,7 +111,7 @@ class LabelConfusion:
         return caption, bool(said[number] == has[number])
 
     def numbers(self) -> dict[str, int]:
-        """n_pictures; n_errors: pictures with a wrong label; n_missed, n_extra: labels of them."""
+        """n_pictures; n_errors: pictures with a wrong label; n_missed, n_extra: labels."""
         missed, extra = self.truth & ~self.decided, self.decided & ~self.truth
         return {
             "n_pictures": len(self.truth),
@@ -132,7 +132,7 @@ class LabelConfusion:
 
 
 def label_events(decided: Bools, truth: Bools) -> Ints:
-    """What is said for what, (N, K) and (N, K) -> (E, 3): row of N, actual, predicted.
+    """Which label is given in place of which, 2 x (N, K) -> (E, 3): row of N, actual, predicted.
 
     The number K stands for no label. A found label is its own prediction. A missed label counts
     once against each label that is extra on its picture, or against K where nothing is extra; an
@@ -156,7 +156,7 @@ def label_events(decided: Bools, truth: Bools) -> Ints:
 
 
 def none_name(labels: Sequence[str]) -> str:
-    """(none), in more brackets where a label is called that."""
+    """`(none)`, in more brackets if a label has this name."""
     name = "(none)"
     while name in labels:
         name = f"({name})"
@@ -164,7 +164,7 @@ def none_name(labels: Sequence[str]) -> str:
 
 
 def _first(candidates: Bools, keys: Floats) -> Ints:
-    """Rows of the candidates, lowest key first; of equals the first."""
+    """Rows of the candidates, lowest key first; equal keys stay in order."""
     order = np.argsort(keys, kind="stable")
     return np.asarray(order[candidates[order]], np.int64)
 

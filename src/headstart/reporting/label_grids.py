@@ -1,4 +1,4 @@
-"""Label by label: 2 x 2 tables that are tinted, thresholds, precision and recall, as text."""
+"""Tinted 2 x 2 tables, thresholds, precision and recall of each label, as text."""
 
 from typing import Any, NamedTuple
 
@@ -7,7 +7,7 @@ import pandas as pd
 from headstart.reporting.score_tables import Number, Scores, share, splits_of
 
 GREEN, RED, GREY = "39, 103, 73", "197, 48, 48", "113, 128, 150"
-"""As red, green, blue; how full they are is a share."""
+"""As red, green, blue; the opacity of a cell shows a share."""
 
 
 class GridCell(NamedTuple):
@@ -16,7 +16,7 @@ class GridCell(NamedTuple):
     Attributes:
         word: found, missed, extra or neither.
         n: pictures.
-        tint: red, green, blue and opacity, for CSS: the fuller the more of its kind it is.
+        tint: red, green, blue and opacity, for CSS; the opacity grows with the share of the count.
     """
 
     word: str
@@ -25,11 +25,11 @@ class GridCell(NamedTuple):
 
 
 class LabelRow(NamedTuple):
-    """What the page says of one label.
+    """The text of the page about one label.
 
     Attributes:
         name: of the label.
-        lines: found and missed; extra and neither.
+        lines: two lines of two cells: found and missed; extra and neither.
         threshold: two decimals.
         scores: precision and recall of each split.
     """
@@ -41,12 +41,12 @@ class LabelRow(NamedTuple):
 
 
 def label_rows(tables: pd.DataFrame, scores: Scores, kind: str) -> list[LabelRow]:
-    """A row a label.
+    """One row per label.
 
     Args:
-        tables: as two_by_two_tables.
+        tables: as two_by_two_tables returns them.
         scores: nested, with precision and recall by label, each with its interval.
-        kind: plain or tta: which of the scores.
+        kind: which of the scores to show: plain or tta.
     """
     return [
         LabelRow(
@@ -64,7 +64,7 @@ def label_rows(tables: pd.DataFrame, scores: Scores, kind: str) -> list[LabelRow
 
 
 def absent_labels(scores: Scores) -> list[tuple[str, str]]:
-    """Each split that has no picture of some label, and the names of those."""
+    """Each split that has no picture of some labels, and the names of these labels."""
     of_splits = [(split, scores[split]["tta"].get("labels_absent")) for split in splits_of(scores)]
     return [(split, names) for split, names in of_splits if names]
 
@@ -81,6 +81,6 @@ def _two_by_two(row: dict[Any, Any]) -> list[list[GridCell]]:
 
 
 def _cell(word: str, n: int, colour: str, whole: int) -> GridCell:
-    """A count, which is tinted as its share of `whole`."""
+    """A cell with count `n`; the tint shows its share of `whole`."""
     tint = f"{colour}, {0.1 + 0.4 * n / whole:.2f}" if n and whole else f"{GREY}, 0.08"
     return GridCell(word, n, tint)

@@ -1,4 +1,4 @@
-"""The confusion report of any number of labels a picture as one HTML page."""
+"""The confusion report of a multi_label task as one HTML page."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,33 +13,33 @@ from headstart.reporting.label_grids import absent_labels, label_rows
 from headstart.reporting.score_tables import Scores, splits_of
 
 MISSED = (
-    "Pictures that have the label and were not given it, lowest probability first; then those that "
-    "were given it and do not have it, highest first. Above each picture: which of its labels are "
-    "missed and which are extra; the probability of the row's label against its threshold; the "
-    "file. Green: the row's label is right there, whatever the others are."
+    "Pictures that have the label but were not given it, lowest probability first; then pictures that "
+    "were given the label but do not have it, highest probability first. Above each picture: its "
+    "missed and its extra labels; the probability of the row's label against its threshold; the file. "
+    "Green: the row's label is right, even if others are not."
 )
 LABEL_SHEETS: dict[Pick, tuple[str, str]] = {
     "most_wrong": ("Most wrong", MISSED),
     "most_uncertain": (
         "Most uncertain",
-        "Probability of the label nearest to its threshold first.",
+        "Pictures whose probability of the label is nearest to its threshold, nearest first.",
     ),
     "most_correct": (
         "Most correct",
         "Pictures that have the label and were given it, highest probability first.",
     ),
 }
-"""Of each contact sheet: its heading and what it shows."""
+"""The heading of each contact sheet, and what the sheet shows."""
 
 
 @dataclass(frozen=True)
 class ReportedOn:
-    """Whose errors the page is about."""
+    """The predictions whose errors the page shows."""
 
     split: str
     """valid or test."""
     kind: str
-    """Predictions: plain or tta."""
+    """plain or tta."""
 
 
 def label_page(
@@ -54,14 +54,14 @@ def label_page(
     """Build the page of a multi_label task.
 
     Args:
-        scores: of all checkpoints, final one on top; what it lacks is left out, and without any
-            score all but the summary
-        summary: one sentence: whose errors on what
-        matrix: what is missed for what
+        scores: of all checkpoints, the final one at the top level; missing scores are left out, and
+            without any score the page is only the summary
+        summary: one sentence: which checkpoint's errors on which pictures
+        matrix: which label is missed in place of which
         pairs: columns actual, predicted, count, share; most frequent first
         sheets: (heading, what it shows, contact sheet)
         tables: the 2 x 2 table of each label, as two_by_two_tables
-        reported_on: what summary, matrix, pairs, sheets and tables are of
+        reported_on: the predictions behind summary, matrix, pairs, sheets and tables
     """
     split = reported_on.split
     return html_page(

@@ -12,7 +12,7 @@ CARD: dict[Task, tuple[str, str, str, str]] = {
     "single_label": ("", "accuracy", ".2%", ".1%"),
     "multi_label": ("F2, ", "f2", ".4f", ".3f"),
 }
-"""Of the main score: what stands before split and view, its key, its form, its interval's."""
+"""The main score: text before split and view, key, format of the score, format of its interval."""
 
 COLUMNS: dict[Task, list[tuple[str, str, str, str]]] = {
     "single_label": [
@@ -28,7 +28,7 @@ COLUMNS: dict[Task, list[tuple[str, str, str, str]]] = {
         ("log loss", "tta", "log_loss", ".3f"),
     ],
 }
-"""Of the checkpoints' table: heading, plain or tta, key, form."""
+"""Columns of the table of checkpoints: heading, plain or tta, key, format."""
 
 
 class Number(NamedTuple):
@@ -42,11 +42,11 @@ class Card(NamedTuple):
     """The main score of one split and kind of prediction.
 
     Attributes:
-        of: the score where it is not accuracy, the split and the view.
+        of: the split and the view; before them the score, unless it is accuracy.
         value: the score.
         interval: its confidence interval.
-        n_pictures: that were scored.
-        claimed: multi_label: what the search for thresholds claims on its own pictures, else empty.
+        n_pictures: how many pictures were scored.
+        claimed: multi_label: the score at thresholds found on the same pictures; else empty.
     """
 
     of: str
@@ -64,17 +64,17 @@ class ScoreRow(NamedTuple):
 
 
 def splits_of(scores: Scores) -> list[str]:
-    """Of valid and test, those that have scores."""
+    """Those of valid and test that have scores."""
     return [split for split in ("valid", "test") if split in scores]
 
 
 def score_cards(scores: Scores, task: Task) -> list[Card]:
-    """A card a split and kind of prediction."""
+    """One card per split and kind of prediction."""
     return [_card(scores[split][kind], split, kind, task) for split, kind in _columns(scores)]
 
 
 def checkpoint_rows(scores: Scores, task: Task) -> list[ScoreRow]:
-    """A row a checkpoint, the final one last: the COLUMNS of each split."""
+    """One row per checkpoint, the final one last, with the COLUMNS of each split."""
     return [
         ScoreRow(
             name,
@@ -94,14 +94,14 @@ def recall_heads(scores: Scores) -> list[str]:
 
 
 def recall_rows(scores: Scores) -> list[ScoreRow]:
-    """A row a class; nothing where a split lacks the class."""
+    """One row per class; a number is empty where the split lacks the class."""
     values = [scores[split][kind] for split, kind in _columns(scores)]
     names = sorted({name for of_one in values for name in of_one["recall"]})
     return [ScoreRow(name, [share(of_one, "recall", name) for of_one in values]) for name in names]
 
 
 def share(values: Scores, key: str, name: str) -> Number:
-    """Share of one class with its interval; nothing where it is undefined."""
+    """The share of one class with its interval; empty where it is undefined."""
     if name not in values[key]:
         return Number()
     low, high = values[f"{key}_ci_low"][name], values[f"{key}_ci_high"][name]

@@ -1,6 +1,6 @@
-"""The rows of a competition's submission: which id stands for which file of a picture.
+"""The rows of a competition's submission: which id stands for which picture file.
 
-A file's id is its name without folder and suffix. Ids are text: 007 and 7 are two of them.
+A file's id is its name without folder and suffix. Ids are text: 007 and 7 are different ids.
 """
 
 import csv
@@ -19,33 +19,33 @@ class Row(NamedTuple):
     """One row of a submission."""
 
     id: str  # as it is written
-    path: str  # of the file it stands for
+    path: str  # of the picture file
 
 
 class Sample(NamedTuple):
     """What a competition's sample submission asks for."""
 
-    columns: list[str]  # in its order, that of the ids among them
-    ids: list[str]  # cells as they are, in its order
+    columns: list[str]  # in the order of the sample, the id column included
+    ids: list[str]  # unchanged cells, in the order of the sample
 
 
 def parse_sample(text: str, id_column: str, value_columns: Sequence[str]) -> Sample:
-    """Read a sample submission, a CSV with a header; its values are not looked at.
+    """Read a sample submission, a CSV with a header; its values are ignored.
 
     Args:
         text: the whole table.
-        id_column: name of its column of ids.
+        id_column: name of its id column.
         value_columns: names of all its other columns, in any order.
 
     Raises:
-        ValueError: a column is missing, too many or there twice.
+        ValueError: a column is missing, unknown or duplicated.
     """
     reader = csv.DictReader(io.StringIO(text))
     columns = list(reader.fieldnames or [])
     if id_column not in columns:
         raise HeadstartError(
-            f"the sample submission has no column {id_column!r} (it has {_some(columns)}); "
-            "write_submission.id_column names its column of ids."
+            f"write_submission.id_column is {id_column!r}, but the sample submission has no such "
+            f"column; its columns: {_some(columns)}."
         )
     wanted = [id_column, *value_columns]
     missing = [name for name in wanted if name not in columns]
@@ -53,23 +53,24 @@ def parse_sample(text: str, id_column: str, value_columns: Sequence[str]) -> Sam
     too_many += [name for name in wanted if columns.count(name) > 1]
     if missing or too_many:
         raise HeadstartError(
-            f"beside {id_column!r} the sample submission must have exactly the columns that are to "
-            f"be written; missing: {_some(missing)}; too many: {_some(too_many)}."
+            f"besides {id_column!r}, the sample submission must have exactly the columns of the "
+            f"predictions; missing: {_some(missing)}; too many: {_some(too_many)}."
         )
     return Sample(columns, [row[id_column] or "" for row in reader])
 
 
 def rows_of_files(paths: Iterable[str]) -> list[Row]:
-    """A row each file: sorted as numbers where all ids are whole numbers, else as text.
+    """One row per file, sorted as numbers if all ids are whole numbers, else as text.
 
     Raises:
-        ValueError: files in two folders, or of two formats, have one id.
+        ValueError: files in two folders, or of two formats, share an id.
     """
     by_id = _grouped(paths, _stem)
     if several := [_claim(name, files) for name, files in by_id.items() if len(files) > 1]:
         raise HeadstartError(
-            f"a submission needs one file an id, but {len(several)} ids have several files of "
-            f"test: {_some(sorted(several))}; rename the files, or set write_submission.sample."
+            f"each id of a submission must be of one file, but {len(several)} ids are of several "
+            f"files of test: {_some(sorted(several))}; rename the files, or set "
+            "write_submission.sample."
         )
     rows = [Row(name, files[0]) for name, files in by_id.items()]
     if all(name.isdecimal() for name in by_id):
@@ -78,16 +79,17 @@ def rows_of_files(paths: Iterable[str]) -> list[Row]:
 
 
 def rows_of_sample(ids: Sequence[str], paths: Iterable[str], suffixes: frozenset[str]) -> list[Row]:
-    """A row each id of a sample submission, in its order; the id with or without a file suffix.
+    """One row per id of a sample submission, in its order; the id with or without a file suffix.
 
-    The file of that very name is meant, else the one whose id it is, else the one whose id it is
-    without its suffix (the competition's pictures may have come in another format).
+    A cell of the sample stands for the file with exactly this name. If there is none, it stands for
+    the file with this id. If there is none either, the cell's suffix is removed first (the
+    competition's pictures may have come in another format).
 
     Args:
-        ids: cells of the sample.
+        ids: cells of the sample's id column.
         paths: of the files that have a prediction.
-        suffixes: what counts as a file suffix, in lower case with its dot, so that an id such as
-            scan.2 keeps its end.
+        suffixes: known file suffixes, in lower case with the dot; an id such as scan.2 keeps its
+            end.
 
     Raises:
         ValueError: an id has no file among `paths` or several, or two ids mean the same file.
@@ -108,7 +110,7 @@ def rows_of_sample(ids: Sequence[str], paths: Iterable[str], suffixes: frozenset
         )
     if several := [_claim(cell, files) for cell, files in found.items() if len(files) > 1]:
         raise HeadstartError(
-            f"{len(several)} ids of the sample submission have several files of test: "
+            f"{len(several)} ids of the sample submission match several files of test: "
             f"{_some(several)}; rename the files."
         )
     rows = [Row(cell, found[cell][0]) for cell in ids]
@@ -117,8 +119,8 @@ def rows_of_sample(ids: Sequence[str], paths: Iterable[str], suffixes: frozenset
         cells[row.path].append(row.id)
     if twice := [f"{path} by {' and '.join(of)}" for path, of in cells.items() if len(of) > 1]:
         raise HeadstartError(
-            f"the sample submission must name a file once, but it names {len(twice)} of them more "
-            f"than once: {_some(twice)}."
+            f"the sample submission must name each file only once, but names {len(twice)} files "
+            f"several times: {_some(twice)}."
         )
     return rows
 
@@ -144,6 +146,6 @@ def _claim(name: str, files: Sequence[str]) -> str:
 
 
 def _some(names: Sequence[str]) -> str:
-    """The first few of them, and how many more there are."""
+    """The first few names, and how many more there are."""
     more = f" and {len(names) - N_SHOWN} more" if len(names) > N_SHOWN else ""
     return (", ".join(map(repr, names[:N_SHOWN])) + more) if names else "none"

@@ -1,4 +1,4 @@
-"""Bars on the terminal: how far a step is, with its loss and score as they become known."""
+"""Progress bars on the terminal, with the loss and score of a step as they become known."""
 
 import sys
 import time
@@ -10,9 +10,9 @@ from headstart.project.report import Shown
 T = TypeVar("T")
 
 SHOW_EVERY_S = 1.0
-"""Seconds between two losses that are shown: to read one, a GPU is waited for."""
+"""Seconds between two losses that are shown; reading a loss waits for the GPU."""
 KEPT = ("valid_loss", "valid_score")
-"""Of the metrics that a step tells, what the bar of its epoch and those after it show."""
+"""The metrics of an epoch that its own bar and the bars after it show."""
 
 
 class Bars:
@@ -21,12 +21,12 @@ class Bars:
     def __init__(self) -> None:
         self._kept: dict[str, float] = {}
         self._shown: dict[str, float] = {}
-        self._ended: Any = None  # the last bar, open until the score of its epoch is told
+        self._ended: Any = None  # the last bar, open until the score of its epoch arrives
 
     def over(
         self, items: Iterable[T], n: int, label: str, shown: Shown[T] | None = None
     ) -> Iterator[T]:
-        """Yield `items` with a bar of `n` steps; `shown` gives numbers of an item, now and then."""
+        """Yield `items` with a bar of `n` steps; `shown` gives the numbers of some items."""
         from tqdm import tqdm
 
         self.close()
@@ -52,7 +52,7 @@ class Bars:
             bar.close()
 
     def tell(self, values: Mapping[str, float]) -> None:
-        """Show what was told of an epoch on its bar, and keep it for the bars after it."""
+        """Show the metrics of an epoch on its bar, and keep them for the bars after it."""
         self._kept |= {key: values[key] for key in KEPT if key in values}
         if self._ended is not None and self._kept:
             self._ended.set_postfix(self._shown | self._kept)
@@ -60,6 +60,6 @@ class Bars:
 
     def close(self) -> None:
         """End the line of the last bar."""
-        if self._ended is not None:  # a bar of no steps is false
+        if self._ended is not None:  # not its truth value: a bar of no steps is false
             self._ended.close()
             self._ended = None

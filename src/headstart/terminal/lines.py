@@ -1,6 +1,6 @@
-"""What each stage says at its end, in a line: what it did, and the number that matters.
+"""The line that each stage prints at its end: what it did, and the number that matters.
 
-No output's bytes depend on a sentence, so no stage declares this module: to edit it reruns nothing.
+No output depends on these lines, so no stage declares this module. An edit of it reruns nothing.
 """
 
 import os
@@ -29,7 +29,7 @@ def line(stage: str, sentence: str, seconds: float, where: Path) -> str:
 
 
 def tell(text: str) -> None:
-    """Write lines to stdout; a result is not lost because nobody reads them, or reads no UTF-8."""
+    """Write lines to stdout; no error where stdout is closed or its encoding lacks a character."""
     with suppress(OSError):
         sys.stdout.flush()
         os.write(1, f"{text}\n".encode(sys.stdout.encoding or "utf-8", "replace"))
@@ -55,7 +55,7 @@ def index_images(counts: Values) -> str:
 
 
 def stored(counts: Values) -> str:
-    """Of resize and both precompute stages: how many pictures, views and sizes."""
+    """For resize and both precompute stages: how many pictures, views and sizes."""
     views = f"{_n(counts['n_views'], 'view')} of " if "n_views" in counts else ""
     n_sizes = counts.get("n_sizes", 1)
     sizes = f" in {n_sizes} sizes" if n_sizes > 1 else ""
@@ -71,25 +71,25 @@ def range_test(found: "Suggestion") -> str:
 
 
 def trained(metrics: Values) -> str:
-    """Of a head: how long it was trained, and how good it is on valid."""
+    """For a head: number of epochs, learning rate, and score on valid."""
     rate = f" at lr {metrics['lr']:.3g}" if "lr" in metrics else ""
     return f"{_n(metrics['n_epochs'], 'epoch')}{rate} → {_judged(metrics)}"
 
 
 def fine_tuned(metrics: Values) -> str:
-    """How good the network was before and is now, and which of its epochs were kept."""
+    """The score of the network before and after, and which epoch was kept."""
     n, kept = metrics["n_epochs"], metrics["kept_epoch"]
     if "start" not in metrics:
         return trained(metrics)
     if kept == 0:
-        return f"no cycle beat the start (kept): valid {_score(metrics['start'])}"
+        return f"no cycle beat the start, which is kept: valid {_score(metrics['start'])}"
     epochs = f"epoch {kept} of {n}" if kept < n else f"{_n(n, 'epoch')} at lr {metrics['lr']:.3g}"
     change = f"valid {_score(metrics['start'])} → {_value(metrics['kept'])}"
     return f"{epochs}: {change}{', worse than before' if metrics['worse_than_start'] else ''}"
 
 
 def predicted(counts: Values) -> str:
-    """How many checkpoints said something of how many views and pictures."""
+    """How many checkpoints predicted how many views and pictures."""
     views = f"{_n(counts['n_views'], 'view')} of {_n(counts['n_pictures'], 'picture')}"
     return f"{_n(counts['n_checkpoints'], 'checkpoint')} on {views}"
 
@@ -105,7 +105,7 @@ def scored(metrics: Values) -> str:
 
 
 def confused(metrics: Values) -> str:
-    """How many pictures are wrong."""
+    """How many pictures are predicted wrong."""
     wrong = f"{metrics['n_errors']:,} of {_n(metrics['n_pictures'], 'picture')}"
     if "n_missed" not in metrics:
         return f"{wrong} wrong"
@@ -114,9 +114,9 @@ def confused(metrics: Values) -> str:
 
 
 def submitted(metrics: Values) -> str:
-    """How many rows are handed in."""
+    """How many rows the submission has."""
     n_rows = metrics["n_rows"]
-    return _n(n_rows, "row") if n_rows else "no row: no picture of test is without a label"
+    return _n(n_rows, "row") if n_rows else "no row: test has no unlabelled picture"
 
 
 def published(
@@ -129,7 +129,7 @@ def published(
         run_id: of the row in MLflow; None where MLflow does not answer.
         params: all sections.
         metrics: of all stages, by their names in snake case.
-        reports: the page first; or none.
+        reports: the page first; may be empty.
     """
     where = "in MLflow (`mlflow ui`)" if run_id else "kept for MLflow (`headstart sync`)"
     lines, scores = [f"publish-run: row {state[:8]} is {where}"], metrics.get("tta_evaluate", {})

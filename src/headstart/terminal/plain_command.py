@@ -1,4 +1,4 @@
-"""What a person at a terminal sees of an error or a warning: one sentence."""
+"""Commands that show an error or a warning as one sentence."""
 
 import os
 import sys
@@ -11,14 +11,14 @@ import click
 
 from headstart.project.errors import HeadstartError
 
-TRACEBACK = "HEADSTART_TRACEBACK"  # set to 1, an error of the reader's keeps its traceback too
+TRACEBACK = "HEADSTART_TRACEBACK"  # set to 1 to see the traceback of a HeadstartError too
 
 
 class PlainCommand(click.Command):
-    """A command whose HeadstartErrors are a sentence on stderr and exit status 1."""
+    """A command that shows a HeadstartError as a sentence on stderr, with exit status 1."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; every other exception goes on, with its traceback."""
+        """Run the command; every other exception propagates, with its traceback."""
         with one_line_warnings():
             try:
                 return super().invoke(ctx)
@@ -29,12 +29,12 @@ class PlainCommand(click.Command):
 
 
 class PlainGroup(PlainCommand, click.Group):
-    """A group of commands, each of which tells its errors so."""
+    """A group of commands that show errors in this way."""
 
 
 @contextmanager
 def one_line_warnings() -> Iterator[None]:
-    """Show each warning as a line on stderr, without the place in the code, above any open bar."""
+    """Show each warning as a line on stderr, above any open bar, without its place in the code."""
 
     def show(message: Warning | str, *_: object, **__: object) -> None:
         line = f"Warning: {' '.join(str(message).split())}"

@@ -1,4 +1,4 @@
-"""The live run of a stage: told to its record, and to MLflow by a process of its own."""
+"""The live run of a stage, logged to its record and, by a separate process, to MLflow."""
 
 import time
 import uuid
@@ -23,7 +23,7 @@ FLUSH_EVERY_S = 1.0
 
 
 class StageRun:
-    """One run of a stage, told to MLflow while it goes and to its record in any case."""
+    """One run of a stage, logged to MLflow while it runs, and to its record in any case."""
 
     def __init__(self, stage: str, params: Mapping[str, Any]) -> None:
         """Start the run."""
@@ -51,7 +51,7 @@ class StageRun:
         return self._bars.over(items, n, label, shown)
 
     def log(self, values: Mapping[str, float], step: int) -> None:
-        """Tell the metrics of one step (an epoch or an iteration, counted from 0)."""
+        """Log the metrics of one step (an epoch or an iteration, counted from 0)."""
         self._bars.tell(values)
         now = now_ms()
         self.record.points += [Point(k, float(v), step, now) for k, v in values.items()]
@@ -59,7 +59,7 @@ class StageRun:
             self._flush()
 
     def metrics(self, values: Mapping[str, Any]) -> None:
-        """Tell the final metrics, nested as in the stage's metrics file."""
+        """Log the final metrics, nested as in the stage's metrics file."""
         self.log(numbers(values), step=0)
 
     def artifact(self, path: Path) -> None:
@@ -67,7 +67,7 @@ class StageRun:
         self.record.artifacts.append(str(path))
 
     def says(self, sentence: str, where: Path) -> None:
-        """Say at the end what the stage did, and which file shows more (headstart.terminal.lines)."""
+        """Set the line to print at the end: what the stage did, and which file shows more."""
         self.line = sentence, where
 
     def close(self, status: str) -> None:
@@ -91,8 +91,8 @@ class StageRun:
 def stage_run(stage: str, run_file: Path, sections: Mapping[str, Section]) -> Iterator[StageRun]:
     """Track one run of `stage` with the params `sections`; write its record to `run_file`.
 
-    At its end the stage says its line on stdout. A stage that raises leaves a failed run and no
-    record, and its exception goes on.
+    At the end, the stage's line is printed on stdout. If the stage raises, its run is FAILED or
+    KILLED, no record is written, and the exception propagates.
     """
     params = {name: section.model_dump(mode="json") for name, section in sections.items()}
     run = StageRun(stage, flatten(params))

@@ -1,4 +1,4 @@
-"""Names of metrics and params as MLflow takes them: a class may be called anything."""
+"""Names of metrics and params that MLflow accepts; a class may have any name."""
 
 import hashlib
 import posixpath
@@ -10,12 +10,13 @@ MARK = re.compile(r"--[0-9a-f]{8}\Z")  # the end of every name that is not the o
 
 
 def mlflow_name(key: str) -> str:
-    """Return the name of `key` in MLflow: the same in every run, and no other key's.
+    """Return the name of `key` in MLflow: the same in every run, and different from all other keys'.
 
-    A name that MLflow takes stays as it is. In any other, `_` stands for what MLflow refuses, the
-    end is cut, and the first 8 hex digits of the key's sha256 follow: `recall.a+b` becomes
-    `recall.a_b--28dfc35e`. Two keys share a name only where these digits are equal, too. A key that
-    ends in such a mark gets one of its own, so that it never meets the changed name of another.
+    A key that MLflow accepts stays as it is. In any other key, `_` replaces each character that
+    MLflow refuses, the end is cut, and the first 8 hex digits of the key's sha256 follow:
+    `recall.a+b` becomes `recall.a_b--28dfc35e`. Two keys share a name only if these digits are equal
+    too. A key that already ends in such a mark gets a second one, so that it never equals the changed
+    name of another key.
     """
     if _taken(key) and not MARK.search(key):
         return key
@@ -25,7 +26,7 @@ def mlflow_name(key: str) -> str:
 
 
 def _taken(name: str) -> bool:
-    """Tell whether MLflow takes `name`: no other characters, and no path that has a shorter form."""
+    """Whether MLflow accepts `name`: its characters, its length, and that it is a normal path."""
     if REFUSED.search(name) or len(name) > MAX_LENGTH or name == ".":
         return False
     return posixpath.normpath(name) == name and not name.startswith(("..", "/"))

@@ -1,4 +1,4 @@
-"""data/7_runs/<stage>.json: all that one run of a stage told, with or without a tracker."""
+"""data/7_runs/<stage>.json: everything that one run of a stage logged, even without a tracker."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -22,13 +22,13 @@ class RunRecord(BaseModel):
     """One run of one stage, complete enough to be logged again.
 
     Attributes:
-        key: names this record in every tracker (32 hex digits).
+        key: identifies this record in every tracker (32 hex digits).
         stage: as in dvc.yaml, `train-head`.
-        run_id: the tracker's own name of the run; None where the tracker was down.
+        run_id: the tracker's id of the run; None if the tracker was down.
         started_ms, ended_ms: milliseconds since 1970.
         params: dotted key -> value as text.
         tags: name -> text.
-        points: every value of every metric, in the order they were told.
+        points: every value of every metric, in the order of logging.
         artifacts: paths of small files to show, relative to the project.
     """
 

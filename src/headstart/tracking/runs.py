@@ -1,7 +1,7 @@
 """The runs of one MLflow experiment: params, metrics, an end, and files that may be refused.
 
-Each call may fail before or after MLflow has done what it asks for. `ensure` completes a run that
-broke off anywhere, and repeats nothing.
+Each call may fail before or after MLflow has done the work. `ensure` completes a run that was
+interrupted at any point, and repeats nothing.
 """
 
 import sys
@@ -14,8 +14,8 @@ from headstart.tracking.names import mlflow_name
 from headstart.tracking.records import Point, RunRecord
 from headstart.tracking.store import open_store, store_name
 
-MISSING = "headstart.missing"  # the tag of a run whose files are not all there: their paths
-MAX_TAG = 5000  # characters of a tag's value that MLflow takes in every version
+MISSING = "headstart.missing"  # a tag: the paths of the files that a run still lacks
+MAX_TAG = 5000  # characters of a tag's value that every version of MLflow accepts
 
 
 def on_disk(path: str) -> Path | None:
@@ -26,7 +26,7 @@ def on_disk(path: str) -> Path | None:
 class Runs:
     """The runs of one experiment. Every method raises whatever MLflow raises.
 
-    A file that MLflow does not store is no error: `say_missing` tells of it.
+    A file that MLflow does not store raises nothing: `say_missing` reports it.
 
     Attributes:
         client: MLflow's own.
@@ -35,7 +35,7 @@ class Runs:
     """
 
     def __init__(self, find_file: Callable[[str], Path | None] = on_disk) -> None:
-        """Open the store; `find_file` gives the file of an artifact, which a run knows by its path."""
+        """Open the store; `find_file` returns the file of an artifact from its path in the record."""
         self.client, self.experiment_id = open_store()
         self.missing: dict[str, str] = {}
         self._find_file = find_file
@@ -52,7 +52,7 @@ class Runs:
         return run_id
 
     def log_params(self, run_id: str, params: Mapping[str, Any]) -> None:
-        """Log every param, cut to the lengths that MLflow takes."""
+        """Log every param, cut to the lengths that MLflow accepts."""
         from mlflow.entities import Param
 
         entities = [Param(mlflow_name(key), str(value)[:6000]) for key, value in params.items()]
@@ -68,7 +68,7 @@ class Runs:
             self.client.log_batch(run_id, metrics=entities[i : i + 1000])
 
     def end(self, run_id: str, status: str, ended_ms: int, artifacts: Sequence[str] = ()) -> None:
-        """Close the run, then store its artifacts; until they are there, a tag of the run says so."""
+        """Close the run, then store its artifacts; until then a tag lists them as missing."""
         if artifacts:
             self._tag_missing(run_id, artifacts)
         self.client.set_terminated(run_id, status=status, end_time=ended_ms)
@@ -82,7 +82,7 @@ class Runs:
         return runs[0] if runs else None
 
     def ensure(self, record: RunRecord) -> str:
-        """Return the id of the record's run in this store; tell it what it lacks."""
+        """Return the id of the record's run in this store; create or complete the run first."""
         run = self.find({"headstart.record": record.key})
         if run is None:
             run_id = self.start(record.stage, record.params, record.tags, record.started_ms)
@@ -97,13 +97,13 @@ class Runs:
         return run_id
 
     def say_missing(self) -> None:
-        """Say on stderr, in a sentence, what MLflow did not store; nothing where it stored all."""
+        """Print a sentence on stderr about what MLflow did not store; nothing if it stored all."""
         if self.missing:
             names, why = ", ".join(self.missing), next(iter(self.missing.values()))
             print(
                 f"MLflow at {store_name()} has all numbers, but did not store {names} ({why}). "
-                "`headstart sync` tries again; where this experiment can store no file at all, set "
-                "MLFLOW_EXPERIMENT_NAME to a new one.",
+                "Run `headstart sync` to try again; if this experiment can store no file at all, set "
+                "MLFLOW_EXPERIMENT_NAME to a new name.",
                 file=sys.stderr,
             )
 
@@ -113,7 +113,7 @@ class Runs:
             self._store(run.info.run_id, artifacts)
 
     def _store(self, run_id: str, artifacts: Iterable[str]) -> None:
-        """Store each artifact on its own, then tag the run with those that MLflow did not take."""
+        """Store each artifact on its own, then list in a tag those that MLflow did not store."""
         missing = []
         for name in artifacts:
             try:
@@ -133,10 +133,10 @@ class Runs:
 
 
 def say_down(error: Exception) -> None:
-    """Say on stderr, in a sentence, that MLflow could not be told and that nothing is lost."""
+    """Print a sentence on stderr: logging to MLflow failed, and nothing is lost."""
     print(
-        f"MLflow at {store_name()} could not be told ({reason(error)}). The result is kept; "
-        "`headstart sync` tells it when MLflow is back.",
+        f"Logging to MLflow at {store_name()} failed ({reason(error)}). The result is kept; run "
+        "`headstart sync` when MLflow works again.",
         file=sys.stderr,
     )
 
@@ -147,5 +147,5 @@ def now_ms() -> int:
 
 
 def reason(error: Exception) -> str:
-    """The first line of what the error says."""
+    """The first line of the error's message, or the name of its type."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -1,4 +1,4 @@
-"""The state of a project: everything that a person compares, flattened and named by one digest."""
+"""The state of a project: all params and metrics, flattened, and identified by one digest."""
 
 import hashlib
 import json
@@ -23,13 +23,13 @@ class Row:
 
 
 def state_of(params: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
-    """Return sha256 over the canonical JSON of both, in hex: order and style do not matter."""
+    """Return sha256 (hex) of the canonical JSON of both; the order of keys does not matter."""
     text = json.dumps({"params": params, "metrics": metrics}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def flatten(values: Any, key: str = "") -> dict[str, Any]:
-    """Return dotted key -> leaf; the items of a list go by their number (`phases.0.lr`).
+    """Return dotted key -> leaf; the key of a list item is its number (`phases.0.lr`).
 
     An empty mapping or list under a key is a leaf of its own, so that nothing is lost.
     """
@@ -37,7 +37,7 @@ def flatten(values: Any, key: str = "") -> dict[str, Any]:
 
 
 def numbers(values: Any, key: str = "") -> dict[str, float]:
-    """Return `flatten` of what is a number or a truth value (as 0 or 1), the rest left out."""
+    """Return the leaves of `flatten` that are numbers or truth values (as 0 or 1)."""
     return {k: float(v) for k, v in _leaves(values, key) if isinstance(v, int | float)}
 
 

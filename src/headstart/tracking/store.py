@@ -10,12 +10,12 @@ from urllib.parse import quote, urlsplit
 from urllib.request import url2pathname
 
 LOCK_TIMEOUT_S = 60.0
-SQLITE_TIMEOUT_S = 20.0  # how long a write waits for another process; MLflow's own number
+SQLITE_TIMEOUT_S = 20.0  # how long a write waits for another process; MLflow's own default
 ARTIFACTS = "mlartifacts"  # the folder beside mlflow.db
 # MLflow tries 10 times to open a database, with growing pauses of 101 s in all; 5 times take 2.6 s.
 N_OPENS = 5
-# MLflow asks an unreachable server for minutes, reports its use, and logs a traceback of each error
-# that `say_down` tells in a sentence.
+# By default MLflow retries an unreachable server for minutes, sends telemetry, and logs a traceback
+# of each error that `say_down` reports in a sentence.
 MLFLOW_DEFAULTS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
@@ -36,7 +36,7 @@ def project_root() -> Path:
 
 
 def store_name() -> str:
-    """The store as a person knows it, for messages: MLFLOW_TRACKING_URI or the file's path."""
+    """The name of the store in messages: MLFLOW_TRACKING_URI or the path of mlflow.db."""
     return os.environ.get("MLFLOW_TRACKING_URI") or str(_own_database())
 
 
@@ -58,9 +58,9 @@ def tracking_uri() -> str:
             f"the path {str(file)!r} is not UTF-8, so MLflow would write to another folder: rename "
             "that folder, or set MLFLOW_TRACKING_URI"
         ) from None
-    # SQLite decodes the path of a file: address itself, so a folder may be called `a?b`. The driver is
-    # named because MLflow makes the parent folders of every address that begins with sqlite:///, and
-    # takes `a%3Fb` there for a name.
+    # SQLite itself decodes the path of a `file:` address, so a folder may be called `a?b`. The driver
+    # is named because MLflow makes the parent folders of every address that begins with sqlite:///,
+    # where it would take `a%3Fb` for the name of a folder.
     url = URL.create("sqlite+pysqlite", database=f"file:{quote(str(file))}", query={"uri": "true"})
     return url.render_as_string(hide_password=False)
 
@@ -101,7 +101,7 @@ def open_store() -> tuple[Any, str]:
         experiment = client.get_experiment_by_name(name)
         ours = (root / ARTIFACTS).as_uri()
         if experiment is None:
-            # A server knows where its files go; ours must not stay in a temporary copy.
+            # A server decides where its files go. Ours must not go to an experiment's temporary copy.
             place = None if uri.startswith("http") else ours
             return client, str(client.create_experiment(name, artifact_location=place))
         if not os.environ.get("MLFLOW_TRACKING_URI"):
@@ -114,16 +114,17 @@ def _own_database() -> Path:
 
 
 def _bring_home(database: Path, old: str, new: str) -> None:
-    """After a move of the project, write the present folder of its artifacts into its own store.
+    """Correct the addresses of the artifacts in the project's own store after the project has moved.
 
     MLflow stores absolute addresses and has no call that changes them. Only the address of a folder
-    called `mlartifacts` changes, which is the name that `open_store` gives; one that the user chose
-    stays. A run whose files lie in the old folder alone keeps its address: the project was copied
-    without its artifacts.
+    called `mlartifacts` changes, which is the name that `open_store` gives; a folder that the user
+    chose stays. A run whose files are only in the old folder keeps its address: in this case the
+    project was copied without its artifacts.
 
     Args:
         database: mlflow.db beside dvc.yaml.
-        old, new: addresses of the folders, the experiment's own and `mlartifacts` beside `database`.
+        old: address of the folder that the experiment has.
+        new: address of `mlartifacts` beside `database`.
     """
     folder = _path(old)
     if old == new or folder is None or folder.name != ARTIFACTS:

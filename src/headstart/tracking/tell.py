@@ -1,4 +1,4 @@
-"""The process that tells MLflow of a stage's run (`teller` is the stage's end of it)."""
+"""The process that logs a stage's run to MLflow (`teller` is the stage's side of it)."""
 
 import json
 import os
@@ -14,14 +14,14 @@ from headstart.tracking.tracker import Tracker
 
 
 def tell(messages: Iterable[Mapping[str, Any]]) -> str | None:
-    """Tell MLflow of one run as its messages come.
+    """Log one run to MLflow as its messages arrive.
 
     Args:
-        messages: {"start": ...}, any number of {"points": ...}, {"end": ...}. Where they stop before
-            the last, the stage was killed.
+        messages: {"start": ...}, any number of {"points": ...}, {"end": ...}. If they stop without
+            {"end": ...}, the stage was killed.
 
     Returns:
-        the run's id; None where nothing started or MLflow does not answer, which is said once.
+        the run's id; None if nothing started or MLflow does not answer. The latter is reported once.
     """
     messages = iter(messages)
     try:
@@ -43,13 +43,13 @@ def tell(messages: Iterable[Mapping[str, Any]]) -> str | None:
         return run_id
     except Exception as error:
         say_down(error)
-        for _ in messages:  # the stage does not wait for who does not read
+        for _ in messages:  # drain stdin so that the stage never blocks on a full pipe
             pass
         return None
 
 
 def _main() -> None:
-    """What a `Teller` runs: MLflow is imported before there is anything to tell."""
+    """The main function of the process of a `Teller`; imports MLflow before the first message."""
     with redirect_stdout(sys.stderr):
         with suppress(ImportError):
             import_mlflow()

@@ -1,4 +1,4 @@
-"""A stage's end of the process that tells MLflow of its run (`tell` is the other end)."""
+"""A stage's side of the process that logs its run to MLflow (`tell` is the other side)."""
 
 import json
 import os
@@ -10,9 +10,10 @@ from typing import Any
 
 
 class Teller:
-    """A process of its own that tells MLflow of one run, so that no stage waits for its imports.
+    """A separate process that logs one run to MLflow; the stage does not wait for MLflow's imports.
 
-    It ends with its stage, however that ends; a signal to the stage's group does not reach it.
+    The process ends with its stage, however the stage ends. A signal to the stage's process group
+    does not reach it.
     """
 
     def __init__(self) -> None:
@@ -25,19 +26,19 @@ class Teller:
         )  # fmt: skip
 
     def send(self, kind: str, content: Any) -> None:
-        """Send a message, unless the process has gone: then `answer` says so."""
+        """Send a message; if the process has died, `answer` reports it."""
         assert self._process.stdin is not None
         with suppress(BrokenPipeError):
             self._process.stdin.write(json.dumps({kind: content}) + "\n")
             self._process.stdin.flush()
 
     def answer(self) -> str | None:
-        """Wait until all is told; the run's id, or None where MLflow does not answer."""
+        """Wait until all is logged; return the run's id, or None if MLflow does not answer."""
         out, _ = self._process.communicate()
         if self._process.returncode:
             from headstart.tracking.runs import say_down  # late: a stage starts without pydantic
 
-            say_down(ChildProcessError("the process that tells it has gone"))
+            say_down(ChildProcessError("the logging process ended early"))
         return out.strip() or None
 
 
@@ -50,5 +51,5 @@ def begin() -> None:
 
 
 def take() -> Teller:
-    """The process that was begun, or a new one."""
+    """The process that `begin` started, or a new one."""
     return _begun.pop() if _begun else Teller()

@@ -1,7 +1,7 @@
-"""One complete row a state in MLflow, and the stage runs below it.
+"""One complete row per state in MLflow, with the stage runs nested below it.
 
-A tracker that is down or refuses a file costs no result: a run's file keeps all that was told, and
-the next `publish-run` or `headstart sync` tells what MLflow lacks.
+No result is lost if MLflow is down or refuses a file: the record of a run keeps everything, and the
+next `publish-run` or `headstart sync` logs what MLflow lacks.
 """
 
 import json
@@ -17,18 +17,18 @@ from headstart.tracking.runs import Runs, now_ms, reason, say_down
 from headstart.tracking.state import Row
 
 STATE = "headstart.state"
-# The tag of a row: "true" once it has all numbers, and so have its stage runs.
+# The tag of a row: "true" when the row and its stage runs have all their numbers.
 COMPLETE = "headstart.complete"
-# A view of MLflow's table by its address, …/runs?viewStateShareKey=scores: the columns that it shows.
+# A saved view of MLflow's table, at …/runs?viewStateShareKey=scores, and the metrics that it shows.
 VIEW, SCORE = "scores", re.compile(r"tta_evaluate\.(valid|test)\.(plain|tta)\.(accuracy|f2)")
-COLUMN_PX = 250  # of the whole name of a score
+COLUMN_PX = 250  # fits the whole name of a score
 
 
 class Tracker(Runs):
     """The rows of one experiment, and its stage runs."""
 
     def add_row(self, row: Row, records: Iterable[RunRecord], artifacts: Sequence[str] = ()) -> str:
-        """Write one complete row, or the rest of one that broke off; return its id."""
+        """Write one complete row, or the rest of an interrupted one; return its id."""
         runs = {record.stage: self.ensure(record) for record in records}
         half = self.find({STATE: row.state, COMPLETE: "false"})
         if half is None:
@@ -38,7 +38,7 @@ class Tracker(Runs):
         else:
             row_id, started_ms = str(half.info.run_id), int(half.info.start_time)
             self.log_params(row_id, row.params)
-        # The time of the start: where these points are there already, they are the same points.
+        # At the row's start time: a point that is logged again is then the same point.
         self.log_points(row_id, [Point(k, v, 0, started_ms) for k, v in row.metrics.items()])
         self._link(row_id, runs)
         self.end(row_id, "FINISHED", now_ms(), artifacts)
@@ -49,7 +49,7 @@ class Tracker(Runs):
     def ensure_row(
         self, row: Row, records: Iterable[RunRecord], artifacts: Sequence[str] = ()
     ) -> tuple[str, bool]:
-        """Return the id of the state's row, and whether it is new; tell what the store lacks."""
+        """Return the id of the state's row, and whether it is new; log what the store lacks."""
         found = self.find({STATE: row.state, COMPLETE: "true"})
         if found is None:
             return self.add_row(row, records, artifacts), True
@@ -59,7 +59,7 @@ class Tracker(Runs):
         return str(found.info.run_id), False
 
     def _link(self, row_id: str, runs: Mapping[str, str]) -> None:
-        """Let the row name its stage runs, and nest those that no row has used yet."""
+        """Tag the row with the ids of its stage runs, and nest those runs that have no row yet."""
         from mlflow.entities import RunTag
 
         there = self.client.get_run(row_id).data.tags
@@ -71,7 +71,7 @@ class Tracker(Runs):
                 self.client.set_tag(run_id, "mlflow.parentRunId", row_id)
 
     def _keep_view(self, metrics: Iterable[str]) -> None:
-        """Keep a view of complete rows alone, the newest first, whose columns are the scores."""
+        """Save a view that shows only complete rows, the newest first, with the scores as columns."""
         columns = [f"metrics.`{key}`" for key in metrics if SCORE.fullmatch(key)]
         view = {
             "searchFilter": f'tags."{COMPLETE}" = "true"',
@@ -101,7 +101,7 @@ def publish(row: Row, records: Iterable[RunRecord], artifacts: Iterable[Path] = 
 
 
 def origin() -> dict[str, str]:
-    """Where this run comes from: the commit and the name of the experiment, where there are any."""
+    """Where this run comes from: the commit and the name of the experiment, if they exist."""
     tags = {"headstart.experiment": os.environ.get("DVC_EXP_NAME", "")}
     command = ["git", "rev-parse", "HEAD"]
     with suppress(OSError):
