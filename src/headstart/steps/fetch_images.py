@@ -15,18 +15,18 @@ from headstart.project.workers import in_order
 def fetch_images(
     tree: Tree, source: ImagesSource, n_free_bytes: int | None, report: Report
 ) -> Iterator[ListedFile]:
-    """Yield each file of a source with its digest, sorted by path, checking what is known of them.
+    """Yield each file of a source with its digest, sorted by path.
 
     Args:
         tree: the files found in the source.
-        source: what the source says about itself.
-        n_free_bytes: room where they are to be copied; None: they stay where they are.
-        report: shown while reading.
+        source: the description of the source (sources/*.yaml).
+        n_free_bytes: free bytes where the files will be copied; None: they stay where they are.
+        report: shows progress while reading.
 
     Raises:
-        SourceError: there is no file, not room enough, a file cannot be read or changes meanwhile,
-            or a package's files are not those that its description promises (the last is raised
-            after the last file).
+        SourceError: there is no file, too little room, a file that cannot be read, or one that
+            changes meanwhile. Raised after the last file: the files of a package are not those that
+            its description promises.
     """
     if not tree.sizes:
         raise SourceError(f"dataset.source: {tree.root} holds no files.")
@@ -52,7 +52,7 @@ def fetch_images(
 
 
 def _listed(tree: Tree, path: str) -> ListedFile:
-    """Read a file in whole, for its digest."""
+    """Read the whole file and compute its digest."""
     origin = tree.root / path
     try:
         with origin.open("rb") as file:

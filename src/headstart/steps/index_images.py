@@ -1,4 +1,4 @@
-"""Find out what each picture is and what it means, and what is wrong with any of them."""
+"""Index the pictures: size, copies, labels and split of each, and every problem found."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -101,7 +101,7 @@ class IndexImagesError(HeadstartError):
 
 
 class _File(NamedTuple):
-    """What a file is, and whether that was known before."""
+    """The facts about a file, and whether an earlier run found them."""
 
     id: str
     is_new: bool
@@ -115,18 +115,18 @@ def index_images(
     report: Report,
     earlier: Known | None = None,
 ) -> Index:
-    """Decode every picture once, join it with its label, split, and name what is wrong.
+    """Decode every picture once, join it with its labels, assign splits, and list the problems.
 
     Args:
-        files: contents by path relative to the images folder (with /), read only where needed.
+        files: content by path, relative to the images folder (with /); read only where needed.
         sha256: hex digest of each content by path; its first half is the picture's id.
-        params: where labels and splits come from, how many pictures a class.
-        report: shown while decoding.
-        earlier: what earlier runs found out about a content (`facts_key` is its key).
+        params: section index_images.
+        report: shows progress while decoding.
+        earlier: facts that earlier runs found, by content (key: `facts_key`).
 
     Raises:
-        IndexImagesError: there are problems and `on_problem` is stop (all in one message), nothing
-            is left to train on, or there is only one class.
+        IndexImagesError: there are problems and `on_problem` is stop (one message lists them),
+            nothing is left to train on, or there is only one class.
         ValueError: the params do not describe these files.
     """
     paths = [path for path in sorted(files) if _suffix(path) in PICTURE_SUFFIXES]
@@ -180,7 +180,7 @@ def _of_train(known: Mapping[str, Meaning]) -> list[Meaning]:
 
 
 def _not_in_train(known: Mapping[str, Meaning], classes: Sequence[str]) -> dict[str, str]:
-    """Of each picture with labels beside `classes`, those of train: a phrase that names them."""
+    """By picture, a phrase that names its labels that are not in `classes`, those of train."""
     beside = {i: sorted(set(said.labels or ()) - set(classes)) for i, said in known.items()}
     return {
         i: f"{known[i].split} has {', '.join(names)}, train has not"
@@ -192,13 +192,13 @@ def _not_in_train(known: Mapping[str, Meaning], classes: Sequence[str]) -> dict[
 def _picture_table(
     ids: Iterable[str], copies: Mapping[str, list[str]], sizes: Mapping[str, tuple[int, int]]
 ) -> pd.DataFrame:
-    """What each picture is: a row an id, as `Index.pictures`."""
+    """The table `Index.pictures`: one row per id."""
     rows = [(picture, copies[picture], *sizes[picture]) for picture in ids]
     return pd.DataFrame(rows, columns=["id", "paths", "width", "height"])
 
 
 def _label_table(known: Mapping[str, Meaning]) -> pd.DataFrame:
-    """What each picture means: a row an id, as `Labels.table`."""
+    """The table `Labels.table`: one row per id."""
     return pd.DataFrame(
         {
             "id": list(known),
@@ -210,7 +210,7 @@ def _label_table(known: Mapping[str, Meaning]) -> pd.DataFrame:
 
 
 def _notes(labels: Labels, params: IndexImagesParams) -> tuple[str, ...]:
-    """That valid has no labelled picture, and how it gets some."""
+    """A sentence if valid has no labelled picture, which also says how to give it some."""
     note = scoring_note(labels.n_labelled(), labels.task)
     if not note:
         return ()
@@ -229,7 +229,7 @@ def _notes(labels: Labels, params: IndexImagesParams) -> tuple[str, ...]:
 def _meanings(
     files: Mapping[str, bytes], paths: Sequence[str], params: IndexImagesParams
 ) -> Meanings:
-    """What folders or the CSV say of each of `paths`."""
+    """The labels and splits of `paths`, from the folders or from the CSV."""
     given = params.split == "given"
     if params.labels == "folders":
         return from_folders(paths, given)
@@ -249,7 +249,7 @@ def _meanings(
 def _look(
     files: Mapping[str, bytes], sha256: Mapping[str, str], earlier: Known, path: str
 ) -> _File:
-    """Read a file and decode it in full, unless that was done before."""
+    """Read a file and decode it in full, unless an earlier run did."""
     picture = sha256[path][:32]
     if found := earlier.get(picture):
         return _File(picture, False, Facts.of_record(found))
@@ -257,7 +257,7 @@ def _look(
 
 
 def _all_in_one(problems: Sequence[Problem]) -> str:
-    """One message that names the problems, or as many as a person reads, the rarest kinds first."""
+    """One message that lists the problems, at most N_SHOWN, the rarest kinds first."""
     n = Counter(problem.problem for problem in problems)
     rarest_first = sorted(problems, key=lambda problem: (n[problem.problem], problem.problem))
     lines = [f"  {path}: {kind}: {detail}" for path, kind, detail in rarest_first[:N_SHOWN]]

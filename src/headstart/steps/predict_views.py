@@ -1,4 +1,4 @@
-"""What each checkpoint says of each view of valid and test: the plain one and augmented ones.
+"""Predict the plain view and augmented views of valid and test with each checkpoint.
 
 Axis letters: V augmented views, N images, K classes.
 """
@@ -14,12 +14,13 @@ from headstart.prediction.stored_views import Floats, StoredViews
 from headstart.project.section import Section
 
 Predict = Callable[[Sequence[str]], Mapping[str, Floats]]
-"""Ids of N pictures -> for each checkpoint, in the recipe's order, probabilities (1 + V, N, K),
-rows as the ids, plain view first."""
+"""Ids of N pictures -> probabilities (1 + V, N, K) by checkpoint, in the recipe's order.
+
+The plain view comes first; N is in the order of the ids."""
 
 
 class PredictViewsParams(Section):
-    """Section `predict_views`: what the networks are shown, and which networks."""
+    """Section `predict_views`: the views, and whether snapshots are averaged."""
 
     n_views: int = Field(
         ge=0,
@@ -39,15 +40,15 @@ def predict_views(labels: Labels, predict: Predict, params: PredictViewsParams) 
     Where there is neither valid nor test, there are no rows.
 
     Args:
-        labels: the split of each picture; what a picture means is not asked
-        predict: called once a split with its ids (with none where there is no split); what
-            checkpoints share is computed once there
+        labels: the split of each picture; targets are not used
+        predict: called once for each split, with its ids; without valid and test it is called
+            once, with no ids. It computes once what checkpoints share.
         params: section predict_views
 
     Raises:
-        ValueError: probabilities have another shape than (1 + n_views, N, K).
+        ValueError: the shape of probabilities is not (1 + n_views, N, K).
     """
-    # valid, of which there may be no picture, stands for no split at all
+    # without valid and test, an empty valid gives the tables without rows
     splits = [split for split in labels.splits() if split != "train"] or ["valid"]
     found: dict[str, list[Floats]] = {}
     for split in splits:
@@ -58,7 +59,7 @@ def predict_views(labels: Labels, predict: Predict, params: PredictViewsParams) 
                 raise ValueError(f"views of {name} on {split}: {array.shape}, not {expected}.")
             found.setdefault(name, []).append(np.asarray(array, np.float64))
     rows = [(picture, split) for split in splits for picture in labels.ids(split)]
-    # typed, as the columns of no rows would be anything
+    # typed: without rows pandas cannot infer it
     table = pd.DataFrame(rows, columns=["id", "split"]).astype(str)
     joined = {name: np.concatenate(parts, axis=1) for name, parts in found.items()}  # along N
     return StoredViews(labels.classes, labels.task, table, joined)
