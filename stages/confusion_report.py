@@ -1,4 +1,4 @@
-"""predictions + curves + pictures → report: what the final checkpoint confuses, how it was trained."""
+"""predictions + curves + pictures → report: errors of the final checkpoint, curves of the trainings."""
 
 from headstart.tracking.start import start_stage
 
@@ -37,7 +37,7 @@ from headstart.tracking import live
 def main(predictions: Path, scores: Path, fine_tuning: Path, curves: tuple[Path, ...],
          suggestions: tuple[Path, ...], epochs: tuple[Path, ...], pictures: Path, resized: Path,
          reports: tuple[Path, ...], metrics: Path, run_file: Path) -> None:  # fmt: skip
-    """Report on the errors."""
+    """Report on the errors and the trainings."""
     params = load_section("confusion_report", ConfusionReportParams)
     with live.stage_run("confusion-report", run_file, {"confusion_report": params}) as run:
         paths, decode = dict(first_paths(read_pictures(pictures))), ResizedPictures(resized).decode

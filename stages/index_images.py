@@ -1,4 +1,4 @@
-"""images → pictures + labels + train ids + problems: what each picture is, and what it means."""
+"""images → pictures + labels + train ids + problems: sizes, copies, labels and splits."""
 
 from headstart.tracking.start import start_stage
 

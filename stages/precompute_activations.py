@@ -1,4 +1,4 @@
-"""resized + backbone → activations/plain: the centre crop of every picture, frozen and pooled."""
+"""resized + backbone → activations/plain: pooled activations of the plain view of each picture."""
 
 from headstart.tracking.start import start_stage
 

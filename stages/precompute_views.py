@@ -1,4 +1,4 @@
-"""resized + train ids + backbone → activations/views: augmented views of train, one an epoch."""
+"""resized + train ids + backbone → activations/views: activations of augmented views of train."""
 
 from headstart.tracking.start import start_stage
 

@@ -1,4 +1,4 @@
-"""resized + labels + backbone + checkpoints → predictions/views: what each says of each view."""
+"""resized + labels + backbone + checkpoints → predictions/views: probabilities of each view."""
 
 from headstart.tracking.start import start_stage
 

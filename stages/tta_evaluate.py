@@ -1,4 +1,4 @@
-"""predictions/views + labels → predictions: plain and TTA, scored side by side."""
+"""predictions/views + labels → predictions: plain and TTA, both scored."""
 
 from headstart.tracking.start import start_stage
 
