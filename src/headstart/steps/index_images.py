@@ -180,7 +180,7 @@ def _of_train(known: Mapping[str, Meaning]) -> list[Meaning]:
 
 
 def _not_in_train(known: Mapping[str, Meaning], classes: Sequence[str]) -> dict[str, str]:
-    """By picture, a phrase that names its labels that are not in `classes`, those of train."""
+    """Id -> phrase that names the picture's labels beside `classes`, the labels of train."""
     beside = {i: sorted(set(said.labels or ()) - set(classes)) for i, said in known.items()}
     return {
         i: f"{known[i].split} has {', '.join(names)}, train has not"

@@ -59,7 +59,7 @@ def predict_views(labels: Labels, predict: Predict, params: PredictViewsParams) 
                 raise ValueError(f"views of {name} on {split}: {array.shape}, not {expected}.")
             found.setdefault(name, []).append(np.asarray(array, np.float64))
     rows = [(picture, split) for split in splits for picture in labels.ids(split)]
-    # typed: without rows pandas cannot infer it
+    # without rows pandas cannot infer the type
     table = pd.DataFrame(rows, columns=["id", "split"]).astype(str)
     joined = {name: np.concatenate(parts, axis=1) for name, parts in found.items()}  # along N
     return StoredViews(labels.classes, labels.task, table, joined)
