@@ -37,11 +37,17 @@ VIEWS = {"plain": "plain view", "tta": "TTA"}
 class ConfusionReportParams(Section):
     """Section `confusion_report`: whose errors are shown, and how many."""
 
-    split: Literal["valid", "test"] = Field(description="whose errors are shown: valid or test")
+    split: Literal["valid", "test"] = Field(
+        description="split whose errors are shown: valid or test"
+    )
     probabilities: Literal["plain", "tta"] = Field(description="predictions used: plain or tta")
-    n_pictures: int = Field(ge=0, le=50, description="pictures a class and contact sheet, 0 to 50")
+    n_pictures: int = Field(
+        ge=0,
+        le=50,
+        description="maximum number of pictures per class on each contact sheet, 0 to 50",
+    )
     n_pairs: int = Field(
-        ge=0, description="most confused pairs that are listed, at least 0; 0: none"
+        ge=0, description="how many of the most confused pairs are listed, at least 0; 0: none"
     )
 
 

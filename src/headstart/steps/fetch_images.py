@@ -46,8 +46,9 @@ def fetch_images(
         found = (len(tree.sizes), tree.n_bytes, tree_digest(digests))
         if found != expected:
             raise SourceError(
-                f"the pictures of {source.package} {source.version} are not as promised: (files, "
-                f"bytes, sha256) are {found}, not {expected}; install the package again."
+                f"dataset.source: the pictures of {source.package} {source.version} are not as "
+                f"described: (files, bytes, sha256) are {found}, not {expected}; install the "
+                "package again."
             )
 
 
@@ -60,8 +61,8 @@ def _listed(tree: Tree, path: str) -> ListedFile:
             n_bytes = file.tell()
     except OSError as error:
         raise SourceError(
-            f"dataset.source: {origin} cannot be read ({error.strerror}); let it be readable, or "
-            "take it out of the folder."
+            f"dataset.source: {origin} cannot be read ({error.strerror}); make it readable, or "
+            "remove it from the folder."
         ) from None
     if n_bytes != tree.sizes[path]:
         raise SourceError(

@@ -57,8 +57,8 @@ def fetch_weights(
     match source:
         case RandomWeights():
             warnings.warn(
-                f"backbone.weights is {params.weights!r}: {params.name} is UNTRAINED, its "
-                "activations mean nothing.",
+                f"backbone.weights is {params.weights!r}: {params.name} is UNTRAINED (random "
+                "weights), so its activations mean nothing.",
                 UntrainedWarning,
                 stacklevel=2,
             )
@@ -110,6 +110,6 @@ def _download(name: str) -> tuple[Mapping[str, Tensor], str]:
     except Exception as error:  # the hub, the network and the file each fail in their own ways
         raise WeightsError(
             f"timm could not get its weights for {name!r} ({type(error).__name__}: {error}); on a "
-            "machine without network, let backbone.weights be the absolute path of a file."
+            "machine without network, set backbone.weights to the absolute path of a file."
         ) from error
     return model.state_dict(), f"timm {config.architecture}.{config.tag}"

@@ -21,7 +21,7 @@ class FindLrFinetuneParams(RangeTestParams):
     """Section `find_lr_finetune`: all layer groups train, at rates in the optimiser's ratio."""
 
     size_px: Size = Field(
-        description="of the network input, px, 32 to 4,096: that of the first phase of "
+        description="side of the network input, px, 32 to 4,096, as in the first phase of "
         "unfreeze_finetune; full: backbone.size_px"
     )
 

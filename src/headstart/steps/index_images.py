@@ -43,9 +43,12 @@ class IndexImagesParams(Section):
     )
     id_column: str = Field(min_length=1, description="CSV column that names the picture")
     label_column: str = Field(
-        min_length=1, description="CSV column of its label, or labels between spaces"
+        min_length=1,
+        description="CSV column of the picture's label, or of its labels separated by spaces",
     )
-    id_suffix: str = Field(description="what the file name has after the CSV's id, as .jpg")
+    id_suffix: str = Field(
+        description="what follows the CSV's id in the file name, such as .jpg; '': nothing"
+    )
     csv_folder: BelowImages = Field(
         description="folder of the CSV's pictures below the images folder, or ''"
     )
@@ -53,21 +56,29 @@ class IndexImagesParams(Section):
     split: Literal["given", "stratified"] = Field(
         description="given: by the folders train, valid, test; stratified: drawn"
     )
-    valid_frac: float = Field(ge=0, lt=1, description="stratified: part of valid, in [0, 1)")
-    test_frac: float = Field(ge=0, lt=1, description="stratified: part of test, in [0, 1)")
+    valid_frac: float = Field(
+        ge=0, lt=1, description="stratified: fraction of the pictures in valid, in [0, 1)"
+    )
+    test_frac: float = Field(
+        ge=0, lt=1, description="stratified: fraction of the pictures in test, in [0, 1)"
+    )
     n_folds: int = Field(
         ge=0,
-        description="stratified: valid is one of so many folds, at least 0; from 2 on, or 0: "
-        "valid_frac",
+        description="stratified: number of folds, one of which is valid, at least 0 and not 1; "
+        "0: use valid_frac instead",
     )
-    fold: int = Field(ge=0, description="which fold is valid, at least 0, at most n_folds - 1")
-    seed: int = Field(ge=0, description="stratified: which draw, at least 0")
+    fold: int = Field(
+        ge=0,
+        description="number of the fold that is valid, at least 0, below n_folds; 0 without folds",
+    )
+    seed: int = Field(ge=0, description="stratified: seed of the split, at least 0")
     n_max_per_class: int = Field(
         ge=0,
-        description="pictures a class, for a quick try-out of a big set, at least 0; 0: all",
+        description="maximum number of pictures per class, to try out a big set quickly, at least 0; "
+        "0: all",
     )
     on_problem: Literal["stop", "set_aside"] = Field(
-        description="stop the run, or leave the picture out and list it in problems.csv"
+        description="stop: end the run; set_aside: leave the picture out and list it in problems.csv"
     )
 
     @model_validator(mode="after")
@@ -81,17 +92,18 @@ class IndexImagesParams(Section):
             raise ValueError("n_folds is 1, it must be 0 or at least 2")
         if self.fold >= max(self.n_folds, 1):
             raise ValueError(
-                f"fold is {self.fold}, it must be below n_folds, {self.n_folds}, and 0 without folds"
+                f"fold is {self.fold}, but n_folds is {self.n_folds}: fold must be below n_folds, or "
+                "0 without folds"
             )
         if self.n_folds and self.split == "given":
             raise ValueError(
-                f"split is given, but n_folds, {self.n_folds}, draws the valid split: split must be "
-                "stratified, or n_folds 0"
+                f"split is given, but n_folds is {self.n_folds}, which draws the valid split: split "
+                "must be stratified, or n_folds 0"
             )
         if self.labels == "folders" and self.task == "multi_label":
             raise ValueError(
-                "task is multi_label, but class folders give one label a picture: task must be "
-                "single_label, or labels the path of a CSV"
+                "task is multi_label, but class folders give one label per picture: task must "
+                "be single_label, or labels the path of a CSV"
             )
         return self
 
@@ -162,8 +174,8 @@ def index_images(
     if len(classes) < 2 or n_train < 2:  # batch norm cannot train on a single picture
         raise IndexImagesError(
             f"train has {n_train} pictures of {len(classes)} classes ({', '.join(classes)}), "
-            f"at least 2 of each are needed ({len(paths)} pictures were found, "
-            f"{len(problems)} problems)."
+            f"but at least 2 pictures and 2 classes are needed; {len(paths)} pictures and "
+            f"{len(problems)} problems were found."
         )
     labels = Labels(_label_table(kept), classes, params.task)
     return Index(
@@ -215,10 +227,10 @@ def _notes(labels: Labels, params: IndexImagesParams) -> tuple[str, ...]:
     if not note:
         return ()
     if params.split == "given":
-        remedy = "put labelled pictures into a folder valid beside train, or let "
+        remedy = "put labelled pictures into a folder valid beside train, or set "
         if params.labels == "folders":
-            remedy += "dataset.source be the folder train itself and "
-        remedy += "index_images.split be stratified"
+            remedy += "dataset.source to the folder train itself and "
+        remedy += "index_images.split to stratified"
     elif params.valid_frac or params.n_folds:
         remedy = "add pictures, since the part of each class that goes into valid rounds to 0"
     else:
@@ -266,7 +278,7 @@ def _all_in_one(problems: Sequence[Problem]) -> str:
     kinds = ", ".join(f"{n[kind]} {kind}" for kind in sorted(n))
     return (
         f"{len(problems)} problems with the pictures ({kinds}):\n" + "\n".join(lines) + "\n"
-        "Mend them in dataset.source, or let index_images.on_problem be set_aside."
+        "Correct them in dataset.source, or set index_images.on_problem to set_aside."
     )
 
 

@@ -17,9 +17,11 @@ class PrecomputeViewsParams(Section):
     n_views: int = Field(
         ge=1,
         le=10_000,
-        description="views of each training picture, one an augmented epoch, 1 to 10,000",
+        description="views of each training picture, one per augmented epoch, 1 to 10,000",
     )
-    seed: int = Field(ge=0, description="of the views, at least 0; another seed gives other views")
+    seed: int = Field(
+        ge=0, description="seed of the views, at least 0; another seed gives other views"
+    )
 
 
 def precompute_views(

@@ -25,13 +25,13 @@ class PredictViewsParams(Section):
     n_views: int = Field(
         ge=0,
         le=1000,
-        description="augmented views a picture beside the plain one, 0 to 1,000; 0: none",
+        description="augmented views per picture besides the plain one, 0 to 1,000; 0: none",
     )
     snapshots: bool = Field(
-        description="whether the final prediction is the mean of the networks at the ends of cycles "
-        "(unfreeze_finetune.n_snapshots), a snapshot ensemble; costs a prediction each"
+        description="whether the final prediction is the mean over the snapshots "
+        "(unfreeze_finetune.n_snapshots); each snapshot costs one more prediction of every picture"
     )
-    seed: int = Field(ge=0, description="of the augmented views, at least 0")
+    seed: int = Field(ge=0, description="seed of the augmented views, at least 0")
 
 
 def predict_views(labels: Labels, predict: Predict, params: PredictViewsParams) -> StoredViews:
@@ -56,7 +56,9 @@ def predict_views(labels: Labels, predict: Predict, params: PredictViewsParams) 
         for name, array in predict(ids).items():
             expected = (1 + params.n_views, len(ids), len(labels.classes))
             if array.shape != expected:
-                raise ValueError(f"views of {name} on {split}: {array.shape}, not {expected}.")
+                raise ValueError(
+                    f"the views of {name} on {split} have shape {array.shape}, not {expected}."
+                )
             found.setdefault(name, []).append(np.asarray(array, np.float64))
     rows = [(picture, split) for split in splits for picture in labels.ids(split)]
     # without rows pandas cannot infer the type

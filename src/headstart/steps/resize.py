@@ -21,7 +21,9 @@ class ResizeParams(Section):
     """Section `resize`: how pictures are stored."""
 
     size_px: int = Field(
-        ge=8, description="shorter side of the stored picture, px, at least 8; smaller ones stay"
+        ge=8,
+        description="shorter side of the stored picture, px, at least 8; smaller pictures "
+        "keep their size",
     )
     codec: Codec = Field(description="jpeg (lossy) or png (lossless)")
     quality: int = Field(ge=1, le=95, description="of jpeg, 1 to 95; png has none")

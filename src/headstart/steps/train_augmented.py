@@ -30,13 +30,14 @@ class TrainAugmentedParams(PhasesParams):
         for number, phase in enumerate(self.phases):
             if phase.trainable != "head":
                 raise ValueError(
-                    f"phases.{number}.trainable is {phase.trainable}, but cached views can train "
-                    "the head alone; unfreeze_finetune trains the rest"
+                    f"phases.{number}.trainable is {phase.trainable}, but only the head can "
+                    "train on cached views; unfreeze_finetune trains the backbone"
                 )
             if phase.lr == "auto":
                 raise ValueError(
-                    f"phases.{number}.lr is auto, but the range tests start from a fresh head and "
-                    "from the whole network; set a number, such as the rate of train_head"
+                    f"phases.{number}.lr is auto, but no range test trains this head alone: "
+                    "find_lr_head starts from a fresh head, find_lr_finetune trains the whole "
+                    "network; set a number, such as the rate of train_head"
                 )
         return self
 

@@ -28,12 +28,12 @@ from headstart.training.schedules import constant
 class TrainHeadParams(Section):
     """Section `train_head`: a constant rate, as in the course's first fit."""
 
-    lr: Rate = Field(description="above 0; auto: what find-lr-head suggests")
+    lr: Rate = Field(description="learning rate, above 0; auto: what find-lr-head suggests")
     n_epochs: int = Field(
         ge=1, le=10_000, description="passes over the cached activations, 1 to 10,000"
     )
     seed: int = Field(
-        ge=0, description="of the initial weights, the order, and dropout, at least 0"
+        ge=0, description="seed of the initial weights, the order, and dropout, at least 0"
     )
 
 

@@ -29,8 +29,8 @@ class TtaEvaluateParams(Section):
         ge=0, le=1, description="share of the plain view in the weighted mean, 0 to 1"
     )
     thresholds: Search = Field(
-        description="multi_label: one threshold for all labels (global) or one each (per_label), "
-        "found on valid"
+        description="multi_label: one threshold for all labels (global) or one per label "
+        "(per_label), found on valid"
     )
     confidence: float = Field(
         ge=0.5, le=0.9999, description="level of the intervals, 0.5 to 0.9999, such as 0.95"
@@ -41,7 +41,7 @@ class TtaEvaluateParams(Section):
         description="resamples behind the intervals of log loss, macro-F1, F2 and mAP, 100 to "
         "1,000,000",
     )
-    seed: int = Field(ge=0, description="of the resamples, at least 0")
+    seed: int = Field(ge=0, description="seed of the resamples, at least 0")
 
 
 @dataclass(frozen=True)

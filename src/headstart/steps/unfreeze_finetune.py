@@ -42,20 +42,21 @@ class UnfreezeFinetuneParams(PhasesParams):
     """Section `unfreeze_finetune`."""
 
     monitor: Literal["log_loss", "score"] = Field(
-        description="what is compared at the end of each cycle on the valid split: log_loss, or "
-        "score (accuracy; F2 of many labels)"
+        description="measure on valid that is compared at the end of each cycle: log_loss, or "
+        "score (accuracy; for multi_label, F2)"
     )
     stop_when_worse: bool = Field(
-        description="end a phase when a cycle ends worse than an earlier cycle of its size: train "
-        "until over-fitting"
+        description="end a phase when a cycle ends worse than an earlier cycle at the same size_px, "
+        "that is, train until over-fitting"
     )
     keep: Literal["best", "last"] = Field(
-        description="best: the weights of the best end of a cycle, the starting point included"
+        description="best: the weights at the best cycle end, or at the start if no cycle end is "
+        "better; last: those at the last cycle end"
     )
     n_snapshots: int = Field(
         ge=0,
         le=1000,
-        description="ends of cycles of the last phase, the last ones, that are kept beside for "
+        description="snapshots to keep, taken at the last n cycle ends of the last phase, for "
         "predict_views.snapshots, 0 to 1,000; 0: none",
     )
 

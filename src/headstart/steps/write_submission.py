@@ -24,21 +24,22 @@ class WriteSubmissionParams(Section):
 
     probabilities: Kind = Field(description="predictions used: plain or tta")
     form: Literal["columns", "tags"] = Field(
-        description="columns: one a class, with its probability; tags: one of the labels that reach "
-        "their threshold, between spaces (single_label: the most probable class)"
+        description="columns: one column per class, with its probability; tags: one column with the "
+        "labels that reach their threshold, separated by spaces (single_label: the most probable "
+        "class)"
     )
     id_column: str = Field(min_length=1, description="name of the column of ids")
     tags_column: str = Field(min_length=1, description="tags: name of the column of labels")
     sample: BelowImages = Field(
         description="path of the competition's sample submission below the images folder, whose "
-        "ids, order and columns are taken; '': the pictures of test without labels, sorted by id"
+        "ids, order and columns are used; '': one row per unlabelled file of test, sorted by id"
     )
 
     @model_validator(mode="after")
     def _apart(self) -> Self:
         if self.form == "tags" and self.id_column == self.tags_column:
             raise ValueError(
-                f"id_column is {self.id_column!r}, and so is tags_column: they must have different "
+                f"id_column is {self.id_column!r}, the same as tags_column: they must have different "
                 "names"
             )
         return self
@@ -104,8 +105,8 @@ def _columns(test: Predictions, params: WriteSubmissionParams) -> pd.DataFrame:
     """(N, K) Probabilities: rows by picture id, columns by class."""
     if params.id_column in test.classes:
         raise HeadstartError(
-            f"write_submission.id_column is {params.id_column!r}, which is a class, too: with form "
-            "columns the two would be one column."
+            f"write_submission.id_column is {params.id_column!r}, which is a class: with form columns, "
+            "the ids and this class would share one column; choose another name."
         )
     values, ids = test.probabilities(params.probabilities), test.table["id"].tolist()
     return pd.DataFrame(values, index=ids, columns=list(test.classes))
@@ -121,8 +122,8 @@ def _tags(test: Predictions, params: WriteSubmissionParams) -> pd.DataFrame:
         if len(thresholds) != len(classes):
             raise HeadstartError(
                 f"write_submission.form is tags, which needs a threshold of {params.probabilities} "
-                f"predictions for each of the {len(classes)} labels; the predictions carry "
-                f"{len(thresholds)}. With form columns none is needed."
+                f"predictions for each of the {len(classes)} labels; the predictions have "
+                f"{len(thresholds)}. With form columns, no threshold is needed."
             )
         tags = [
             " ".join(name for name, reached in zip(classes, row, strict=True) if reached)
@@ -136,7 +137,7 @@ def _files(test: Predictions, pictures: pd.DataFrame) -> dict[str, str]:
     paths = dict(zip(pictures["id"], pictures["paths"], strict=True))
     if missing := [picture for picture in test.table["id"] if picture not in paths]:
         raise HeadstartError(
-            f"{len(missing)} predicted pictures have no row in the table of pictures, the first is "
-            f"{missing[0]!r}: predictions and pictures are not of one run."
+            f"{len(missing)} predicted pictures have no row in the table of pictures (first: "
+            f"{missing[0]!r}): predictions and pictures come from different runs."
         )
     return {path: picture for picture in test.table["id"] for path in paths[picture]}
