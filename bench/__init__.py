@@ -1,4 +1,4 @@
-"""The benchmarks. Each starts as a stage does, before its module loads torch."""
+"""The benchmarks. Each is set up like a stage, before its module loads torch."""
 
 from headstart.tracking.start import start
 

@@ -1,17 +1,21 @@
-"""headstart and its peers in turn: the same machine, pictures, split, weights, sizes, epochs.
+"""Compare headstart and its peers on the same machine, pictures, split, weights, sizes, epochs.
 
 Run: pip install -e '.[bench]' && python -m bench.compare
      python -m bench.compare --pictures /your/folder     (train and valid, each with a folder a class)
      python -m bench.compare --generated 25000 --n-train 20000 --n-valid 5000 --name gpu   (with a GPU)
 
-Whole recipe: one round a seed. headstart runs `dvc repro` in a fresh clone, the start-up of all stages
-included; fastai does the same epochs in one process, as its documentation advises. In interleaved
-rounds: a fine-tuning epoch, torchvision's reference loop beside; the next experiment on the head (one
-rate of `train_head` and of `train_augmented` is changed, all is done up to the augmented head, by
-`dvc repro` here and in a process that has begun there); what a stage costs that does nothing, and
-`dvc repro` of all stages when nothing changed. fastai runs at the best of {NCHW, channels_last},
-{0, 1, 2} workers and threads of OpenMP that {spin, sleep} while they wait (ours sleep), found by a
-frozen epoch each; torchvision's loop has the same workers and threads.
+The whole recipe has one round per seed. headstart runs `dvc repro` in a fresh clone, which includes
+the start-up of all stages. fastai trains the same epochs in one process, as its documentation advises.
+
+Interleaved rounds measure:
+- a fine-tuning epoch, also by torchvision's reference loop;
+- the next experiment on the head: the rate of `train_head` and of `train_augmented` changes, and all
+  work up to the augmented head is done; headstart runs `dvc repro`, fastai a process that has started;
+- the cost of a stage that does nothing, and `dvc repro` of all stages when nothing changed.
+
+fastai runs at the best of {NCHW, channels_last}, {0, 1, 2} workers, and OpenMP threads that {spin,
+sleep} while they wait (headstart's sleep); one frozen epoch is timed for each. torchvision's loop has
+the same workers and threads.
 """
 
 import importlib.metadata
@@ -42,13 +46,13 @@ from headstart.fetching.image_sources import PackageImages, read_images_source
 from headstart.image_files.tree import list_tree
 from headstart.project.located import locate
 
-Keep = Callable[[str, str, Mapping[str, float]], None]  # kind of row, who, and what was found
-ROWS = ("idle", "head", "epoch")  # that are measured in rounds
+Keep = Callable[[str, str, Mapping[str, float]], None]  # kind of row, tool, measurements
+ROWS = ("idle", "head", "epoch")  # kinds of rows that are measured in rounds
 PACKAGES = ("torch", "timm", "torchvision", "dvc", "mlflow", "fastai", "pillow")
 
 
 def choose(pictures: Path, folder: Path, counts: Mapping[str, int]) -> None:
-    """Copy `counts` pictures a split into train and valid below `folder`, each class in proportion."""
+    """Copy `counts` pictures per split below `folder`, in proportion to the classes."""
     names = [name for name in list_tree(pictures).sizes if name.lower().endswith((".jpg", ".png"))]
     given = all(name.split("/")[0] in ("train", "valid", "test") for name in names)
     shuffled = np.random.default_rng(0).permutation(sorted(names)).tolist()
@@ -67,7 +71,7 @@ def choose(pictures: Path, folder: Path, counts: Mapping[str, int]) -> None:
 
 
 def in_process(module: str, *arguments: str, passive: bool = True) -> Any:
-    """The JSON that a module prints last; `passive` as in `loaded`."""
+    """Run a module and return the JSON that it prints last; `passive` as in `loaded`."""
     command, environment = loaded(module, passive)
     done = subprocess.run(
         [*command, *arguments],
@@ -77,7 +81,7 @@ def in_process(module: str, *arguments: str, passive: bool = True) -> Any:
 
 
 def fastai(what: str, setting: Mapping[str, Any], *arguments: str) -> Any:
-    """What a process of fastai's finds, its threads as the setting says."""
+    """Run bench.peer_fastai in a process with the threads of the setting, and return its result."""
     words = (what, "--setting", json.dumps(setting), *arguments)
     return in_process("bench.peer_fastai", *words, passive=setting["passive"])
 
@@ -91,10 +95,10 @@ def fastai_recipe(setting: Mapping[str, Any], seed: int) -> dict[str, float]:
 
 
 def best_of_fastai(setting: Mapping[str, Any], workers: tuple[int, ...]) -> dict[str, Any]:
-    """The fastest memory format, number of workers and way to wait, by one frozen epoch each.
+    """The fastest memory format, number of workers and way to wait; each is timed by a frozen epoch.
 
     Returns:
-        those three, and the seconds of each that was tried.
+        These three, and the seconds of each combination tried.
     """
     tried = []
     for last, n_workers, passive in itertools.product((False, True), workers, (False, True)):
@@ -118,7 +122,7 @@ def machine() -> dict[str, Any]:
 
 
 def shown(arguments: list[str]) -> str:
-    """The command as others may type it: without where its results go, folders by their last name."""
+    """The command to print beside the results: without --results, and folders by last name only."""
     pairs = list(zip(arguments[::2], arguments[1::2], strict=True))
     words = [
         f"{option} {Path(value).name if option == '--pictures' else value}"
@@ -136,13 +140,13 @@ def _version(package: str) -> str:
 
 
 class Comparison:
-    """The rows of the table, on pictures that are chosen once.
+    """Measures the rows of the table, on one choice of pictures.
 
     Args:
         work: an empty folder.
-        source: of the pictures.
-        options: those of the command.
-        has_fastai: whether it is installed.
+        source: folder of the pictures.
+        options: options of the command.
+        has_fastai: whether fastai is installed.
     """
 
     def __init__(
@@ -161,7 +165,7 @@ class Comparison:
             self._how = best_of_fastai(self._fastai(), workers)
 
     def about(self) -> dict[str, Any]:
-        """What shapes the rows, and no rows yet."""
+        """The result before any row: the settings that determine the rows."""
         kept = ("n_train", "n_valid", "size_px", "epoch_px", "n_idle", "batch", "threads")
         return {
             **{key: self._options[key] for key in kept},
@@ -171,7 +175,7 @@ class Comparison:
         }  # fmt: skip
 
     def rounds(self, keep: Keep) -> None:
-        """The rows that are measured in rounds, in turn."""
+        """Measure the rows of interleaved rounds."""
         size_px, options = self._options["epoch_px"], self._options
         kinds = options["rows"]
         epoch = {
@@ -206,7 +210,7 @@ class Comparison:
                 keep(kind, "fastai", fastai(what, setting))
 
     def recipes(self, keep: Keep) -> None:
-        """The whole recipe, a seed a round."""
+        """Measure the whole recipe, one seed per round."""
         for seed in range(self._options["seeds"]):
             folder = self._work / f"seed-{seed}"
             changes = self._recipe(self._pictures, self._options["size_px"], seed)
@@ -288,7 +292,7 @@ def main(pictures: Path | None, generated: int, name: str, results: Path, **opti
 
 
 def textile() -> Path:
-    source = read_images_source("sources/textile.yaml")  # of the folder that holds bench, too
+    source = read_images_source("sources/textile.yaml")  # in the folder that also holds bench
     if not isinstance(source, PackageImages):
         raise click.ClickException("sources/textile.yaml names no package.")
     return locate(source)

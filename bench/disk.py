@@ -1,10 +1,10 @@
-"""What a project takes on the disk after a run of all stages, in bytes a byte of the pictures.
+"""Measure the disk space of a project after a run of all stages, in bytes per byte of pictures.
 
 Run: python -m bench.disk --pictures FOLDER     (train and valid, each with a folder a class)
 
 A fresh clone of the last commit runs on the folder with the default's sizes and views, and with one
-epoch of each training. Each file is counted once, however many names it has, by the blocks that it
-takes; the pictures themselves are not counted.
+epoch per training. Each file counts once, however many hard links it has, by the blocks that it
+occupies. The pictures themselves are not counted.
 """
 
 import os
@@ -17,7 +17,7 @@ import click
 from bench.ours import Clone
 from headstart.image_files.tree import list_tree
 
-# A file counts for the first of these that holds it: a name in DVC's cache is then no second file.
+# A file counts for the first part that holds it, so its link in DVC's cache does not count again.
 PARTS = {
     "list and index": ("data/0_source/images", "data/1_index"),
     "networks": ("data/0_source", "data/4_checkpoints"),
@@ -49,7 +49,7 @@ def files_below(place: Path) -> Iterator[Path]:
 
 
 def bytes_of_parts(root: Path) -> dict[str, int]:
-    """Bytes that the files of each part take, each file counted once."""
+    """Bytes on disk of the files of each part; each file counts once."""
     seen: set[tuple[int, int]] = set()
     found = dict.fromkeys(PARTS, 0)
     for part, places in PARTS.items():

@@ -1,12 +1,12 @@
-"""One epoch of fine-tuning, by us and by the loop of torchvision's reference scripts; prints JSON.
+"""Time one fine-tuning epoch of headstart, or of torchvision's reference loop, and print JSON.
 
-Run by bench.compare, a process a run: python -m bench.epoch ours --setting '{…}'
+Run by bench.compare, in one process per run: python -m bench.epoch ours --setting '{…}'
 
-`reference` does what those scripts do: a random resized crop, a flip and a normalisation of each
-picture in the workers of a DataLoader, then forward, loss, backward and a step of SGD, in fp32; ours is
-of `runtime.precision: auto`. Both train all layers from the same backbone and the same fresh head, and
-score valid at the end of each epoch. The second of two epochs is timed; the first warms up. `ours`
-tells the cosine of its gradients with float64, too.
+`reference` does what torchvision's scripts do, in fp32: a random resized crop, a flip and a
+normalisation of each picture in the workers of a DataLoader, then forward, loss, backward and a
+step of SGD. `ours` trains at `runtime.precision: auto`. Both train all layers from the same
+backbone and the same fresh head, and score valid at the end of each epoch. The second of two epochs
+is timed; the first warms up. `ours` also prints the cosine of its gradients with those of float64.
 """
 
 import json
@@ -55,7 +55,7 @@ def fresh_network(weights: Path, n_classes: int, threads: int) -> Network:
 
 
 class Prepared(NamedTuple):
-    """What an epoch of ours needs: all layers train, on pictures that are decoded at first sight."""
+    """Everything for an epoch of `ours`: all layers train; a picture is decoded at its first use."""
 
     trainer: Trainer
     views: PictureSource  # of train
@@ -70,7 +70,7 @@ class Prepared(NamedTuple):
 
 
 def prepared(setting: dict[str, Any], folder: Path, report: Report) -> Prepared:
-    """The pictures are indexed by their folders and stored in `folder`."""
+    """Index the pictures by their folders, store them in `folder`, and set up the training."""
     files = listed(Path(setting["pictures"]), folder / "images")
     index = indexed(files, "given")
     labels = index.labels
@@ -95,7 +95,7 @@ def prepared(setting: dict[str, Any], folder: Path, report: Report) -> Prepared:
 
 def ours(setting: dict[str, Any], folder: Path) -> dict[str, float]:
     made = prepared(setting, folder, Silent())
-    ends: list[tuple[float, float]] = []  # of each epoch: when, and the accuracy
+    ends: list[tuple[float, float]] = []  # of each epoch: time of its end, accuracy
 
     def evaluate() -> Scores:
         scores = made.evaluate()

@@ -1,11 +1,11 @@
-"""What each fast path of the backbone earns: all of them, all but one in turn, and none.
+"""Measure what each fast path of the backbone saves: with all, with all but one, and with none.
 
 Run: python -m bench.fast_paths        (the machine must be idle)
 
-Each way has a fresh process a round. The table has medians of the rounds: pictures a second of a
-frozen forward pass and of a training step whose norms are frozen, both in the precisions of `auto`;
-beside each, how many times as fast all paths together are; and the megabytes that a step keeps for its
-backward pass.
+Each way runs in a fresh process in each round. The table has medians of the rounds: pictures per
+second of a frozen forward pass, and of a training step whose norms are frozen, both at the
+precisions of `auto`. Beside each stands the speed-up of all paths together over it. Then come the
+megabytes that a step keeps for its backward pass.
 """
 
 import json
@@ -33,14 +33,14 @@ SPEEDS = ("forward", "step")
 
 
 def pad_same(conv: Any, x: Tensor) -> Tensor:
-    """timm's own."""
+    """Pad as timm itself does."""
     from timm.layers.padding import pad_same
 
     padded: Tensor = pad_same(x, conv.kernel_size, conv.stride, conv.dilation)
     return padded
 
 
-# Of each path, what is called in its place without it.
+# For each path, the functions that replace it when it is left out.
 WITHOUT: dict[str, dict[str, Callable[..., Any]]] = {
     "folded norms": {"backbone.fold_frozen_norms": lambda model, trial_px: 0},
     "clipping convolutions": {
@@ -54,7 +54,7 @@ WITHOUT: dict[str, dict[str, Callable[..., Any]]] = {
 
 
 def measure(name: str, size_px: int, way: str) -> dict[str, float]:
-    """Of one network in this process, without the path `way`."""
+    """Measure one network in this process, without the path `way`."""
     with ExitStack() as stack:
         for place, instead in WITHOUT.get(way, {}).items():
             stack.enter_context(patch(f"headstart.backbone.{place}", instead))
@@ -75,7 +75,7 @@ def measure(name: str, size_px: int, way: str) -> dict[str, float]:
 
 
 def seconds(run: Callable[[], object]) -> float:
-    """Of one call, after one that warms up."""
+    """Seconds of one call, after a call that warms up."""
     run()
     start = time.perf_counter()
     for _ in range(N_STEPS):
@@ -84,7 +84,7 @@ def seconds(run: Callable[[], object]) -> float:
 
 
 def kept_mb(run: Callable[[], object]) -> float:
-    """What a forward pass keeps for its backward pass, MB."""
+    """MB that a forward pass keeps for its backward pass."""
     sizes: dict[int, int] = {}
 
     def pack(tensor: Tensor) -> Tensor:
@@ -124,7 +124,7 @@ def main(rounds: int, size_px: int, names: tuple[str, ...], way: str | None) -> 
         ways = (ALL, *WITHOUT, NONE)
         found: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
         for number in range(rounds):
-            for way in sorted(ways, reverse=number % 2 == 1):  # which is first, changes
+            for way in sorted(ways, reverse=number % 2 == 1):  # the first way alternates
                 found[way].append(in_process(name, size_px, way))
         middle = {
             way: {what: statistics.median(one[what] for one in of_way) for what in of_way[0]}

@@ -1,14 +1,14 @@
-"""What batch norm, rate and precision do to fine-tuning, on the pictures of this project.
+"""Measure how batch norm, rate and precision affect fine-tuning, on the project's pictures.
 
 Run: dvc repro train-augmented && python -m bench.fine_tuning
 
-Each variant fine-tunes the network of `train-augmented` for a cycle of one epoch and a cycle of two,
-once a seed. After each epoch valid is scored twice: as it is, and with the running statistics of the
-batch norms that train taken anew from training pictures. What the second score has more than the
-first is the fault of statistics that lag behind the features, not of the weights.
+Each variant fine-tunes the network of `train-augmented` for a cycle of one epoch and a cycle of
+two, once per seed. After each epoch valid is scored twice: first as the network is, then with the
+running statistics of trained batch norms recomputed from training pictures. If the second score is
+higher, the statistics lag behind the features; the weights are not to blame for that difference.
 
-The gradient check compares the gradients of one batch with those of float64 (cosine over all
-parameters, dropout off).
+The gradient check is the cosine of one batch's gradients with float64 gradients, over all parameters,
+with dropout off.
 """
 
 import copy
@@ -57,7 +57,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 @dataclass
 class Setting:
-    """What all variants share."""
+    """Everything that all variants share."""
 
     start: Checkpoint
     weights: Path
@@ -76,7 +76,7 @@ class Setting:
 
 @dataclass
 class Scored:
-    """Accuracies of valid: at the start, then after each epoch."""
+    """Accuracies on valid: at the start, then after each epoch."""
 
     plain: list[float] = field(default_factory=list)
     again: list[float] = field(default_factory=list)
@@ -93,7 +93,7 @@ def optimizer_of(variant: dict[str, Any]) -> FinetuneOptimizerParams:
 def with_statistics_again(
     network: Network, mode: Callable[[Network], object], pictures: Pictures, ids: Sequence[str]
 ) -> Network:
-    """A copy whose trained batch norms have the statistics of the plain pictures `ids`."""
+    """A copy whose trained batch norms have statistics of the plain views of `ids`."""
     twin = copy.deepcopy(network)
     mode(twin)
     running = [
@@ -111,7 +111,7 @@ def with_statistics_again(
 
 
 def fine_tuned(setting: Setting, variant: dict[str, Any], seed: int) -> Scored:
-    """Accuracies along the two cycles."""
+    """Fine-tune a variant for both cycles, and score it at the start and after each epoch."""
     optimizer, network, labels = optimizer_of(variant), setting.network(), setting.labels
     train, valid = labels.labelled("train")[: setting.n_train], labels.labelled("valid")
     targets = labels.targets(train)
@@ -142,7 +142,7 @@ def fine_tuned(setting: Setting, variant: dict[str, Any], seed: int) -> Scored:
 
 
 def cosines(setting: Setting) -> dict[str, dict[str, float]]:
-    """Cosine of the gradients with float64, by precision and by which norms are frozen."""
+    """Cosine of the gradients with float64 gradients, by precision and `bn_freeze`."""
     ids = setting.labels.labelled("train")[:16]
     batch = next(setting.pictures.plain([ids]))
     targets = torch.from_numpy(setting.labels.targets(ids))

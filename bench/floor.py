@@ -1,15 +1,15 @@
-"""The floor under a recipe: a plain logistic regression on the same frozen activations.
+"""The floor of a recipe: a logistic regression on the same frozen activations.
 
 Run: python -m bench.floor              (the workspace's results)
      python -m bench.floor fold-0 fold-1 …  (experiments or commits, as `headstart folds` names them)
 
-It is fitted on the plain activations of train, of the largest cached size, standardised, and predicts
-the plain view of valid and test. A recipe that caches a smaller size than it ends with is compared
-with the floor at its full size by `--activations`: the cache of any other state that has the same
-pictures. Beside it stands the recipe's final TTA prediction of the very same pictures. The interval
-of the difference is a paired bootstrap over pictures; a picture that several results predict (seeds)
-counts once, with the mean of its scores. Thresholds of many labels are found as the recipe finds
-them: on valid, cross-fitted where valid itself is scored.
+The regression is fitted on the plain activations of train at the largest cached size, standardised.
+It predicts the plain view of valid and test. If a recipe's last size is larger than its cached
+sizes, `--activations` gives the floor at full size: it names the cache of another state with the
+same pictures. The table compares the floor with the recipe's final TTA prediction of the same
+pictures. The interval of the difference is a paired bootstrap over pictures. A picture that several
+results (seeds) predict counts once, with the mean of its scores. Thresholds of many labels are
+found as in the recipe: on valid, cross-fitted where valid itself is scored.
 
 Axis letters: N images, D features, K classes.
 """
@@ -45,7 +45,7 @@ INVERSE_PENALTIES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
 def floor_probabilities(
     train: NDArray[np.float32], targets: NDArray[Any], features: NDArray[np.float32], c: float
 ) -> Floats:
-    """(N, K) by a regression on `train` (M, D) with targets (M,), or (M, K) of 0 and 1."""
+    """(N, K) Probabilities by a regression on `train` (M, D); targets (M,), or (M, K) of 0 and 1."""
 
     def fitted(wanted: NDArray[Any]) -> Floats:
         model = make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=200))
@@ -58,7 +58,7 @@ def floor_probabilities(
         return fitted(targets)
     columns = []
     for wanted in targets.T:
-        constant = wanted.min() == wanted.max()  # a label of all or of no picture of train
+        constant = wanted.min() == wanted.max()  # all pictures of train have the label, or none
         columns.append(np.full(len(features), wanted[0]) if constant else fitted(wanted)[:, 1])
     return np.stack(columns, axis=1)
 
@@ -90,7 +90,7 @@ Memo = dict[tuple[float, int], dict[str, Floats]]
 
 
 def floor_of(cached: Activations, labels: Labels, c: float, memo: Memo) -> dict[str, Floats]:
-    """(N, K) of the labelled pictures of valid and of test; results of one split share one fit."""
+    """Floor (N, K) of the labelled pictures of valid and of test; results of one split share a fit."""
     train = labels.labelled("train")
     key = (c, hash((tuple(train), labels.table["split"].str.cat())))
     if key not in memo:
@@ -107,7 +107,7 @@ def floor_of(cached: Activations, labels: Labels, c: float, memo: Memo) -> dict[
 def compared(
     whole: Predictions, by_floor: dict[str, Floats], search: Any
 ) -> dict[tuple[str, str], pd.DataFrame]:
-    """By split and score a row a labelled picture: id, and its score by plain, tta and floor."""
+    """By (split, score): one row per labelled picture, with id and the scores plain, tta, floor."""
     tables: dict[tuple[str, str], pd.DataFrame] = {}
     valid: dict[str, Any] = {}
     for split in ("valid", "test"):
@@ -127,9 +127,9 @@ def compared(
 
 
 def load(rev: str | None, elsewhere: Path | None) -> tuple[Activations, Labels, Predictions, str]:
-    """What a state of the project holds; `rev` is a commit or an experiment, None the workspace.
+    """Read a state of the project: a commit or an experiment `rev`, or the workspace if None.
 
-    Its plain activations come from the folder `elsewhere` where that is given.
+    If `elsewhere` is given, the plain activations are read from that folder.
     """
     files = DVCFileSystem(rev=rev)
     params = YAML(typ="safe", pure=True).load(files.read_text("params.yaml"))
@@ -181,13 +181,13 @@ def main(revs: tuple[str, ...], c: float | None, activations: Path | None) -> No
         click.echo(f"| {' | '.join(line)} |")
     for (split, score), by_penalty in tables.items():
         pooled = {c: pd.concat(parts).groupby("id").mean() for c, parts in by_penalty.items()}
-        # the strongest floor there is: its penalty is chosen on the very pictures that are scored
+        # the strongest floor: its penalty is chosen on the pictures that are scored
         floors = {c: float(table["floor"].mean()) for c, table in pooled.items()}
         choose = min if score == "log loss" else max
         best = choose(floors, key=floors.__getitem__)
         difference = (pooled[best]["tta"] - pooled[best]["floor"]).to_numpy(np.float64)
         low, high = bootstrap_mean(difference, 10_000, 0.95, np.random.default_rng(0))
-        results = [table[list(KINDS)].mean() for table in by_penalty[best]]  # one a result
+        results = [table[list(KINDS)].mean() for table in by_penalty[best]]  # one per result
         cells = (
             f"{split}, {score}",
             str(len(difference)),

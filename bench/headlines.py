@@ -1,4 +1,4 @@
-"""The README's two small tables: what the default run scored, and three figures beside fastai."""
+"""The README's two small tables: scores of the default run, and three figures against fastai's."""
 
 import json
 import statistics
@@ -35,7 +35,7 @@ def scores_table(metrics: Path = METRICS) -> str:
 
 
 def figures_table(results: Path) -> str:
-    """Medians of three figures of `bench.compare`, and fastai's over ours, in Markdown."""
+    """Medians of three figures of `bench.compare`, and the ratio of fastai's to ours, in Markdown."""
     lines = ["| simulated textile | headstart | fastai | ratio |", "|---|---|---|---|"]
     measured: set[str] = set()
     for label, (name, kind) in FIGURES.items():

@@ -1,12 +1,15 @@
-"""What the machine can do, and how much of that each stage uses.
+"""Measure the limits of the machine, and which fraction of them each stage reaches.
 
 Run: python -m bench.limits        (about three minutes on 2 cores; --quick for a few seconds)
 
-Measured first: the best matrix product in fp32 and bf16, the memory bandwidth of a copy, JPEGs decoded
-by all workers. Then our parts, each as the fraction of what that allows: a forward pass by its
-floating-point operations (a multiply and an add are two) at the speed of the matrix product in the
-same precision, a training step by three times as many, resizing by the decoder alone; augmentation as a
-part of a training step.
+First come the limits: the fastest matrix product in fp32 and bf16, the memory bandwidth of a copy,
+and the JPEGs that all workers decode. Then each of our parts is measured as a fraction of its
+limit:
+- a forward pass: its floating-point operations (a multiply and an add are two) at the speed of the
+  matrix product in the same precision;
+- a training step: three times as many operations;
+- resizing: the decoder alone.
+Augmentation is measured as a fraction of a training step.
 """
 
 import tempfile
@@ -41,7 +44,7 @@ NETWORKS = ("tf_efficientnet_lite0", "resnet34")
 
 
 def best(run: Callable[[], object], rounds: int) -> float:
-    """Seconds of the fastest of some rounds, after one that warms up."""
+    """Seconds of the fastest round, after a round that warms up."""
 
     def seconds() -> float:
         start = time.perf_counter()
@@ -55,9 +58,10 @@ def best(run: Callable[[], object], rounds: int) -> float:
 
 
 def product_flops(dtype: torch.dtype, side: int, rounds: int, device: torch.device) -> float:
-    """Operations a second of a square matrix product, by the fastest of torch's ways to it.
+    """Operations per second of a square matrix product, by the fastest way in torch.
 
-    A product may go to another library than a linear layer or a 1x1 convolution, which are the same.
+    torch may compute a product in another library than a linear layer or a 1x1 convolution, although
+    all three are the same operation.
     """
     a, b = (torch.rand(side, side, device=device).to(dtype) for _ in range(2))
     points = a.T.reshape(1, side, side // 32, 32).contiguous(memory_format=torch.channels_last)
@@ -72,7 +76,7 @@ def product_flops(dtype: torch.dtype, side: int, rounds: int, device: torch.devi
 
 
 def bytes_a_second(n_bytes: int, rounds: int, device: torch.device) -> float:
-    """Read and written by a copy that fits no cache."""
+    """Bytes per second, read and written, of a copy that is larger than every cache."""
     source = torch.rand(n_bytes // 4, device=device)
     target = torch.empty_like(source)
     return 2 * n_bytes / best(lambda: target.copy_(source), rounds)
@@ -85,7 +89,7 @@ def operations(run: Callable[[], object]) -> int:
 
 
 def shares(run: Callable[[], object]) -> dict[str, float]:
-    """Of the time of a training step: convolutions, backward and forward, and all else."""
+    """Fractions of the time of a training step: convolutions, forward and backward, and the rest."""
     on_gpu = torch.cuda.is_available()
     kinds = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_gpu else [])]
     with profile(activities=kinds) as profiler:
@@ -93,7 +97,7 @@ def shares(run: Callable[[], object]) -> dict[str, float]:
     times = {
         event.key: event.self_device_time_total if on_gpu else event.self_cpu_time_total
         for event in profiler.key_averages()
-        if not on_gpu or event.key.startswith("aten::")  # its kernels are listed beside it
+        if not on_gpu or event.key.startswith("aten::")  # its kernels have rows of their own
     }
     of_convolutions = {
         "backward of convolutions": ("aten::convolution_backward",),
@@ -109,7 +113,7 @@ def shares(run: Callable[[], object]) -> dict[str, float]:
 def parts(
     name: str, stored: ResizedPictures, size_px: int, rounds: int, limits: dict[str, float]
 ) -> dict[str, Any]:
-    """Pictures a second of the parts of one network, and the fraction of the limit of each."""
+    """Pictures per second of each part of one network, and the fraction of its limit."""
     backbone = Backbone.create(name).eval().requires_grad_(False)
     device = backbone.on(prepare(RUNTIME)).compute.device
     frame = load_section("backbone", BackboneParams).frame()
@@ -131,7 +135,7 @@ def parts(
     n_first = len(batches[0])
     bf16 = backbone.compute.inference_dtype == torch.bfloat16
     product = limits["bf16 product, GFLOP/s" if bf16 else "fp32 product, GFLOP/s"] * 1e9
-    # with no gradient some go by other names, which torch does not count
+    # without gradients some operations have other names, which torch does not count
     forward_flops = operations(lambda: backbone(shown[0])) / n_first
     frozen = n / best(lambda: list(forward_passes(backbone, pictures().plain(batches))), rounds)
     network = n / best(lambda: list(forward_passes(backbone, shown)), rounds)

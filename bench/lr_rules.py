@@ -1,15 +1,19 @@
-"""Which rule reads the best rate off a range test: the recipes with each rule's rates, scored.
+"""Compare the rules that read a rate off a range test: score the recipes at each rule's rates.
 
 Run: python -m bench.lr_rules --dogscats FOLDER --dogbreeds FOLDER --planet FOLDER
-     (about an hour on one core; a run that was stopped goes on where it was)
+     (about an hour on one core; a run that was stopped resumes)
 
-Textile, and up to three folders as the tops of their recipes describe them. For each seed: a range
-test of the head; for each rule the head of `train_head.lr: auto`, continued on augmented views at the
-recipe's rate; a range test of the whole network, from the head of the recipe's rates for all rules; the
-first phase of fine-tuning with `lr: auto`. `recipe` stands for the rates of the recipe, found by hand;
-they are also taken where a curve allows no suggestion. All else is as in the recipe, except the input
-sizes, the number of training pictures and the split: half of what is not trained on is valid, half
-test, at most `--n-score` each.
+The sets are textile and up to three folders, in the form that the headers of their recipes
+describe. For each seed:
+- a range test of the head;
+- for each rule, the head with `train_head.lr: auto`, continued on augmented views at the recipe's rate;
+- a range test of the whole network; for all rules it starts from the head at the recipe's rates;
+- for each rule, the first phase of fine-tuning with `lr: auto`.
+
+`recipe` stands for the rates of the recipe, which were found by hand. They also replace a rate that a
+rule does not give. Everything else is as in the recipe, except the input sizes, the number of training
+pictures and the split: the labelled pictures of valid and test are halved anew, at most
+`--n-score` each.
 """
 
 import json
@@ -67,7 +71,7 @@ RECIPES = {
     "planet": "recipes/planet-lite0.yaml",
 }
 BY_HAND = "recipe"
-N_ITER = 40  # of the range test before fine-tuning, where the recipe skips it
+N_ITER = 40  # of the range test before fine-tuning, which some recipes skip
 QUIET, PLAIN = Silent(), (0.0, 0.0)
 
 
@@ -88,7 +92,7 @@ class Recipe:
 
 
 def split_anew(index: Index, n_train: int, n_score: int) -> Labels:
-    """Train is cut to `n_train` pictures; valid and test are halves of the other labelled ones."""
+    """Cut train to `n_train` pictures; halve the labelled pictures of valid and test anew."""
     labels = index.labels
     rng = np.random.default_rng(0)
     train = rng.permutation(labels.labelled("train"))[:n_train]
@@ -102,20 +106,20 @@ def split_anew(index: Index, n_train: int, n_score: int) -> Labels:
 
 
 def computed(computation: Computation) -> SizedActivations:
-    """The cache of one size, in memory."""
+    """The activations of one size, computed into memory."""
     features = np.stack([np.stack(list(computation.rows(v))) for v in range(computation.n_views)])
     cached = Activations(features, computation.ids, computation.manifest)
     return SizedActivations(cached.manifest.size_px, {cached.manifest.size_px: cached})
 
 
 class Bed:
-    """One set of pictures, with everything that no rate changes.
+    """One set of pictures, with everything that does not depend on a rate.
 
     Args:
-        name: of RECIPES.
-        folder: of its pictures.
-        weights: of the backbone.
-        work: where the resized pictures lie.
+        name: a name in RECIPES.
+        folder: folder of its pictures.
+        weights: file of the backbone.
+        work: folder for the resized pictures.
         options: n_train, n_score, size_px.
     """
 
@@ -150,12 +154,12 @@ class Bed:
         self.head = recipe.section("head", HeadParams)
 
     def backbone(self) -> Backbone:
-        """The frozen original, anew."""
+        """A fresh copy of the frozen original."""
         runtime = RuntimeParams(precision="auto", deterministic=True)
         return load_backbone(self._weights).on(prepare(runtime))
 
     def scores(self, checkpoint: Checkpoint) -> dict[str, float]:
-        """Accuracy of the plain views of valid and test; F2 of many labels, thresholds from valid."""
+        """Accuracy, or F2 of many labels at thresholds from valid, of plain views of valid and test."""
         ids = {split: self.labels.labelled(split) for split in ("valid", "test")}
         predictor = Predictor(
             self.backbone(), {"it": Trained([checkpoint.tensors], self.pictures.size_px)},
@@ -199,7 +203,7 @@ class Seed:
     def augmented(self, head: Checkpoint) -> Training:
         bed, params = self.bed, self._section("train_augmented", TrainAugmentedParams)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the recipe's views repeat, as it says
+            warnings.simplefilter("ignore")  # of views that repeat, as the recipe has them
             return train_augmented(
                 bed.views, bed.plain, bed.labels, head, params, bed.head_optimizer, bed.sampling,
                 bed.compute, QUIET,
@@ -227,7 +231,7 @@ class Seed:
 
 
 def by_hand(recipe: Recipe) -> tuple[float, float]:
-    """The rates that the recipe has: of the head, and of the first phase of fine-tuning."""
+    """The recipe's own rates: of the head, and of the first phase of fine-tuning."""
     finetune = recipe.section("unfreeze_finetune", UnfreezeFinetuneParams)
     head = recipe.section("train_head", TrainHeadParams)
     return float(head.lr), float(finetune.phases[0].lr)
@@ -242,7 +246,7 @@ def _shown(curve: LrCurve) -> str:
 
 
 class Runs:
-    """What each rule gives with one seed on one bed; what is made at equal rates is made once."""
+    """The results of each rule with one seed on one bed; rules with equal rates share the work."""
 
     def __init__(self, made: Seed) -> None:
         bed = made.bed
@@ -255,7 +259,7 @@ class Runs:
         self._curves = cache(lambda: (made.head_curve(), made.network_curve(self._start(head_lr))))
 
     def of(self, rule: str) -> dict[str, Any]:
-        """Both rates and scores of a rule; `none` says why a rate is the recipe's."""
+        """Both rates and the scores of a rule; `none` has the reason where a rate is the recipe's."""
         more: dict[str, Any] = {"none": {}}
         rates = list(self._by_hand)
         names = ("head", "network")
@@ -273,7 +277,7 @@ class Runs:
         return {"head_lr": head_lr, "lr": lr, **scores, **more}
 
     def _ended(self, head_lr: float, lr: float) -> dict[str, Any]:
-        """Scores of what is kept, and of valid at the end of the last epoch, kept or not."""
+        """Scores of the kept network; and as `last` the score of valid after the last epoch."""
         training = self._made.finetuned(self._start(head_lr), lr)
         last = float(training.epochs["valid_score"].iloc[-1])
         return {**self._made.bed.scores(training.checkpoint), "last": last}

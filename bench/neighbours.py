@@ -1,11 +1,11 @@
-"""An epoch of fine-tuning beside busy processes, with OpenMP's threads spinning and sleeping.
+"""Time a fine-tuning epoch beside busy processes, with OpenMP's threads spinning or sleeping.
 
 Run: python -m bench.neighbours        (about six minutes on 2 cores; the machine must be idle)
 
-OpenMP's threads meet at the end of each parallel operation of torch. By its own default the first to
-arrive spin for milliseconds; `OMP_WAIT_POLICY=PASSIVE`, which `start` sets, lets them sleep at once.
-Both ways are timed in turn: alone, beside busy loops, and beside a training of the same way. An epoch
-that takes longer than `--limit` is stopped after the step that passed it.
+OpenMP's threads wait for each other at the end of each parallel operation of torch. By OpenMP's
+default they spin for milliseconds while they wait; with `OMP_WAIT_POLICY=PASSIVE`, which `start`
+sets, they sleep at once. Both ways are timed in turn: alone, beside busy loops, and beside a
+training of the same way. An epoch longer than `--limit` is stopped after the step that exceeded it.
 """
 
 import itertools
@@ -37,11 +37,11 @@ ALONE, TRAINING = "nothing", "another training"
 
 
 class OverLimitError(Exception):
-    """The epoch has taken too long."""
+    """The epoch has exceeded its limit."""
 
 
 class Limited:
-    """A report whose progress ends with an error once an epoch is over its limit."""
+    """A report whose progress raises OverLimitError when an epoch exceeds its limit."""
 
     def __init__(self, limit_s: float) -> None:
         self.limit_s = limit_s
@@ -60,7 +60,7 @@ class Limited:
 
 
 def worker(setting: dict[str, Any]) -> None:
-    """An epoch for each line of stdin, and its seconds as JSON; `for ever` never ends."""
+    """Train an epoch for each line of stdin and print its seconds as JSON; `for ever` never ends."""
     report = Limited(setting["limit_s"])
     with tempfile.TemporaryDirectory() as folder:
         made = prepared(setting, Path(folder), report)
@@ -75,7 +75,7 @@ def worker(setting: dict[str, Any]) -> None:
 
 
 def one_epoch(made: Prepared) -> dict[str, float | bool]:
-    """Seconds of an epoch over train; whether they are those until it was stopped."""
+    """Seconds of an epoch over train, and whether it was stopped after them."""
     start, over = time.perf_counter(), False
     try:
         made.trainer.fit([made.phase(1, None)])
@@ -85,9 +85,9 @@ def one_epoch(made: Prepared) -> dict[str, float | bool]:
 
 
 class Training:
-    """A process that trains an epoch when asked to, its threads spinning or sleeping.
+    """A process that trains an epoch on request, with threads that spin or sleep.
 
-    It has trained one already, and ends with `stack`.
+    It has trained one epoch already. It is killed when `stack` closes.
     """
 
     def __init__(self, setting: Mapping[str, Any], passive: bool, stack: ExitStack) -> None:
@@ -118,7 +118,7 @@ class Training:
 
 @contextmanager
 def busy(n: int) -> Iterator[None]:
-    """So many processes that only count meanwhile."""
+    """Run `n` processes of busy loops until the block ends."""
     loops = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(n)]
     try:
         yield
@@ -138,7 +138,7 @@ def resumed(process: psutil.Process) -> Iterator[None]:
 
 
 class Pair:
-    """Two trainings of one way: one is timed, the other is its neighbour when that is resumed."""
+    """Two trainings of one way: one is timed; the other is stopped, or runs as its neighbour."""
 
     def __init__(self, setting: Mapping[str, Any], passive: bool, stack: ExitStack) -> None:
         self.timed, other = (Training(setting, passive, stack) for _ in range(2))
@@ -147,21 +147,21 @@ class Pair:
         self.other.suspend()
 
     def beside(self, n_loops: int | None) -> dict[str, Any]:
-        """An epoch beside so many busy loops; None: beside the other training."""
+        """Time an epoch beside `n_loops` busy loops; None: beside the other training."""
         with resumed(self.other) if n_loops is None else busy(n_loops):
             time.sleep(0.5)  # until they run
             return self.timed.epoch()
 
 
 def rounds(setting: Mapping[str, Any], loops: Sequence[int], n_rounds: int) -> dict[str, Any]:
-    """Neighbours -> spins or sleeps -> of each round, what an epoch took."""
+    """Neighbours -> spins or sleeps -> the timed epoch of each round."""
     cases: dict[str, int | None] = {ALONE: 0}
     cases |= {f"{n} busy loop{'s' * (n > 1)}": n for n in loops} | {TRAINING: None}
     found: dict[str, Any] = {name: {way: [] for way in PASSIVE} for name in cases}
     with ExitStack() as stack:
         pairs = {way: Pair(setting, passive, stack) for way, passive in PASSIVE.items()}
         for number, (name, n_loops) in itertools.product(range(n_rounds), cases.items()):
-            for way in sorted(pairs, reverse=number % 2 == 0):  # which is first, changes
+            for way in sorted(pairs, reverse=number % 2 == 0):  # the first way alternates
                 result = pairs[way].beside(n_loops)
                 found[name][way].append(result)
                 click.echo(f"beside {name}, {way}: {json.dumps(result)}", err=True)

@@ -1,11 +1,11 @@
-"""What new pictures cost: list, index, resize, both precompute steps, at first and with 1 % more.
+"""Time the steps from list to both precomputes, at first and after 1 % more pictures arrive.
 
 Run: python -m bench.new_pictures [--n 20000]
 
-Generated JPEGs of photo size (smooth shapes and noise, 500 x 375 px, about 50 kB) in four classes. The
-steps run in one process as the stages run them, so start-up is apart; their results go into a cache as
-DVC's. A third run, which remembers nothing, has to give the same bytes; so does one after half of the
-memory was deleted.
+The pictures are generated JPEGs of photo size (smooth shapes and noise, 500 x 375 px, about 50 kB) in
+four classes. The steps (list, index, resize, both precomputes) run in one process as the stages run
+them, so start-up is not included. Their results go into a cache like DVC's. A third run, which reuses
+nothing, must give the same bytes, and so must a run after half of the kept records was deleted.
 """
 
 import filecmp
@@ -51,7 +51,7 @@ def timed(seconds: dict[str, float], step: str) -> Iterator[None]:
 def four_steps(
     images: Path, out: Path, weights: Path, n_views: int, size_px: int
 ) -> dict[str, float]:
-    """Seconds of each step; its results lie in `out`."""
+    """Run the steps with results in `out`, and return the seconds of each."""
     shutil.rmtree(out, ignore_errors=True)
     (out / "index").mkdir(parents=True)
     body = load_section("backbone", BackboneParams)
@@ -126,7 +126,7 @@ def main(n: int, n_views: int, size_px: int, weights: str) -> None:
         shutil.rmtree(root / "first")
         add_pictures(root / "images", range(n, n + n // 100))
         more = run("more")
-        with known_records(facts_key()):  # as a later stage does, which drops what the cache holds
+        with known_records(facts_key()):  # as in a later stage: drops records in the cache
             kept = sum(file.stat().st_size for file in (root / ".headstart").rglob("*.bin"))
         for place in sorted((root / ".headstart/work/records").glob("*/"))[::2]:
             shutil.rmtree(place)

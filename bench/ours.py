@@ -1,4 +1,4 @@
-"""headstart's own side of bench.compare: fresh clones of the last commit, and what they take."""
+"""headstart's side of bench.compare: times of runs in fresh clones of the last commit."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from headstart.tracking.records import read_run
 
 ROOT = Path(__file__).parents[1]
 CYCLES, HEAD_EPOCHS, AUGMENTED_EPOCHS, N_ITER = 3, 3, 3, 40  # cycles of 1, 2 and 4 epochs
-# All stages, quickly, where only what follows is measured.
+# Short settings of all stages, for clones in which only later runs are measured.
 IDLE_PX, IDLE = (80, 60), {
     "index_images.labels": "folders", "index_images.split": "stratified",
     "resize.size_px": 56, "backbone.size_px": 48, "precompute_views.n_views": 1,
@@ -50,7 +50,7 @@ class Clone:
         yaml.dump(params, self.root / "params.yaml")
 
     def repro(self, target: str) -> float:
-        """Seconds of `dvc repro TARGET`, or of all stages, as a person waits for it."""
+        """Wall-clock seconds of `dvc repro TARGET`, or of all stages."""
         start = time.perf_counter()
         done = subprocess.run(
             ["dvc", "repro", "-q", *target.split()], cwd=self.root, env=self.environment,
@@ -65,7 +65,7 @@ class Clone:
 
 
 def recipe_of(pictures: Path, size_px: int, seed: int, batch: int) -> dict[str, Any]:
-    """What is changed in params.yaml: the folder, the size, batches, and the epochs that all do."""
+    """Changes of params.yaml: folder, size, batches, and the epochs that all tools train."""
     phase = "unfreeze_finetune.phases.0"
     return {
         "dataset.source": str(pictures),
@@ -87,11 +87,11 @@ def recipe_of(pictures: Path, size_px: int, seed: int, batch: int) -> dict[str, 
 
 
 def parts(seconds: float, own: Mapping[str, float]) -> dict[str, float]:
-    """Of `seconds` those of fine-tuning with its range test, of all other work, and what is left.
+    """Split `seconds` into fine-tuning with its range test, other work, and start-up (the rest).
 
     Args:
-        seconds: of all.
-        own: seconds of each part's own work, whose name says whether it is fine-tuning.
+        seconds: seconds in total.
+        own: seconds of each stage's own work, by a name that contains `finetune` for fine-tuning.
     """
     fine_tuning = sum(value for name, value in own.items() if "finetune" in name)
     working = sum(own.values())
@@ -103,7 +103,7 @@ def parts(seconds: float, own: Mapping[str, float]) -> dict[str, float]:
 
 
 def recipe(folder: Path, changes: Mapping[str, Any]) -> dict[str, float]:
-    """The whole recipe in a fresh clone, and the parts of its time by the records of its runs."""
+    """Run the whole recipe in a fresh clone; the records of its runs give the parts of its time."""
     clone = Clone(folder, changes)
     seconds = clone.repro("tta-evaluate")
     records = [read_run(path) for path in (folder / "data/7_runs").glob("*.json")]
@@ -114,10 +114,10 @@ def recipe(folder: Path, changes: Mapping[str, Any]) -> dict[str, float]:
 
 
 def next_head(clone: Clone, number: int) -> dict[str, float]:
-    """The next experiment on the head in a clone that has its activations.
+    """Run the next experiment on the head in a clone that has its activations.
 
     Raises:
-        click.ClickException: a stage did not run: DVC restored what it gave before.
+        click.ClickException: a stage did not run, because DVC restored an earlier result.
     """
     lr, began_ms = 0.0111 + 0.001 * number, 1000 * time.time()
     clone.edit({"train_head.lr": lr, "train_augmented.phases.0.lr": lr})

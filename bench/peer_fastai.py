@@ -1,10 +1,10 @@
-"""fastai 2, as its documentation advises, on the pictures and weights of `bench.compare`; prints JSON.
+"""Run fastai 2 as its documentation advises, on the data of `bench.compare`, and print JSON.
 
-Run by bench.compare, a process a run: python -m bench.peer_fastai recipe --pictures FOLDER …
+Run by bench.compare, in one process per run: python -m bench.peer_fastai recipe --pictures FOLDER …
 
-Presizing (the book's chapter 5: a larger `Resize` a picture, then `aug_transforms` a batch),
-`vision_learner` on timm's body, rates by `lr_find`'s valley, `fit_sgdr`, `tta`. The weights are those
-of the file that fetch-weights wrote; fastai's own download is not needed.
+It uses presizing (the book's chapter 5: a larger `Resize` per picture, then `aug_transforms` per
+batch), `vision_learner` on timm's body, rates by `lr_find`'s valley, `fit_sgdr` and `tta`. The
+weights come from the file that fetch-weights wrote, so fastai downloads nothing.
 """
 
 import json
@@ -21,14 +21,14 @@ from headstart.backbone import torchvision_ops
 
 warnings.filterwarnings("ignore")
 
-LR = 0.003  # of the head where no range test is made
-PRESIZE = 1.15  # the book's 460 px for 224 px is twice; stored pictures here are hardly larger
+LR = 0.003  # of the head, without a range test
+PRESIZE = 1.15  # the book has 2 (460 px for 224 px); pictures stored here are hardly larger
 
 
 def learner(
     pictures: Path, weights: Path, size_px: int, batch: int, n_workers: int, last: bool, aug: bool
 ) -> Any:
-    """A frozen vision_learner with the weights of the file."""
+    """A frozen vision_learner with the weights of the file `weights`."""
     from fastai.callback.channelslast import ChannelsLast
     from fastai.vision import all as fv
 
@@ -55,21 +55,21 @@ def learner(
 
 
 def quiet(made: Any) -> Any:
-    """Without progress bars."""
+    """The learner without progress bars."""
     made.remove_cb(next(cb for cb in made.cbs if type(cb).__name__ == "ProgressCallback"))
     return made
 
 
 def suggested(made: Any, n_iter: int) -> float:
-    """The valley of fastai's range test; its default rate where the losses end before they have one."""
+    """The valley of fastai's range test, or fastai's default rate if the losses have no valley."""
     try:
         return float(made.lr_find(num_it=n_iter, show_plot=False).valley)
-    except IndexError:  # by fastai's own search, after a test of few losses
+    except IndexError:  # raised by fastai's search for the valley if there are few losses
         return float(made.lr)
 
 
 class Clock:
-    """Seconds of each part."""
+    """Measures the seconds of each part."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
@@ -108,7 +108,7 @@ def recipe(setting: dict[str, Any], seed: int) -> dict[str, Any]:
 
 
 def head_again(setting: dict[str, Any]) -> dict[str, Any]:
-    """Seconds of both kinds of epochs of the head, at rates that are given."""
+    """Seconds of the head's plain and augmented epochs, at given rates."""
     quiet(learner(**setting["learner"], aug=False)).fit(1, LR)  # warms up
     plain = quiet(learner(**setting["learner"], aug=False))
     start = time.perf_counter()
@@ -120,7 +120,7 @@ def head_again(setting: dict[str, Any]) -> dict[str, Any]:
 
 
 def epoch(setting: dict[str, Any], what: str) -> dict[str, Any]:
-    """Seconds of the second of two epochs, all layers or the head alone; the first warms up."""
+    """Seconds of the second of two epochs of all layers or of the head; the first warms up."""
     made = quiet(learner(**setting["learner"], aug=True))
     if what == "all":
         made.unfreeze()

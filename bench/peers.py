@@ -1,11 +1,11 @@
-"""How a process of a benchmark is started, with OpenMP's threads as torch or as headstart has them."""
+"""Starts a process of a benchmark, with OpenMP's threads as in torch or as in headstart."""
 
 import os
 import sys
 
 POLICY = "OMP_WAIT_POLICY"
-# torch before anything of bench: OpenMP has then read its settings, and what bench sets (`start`)
-# does not reach it any more.
+# Imports torch before any module of bench, so that OpenMP has read its settings before bench changes
+# them (`start`).
 TORCH_FIRST = """
 import runpy, sys, torch
 runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)
@@ -13,11 +13,11 @@ runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)
 
 
 def loaded(module: str, passive: bool) -> tuple[list[str], dict[str, str]]:
-    """The command of a module of bench and its environment; its arguments follow.
+    """The command that runs a module of bench, without its arguments, and the environment.
 
     Args:
-        module: as `bench.epoch`.
-        passive: threads that wait sleep, as headstart sets it; else what OpenMP does by itself.
+        module: dotted name, like `bench.epoch`.
+        passive: waiting threads sleep, as headstart sets it; otherwise OpenMP's default.
     """
     environment = {k: v for k, v in os.environ.items() if k not in (POLICY, "GOMP_SPINCOUNT")}
     if passive:

@@ -1,4 +1,4 @@
-"""Pictures for the benchmarks: generated ones; a folder of pictures listed, indexed, resized."""
+"""Pictures for the benchmarks: generates JPEGs; lists, indexes and resizes a folder."""
 
 import io
 from pathlib import Path
@@ -21,11 +21,11 @@ from headstart.steps.index_images import IndexImagesParams, index_images
 from headstart.steps.resize import ResizeParams, resize
 
 PHOTO_PX = (500, 375)  # width and height; about 50 kB
-SPARE = 1.15  # stored or resized pictures are so much larger than the input
+SPARE = 1.15  # factor by which stored or resized pictures are larger than the input
 
 
 def generated(number: int, size_px: tuple[int, int] = PHOTO_PX) -> bytes:
-    """A JPEG like no other number's: smooth shapes and noise, `size_px` wide and high."""
+    """A JPEG that is different for each number: smooth shapes and noise, `size_px` wide and high."""
     rng = np.random.default_rng(number)
     coarse = Image.fromarray(rng.integers(0, 256, (12, 16, 3), dtype=np.uint8))
     smooth = np.asarray(coarse.resize(size_px, Image.Resampling.BICUBIC), np.int16)
@@ -36,7 +36,7 @@ def generated(number: int, size_px: tuple[int, int] = PHOTO_PX) -> bytes:
 
 
 def add_pictures(folder: Path, numbers: range, size_px: tuple[int, int] = PHOTO_PX) -> None:
-    """One JPEG a number, in four classes, each with a folder."""
+    """Write one JPEG per number, in four classes, each in its own folder."""
 
     def made(number: int) -> bytes:
         return generated(number, size_px)
@@ -48,7 +48,7 @@ def add_pictures(folder: Path, numbers: range, size_px: tuple[int, int] = PHOTO_
 
 
 def listed(pictures: Path, folder: Path) -> ImageFolder:
-    """The pictures of a folder, listed in another and read where they lie."""
+    """List the pictures of one folder in another; they are read where they lie."""
     source = UserPath(pictures.resolve())
     files = fetch_images(list_tree(source.path), source, None, Silent())
     write_images(folder, source.path, files, source)
@@ -56,7 +56,7 @@ def listed(pictures: Path, folder: Path) -> ImageFolder:
 
 
 def indexed(files: ImageFolder, split: str, earlier: Known | None = None) -> Index:
-    """The index of pictures with a folder a class, split as `index_images.split` says."""
+    """Index pictures with one folder per class; `split` as in `index_images.split`."""
     rule = load_section("index_images", IndexImagesParams)
     rule = rule.model_copy(update={"labels": "folders", "split": split})
     return index_images(files, files.sha256, rule, Silent(), earlier)
@@ -65,7 +65,7 @@ def indexed(files: ImageFolder, split: str, earlier: Known | None = None) -> Ind
 def stored(
     files: ImageFolder, index: Index, folder: Path, size_px: int, once: Once[bytes] = anew
 ) -> ResizedPictures:
-    """The pictures of the index, their shorter side brought to `size_px`, in `folder`."""
+    """Resize the pictures of the index to a shorter side of `size_px`, and store them in `folder`."""
     params = load_section("resize", ResizeParams).model_copy(update={"size_px": size_px})
     rows = resize(first_paths(index.pictures), files, params, Silent(), once)
     write_resized(folder, rows, params.manifest())

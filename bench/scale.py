@@ -1,9 +1,10 @@
-"""Memory and time per picture of index, resize and both precompute steps, at growing numbers.
+"""Measure memory and time per picture of index, resize and both precomputes, at growing numbers.
 
 Run: python -m bench.scale [--n 1000 --n 10000 --n 100000]      (about five minutes on 2 cores)
 
-Generated JPEGs (200 x 150 px), a network's input of 64 px, one view of each picture of train. Each
-number has a process of its own, whose memory is the most that was resident during a step.
+The pictures are generated JPEGs (200 x 150 px); the network's input is 64 px, and each picture of
+train has one view. Each number of pictures has a process of its own. Memory is the largest resident
+memory of the process during a step.
 """
 
 import json
@@ -33,7 +34,7 @@ GENERATED_PX, INPUT_PX = (200, 150), 64
 
 @contextmanager
 def most_resident(found: dict[str, float]) -> Iterator[None]:
-    """The most MB that this process had resident meanwhile, without pages of mapped files."""
+    """Store the largest resident memory of this process, in MB, without pages of mapped files."""
     process, done = psutil.Process(), threading.Event()
     found["MB"] = 0.0
 
@@ -55,7 +56,7 @@ def most_resident(found: dict[str, float]) -> Iterator[None]:
 
 
 def at(n: int, weights: Path) -> dict[str, Any]:
-    """Milliseconds a picture of each step, and memory."""
+    """Milliseconds per picture and memory of each step, for `n` pictures."""
     with tempfile.TemporaryDirectory(prefix="scale-") as folder:
         root = Path(folder).resolve()
         os.environ["DVC_ROOT"] = str(root)

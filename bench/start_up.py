@@ -1,8 +1,8 @@
-"""What a stage costs before it does anything: a process that begins, opens its run, and ends.
+"""Measure the start-up of a stage: a process that starts, opens its run, and ends.
 
 Measured by bench.compare.
 
-`bare` is a script that imports torch, timm and mlflow and opens the store, by hand.
+`bare` is a script that imports torch, timm and mlflow and opens the store without headstart.
 """
 
 import subprocess
@@ -10,8 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-# What a stage's script does first, its imports, then its run; with the network, what it needs to load
-# it.
+# A stage's start, its imports, then its run; a stage with a network also imports what loads it.
 STAGE = """
 from headstart.tracking.start import start_stage
 start_stage()

@@ -1,4 +1,4 @@
-"""What the benchmarks found, as tables, and into the pages that show them.
+"""Turn the results of the benchmarks into tables, and fill these into the pages.
 
 Run: python -m bench.tables     (fills README.md and docs/*.md from bench/results and metrics)
 """
@@ -31,25 +31,26 @@ PARTS = {
 
 
 def write_result(results: Path, found: Mapping[str, Any]) -> None:
-    """What a benchmark found, as NAME.json in `results`."""
+    """Write the result of a benchmark as NAME.json in `results`."""
     results.mkdir(parents=True, exist_ok=True)
     (results / f"{found['name']}.json").write_text(json.dumps(found, indent=1) + "\n")
 
 
 def with_interval(values: Sequence[float], n_pictures: int) -> str:
-    """Mean and standard deviation of accuracies, and an interval, as 0.75 (0.01), 0.69 to 0.80.
+    """Mean, standard deviation and interval of accuracies, like 0.75 (0.01), 0.69 to 0.80.
 
-    The standard deviation answers for the seed; three values carry no interval of their own. The
-    interval answers for the choice of pictures: Wilson's, 95 %, of the mean as if one network had been
-    right on that part of the pictures. The seeds share the pictures, so n is theirs, however many seeds
-    there are; where seeds err on different pictures, their mean is better known than it says.
+    The standard deviation shows the effect of the seed; three values are too few for an interval.
+    The interval shows the effect of the choice of pictures: it is Wilson's 95 % interval of the
+    mean, as if one network had been right on that fraction of the pictures. The seeds share their
+    pictures, so n is the number of pictures, whatever the number of seeds. If seeds err on
+    different pictures, the interval is wider than necessary.
     """
     low, high = wilson(statistics.fmean(values) * n_pictures, n_pictures, 0.95)
     return f"{mean_and_sd(values)}, {low:.3f} to {high:.3f}"
 
 
 def compare_table(found: Mapping[str, Any]) -> str:
-    """The rows in Markdown: medians, and their ratios to ours."""
+    """The comparison in Markdown: medians, and their ratios to ours."""
     recipe, epoch = found["recipe"], found["epoch"]
     lines = [
         "| what | headstart | fastai | ratio | torchvision's loop | ratio |",
@@ -119,12 +120,12 @@ def compare_table(found: Mapping[str, Any]) -> str:
 
 
 def _waiting(how: Mapping[str, Any]) -> str:
-    """Of fastai's threads; results of before it was chosen do not say."""
+    """How fastai's threads wait; older results do not say."""
     return f" and threads that {'sleep' if how['passive'] else 'spin'}" if "passive" in how else ""
 
 
 def limits_table(found: Mapping[str, Any]) -> str:
-    """What the machine can do, then what each part makes of it, in Markdown."""
+    """The limits of the machine, then the fraction that each part reaches, in Markdown."""
 
     def number(value: float) -> str:
         return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
@@ -148,7 +149,7 @@ def limits_table(found: Mapping[str, Any]) -> str:
 
 
 def scale_table(found: Mapping[str, Any]) -> str:
-    """Memory and milliseconds a picture at growing numbers, in Markdown."""
+    """Memory and milliseconds per picture at growing numbers of pictures, in Markdown."""
     rows = found["scale"]
     steps = list(rows[0]["ms"])
     lines = [
@@ -170,7 +171,7 @@ def scale_table(found: Mapping[str, Any]) -> str:
 
 
 def neighbours_table(found: Mapping[str, Any]) -> str:
-    """Seconds of an epoch, and how many times those of the same threads alone, in Markdown."""
+    """Seconds of an epoch, and their ratio to an epoch of the same threads alone, in Markdown."""
     rows = found["neighbours"]
     alone = {way: statistics.median(_seconds(of_way)) for way, of_way in rows["nothing"].items()}
 
@@ -196,12 +197,12 @@ def neighbours_table(found: Mapping[str, Any]) -> str:
 
 
 def rules_table(found: Mapping[str, Any]) -> str:
-    """A row a rule of reading a range test, in Markdown: scores at its rates, mean over seeds.
+    """One row per rule that reads a range test, in Markdown: scores at its rates, mean over seeds.
 
-    Of the head as `train_head` leaves it and of the network at the end. A rank is among the rules (1 is
-    the best, equals share theirs), the mean over sets and splits; the worst is the lowest difference of
-    such a mean from that at the recipe's own rates. Seeds of a set that lack a rule do not count.
-    The geometric mean of the rates stands beside the head's scores.
+    There is a table for the head after `train_head`, and one for the final network. The mean rank
+    is over sets and splits (1 is the best rule; equal rules share a rank). The worst is the lowest
+    difference of a set's and split's mean from the mean at the recipe's own rates. Seeds of a set
+    that lack a rule do not count. The geometric mean of the rates stands beside the head's scores.
     """
     rules = list(dict.fromkeys(row["rule"] for row in found["lr_rules"]))
     done = Counter((row["set"], row["seed"]) for row in found["lr_rules"])
@@ -269,11 +270,11 @@ def _times(n: int, what: str) -> str:
 def filled(text: str, results: Path) -> str:
     """The text with a table between each pair of `<!-- bench: NAME -->` and `<!-- /bench -->`.
 
-    NAME is that of a result, or `scores` (of the default run) or `figures` (three, beside fastai). An
-    empty pair stays empty until its result is there.
+    NAME is the name of a result, or `scores` (of the default run) or `figures` (three, against
+    fastai's). An empty pair stays empty until its result exists.
 
     Raises:
-        ValueError: a table is there, and no result has its name.
+        ValueError: the text has a table, but no result has its name.
     """
 
     def table(match: re.Match[str]) -> str:
@@ -295,7 +296,7 @@ def filled(text: str, results: Path) -> str:
 
 
 def _table_of(found: Mapping[str, Any]) -> str:
-    """The table of the kind of benchmark that the result is of."""
+    """The table of a result, by its kind of benchmark."""
     kinds = {
         "limits": limits_table, "scale": scale_table, "recipe": compare_table,
         "neighbours": neighbours_table, "lr_rules": rules_table,

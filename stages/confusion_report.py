@@ -1,4 +1,4 @@
-"""predictions + curves + pictures → report: what the final checkpoint confuses, how it was trained."""
+"""predictions + curves + pictures → report: errors of the final checkpoint, curves of the trainings."""
 
 from headstart.tracking.start import start_stage
 
@@ -23,21 +23,25 @@ from headstart.tracking import live
 
 
 @click.command(cls=PlainCommand, help=__doc__)
-@click.option("--predictions", type=Path, required=True, help="of the final checkpoint")
+@click.option("--predictions", type=Path, required=True, help="predictions of the final checkpoint")
 @click.option("--scores", type=Path, required=True, help="metrics of tta-evaluate")
 @click.option("--fine-tuning", type=Path, required=True, help="metrics of unfreeze-finetune")
-@click.option("--curve", "curves", type=Path, multiple=True, help="of a range test (repeat)")
-@click.option("--suggestion", "suggestions", type=Path, multiple=True, help="of it (repeat)")
-@click.option("--epochs", type=Path, multiple=True, help="of a training (repeat)")
-@click.option("--pictures", type=Path, required=True, help="for the names of the files")
-@click.option("--resized", type=Path, required=True, help="for the contact sheets")
-@click.option("--report", "reports", type=Path, multiple=True, help="one part, by name (repeat)")
-@click.option("--metrics", type=Path, required=True, help="numbers of errors")
+@click.option("--curve", "curves", type=Path, multiple=True, help="CSV of a range test (repeat)")
+@click.option(
+    "--suggestion", "suggestions", type=Path, multiple=True, help="JSON of a range test (repeat)"
+)
+@click.option("--epochs", type=Path, multiple=True, help="CSV of a training (repeat)")
+@click.option("--pictures", type=Path, required=True, help="table of the pictures, for file names")
+@click.option("--resized", type=Path, required=True, help="stored pictures, for the contact sheets")
+@click.option(
+    "--report", "reports", type=Path, multiple=True, help="one part, named by its file (repeat)"
+)
+@click.option("--metrics", type=Path, required=True, help="counts of errors")
 @click.option("--run", "run_file", type=Path, required=True, help="record of this run")
 def main(predictions: Path, scores: Path, fine_tuning: Path, curves: tuple[Path, ...],
          suggestions: tuple[Path, ...], epochs: tuple[Path, ...], pictures: Path, resized: Path,
          reports: tuple[Path, ...], metrics: Path, run_file: Path) -> None:  # fmt: skip
-    """Report on the errors."""
+    """Report on the errors and the trainings."""
     params = load_section("confusion_report", ConfusionReportParams)
     with live.stage_run("confusion-report", run_file, {"confusion_report": params}) as run:
         paths, decode = dict(first_paths(read_pictures(pictures))), ResizedPictures(resized).decode

@@ -1,4 +1,4 @@
-"""dataset.source → images: check the pictures of a package, a folder or the net, and list them."""
+"""dataset.source → images: check and list the pictures of a package, a folder or archives."""
 
 from headstart.tracking.start import start_stage
 

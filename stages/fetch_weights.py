@@ -1,4 +1,4 @@
-"""backbone.weights → backbone: bring pretrained weights into timm's names, and check them."""
+"""backbone.weights → backbone: pretrained weights, renamed as in timm and checked."""
 
 from headstart.tracking.start import start_stage
 

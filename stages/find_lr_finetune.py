@@ -36,7 +36,9 @@ FILE = click.Path(path_type=Path)
 @click.option("--weights", type=FILE, required=True, help="the frozen backbone")
 @click.option("--head", type=FILE, required=True, help="the augmented head")
 @click.option("--curve", type=FILE, required=True, help="CSV of rate and losses")
-@click.option("--suggestion", type=FILE, required=True, help="JSON of the rate, or why none")
+@click.option(
+    "--suggestion", type=FILE, required=True, help="JSON of the rate, or why there is none"
+)
 @click.option("--metrics", type=FILE, required=True, help="the suggestion as a number")
 @click.option("--run", "run_file", type=FILE, required=True, help="record of this run")
 def main(

@@ -28,10 +28,12 @@ FILE = click.Path(path_type=Path)
 
 
 @click.command(cls=PlainCommand, help=__doc__)
-@click.option("--activations", type=FILE, required=True, help="of the plain view")
+@click.option("--activations", type=FILE, required=True, help="activations of the plain view")
 @click.option("--labels", type=FILE, required=True, help="classes and splits")
 @click.option("--curve", type=FILE, required=True, help="CSV of rate and losses")
-@click.option("--suggestion", type=FILE, required=True, help="JSON of the rate, or why none")
+@click.option(
+    "--suggestion", type=FILE, required=True, help="JSON of the rate, or why there is none"
+)
 @click.option("--metrics", type=FILE, required=True, help="the suggestion as a number")
 @click.option("--run", "run_file", type=FILE, required=True, help="record of this run")
 def main(

@@ -1,4 +1,4 @@
-"""images → pictures + labels + train ids + problems: what each picture is, and what it means."""
+"""images → pictures + labels + train ids + problems: sizes, copies, labels and splits."""
 
 from headstart.tracking.start import start_stage
 
@@ -25,9 +25,11 @@ FILE = click.Path(path_type=Path)
 
 @click.command(cls=PlainCommand, help=__doc__)
 @click.option("--images", type=FILE, required=True, help="list of the pictures")
-@click.option("--pictures", type=FILE, required=True, help="what each picture is")
-@click.option("--labels", type=FILE, required=True, help="what each picture means")
-@click.option("--train-ids", type=FILE, required=True, help="the pictures of train")
+@click.option(
+    "--pictures", type=FILE, required=True, help="table of sizes and paths of the pictures"
+)
+@click.option("--labels", type=FILE, required=True, help="table of labels and splits")
+@click.option("--train-ids", type=FILE, required=True, help="ids of the pictures of train")
 @click.option("--problems", type=FILE, required=True, help="what was set aside, and why")
 @click.option("--metrics", type=FILE, required=True, help="counts")
 @click.option("--run", "run_file", type=FILE, required=True, help="record of this run")

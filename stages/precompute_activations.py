@@ -1,4 +1,4 @@
-"""resized + backbone → activations/plain: the centre crop of every picture, frozen and pooled."""
+"""resized + backbone → activations/plain: pooled activations of the plain view of each picture."""
 
 from headstart.tracking.start import start_stage
 
@@ -31,7 +31,7 @@ FILE = click.Path(path_type=Path)
 @click.option("--resized", type=FILE, required=True, help="stored pictures")
 @click.option("--weights", type=FILE, required=True, help="the frozen backbone")
 @click.option(
-    "--activations", type=FILE, required=True, help="folder of the features, a folder a size"
+    "--activations", type=FILE, required=True, help="folder of the activations, a folder per size"
 )
 @click.option("--metrics", type=FILE, required=True, help="number and size")
 @click.option("--run", "run_file", type=FILE, required=True, help="record of this run")

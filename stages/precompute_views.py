@@ -1,4 +1,4 @@
-"""resized + train ids + backbone → activations/views: augmented views of train, one an epoch."""
+"""resized + train ids + backbone → activations/views: activations of augmented views of train."""
 
 from headstart.tracking.start import start_stage
 
@@ -31,10 +31,10 @@ FILE = click.Path(path_type=Path)
 
 @click.command(cls=PlainCommand, help=__doc__)
 @click.option("--resized", type=FILE, required=True, help="stored pictures")
-@click.option("--train-ids", type=FILE, required=True, help="the pictures of train")
+@click.option("--train-ids", type=FILE, required=True, help="ids of the pictures of train")
 @click.option("--weights", type=FILE, required=True, help="the frozen backbone")
 @click.option(
-    "--activations", type=FILE, required=True, help="folder of the features, a folder a size"
+    "--activations", type=FILE, required=True, help="folder of the activations, a folder per size"
 )
 @click.option("--metrics", type=FILE, required=True, help="number and size")
 @click.option("--run", "run_file", type=FILE, required=True, help="record of this run")

@@ -1,4 +1,4 @@
-"""resized + labels + backbone + checkpoints → predictions/views: what each says of each view."""
+"""resized + labels + backbone + checkpoints → predictions/views: probabilities of each view."""
 
 from headstart.tracking.start import start_stage
 
@@ -33,10 +33,12 @@ FILE = click.Path(path_type=Path)
 @click.option("--resized", type=FILE, required=True, help="stored pictures")
 @click.option("--labels", type=FILE, required=True, help="splits")
 @click.option("--weights", type=FILE, required=True, help="the frozen backbone of the heads")
-@click.option("--checkpoint", "files", type=FILE, multiple=True, help="in order (repeat)")
-@click.option("--snapshots", type=FILE, required=True, help="the ends of cycles, an ensemble")
+@click.option(
+    "--checkpoint", "files", type=FILE, multiple=True, help="in the recipe's order (repeat)"
+)
+@click.option("--snapshots", type=FILE, required=True, help="ensemble of the snapshots")
 @click.option("--views", type=FILE, required=True, help="folder of the probabilities")
-@click.option("--about-final", type=FILE, required=True, help="JSON of how the final one predicts")
+@click.option("--about-final", type=FILE, required=True, help="JSON of the final checkpoint")
 @click.option("--metrics", type=FILE, required=True, help="counts")
 @click.option("--run", "run_file", type=FILE, required=True, help="record of this run")
 def main(

@@ -28,7 +28,7 @@ FILE = click.Path(path_type=Path)
 def main(
     metrics: tuple[Path, ...], runs: tuple[Path, ...], reports: tuple[Path, ...], state: Path
 ) -> None:
-    """Write the row, then the name of its state."""
+    """Publish the row, then write the name of its state."""
     params, values = read_params(), {path.stem: read_json(path) for path in metrics}
     row = publish_run(params, values)
     run_id = publish(row, [read_run(path) for path in runs], reports)

@@ -25,7 +25,9 @@ FILE = click.Path(path_type=Path)
 
 @click.command(cls=PlainCommand, help=__doc__)
 @click.option("--images", type=FILE, required=True, help="list of the pictures")
-@click.option("--pictures", type=FILE, required=True, help="what each picture is")
+@click.option(
+    "--pictures", type=FILE, required=True, help="table of sizes and paths of the pictures"
+)
 @click.option("--resized", type=FILE, required=True, help="folder of the stored pictures")
 @click.option("--metrics", type=FILE, required=True, help="number and size")
 @click.option("--run", "run_file", type=FILE, required=True, help="record of this run")

@@ -31,8 +31,8 @@ FILE = click.Path(path_type=Path)
 @click.option("--labels", type=FILE, required=True, help="classes and splits")
 @click.option("--head", type=FILE, required=True, help="the head to continue")
 @click.option("--checkpoint", type=FILE, required=True, help="where to write the head")
-@click.option("--epochs", type=FILE, required=True, help="CSV of a row an epoch")
-@click.option("--metrics", type=FILE, required=True, help="the last epoch")
+@click.option("--epochs", type=FILE, required=True, help="CSV with one row per epoch")
+@click.option("--metrics", type=FILE, required=True, help="metrics of the last epoch")
 @click.option("--run", "run_file", type=FILE, required=True, help="record of this run")
 def main(
     views: Path, activations: Path, labels: Path, head: Path, checkpoint: Path, epochs: Path,

@@ -28,12 +28,12 @@ FILE = click.Path(path_type=Path)
 
 
 @click.command(cls=PlainCommand, help=__doc__)
-@click.option("--activations", type=FILE, required=True, help="of the plain view")
+@click.option("--activations", type=FILE, required=True, help="activations of the plain view")
 @click.option("--labels", type=FILE, required=True, help="classes and splits")
 @click.option("--suggestion", type=FILE, required=True, help="of find-lr-head, for lr: auto")
 @click.option("--checkpoint", type=FILE, required=True, help="where to write the head")
-@click.option("--epochs", type=FILE, required=True, help="CSV of a row an epoch")
-@click.option("--metrics", type=FILE, required=True, help="the last epoch")
+@click.option("--epochs", type=FILE, required=True, help="CSV with one row per epoch")
+@click.option("--metrics", type=FILE, required=True, help="metrics of the last epoch")
 @click.option("--run", "run_file", type=FILE, required=True, help="record of this run")
 def main(
     activations: Path, labels: Path, suggestion: Path, checkpoint: Path, epochs: Path,

@@ -1,4 +1,4 @@
-"""predictions/views + labels → predictions: plain and TTA, scored side by side."""
+"""predictions/views + labels → predictions: plain and TTA, both scored."""
 
 from headstart.tracking.start import start_stage
 
@@ -25,12 +25,14 @@ FILE = click.Path(path_type=Path)
 
 
 @click.command(cls=PlainCommand, help=__doc__)
-@click.option("--views", type=FILE, required=True, help="what each checkpoint says")
+@click.option("--views", type=FILE, required=True, help="probabilities of each checkpoint's views")
 @click.option("--labels", type=FILE, required=True, help="classes and splits")
-@click.option("--checkpoint", "files", type=FILE, multiple=True, help="may be final (repeat)")
-@click.option("--about-final", type=FILE, required=True, help="JSON of how the final one predicts")
+@click.option(
+    "--checkpoint", "files", type=FILE, multiple=True, help="may be the final one (repeat)"
+)
+@click.option("--about-final", type=FILE, required=True, help="JSON of the final checkpoint")
 @click.option("--model", type=FILE, required=True, help="the final network and its thresholds")
-@click.option("--predictions", type=FILE, multiple=True, help="one checkpoint's (repeat)")
+@click.option("--predictions", type=FILE, multiple=True, help="of one checkpoint (repeat)")
 @click.option("--metrics", type=FILE, required=True, help="scores with intervals")
 @click.option("--headline", "few", type=FILE, required=True, help="the numbers to compare by")
 @click.option("--run", "run_file", type=FILE, required=True, help="record of this run")

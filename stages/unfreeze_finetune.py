@@ -36,9 +36,9 @@ FILE = click.Path(path_type=Path)
 @click.option("--head", type=FILE, required=True, help="the augmented head")
 @click.option("--suggestion", type=FILE, required=True, help="of find-lr-finetune, for lr: auto")
 @click.option("--checkpoint", type=FILE, required=True, help="where to write the network")
-@click.option("--snapshots", type=FILE, required=True, help="where to write the ends of cycles")
-@click.option("--epochs", type=FILE, required=True, help="CSV of a row an epoch")
-@click.option("--metrics", type=FILE, required=True, help="the epochs that were kept")
+@click.option("--snapshots", type=FILE, required=True, help="where to write the snapshots")
+@click.option("--epochs", type=FILE, required=True, help="CSV with one row per epoch")
+@click.option("--metrics", type=FILE, required=True, help="of the last epoch and of the kept one")
 @click.option("--run", "run_file", type=FILE, required=True, help="record of this run")
 def main(
     resized: Path, labels: Path, weights: Path, head: Path, suggestion: Path, checkpoint: Path,

@@ -23,10 +23,10 @@ FILE = click.Path(path_type=Path)
 
 
 @click.command(cls=PlainCommand, help=__doc__)
-@click.option("--predictions", type=FILE, required=True, help="of the final checkpoint")
-@click.option("--pictures", type=FILE, required=True, help="for the names of the files")
+@click.option("--predictions", type=FILE, required=True, help="predictions of the final checkpoint")
+@click.option("--pictures", type=FILE, required=True, help="table of the pictures, for file names")
 @click.option("--images", type=FILE, required=True, help="list with the sample submission")
-@click.option("--submission", type=FILE, required=True, help="a row a file of test")
+@click.option("--submission", type=FILE, required=True, help="CSV with one row per file of test")
 @click.option("--metrics", type=FILE, required=True, help="counts")
 @click.option("--run", "run_file", type=FILE, required=True, help="record of this run")
 def main(predictions: Path, pictures: Path, images: Path, submission: Path,

@@ -1,9 +1,9 @@
-"""What all tests share: no tracker, experiment or thread setting of the user's reaches a test."""
+"""Shared fixtures; and no tracker, experiment or thread setting of the user reaches a test."""
 
 import os
 import shutil
 
-# The workers of a test run share the cores: torch's own threads would only wait for each other.
+# The workers of a test run share the cores, so torch's threads would only wait for each other.
 os.environ["OMP_NUM_THREADS"] = "1"
 
 from pathlib import Path
@@ -13,7 +13,7 @@ import pytest
 from headstart.tracking.start import start
 from headstart.tracking.tracker import Tracker
 
-start()  # as a stage does: most tests load torch
+start()  # as in a stage; most tests load torch
 
 OURS = ("MLFLOW_", "DVC_", "HEADSTART_")
 
@@ -26,7 +26,7 @@ def _no_outer_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the end-to-end tests, so that none of them is left for the end."""
+    """Run the end-to-end tests first: they take longest, so none should start last."""
     items.sort(key=lambda item: item.get_closest_marker("end_to_end") is None)
 
 
@@ -37,7 +37,7 @@ def repo_root() -> Path:
 
 @pytest.fixture(scope="session")
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store with its experiment: to make one takes MLflow seconds."""
+    """A store with its experiment, made once, because that takes MLflow seconds."""
     root = tmp_path_factory.mktemp("store")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DVC_ROOT", str(root))

@@ -1,4 +1,4 @@
-"""Holds dvc.yaml against the code: what a stage reads, imports and loads is what it declares."""
+"""Checks dvc.yaml against the code: a stage declares all that it reads, imports and loads."""
 
 import ast
 import re
@@ -13,16 +13,16 @@ from ruamel.yaml import YAML
 
 MAX_SCRIPT_LINES = 45  # below the imports
 NO_SECTION = {"fetch-images", "fetch-weights", "precompute-activations", "publish-run"}
-# The two paths that live in params.yaml, because the user changes them: deps, never arguments.
+# Two paths are in params.yaml, because the user changes them: they are deps, never arguments.
 FROM_PARAMS = {"fetch-images": "${dataset.source}", "fetch-weights": "${backbone.weights}"}
 PACKAGE = "src/headstart/"
 STEPS = f"{PACKAGE}steps/"
-# What a run tells its tracker and the terminal, what refuses a wrong params.yaml, and the commands of
-# a person: no output's bytes depend on them, so a stage does not declare them.
+# Output to the terminal and the tracker, checks of params.yaml, and the user's commands: no output's
+# bytes depend on these rooms, so no stage declares them.
 UNDECLARED = frozenset({"terminal", "tracking", "checks", "commands"})
-# The row of publish-run is what it tells the tracker.
+# publish-run is the exception: what it writes to the tracker is its result.
 DECLARED_BY = {"publish-run": frozenset({"tracking"})}
-# They alone use the room `reporting`, so that no edit of a figure or a page trains anything.
+# Only these use the room `reporting`, so that an edit of a figure or a page trains nothing again.
 REPORTS = frozenset({"confusion-report", "write-submission"})
 WORK_FOLDER = (".headstart", f"{PACKAGE}project/work.py")
 
@@ -48,7 +48,7 @@ class Stage:
 
     @property
     def code(self) -> set[str]:
-        """The rooms that it declares, and its step."""
+        """The rooms that the stage declares, and its step."""
         return {dep for dep in self.deps if dep.startswith("src/")}
 
     @property
@@ -62,7 +62,7 @@ def read_yaml(path: Path) -> Any:
 
 @cache
 def _yaml(text: str) -> Any:
-    """The same text is read once: the tests change one file of many."""
+    """Parse each text once, as the tests change one file of many."""
     return YAML(typ="safe", pure=True).load(text)
 
 
@@ -144,7 +144,7 @@ def _stage_problems(root: Path, stage: Stage) -> Iterator[str]:
 
 
 def _start_problems(stage: Stage, tree: ast.Module) -> Iterator[str]:
-    """Yield a stage that imports anything before it starts. publish-run tells MLflow by itself."""
+    """Yield a stage that imports anything before it starts; publish-run calls `start` alone."""
     function = "start" if stage.name == "publish-run" else "start_stage"
     wanted = [
         f"from headstart.tracking.start import {function}",
@@ -155,7 +155,7 @@ def _start_problems(stage: Stage, tree: ast.Module) -> Iterator[str]:
 
 
 def _uncached_problems(root: Path, name: str) -> Iterator[str]:
-    """Yield what would make DVC compute a stage anew that it has run before, or take from git."""
+    """Yield outs that lose DVC's run cache, and metrics and plots that git would not keep."""
     entry = read_yaml(root / "dvc.yaml")["stages"][name]
     for out in entry["outs"]:
         if not isinstance(out, str):
@@ -190,7 +190,7 @@ def _difference(
 
 
 def _mirror_problems(root: Path, stages: list[Stage]) -> Iterator[str]:
-    """Yield what breaks: one script, one module with one function, one test file a stage."""
+    """Yield each stage without exactly one script, one step with one public function, one test file."""
     names = {stage.snake for stage in stages}
     for folder, pattern in (
         ("stages", "{}.py"),
@@ -217,7 +217,7 @@ def _mirror_problems(root: Path, stages: list[Stage]) -> Iterator[str]:
 
 
 def _publish_problems(root: Path, stages: list[Stage]) -> Iterator[str]:
-    """Yield what publish-run misses: all metrics, all runs, and an out that is never restored."""
+    """Yield what publish-run lacks: a metric, a run, or the settings by which DVC never restores it."""
     entry = read_yaml(root / "dvc.yaml")["stages"].get("publish-run")
     if entry is None:
         return
@@ -267,7 +267,7 @@ def _problems_of_one_file(tree: ast.Module, place: str) -> Iterator[str]:
 
 
 def _import_problems(tree: ast.Module, place: str) -> Iterator[str]:
-    """Yield what importing a file does beside defining names; a main may do what it likes."""
+    """Yield what importing a file does beside defining names; a main block may do anything."""
     todo: list[ast.stmt] = list(tree.body)
     for node in todo:
         if isinstance(node, ast.If | ast.For | ast.While | ast.Try):
@@ -280,7 +280,7 @@ def _import_problems(tree: ast.Module, place: str) -> Iterator[str]:
 
 
 def _changes(node: ast.stmt) -> bool:
-    """Whether a statement calls for an effect, sets what is elsewhere, or starts a process."""
+    """Whether a statement calls a function for its effect, sets foreign state, or starts a process."""
     if isinstance(node, ast.Expr):
         return isinstance(node.value, ast.Call)
     if not isinstance(node, ast.Assign | ast.AugAssign):
@@ -301,13 +301,13 @@ def _called(call: ast.Call) -> str:
 
 
 def _first_arguments(tree: ast.AST, name: str) -> list[str]:
-    """Return the first argument of every call of `name`; what is no literal as its source."""
+    """Return the first argument of every call of `name`; if it is no literal, its source."""
     arguments = [call.args[0] for call in _calls(tree, name) if call.args]
     return [str(a.value) if isinstance(a, ast.Constant) else ast.unparse(a) for a in arguments]
 
 
 def _sections(root: Path, tree: ast.Module) -> set[str]:
-    """Return the sections a script loads: all of them where it reads the whole file."""
+    """Return the sections that a script loads: all, if it reads the whole file."""
     if any(_calls(tree, "read_params")):
         return set(read_yaml(root / "params.yaml"))
     return set(_first_arguments(tree, "load_section"))
@@ -316,8 +316,8 @@ def _sections(root: Path, tree: ast.Module) -> set[str]:
 def closure(root: Path, script: str, apart: frozenset[str] = UNDECLARED) -> set[str]:
     """Return every module of the package that `script` imports, directly or not, as paths.
 
-    Imports inside functions count. What lies in the rooms `apart` cannot change an output's bytes: it
-    is not listed, nor what only it imports. __init__ files are empty, which is checked.
+    Imports inside functions count. Modules in the rooms `apart` cannot change an output's bytes: they
+    are not listed, nor is what only they import. __init__ files are empty, which is checked.
     """
     seen: set[str] = set()
     todo = [script]
@@ -335,7 +335,7 @@ def room_of(module: str) -> str:
 
 
 def rooms_of(modules: Iterable[str]) -> set[str]:
-    """What dvc.yaml declares for these modules: their rooms as folders, a step as its file."""
+    """The deps in dvc.yaml for these modules: a room as its folder, a step as its file."""
     return {m if m.startswith(STEPS) else PACKAGE + room_of(m) for m in modules}
 
 
@@ -350,7 +350,7 @@ def _imports(root: Path, place: str) -> Iterator[str]:
 
 @cache
 def _imported_names(text: str, place: str) -> tuple[str, ...]:
-    """Return what of the package a file of this text at this place imports, by dotted names."""
+    """Return the dotted names of the package that this text, as the file `place`, imports."""
     package = place.removeprefix("src/").split("/")[:-1]
     found: list[str] = []
     for node in ast.walk(ast.parse(text)):

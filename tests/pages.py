@@ -1,4 +1,4 @@
-"""What the pages for people say, as data: README, CONTRIBUTING, CHANGELOG and docs/*.md."""
+"""Reads commands, paths, links and keys from README, CONTRIBUTING, CHANGELOG and docs/*.md."""
 
 import re
 import shlex
@@ -30,12 +30,12 @@ def prose(text: str) -> str:
 
 
 def spans(text: str) -> list[str]:
-    """What stands between backticks in the prose."""
+    """The text between backticks in the prose."""
     return re.findall(r"`([^`\n]+)`", prose(text))
 
 
 def commands(text: str) -> list[list[str]]:
-    """Every command of one of TOOLS as words: lines of the blocks, and code between backticks."""
+    """Every command of one of TOOLS, as words; from lines of the blocks and code between backticks."""
     lines = [line for block in blocks(text) for line in block.splitlines()]
     found = []
     for line in [*lines, *spans(text)]:
@@ -53,7 +53,7 @@ def of_tool(text: str, tool: str) -> list[list[str]]:
 
 
 def paths_of(text: str) -> list[str]:
-    """Every path of a page, from the root: code between backticks, and the file tree."""
+    """Every path of a page, from the root; from code between backticks and the file tree."""
     looks = r"(\.?\w[\w.-]*/)+([\w.-]+)?|[\w-]+\.(py|yaml|md|toml|db|json)|LICENSE"
     named = [span.replace("{name}", A_STAGE) for span in spans(text)]
     found = [path for path in named if re.fullmatch(looks, path)]
@@ -64,7 +64,7 @@ def paths_of(text: str) -> list[str]:
 
 
 def links_of(text: str) -> list[str]:
-    """What the page links to that is no address, pictures too; relative to the page's folder."""
+    """Links and pictures of the page that are no web addresses, relative to the page's folder."""
     return re.findall(r"\]\(((?!\w+://)[^)\s]+)\)", prose(text))
 
 
@@ -75,7 +75,7 @@ def anchors(text: str) -> set[str]:
 
 
 def tree_paths(block: str) -> list[str]:
-    """The paths of a tree drawn by indentation; after two spaces or `#` comes what they are."""
+    """The paths of a tree drawn by indentation; a description follows two spaces or `#`."""
     found: list[str] = []
     parents: list[tuple[int, str]] = []
     for line in filter(str.strip, block.splitlines()):
@@ -93,13 +93,13 @@ def tree_paths(block: str) -> list[str]:
 
 
 def exists(path: str, root: Path, made: set[str]) -> bool:
-    """Whether it is there, or made by a stage or a command (`made`), or a folder above such a file."""
+    """Whether a path exists or is in `made` (outs of stages and commands), or is a folder above one."""
     path = path.rstrip("/")
     return (root / path).exists() or any(f"{out}/".startswith(f"{path}/") for out in made)
 
 
 def keys_of(text: str, params: Mapping[str, Any]) -> list[str]:
-    """Dotted keys of sections in `params`: between backticks, and after `-S` in a command."""
+    """Dotted keys of sections in `params`; from code between backticks, and after `-S` in a command."""
     said = [
         match[0] for span in spans(text) if (match := re.match(r"[a-z_]+(\.[a-z_*\d]+)+", span))
     ]
@@ -109,7 +109,7 @@ def keys_of(text: str, params: Mapping[str, Any]) -> list[str]:
 
 
 def has_key(params: Any, key: str) -> bool:
-    """Whether a dotted key is there; of a list, `*` is any item."""
+    """Whether `params` has a dotted key; `*` stands for any item of a list."""
     for part in key.split("."):
         if isinstance(params, list):
             params = params[0 if part == "*" else int(part)]
@@ -128,7 +128,7 @@ def rows_of(text: str, first: str) -> list[list[str]]:
 
 
 def sentences(text: str) -> Iterator[str]:
-    """Sentences of the prose, apart from tables and headings, with single spaces."""
+    """Sentences of the prose, without tables and headings, with single spaces."""
     lines = [line for line in prose(text).splitlines() if not line.startswith(("|", "#", "<!--"))]
     for paragraph in "\n".join(lines).split("\n\n"):
         yield from re.split(r"(?<=[.!?])\s+", " ".join(paragraph.split()))

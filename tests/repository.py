@@ -1,4 +1,4 @@
-"""Commands in a small repository of a test: git and dvc, apart from the user's settings."""
+"""Runs git and dvc in the small repository of a test, without the user's settings."""
 
 import os
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def run(root: Path, *command: str) -> str:
-    """What a command prints on stdout; `dvc` is the one of this Python. It must not fail."""
+    """Run a command that must not fail, and return its stdout; `dvc` is that of this Python."""
     if command[0] == "dvc":
         command = (sys.executable, "-m", *command)
     environment = os.environ | {

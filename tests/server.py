@@ -1,4 +1,4 @@
-"""A web server on localhost that fails when it is told to, and remembers what it was asked for."""
+"""A web server on localhost that fails on demand and records its requests."""
 
 import threading
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @dataclass(frozen=True)
 class Cut:
-    """Break the connection after so many bytes of the body; hang up only when released."""
+    """Break the connection after some bytes of the body; close it only when released."""
 
     n_bytes: int
     hang: bool = False
@@ -17,14 +17,14 @@ class Cut:
 
 @dataclass
 class Site:
-    """What the server has, and what happened.
+    """The server's files and behaviour, and the requests it received.
 
     Attributes:
         files: content by path.
         moved: where a path redirects to.
-        plan: what goes wrong with the next answers, one each: a status, a cut, or None (nothing).
-        resumes: it answers requests of a range.
-        tells_size: it sends Content-Length.
+        plan: the failure of each next answer: a status, a cut, or None (no failure).
+        resumes: whether it serves ranges.
+        tells_size: whether it sends Content-Length.
         asked: (path, header Range) of each request.
     """
 
@@ -95,7 +95,7 @@ def _answer(request: BaseHTTPRequestHandler, site: Site) -> None:
     body = body[start:]
     if isinstance(wrong, Cut):
         body = body[: wrong.n_bytes]
-    with suppress(ConnectionError):  # who has seen enough hangs up
+    with suppress(ConnectionError):  # a client may hang up early
         request.wfile.write(body)
     if isinstance(wrong, Cut) and wrong.hang:
         site.released.wait(60)

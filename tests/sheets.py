@@ -1,11 +1,11 @@
-"""What a contact sheet shows, read back from its figure."""
+"""Reads captions and pictures back from the figure of a contact sheet."""
 
 import numpy as np
 from matplotlib.figure import Figure
 
 
 def tiles(figure: Figure) -> list[tuple[str, int]]:
-    """Of each picture the caption that stands above its left edge, and its first pixel's red."""
+    """For each picture: the caption above its left edge, and the red value of its first pixel."""
     [axes] = figure.axes
     found = []
     for image in axes.images:

@@ -40,7 +40,7 @@ def small_network(name: str = "test_resnet", n_classes: int = 3) -> Network:
 
 
 def pixels(number: int) -> NDArray[np.uint8]:
-    """A smooth coloured gradient of its own for each number."""
+    """A smooth colour gradient, different for each number."""
     y, x = np.mgrid[0:40, 0:48] / 48
     channels = [np.sin(number + 1 + c + 3 * x * (c + 1) + 5 * y) for c in range(3)]
     return ((np.stack(channels, axis=-1) + 1) * 127).astype(np.uint8)
@@ -51,7 +51,7 @@ def picture(number: int) -> Image.Image:
 
 
 class StoredPictures:
-    """Those of `picture`, by their number; of one size."""
+    """Stored pictures: `picture(number)` by number, all of one size."""
 
     history = (FORM,)
 

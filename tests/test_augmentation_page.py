@@ -1,4 +1,4 @@
-"""docs/augmentation.md: it names every parameter, and its pictures are what the code makes."""
+"""docs/augmentation.md names every parameter, and its pictures are those that the code makes."""
 
 import re
 import runpy
@@ -58,5 +58,5 @@ def test_the_script_makes_the_pictures_that_the_page_shows(
     for name in names:
         old, new = (np.asarray(Image.open(folder / name), float) for folder in (kept, tmp_path))
         assert old.shape == new.shape, name
-        assert np.abs(old - new).mean() < 1, name  # another processor may round otherwise
+        assert np.abs(old - new).mean() < 1, name  # another processor may round differently
     assert sum((kept / name).stat().st_size for name in names) < N_BYTES_MAX

@@ -1,4 +1,4 @@
-"""Small versions of the benchmarks: that they run, and print every row."""
+"""Small versions of the benchmarks run and print every row."""
 
 import json
 import statistics
@@ -93,7 +93,7 @@ def test_compare_runs_both_recipes_and_prints_every_row(repo_root: Path, tmp_pat
 
 @pytest.fixture
 def weights(tmp_path: Path) -> Path:
-    """Of a small network, random."""
+    """Random weights of a small network."""
     backbone = Backbone.create("test_resnet")
     metadata = {"architecture": "test_resnet", "mean": "[0.5, 0.5, 0.5]", "std": "[0.5, 0.5, 0.5]"}
     path = tmp_path / "backbone.safetensors"
@@ -185,7 +185,7 @@ def test_rules_are_ranked_by_seeds_that_have_all_of_them() -> None:
 
     rows = [row("a", 0, "recipe", 0.8), row("a", 0, "valley", 0.7), row("a", 0, "steepest", 0.9)]
     rows += [row("b", 0, "recipe", 0.6), row("b", 0, "valley", 0.5), row("b", 0, "steepest", 0.5)]
-    rows += [row("b", 1, "recipe", 0.1), row("b", 1, "valley", 0.1)]  # broken off
+    rows += [row("b", 1, "recipe", 0.1), row("b", 1, "valley", 0.1)]  # an interrupted seed
     about = {"n_train": 9, "n_score": 9, "size_px": 64, "textile_px": 64, "when": "today"}
     machine = {"chip": "a chip", "torch": "2"}
     table = rules_table({**about, "command": "c", "machine": machine, "lr_rules": rows})

@@ -1,4 +1,4 @@
-"""dvc.yaml, held against the code and against the drawing; and tests that the tests can fail."""
+"""dvc.yaml agrees with the code and with the table below; each check is shown to fail."""
 
 import shutil
 from collections.abc import Callable
@@ -26,7 +26,7 @@ FIND_HEAD, FIND_FINETUNE = (
 )
 CURVES = "data/6_reports/*.csv"  # any stage may write its curves
 
-# What each stage reads and what it writes, beside its metrics and the record of its run.
+# What each stage reads and writes, apart from its metrics and the record of its run.
 TABLE: dict[str, tuple[list[str], list[str]]] = {
     "fetch-images": ([], ["data/0_source/images"]),
     "fetch-weights": ([], [BACKBONE]),
@@ -120,7 +120,7 @@ def test_every_section_of_params_is_loaded_by_a_stage(repo_root: Path) -> None:
     assert used == set(read_yaml(repo_root / "params.yaml"))
 
 
-# Tests of the tests: a copy of the repository, one change, and the sentence that must follow.
+# Tests of the checks: one change in a copy of the repository, and the sentence it must cause.
 
 
 @pytest.fixture
@@ -153,7 +153,7 @@ def add_room(root: Path) -> None:
 
 STEP, SCRIPT = "src/headstart/steps/train_head.py", "stages/train_head.py"
 LATE = "\n\ndef _late() -> None:\n    {}\n"
-ROOM = "src/headstart/extra"  # that no stage declares
+ROOM = "src/headstart/extra"  # a room that no stage declares
 UNUSED = "headstart.extra.unused"
 
 

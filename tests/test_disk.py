@@ -1,4 +1,4 @@
-"""What DVC keeps takes no second place on the disk, under the settings of this project."""
+"""With this project's settings, outs share their disk space with DVC's cache."""
 
 import os
 import shutil
@@ -40,15 +40,15 @@ def repro(root: Path, value: int, spare: int = 0) -> None:
 
 
 def copies_of_its_own(root: Path) -> list[str]:
-    """Outs whose bytes do not lie in DVC's cache, by inode."""
+    """Outs that do not share an inode with a file in DVC's cache."""
     cached = {file.stat().st_ino for file in (root / ".dvc/cache").rglob("*") if file.is_file()}
     outs = [root / "big/array", root / "checkpoint"]
     return [file.name for file in outs if file.stat().st_ino not in cached]
 
 
 def test_outs_lie_once(project: Path) -> None:
-    """Where reflink or copy is allowed, DVC takes a file that is no link for one of these."""
-    for value in (1, 2, 1):  # the last is restored
+    """DVC's cache types must be links only: with reflink or copy allowed, it accepts a plain file."""
+    for value in (1, 2, 1):  # the last value is restored from the cache
         repro(project, value)
         assert copies_of_its_own(project) == []
         assert (project / "checkpoint").read_text() == f"{value}\n"
@@ -57,7 +57,7 @@ def test_outs_lie_once(project: Path) -> None:
 
 
 def test_what_lies_in_the_cache_is_read_only(project: Path) -> None:
-    """So that nobody but root writes through a link into the cache."""
+    """Otherwise a write through a link would change the cache."""
     repro(project, 1)
     assert {file.stat().st_mode & 0o222 for file in (project / ".dvc/cache").rglob("??*")
             if file.is_file() and "runs" not in file.parts} == {0}  # fmt: skip

@@ -1,4 +1,4 @@
-"""The pages for people: commands parse, paths, links and keys are there, no sentence stands twice."""
+"""The pages for people: commands parse; paths, links and keys exist; no sentence appears twice."""
 
 import importlib
 import importlib.util
@@ -34,7 +34,7 @@ from tests.pages import (
 )
 
 DOCS = Path(__file__).parents[1] / "docs"
-MADE = {"mlflow.db", "dvc.lock", ".venv", ".headstart/work"}  # by a command
+MADE = {"mlflow.db", "dvc.lock", ".venv", ".headstart/work"}  # paths that a command makes
 
 pages = pytest.mark.parametrize("page", PAGES)
 
@@ -91,7 +91,7 @@ def test_every_python_command_is_there(page: str, repo_root: Path) -> None:
 
 
 def check_python(text: str, root: Path) -> None:
-    """A module with its options where it is a benchmark, or a script of ours."""
+    """Check a `python` command: a benchmark's module with its options, or a script of ours."""
     for first, *words in of_tool(text, "python"):
         if first != "-m":
             assert (root / first).is_file(), first
@@ -159,7 +159,7 @@ def test_every_link_leads_somewhere(page: str, repo_root: Path) -> None:
 
 
 def dead_links(text: str, file: Path) -> list[str]:
-    """Links of the page `file` to what is not there: a file, or a heading of a page."""
+    """Links of the page `file` to a file or heading that does not exist."""
     dead = []
     for link in links_of(text):
         path, _, anchor = link.partition("#")
@@ -219,4 +219,4 @@ def test_the_picture_of_the_schedules_is_drawn_by_its_script(tmp_path: Path) -> 
         for path in (tmp_path / "drawn.png", DOCS / "schedules.png")
     )
     assert drawn.shape == shown.shape
-    assert np.abs(drawn - shown).mean() < 3  # another version of matplotlib may draw a hair apart
+    assert np.abs(drawn - shown).mean() < 3  # matplotlib's versions draw slightly differently

@@ -1,7 +1,7 @@
-"""The whole pipeline in a temporary clone, on a few dozen real pictures. The tests go in order.
+"""The whole pipeline in a temporary clone, on a few dozen real pictures. The tests run in order.
 
-One clone serves them all, because a run of all stages takes minutes: each test starts from the
-state in which the one before left the clone.
+A run of all stages takes minutes, so all tests share one clone: each test starts from the state in
+which the test before left it.
 """
 
 import hashlib
@@ -93,7 +93,7 @@ def test_what_an_out_holds_is_kept_nowhere_else(project: Project) -> None:
     for out in records.glob("*/*.out"):
         in_out = {line.split()[0] for line in out.read_text().splitlines()[1:]}
         own = {line.split()[0] for line in (out.parent / "records.txt").read_text().splitlines()}
-        assert not in_out & own  # what predict-views saw of valid and test is in no out
+        assert not in_out & own  # own: predict-views' records of valid and test
         n_in_outs[out] = len(in_out)
     assert sorted(n_in_outs.values()) == [18, 18, 36, 36]  # two views of train; plain, resized
     cached = {file.stat().st_ino for file in (project.root / ".dvc/cache").rglob("*")}
@@ -142,7 +142,7 @@ def test_sync_adds_the_row_of_a_revision_to_a_store_that_lacks_it(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "MLflow has the row already" in project.headstart("sync")
-    project.edit({"train_head.lr": 0.5})  # not run: the row tells of results, not of intentions
+    project.edit({"train_head.lr": 0.5})  # not run: a row shows results, not edited params
     for rev in ([], ["HEAD"]):
         uri = f"sqlite:///{tmp_path / f'other{len(rev)}.db'}"
         said = project.headstart("sync", *rev, MLFLOW_TRACKING_URI=uri)
@@ -195,7 +195,7 @@ def assert_nothing_is_stale(project: Project) -> None:
 
 @pytest.mark.parametrize("what", ["added", "changed", "removed"])
 def test_a_picture_that_is(what: str, project: Project) -> None:
-    """Only the stages down to the activations run here; the next test runs the rest."""
+    """This runs only the stages down to the activations; a later test runs the rest."""
     picture = project.pictures / "train/nominal/mine.png"
     if what == "removed":
         sorted((project.pictures / "train/local").iterdir())[0].unlink()
@@ -208,7 +208,7 @@ def test_a_picture_that_is(what: str, project: Project) -> None:
 
 
 def test_the_folder_may_move(project: Project) -> None:
-    """What reads the pictures finds its work done; no out changes, so nothing else runs."""
+    """The stages that read the pictures reuse their work; no out changes, so no other stage runs."""
     project.pictures = project.pictures.rename(project.pictures.with_name("elsewhere"))
     project.edit({"dataset.source": str(project.pictures)})
     assert project.repro(*sorted(ACTIVATIONS)) == {"fetch-images", "index-images", "resize"}

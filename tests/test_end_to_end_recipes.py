@@ -1,7 +1,7 @@
 """Whole recipes in a temporary clone: many labels, a CSV, test pictures without labels.
 
-On generated pictures the resnets run with random weights, so only that they run is checked, and what
-they write; on real pictures (HEADSTART_REAL_DATA names their folder) the packaged network runs.
+On generated pictures the resnets have random weights, so the tests check only that they run and what
+they write. On real pictures (in the folder HEADSTART_REAL_DATA) the packaged network runs.
 """
 
 import csv
@@ -51,7 +51,7 @@ def write_rows(path: Path, header: tuple[str, ...], rows: Sequence[tuple[str, ..
 
 
 def make_planet(folder: Path) -> None:
-    """36 labelled pictures, of which one alone has the label `mine`; 4 without labels; a sample."""
+    """36 labelled pictures, only one with the label `mine`; 4 without labels; a sample submission."""
     rows = []
     for part in ("train", "test"):
         (folder / part).mkdir(parents=True)
@@ -66,7 +66,7 @@ def make_planet(folder: Path) -> None:
 
 
 def make_breeds(folder: Path) -> None:
-    """Three classes of 12, 6 and 3 pictures, a row without its file, and 3 without labels."""
+    """Three classes of 12, 6 and 3 pictures, a row without a file, and 3 pictures without labels."""
     rows = [("missing", "akita")]
     for part in ("train", "test"):
         (folder / part).mkdir(parents=True)
@@ -80,7 +80,7 @@ def make_breeds(folder: Path) -> None:
 
 
 def link_real(name: str, id_column: str, n: int) -> Callable[[Path], None]:
-    """Links to the first `n` labelled pictures whose labels are frequent, and to 5 of test."""
+    """Link the first `n` labelled pictures whose labels are frequent, and 5 pictures of test."""
 
     def make(folder: Path) -> None:
         source = Path(str(REAL_DATA)) / name
@@ -157,7 +157,7 @@ CASES = [
 
 @dataclass(frozen=True)
 class Run:
-    """What one case left behind."""
+    """The results of one case."""
 
     case: Case
     project: Project

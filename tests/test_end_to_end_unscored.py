@@ -1,4 +1,4 @@
-"""Only train: the whole pipeline runs, a model is written, and it is said that nothing is scored."""
+"""With train alone, the whole pipeline runs, writes a model, and says that nothing is scored."""
 
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.end_to_end
 
 
 def make_folders(folder: Path) -> dict[str, Any]:
-    """An odd number of pictures, 2 a step."""
+    """An odd number of pictures, for batches of 2."""
     for hue, (name, n) in enumerate({"grass": 7, "sky": 6}.items()):
         (folder / "train" / name).mkdir(parents=True)
         for i in range(n):
@@ -26,7 +26,7 @@ def make_folders(folder: Path) -> dict[str, Any]:
 
 
 def make_tags(folder: Path) -> dict[str, Any]:
-    """13 pictures of one or two labels; none is drawn for valid or test."""
+    """13 pictures with one or two labels; none is drawn for valid or test."""
     folder.mkdir()
     rows = []
     for i in range(13):

@@ -1,4 +1,4 @@
-"""The parts of the report and what they say, of any number of labels a picture."""
+"""The confusion report of multi_label predictions: its parts and their sentences."""
 
 import re
 from dataclasses import replace
@@ -201,7 +201,7 @@ def test_a_page_without_scores_says_why_and_that_thresholds_are_the_default() ->
 
 
 def test_thresholds_were_found_on_valid_only_where_it_has_labels() -> None:
-    """The counts of an empty valid are zeros, at thresholds that were found on nothing."""
+    """An empty valid has counts of zero, and its thresholds were found on no picture."""
     only_test = PREDICTIONS.where((TABLE["split"] == "test").to_numpy())
     scores = {"test": VALID, "checkpoints": {"head": {"test": VALID}}}
     page = str(confusion_report(only_test, PATHS, Decoder(), scores, COURSE, PARAMS).files[

@@ -1,4 +1,4 @@
-"""OpenMP's threads sleep while they wait, in every process of ours that loads torch."""
+"""In each of our processes that load torch, waiting OpenMP threads sleep."""
 
 import os
 import re
@@ -11,8 +11,8 @@ import pytest
 from bench.peers import loaded
 
 POLICY = "OMP_WAIT_POLICY"
-# Asks a script, a module or the command line for its help, and says what is set when torch is first
-# looked for; in the end where nothing imports it.
+# Runs a script, a module or the command line with --help, and prints the wait policy at the first
+# import of torch, or at the end if nothing imports it.
 TOLD = """
 import contextlib, io, os, runpy, sys
 
@@ -45,7 +45,7 @@ ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="torch brings GNU'
 
 
 def environment(**settings: str) -> dict[str, str]:
-    """Without the settings of whoever runs the tests."""
+    """The environment with these settings, and without the user's own."""
     kept = {k: v for k, v in os.environ.items() if k not in (POLICY, "GOMP_SPINCOUNT")}
     return kept | {"PYTHONPATH": "src"} | settings
 
@@ -67,7 +67,7 @@ def test_it_is_set_before_torch_is_loaded_everywhere() -> None:
 
 
 def spins(command: list[str], env: dict[str, str]) -> int:
-    """How often a thread that waits looks again before it sleeps, by GNU's OpenMP itself."""
+    """How often a waiting thread looks again before it sleeps, as GNU's OpenMP reports it."""
     shown = said(command, env | {"OMP_DISPLAY_ENV": "verbose"})
     found = {int(number) for number in re.findall(r"GOMP_SPINCOUNT = '(\d+)'", shown)}
     assert len(found) == 1, shown

@@ -29,7 +29,7 @@ from headstart.tracking import live
 from tests.contract import read_stages
 from tests.pictures.test_rgb import ORIENTATION
 
-STORED_PX, FULL_PX, SMALL_PX = 96, 64, 32  # the smallest of them reads copies of 42 px
+STORED_PX, FULL_PX, SMALL_PX = 96, 64, 32  # training at the smallest reads copies of 42 px
 MODEL = Path("data/4_checkpoints/model.safetensors")
 GRAINS = {"coarse": 30.0, "fine": 6.0}  # standard deviations: what the sizes and codecs change
 
@@ -44,7 +44,7 @@ def photograph(width: int, height: int, number: int, grain: float) -> Image.Imag
 
 
 def write_photographs(folder: Path, first: int, grain: float) -> None:
-    """A file of each kind: larger and smaller than what is stored and than the input."""
+    """Write a file of each kind: larger and smaller than the stored size and than the input."""
     folder.mkdir(parents=True)
 
     def made(width: int, height: int, number: int) -> Image.Image:
@@ -57,8 +57,8 @@ def write_photographs(folder: Path, first: int, grain: float) -> None:
 
     made(720, 480, 0).save(folder / "large.jpg", quality=90)  # halved in the decoder
     made(1300, 900, 1).save(folder / "huge.jpg", quality=85)  # quartered
-    made(150, 110, 2).save(folder / "larger.jpg", quality=95)  # than what is stored, by a little
-    made(80, 90, 3).save(folder / "smaller.jpg", quality=75)  # its very bytes are stored
+    made(150, 110, 2).save(folder / "larger.jpg", quality=95)  # than the stored size, by a little
+    made(80, 90, 3).save(folder / "smaller.jpg", quality=75)  # its bytes are stored unchanged
     made(50, 40, 4).save(folder / "tiny.png")
     made(300, 260, 5).convert("CMYK").save(folder / "cmyk.jpg", quality=92)
     made(70, 60, 6).convert("CMYK").save(folder / "small_cmyk.jpg", quality=92)
@@ -72,7 +72,7 @@ def write_photographs(folder: Path, first: int, grain: float) -> None:
 
 @dataclass(frozen=True)
 class Case:
-    """A way from files to predictions: what differs from the plainest one."""
+    """A way from files to predictions; each field is a difference from the simplest way."""
 
     task: str = "single_label"
     frame: str = "center"
@@ -176,7 +176,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run_stages(repo_root: Path) -> None:
-    """All stages of dvc.yaml that come before the reports, with their paths, in this folder."""
+    """Run all stages of dvc.yaml before the reports, with their paths, in the current folder."""
     for stage in read_stages(repo_root):
         place = repo_root / stage.script
         spec = importlib.util.spec_from_file_location(f"stage_{stage.snake}", place)
@@ -190,7 +190,7 @@ def run_stages(repo_root: Path) -> None:
 
 
 def predicted(checkpoint: Path, files: list[Path]) -> dict[str, tuple[str, list[float]]]:
-    """What `headstart predict` says: decided classes and probabilities by file."""
+    """The output of `headstart predict`: decided classes and probabilities by file."""
     result = CliRunner().invoke(main, ["predict", str(checkpoint), *map(str, files)])
     assert result.exit_code == 0 and result.stderr == "", result.output
     _, *rows = csv.reader(io.StringIO(result.stdout))

@@ -1,4 +1,4 @@
-"""The README: its first screen works, and its tables are those of dvc.yaml and of what was measured."""
+"""The README: its first screen works; its tables agree with dvc.yaml and with the measurements."""
 
 import os
 import re
@@ -50,7 +50,7 @@ def test_ci_finds_the_line_of_the_tests(readme: str, repo_root: Path) -> None:
 def test_the_first_screen_needs_no_python_but_3_11(
     readme: str, repo_root: Path, tmp_path: Path
 ) -> None:
-    """Make and activate the environment for real; then every command word comes from there."""
+    """Make and activate a real environment; every command must then come from it."""
     base = tmp_path / "bin"
     base.mkdir()
     (base / "python3.11").symlink_to(Path(sys._base_executable))  # type: ignore[attr-defined]
@@ -108,7 +108,7 @@ def test_it_shows_the_commands_that_everybody_needs(readme: str, tool: str, word
 
 
 def test_the_table_of_stages_is_that_of_dvc_yaml(readme: str, repo_root: Path) -> None:
-    """Names in their order, and the sections of params.yaml that each declares."""
+    """The table has the stages in order, and the sections of params.yaml that each declares."""
     stages, sections = read_stages(repo_root), set(read_yaml(repo_root / "params.yaml"))
     said = [(row[0].strip("`"), quoted(row[3]) or sections) for row in rows_of(readme, "stage")]
     assert said == [(stage.name, stage.params) for stage in stages]

@@ -1,7 +1,7 @@
-"""Which stages an edit of the code makes run again: dvc.yaml's rooms, held against a table.
+"""Which stages run again after an edit of the code: `dvc status` agrees with a table.
 
-The table is what DVC itself says (`dvc status`) after one module of each room was edited. Stages
-further down run again only where the bytes of an out have changed.
+One module of each room is edited. The table lists the stages that `dvc status` then reports. Later
+stages run again only if the bytes of an out change.
 """
 
 import json
@@ -19,7 +19,7 @@ from tests.repository import run
 FETCH = {"fetch-images", "fetch-weights"}
 PRECOMPUTE = {"precompute-activations", "precompute-views"}
 HEADS = {"find-lr-head", "train-head", "train-augmented"}
-LIVE = {"find-lr-finetune", "unfreeze-finetune"}  # that decode pictures and run the backbone
+LIVE = {"find-lr-finetune", "unfreeze-finetune"}  # stages that decode pictures and run the backbone
 REPORTS = {"confusion-report", "write-submission"}
 TRAINING = HEADS | LIVE
 ALL = (
@@ -29,7 +29,7 @@ ALL = (
 
 
 def edited(root: Path, files: list[str]) -> dict[str, set[str]]:
-    """For each of these files, the stages that run again when it alone is edited."""
+    """For each of these files, the stages that run again if only this file is edited."""
     with Repo(str(root)) as repo:
         for stage in repo.index.stages:
             stage.save_deps(allow_missing=True)
@@ -83,7 +83,7 @@ TABLE: dict[str, set[str]] = {
 
 @pytest.fixture(scope="module")
 def reruns(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
-    """For each module of the table, what DVC says runs again after an edit of it."""
+    """For each module of the table, the stages that DVC would run again after an edit of it."""
     repo_root, root = Path(__file__).parents[1], tmp_path_factory.mktemp("edited")
     skip = shutil.ignore_patterns("__pycache__", "*.egg-info")
     for folder in ("src", "stages", "sources"):

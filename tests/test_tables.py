@@ -1,4 +1,4 @@
-"""What DVC calls metrics, and the tables that it prints of them: they fit a terminal."""
+"""DVC's tables of metrics fit a terminal."""
 
 import json
 import shutil
@@ -24,7 +24,7 @@ def metrics_files(root: Path) -> list[str]:
 
 @pytest.fixture
 def project(tmp_path: Path, repo_root: Path) -> Path:
-    """A repository with our params, our metrics files and an experiment, that runs no stage."""
+    """A repository with our params and metrics files and one experiment; no stage runs in it."""
     files = metrics_files(repo_root)
     shutil.copytree(repo_root / "metrics", tmp_path / "metrics")
     shutil.copy(repo_root / "params.yaml", tmp_path)

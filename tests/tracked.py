@@ -1,4 +1,4 @@
-"""A stage that is tracked, a row, and what the store then holds: for the tests of both."""
+"""A tracked stage, a published row, and the store's content, for the tests of tracking."""
 
 from pathlib import Path
 from typing import Any

@@ -37,7 +37,7 @@ QUICK_PHASE = {"lr": 0.001, "cycles": 1, "cycle_len": 1}
 
 
 def _quick_size(size: int | str) -> int | str:
-    """The full size stays, any smaller one becomes 32 px."""
+    """The full size stays; any smaller size becomes 32 px."""
     return size if size == "full" else 32
 
 
@@ -71,7 +71,7 @@ class Project:
     def run(
         self, *command: str, cwd: Path | None = None, environment: Mapping[str, str] | None = None
     ) -> str:
-        """Run a command and return what it printed; fail with all of it where it fails."""
+        """Run a command and return its output; if it fails, raise with the whole output."""
         done = subprocess.run(
             command,
             cwd=cwd or self.root,
@@ -90,7 +90,7 @@ class Project:
         self.run("git", "commit", "-q", "--allow-empty", "-m", "a state")
 
     def repro(self, *targets: str) -> set[str]:
-        """Run `dvc repro`, keep what it said, and return the stages whose commands ran."""
+        """Run `dvc repro`, keep its output, and return the stages whose commands ran."""
         self.said = self.run("dvc", "repro", *targets)
         return set(re.findall(r"^Running stage '([^']+)'", self.said, re.M))
 
@@ -100,7 +100,7 @@ class Project:
         return self.run(sys.executable, "-c", code, *arguments, environment=environment)
 
     def edit(self, values: dict[str, Any]) -> None:
-        """Set dotted keys of params.yaml; a key that does not exist is an error."""
+        """Set dotted keys of params.yaml; an unknown key is an error."""
         yaml = YAML()
         params = yaml.load(self.root / "params.yaml")
         for key, value in values.items():
@@ -113,7 +113,7 @@ class Project:
         yaml.dump(params, self.root / "params.yaml")
 
     def quicken(self, values: dict[str, Any]) -> None:
-        """Edit params.yaml to what runs in seconds a stage, then by `values`; check and commit it."""
+        """Make params.yaml run in seconds per stage, set `values` in it, then check and commit it."""
         self.edit(QUICK | values)
         params = read_params(self.root / "params.yaml")
         quick: dict[str, Any] = {
@@ -129,7 +129,7 @@ class Project:
         self.commit()
 
     def downstream(self, stage: str) -> set[str]:
-        """Return `stage` and all that is below it, by dvc's own graph."""
+        """Return `stage` and all stages below it in DVC's graph."""
         edges = re.findall(r'"([^"]+)" -> "([^"]+)"', self.run("dvc", "dag", "--dot"))
         found = {stage}
         while more := {to for start, to in edges if start in found} - found:

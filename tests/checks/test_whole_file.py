@@ -40,8 +40,8 @@ def edit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Edit:
 
 WRONG = {"tta_evaluate.n_bootstrap": 50, "train_head.lr": -1e-3, "resize.size_px": 100}
 SENTENCES = [
-    "params.yaml: train_head.lr is -0.001: it must be greater than 0 or 'auto' (above 0; auto: what "
-    "find-lr-head suggests).",
+    "params.yaml: train_head.lr is -0.001: it must be greater than 0 or 'auto' (learning "
+    "rate, above 0; auto: what find-lr-head suggests).",
     "params.yaml: tta_evaluate.n_bootstrap is 50: it must be greater than or equal to 100 (resamples "
     "behind the intervals of log loss, macro-F1, F2 and mAP, 100 to 1,000,000).",
     "params.yaml: resize.size_px is 100, but must be at least backbone.size_px (240): otherwise "

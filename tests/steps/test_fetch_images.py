@@ -66,7 +66,7 @@ def test_a_package_that_breaks_its_promise_leaves_nothing(
     changed: dict[str, object], root: Path, tmp_path: Path
 ) -> None:
     files = fetch_images(list_tree(root), package(**changed), None, Silent())
-    with pytest.raises(SourceError, match="the pictures of p 1 are not as promised"):
+    with pytest.raises(SourceError, match="the pictures of p 1 are not as described"):
         write_images(tmp_path / "images", root, files, package(**changed))
     assert not (tmp_path / "images").exists()
 

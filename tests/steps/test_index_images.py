@@ -120,11 +120,11 @@ UNJUDGED = "No labelled picture is in valid: fine-tuning runs to its end"
     [
         ((), "", ""),
         (("test/",), "", ""),
-        (("valid/",), UNJUDGED, "be the folder train itself and index_images.split be stratified."),
+        (("valid/",), UNJUDGED, "to the folder train itself and index_images.split to stratified."),
         (
             ("valid/", "test/"),
             NOTHING,
-            "be the folder train itself and index_images.split be strat",
+            "to the folder train itself and index_images.split to strat",
         ),
     ],
 )
@@ -343,7 +343,7 @@ def test_a_single_picture_is_no_training_set() -> None:
         "labels": "labels.csv", "csv_folder": "train", "task": "multi_label",
     }  # fmt: skip
     with pytest.raises(
-        IndexImagesError, match=r"train has 1 pictures of 2 classes .*2 of each are"
+        IndexImagesError, match=r"train has 1 pictures of 2 classes .*2 pictures and 2 classes are"
     ):
         index(files, **several)
     files |= {
@@ -517,8 +517,8 @@ def test_folds_make_another_valid_each() -> None:
     ("values", "sentence"),
     [
         ({"n_folds": 1}, "n_folds is 1, it must be 0 or at least 2"),
-        ({"n_folds": 3, "fold": 3}, "fold is 3, it must be below n_folds, 3"),
-        ({"fold": 1}, "fold is 1, it must be below n_folds, 0"),
+        ({"n_folds": 3, "fold": 3}, "fold is 3, but n_folds is 3: fold must be below"),
+        ({"fold": 1}, "fold is 1, but n_folds is 0: .* 0 without folds"),
         ({"n_folds": 3, "split": "given"}, "split must be stratified"),
     ],
 )

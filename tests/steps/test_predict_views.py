@@ -70,7 +70,9 @@ def test_the_meaning_of_a_picture_changes_nothing() -> None:
 
 
 def test_probabilities_of_another_shape_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"views of head on valid: \(5, 2, 3\), not \(3, 2, 3\)"):
+    with pytest.raises(
+        ValueError, match=r"views of head on valid have shape \(5, 2, 3\), not \(3, 2, 3\)"
+    ):
         predict_views(labels_of(SPLITS), Numbered(n_views=4), PARAMS)
 
 

@@ -1,6 +1,6 @@
-"""Predictions → what the final checkpoint confuses: matrix, 2 x 2 tables, pictures, one page.
+"""Report what the final checkpoint confuses: matrix, 2 x 2 tables, pictures, one page.
 
-It draws the curves of the trainings too, so that no edit of a figure trains anything.
+The curves of the trainings are drawn here too, so that an edit of a figure trains nothing again.
 """
 
 from collections.abc import Callable, Mapping
@@ -37,11 +37,17 @@ VIEWS = {"plain": "plain view", "tta": "TTA"}
 class ConfusionReportParams(Section):
     """Section `confusion_report`: whose errors are shown, and how many."""
 
-    split: Literal["valid", "test"] = Field(description="whose errors are shown: valid or test")
+    split: Literal["valid", "test"] = Field(
+        description="split whose errors are shown: valid or test"
+    )
     probabilities: Literal["plain", "tta"] = Field(description="predictions used: plain or tta")
-    n_pictures: int = Field(ge=0, le=50, description="pictures a class and contact sheet, 0 to 50")
+    n_pictures: int = Field(
+        ge=0,
+        le=50,
+        description="maximum number of pictures per class on each contact sheet, 0 to 50",
+    )
     n_pairs: int = Field(
-        ge=0, description="most confused pairs that are listed, at least 0; 0: none"
+        ge=0, description="how many of the most confused pairs are listed, at least 0; 0: none"
     )
 
 
@@ -50,14 +56,20 @@ class ConfusionReport:
     """All parts of the report, as values."""
 
     files: dict[str, str | pd.DataFrame | Figure]
-    """By file name. confusion.html: the page, which needs no other file. confusion.csv: a row a
-    labelled picture, of multi_label a row an event of label_events (id, path, actual, predicted,
-    p_actual, p_predicted). confusion.png: the matrix; as tables confusion_counts.csv (long) and
-    confusion_matrix.csv (wide). confusion_pairs.csv. confusion_tables.csv: the 2 x 2 table of each
-    class. Contact sheets: most_wrong.png, most_uncertain.png, most_correct.png.
-    The curves of each range test and training: <stage>.png."""
+    """The parts by file name.
+
+    - confusion.html: the page, which needs no other file.
+    - confusion.csv: one row per labelled picture; for multi_label one row per event of
+      label_events. Columns id, path, actual, predicted, p_actual, p_predicted.
+    - confusion.png: the matrix. confusion_counts.csv (long) and confusion_matrix.csv (wide) hold
+      it as tables.
+    - confusion_pairs.csv: the most confused pairs.
+    - confusion_tables.csv: the 2 x 2 table of each class.
+    - most_wrong.png, most_uncertain.png, most_correct.png: contact sheets.
+    - <stage>.png: the curves of each range test and training.
+    """
     metrics: dict[str, int]
-    """n_pictures, n_errors (wrong pictures), n_confused_pairs; of multi_label n_missed, n_extra."""
+    """n_pictures, n_errors (wrong pictures), n_confused_pairs; multi_label: n_missed, n_extra, too."""
 
 
 def confusion_report(
@@ -68,16 +80,16 @@ def confusion_report(
     course: Course,
     params: ConfusionReportParams,
 ) -> ConfusionReport:
-    """Report on the labelled pictures of one split; where it has none, every part is empty.
+    """Report on the labelled pictures of one split.
 
-    The page then says so, and what that means.
+    Without labelled pictures every part is empty; the page then says so, and what that means.
 
     Args:
-        predictions: of the final checkpoint
-        paths: a file of each picture, by id
+        predictions: predictions of the final checkpoint
+        paths: path of one file of each picture, by id
         decode: id -> RGB picture
         scores: metrics of tta_evaluate, for the page
-        course: of the training; where fine-tuning did not help, the page says so
+        course: curves and metrics of the trainings; the page says where fine-tuning did not help
         params: section confusion_report
 
     Raises:
@@ -123,7 +135,7 @@ def confusion_report(
 
 
 def _confusion(chosen: Predictions, params: ConfusionReportParams) -> Confusion:
-    """The errors of labelled predictions; of multi_label at the thresholds they came with."""
+    """The errors of labelled predictions; for multi_label, at the thresholds of the predictions."""
     probabilities = chosen.probabilities(params.probabilities)
     if chosen.task == "single_label":
         return ClassConfusion(chosen.classes, probabilities, chosen.class_numbers())
@@ -139,7 +151,7 @@ def _sheets(
     decode: Decode,
     n_pictures: int,
 ) -> dict[Pick, Figure]:
-    """A contact sheet for each heading, with a row of at most `n_pictures` a class."""
+    """A contact sheet for each heading: one row per class, of at most `n_pictures` pictures."""
     ids = chosen.table["id"].tolist()
 
     def tile(row: int, number: int) -> Tile:
@@ -158,7 +170,7 @@ def _sheets(
 def _sentences(
     numbers: Mapping[str, int], params: ConfusionReportParams, n_labelled: Mapping[str, int]
 ) -> tuple[str, str]:
-    """What the page begins with, and the title of the matrix."""
+    """The first sentences of the page, and the title of the matrix."""
     n, n_errors = numbers["n_pictures"], numbers["n_errors"]
     view, pictures = VIEWS[params.probabilities], f"labelled pictures of {params.split}"
     if not n:

@@ -15,18 +15,18 @@ from headstart.project.workers import in_order
 def fetch_images(
     tree: Tree, source: ImagesSource, n_free_bytes: int | None, report: Report
 ) -> Iterator[ListedFile]:
-    """Yield each file of a source with its digest, sorted by path, checking what is known of them.
+    """Yield each file of a source with its digest, sorted by path.
 
     Args:
         tree: the files found in the source.
-        source: what the source says about itself.
-        n_free_bytes: room where they are to be copied; None: they stay where they are.
-        report: shown while reading.
+        source: the description of the source (sources/*.yaml).
+        n_free_bytes: free bytes where the files will be copied; None: they stay where they are.
+        report: shows progress while reading.
 
     Raises:
-        SourceError: there is no file, not room enough, a file cannot be read or changes meanwhile,
-            or a package's files are not those that its description promises (the last is raised
-            after the last file).
+        SourceError: there is no file, too little room, a file that cannot be read, or one that
+            changes meanwhile. Raised after the last file: the files of a package are not those that
+            its description promises.
     """
     if not tree.sizes:
         raise SourceError(f"dataset.source: {tree.root} holds no files.")
@@ -46,13 +46,14 @@ def fetch_images(
         found = (len(tree.sizes), tree.n_bytes, tree_digest(digests))
         if found != expected:
             raise SourceError(
-                f"the pictures of {source.package} {source.version} are not as promised: (files, "
-                f"bytes, sha256) are {found}, not {expected}; install the package again."
+                f"dataset.source: the pictures of {source.package} {source.version} are not as "
+                f"described: (files, bytes, sha256) are {found}, not {expected}; install the "
+                "package again."
             )
 
 
 def _listed(tree: Tree, path: str) -> ListedFile:
-    """Read a file in whole, for its digest."""
+    """Read the whole file and compute its digest."""
     origin = tree.root / path
     try:
         with origin.open("rb") as file:
@@ -60,8 +61,8 @@ def _listed(tree: Tree, path: str) -> ListedFile:
             n_bytes = file.tell()
     except OSError as error:
         raise SourceError(
-            f"dataset.source: {origin} cannot be read ({error.strerror}); let it be readable, or "
-            "take it out of the folder."
+            f"dataset.source: {origin} cannot be read ({error.strerror}); make it readable, or "
+            "remove it from the folder."
         ) from None
     if n_bytes != tree.sizes[path]:
         raise SourceError(

@@ -1,4 +1,4 @@
-"""Bring weights from wherever they are into timm's names, and check that they fit."""
+"""Fetch pretrained weights, rename their tensors as timm does, and check that they fit."""
 
 import json
 import warnings
@@ -22,27 +22,27 @@ from headstart.project.located import UserPath
 
 
 class UntrainedWarning(UserWarning):
-    """The backbone has learned nothing."""
+    """The backbone has random weights."""
 
 
 def fetch_weights(
     source: WeightsSource, file: NamedTensors | None, params: BackboneParams
 ) -> NamedTensors:
-    """The backbone's tensors under timm's names, without the classifier, and what they are.
+    """The backbone's tensors under timm's names, without the classifier, and their metadata.
 
     Args:
-        source: where they come from.
-        file: what the file of a package or of the user's holds; None for the other sources.
-        params: the name of the backbone.
+        source: where the weights come from.
+        file: content of a package's or the user's file; None for the other sources.
+        params: name of the backbone.
 
     Returns:
-        tensors in timm's order; metadata architecture, mean and std (JSON lists, for values in
-        [0, 1]), source, and sha256 of the file they come from, where there is one.
+        Tensors in timm's order. Metadata: architecture, mean and std (JSON lists, for values in
+        [0, 1]), source, and the sha256 of the file if the weights come from one.
 
     Raises:
-        WeightsError: names the first few tensors that are missing, too many, or of another shape;
-            the weights are of another architecture; or timm could not get them.
-        UnsuitableBackboneError: timm does not know the backbone, or it gives no map.
+        WeightsError: tensors are missing, too many, or of another shape (the message names the
+            first few); the weights are of another architecture; or timm could not get them.
+        UnsuitableBackboneError: timm does not know the backbone, or its features are no map.
     """
     with torch_seed(source.seed if isinstance(source, RandomWeights) else 0):
         backbone = Backbone.create(params.name)
@@ -57,8 +57,8 @@ def fetch_weights(
     match source:
         case RandomWeights():
             warnings.warn(
-                f"backbone.weights is {params.weights!r}: {params.name} is UNTRAINED, its "
-                "activations mean nothing.",
+                f"backbone.weights is {params.weights!r}: {params.name} is UNTRAINED (random "
+                "weights), so its activations mean nothing.",
                 UntrainedWarning,
                 stacklevel=2,
             )
@@ -82,7 +82,7 @@ def fetch_weights(
 
 
 def _content(file: NamedTensors | None, about: dict[str, str]) -> NamedTensors:
-    """The file that this kind of source has; its digest goes into `about`."""
+    """The content of the source's file; its digest is added to `about`."""
     if file is None:
         raise WeightsError(f"backbone.weights is {about['source']!r}, but no file was read.")
     about["sha256"] = file.metadata["sha256"]
@@ -98,9 +98,9 @@ def _check_architecture(architecture: str, params: BackboneParams) -> None:
 
 
 def _download(name: str) -> tuple[Mapping[str, Tensor], str]:
-    """What timm downloads for `name` (strictly loaded into the whole model), and its full name."""
+    """The tensors that timm downloads for `name`, loaded strictly, and their full name in timm."""
     torchvision_ops.declare_missing()
-    import timm  # late: it costs seconds
+    import timm  # here, because the import takes seconds
 
     config = timm.models.get_pretrained_cfg(name)
     if config is None or not config.has_weights:
@@ -110,6 +110,6 @@ def _download(name: str) -> tuple[Mapping[str, Tensor], str]:
     except Exception as error:  # the hub, the network and the file each fail in their own ways
         raise WeightsError(
             f"timm could not get its weights for {name!r} ({type(error).__name__}: {error}); on a "
-            "machine without network, let backbone.weights be the absolute path of a file."
+            "machine without network, set backbone.weights to the absolute path of a file."
         ) from error
     return model.state_dict(), f"timm {config.architecture}.{config.tag}"

@@ -18,10 +18,10 @@ from headstart.views.pictures import Pictures
 
 
 class FindLrFinetuneParams(RangeTestParams):
-    """Section `find_lr_finetune`: all layer groups train, their rates in the optimiser's ratio."""
+    """Section `find_lr_finetune`: all layer groups train, at rates in the optimiser's ratio."""
 
     size_px: Size = Field(
-        description="of the network input, px, 32 to 4,096: that of the first phase of "
+        description="side of the network input, px, 32 to 4,096, as in the first phase of "
         "unfreeze_finetune; full: backbone.size_px"
     )
 
@@ -37,7 +37,7 @@ def find_lr_finetune(
     sampling: SamplingParams,
     report: Report,
 ) -> LrCurve:
-    """Train a copy that is thrown away; the same params give the same curve.
+    """Train a copy of the network, which is discarded; the same params give the same curve.
 
     Raises:
         ValueError: the head belongs to another backbone, or size_px is larger than `pictures`.

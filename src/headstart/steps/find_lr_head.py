@@ -28,7 +28,7 @@ def find_lr_head(
     compute: Compute,
     report: Report,
 ) -> LrCurve:
-    """Train a head that is thrown away; the same params give the same curve."""
+    """Train a fresh head, which is discarded; the same params give the same curve."""
     ids = labels.labelled("train")
     with torch_seed(params.seed, "head"):
         head = create_head(activations.features.shape[-1], len(labels.classes), head_params)

@@ -1,4 +1,4 @@
-"""Find out what each picture is and what it means, and what is wrong with any of them."""
+"""Index the pictures: size, copies, labels and split of each, and every problem found."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -43,9 +43,12 @@ class IndexImagesParams(Section):
     )
     id_column: str = Field(min_length=1, description="CSV column that names the picture")
     label_column: str = Field(
-        min_length=1, description="CSV column of its label, or labels between spaces"
+        min_length=1,
+        description="CSV column of the picture's label, or of its labels separated by spaces",
     )
-    id_suffix: str = Field(description="what the file name has after the CSV's id, as .jpg")
+    id_suffix: str = Field(
+        description="what follows the CSV's id in the file name, such as .jpg; '': nothing"
+    )
     csv_folder: BelowImages = Field(
         description="folder of the CSV's pictures below the images folder, or ''"
     )
@@ -53,21 +56,29 @@ class IndexImagesParams(Section):
     split: Literal["given", "stratified"] = Field(
         description="given: by the folders train, valid, test; stratified: drawn"
     )
-    valid_frac: float = Field(ge=0, lt=1, description="stratified: part of valid, in [0, 1)")
-    test_frac: float = Field(ge=0, lt=1, description="stratified: part of test, in [0, 1)")
+    valid_frac: float = Field(
+        ge=0, lt=1, description="stratified: fraction of the pictures in valid, in [0, 1)"
+    )
+    test_frac: float = Field(
+        ge=0, lt=1, description="stratified: fraction of the pictures in test, in [0, 1)"
+    )
     n_folds: int = Field(
         ge=0,
-        description="stratified: valid is one of so many folds, at least 0; from 2 on, or 0: "
-        "valid_frac",
+        description="stratified: number of folds, one of which is valid, at least 0 and not 1; "
+        "0: use valid_frac instead",
     )
-    fold: int = Field(ge=0, description="which fold is valid, at least 0, at most n_folds - 1")
-    seed: int = Field(ge=0, description="stratified: which draw, at least 0")
+    fold: int = Field(
+        ge=0,
+        description="number of the fold that is valid, at least 0, below n_folds; 0 without folds",
+    )
+    seed: int = Field(ge=0, description="stratified: seed of the split, at least 0")
     n_max_per_class: int = Field(
         ge=0,
-        description="pictures a class, for a quick try-out of a big set, at least 0; 0: all",
+        description="maximum number of pictures per class, to try out a big set quickly, at least 0; "
+        "0: all",
     )
     on_problem: Literal["stop", "set_aside"] = Field(
-        description="stop the run, or leave the picture out and list it in problems.csv"
+        description="stop: end the run; set_aside: leave the picture out and list it in problems.csv"
     )
 
     @model_validator(mode="after")
@@ -81,17 +92,18 @@ class IndexImagesParams(Section):
             raise ValueError("n_folds is 1, it must be 0 or at least 2")
         if self.fold >= max(self.n_folds, 1):
             raise ValueError(
-                f"fold is {self.fold}, it must be below n_folds, {self.n_folds}, and 0 without folds"
+                f"fold is {self.fold}, but n_folds is {self.n_folds}: fold must be below n_folds, or "
+                "0 without folds"
             )
         if self.n_folds and self.split == "given":
             raise ValueError(
-                f"split is given, but n_folds, {self.n_folds}, draws the valid split: split must be "
-                "stratified, or n_folds 0"
+                f"split is given, but n_folds is {self.n_folds}, which draws the valid split: split "
+                "must be stratified, or n_folds 0"
             )
         if self.labels == "folders" and self.task == "multi_label":
             raise ValueError(
-                "task is multi_label, but class folders give one label a picture: task must be "
-                "single_label, or labels the path of a CSV"
+                "task is multi_label, but class folders give one label per picture: task must "
+                "be single_label, or labels the path of a CSV"
             )
         return self
 
@@ -101,7 +113,7 @@ class IndexImagesError(HeadstartError):
 
 
 class _File(NamedTuple):
-    """What a file is, and whether that was known before."""
+    """The facts about a file, and whether an earlier run found them."""
 
     id: str
     is_new: bool
@@ -115,18 +127,18 @@ def index_images(
     report: Report,
     earlier: Known | None = None,
 ) -> Index:
-    """Decode every picture once, join it with its label, split, and name what is wrong.
+    """Decode every picture once, join it with its labels, assign splits, and list the problems.
 
     Args:
-        files: contents by path relative to the images folder (with /), read only where needed.
+        files: content by path, relative to the images folder (with /); read only where needed.
         sha256: hex digest of each content by path; its first half is the picture's id.
-        params: where labels and splits come from, how many pictures a class.
-        report: shown while decoding.
-        earlier: what earlier runs found out about a content (`facts_key` is its key).
+        params: section index_images.
+        report: shows progress while decoding.
+        earlier: facts that earlier runs found, by content (key: `facts_key`).
 
     Raises:
-        IndexImagesError: there are problems and `on_problem` is stop (all in one message), nothing
-            is left to train on, or there is only one class.
+        IndexImagesError: there are problems and `on_problem` is stop (one message lists them),
+            nothing is left to train on, or there is only one class.
         ValueError: the params do not describe these files.
     """
     paths = [path for path in sorted(files) if _suffix(path) in PICTURE_SUFFIXES]
@@ -162,8 +174,8 @@ def index_images(
     if len(classes) < 2 or n_train < 2:  # batch norm cannot train on a single picture
         raise IndexImagesError(
             f"train has {n_train} pictures of {len(classes)} classes ({', '.join(classes)}), "
-            f"at least 2 of each are needed ({len(paths)} pictures were found, "
-            f"{len(problems)} problems)."
+            f"but at least 2 pictures and 2 classes are needed; {len(paths)} pictures and "
+            f"{len(problems)} problems were found."
         )
     labels = Labels(_label_table(kept), classes, params.task)
     return Index(
@@ -180,7 +192,7 @@ def _of_train(known: Mapping[str, Meaning]) -> list[Meaning]:
 
 
 def _not_in_train(known: Mapping[str, Meaning], classes: Sequence[str]) -> dict[str, str]:
-    """Of each picture with labels beside `classes`, those of train: a phrase that names them."""
+    """Id -> phrase that names the picture's labels beside `classes`, the labels of train."""
     beside = {i: sorted(set(said.labels or ()) - set(classes)) for i, said in known.items()}
     return {
         i: f"{known[i].split} has {', '.join(names)}, train has not"
@@ -192,13 +204,13 @@ def _not_in_train(known: Mapping[str, Meaning], classes: Sequence[str]) -> dict[
 def _picture_table(
     ids: Iterable[str], copies: Mapping[str, list[str]], sizes: Mapping[str, tuple[int, int]]
 ) -> pd.DataFrame:
-    """What each picture is: a row an id, as `Index.pictures`."""
+    """The table `Index.pictures`: one row per id."""
     rows = [(picture, copies[picture], *sizes[picture]) for picture in ids]
     return pd.DataFrame(rows, columns=["id", "paths", "width", "height"])
 
 
 def _label_table(known: Mapping[str, Meaning]) -> pd.DataFrame:
-    """What each picture means: a row an id, as `Labels.table`."""
+    """The table `Labels.table`: one row per id."""
     return pd.DataFrame(
         {
             "id": list(known),
@@ -210,15 +222,15 @@ def _label_table(known: Mapping[str, Meaning]) -> pd.DataFrame:
 
 
 def _notes(labels: Labels, params: IndexImagesParams) -> tuple[str, ...]:
-    """That valid has no labelled picture, and how it gets some."""
+    """A sentence if valid has no labelled picture, which also says how to give it some."""
     note = scoring_note(labels.n_labelled(), labels.task)
     if not note:
         return ()
     if params.split == "given":
-        remedy = "put labelled pictures into a folder valid beside train, or let "
+        remedy = "put labelled pictures into a folder valid beside train, or set "
         if params.labels == "folders":
-            remedy += "dataset.source be the folder train itself and "
-        remedy += "index_images.split be stratified"
+            remedy += "dataset.source to the folder train itself and "
+        remedy += "index_images.split to stratified"
     elif params.valid_frac or params.n_folds:
         remedy = "add pictures, since the part of each class that goes into valid rounds to 0"
     else:
@@ -229,7 +241,7 @@ def _notes(labels: Labels, params: IndexImagesParams) -> tuple[str, ...]:
 def _meanings(
     files: Mapping[str, bytes], paths: Sequence[str], params: IndexImagesParams
 ) -> Meanings:
-    """What folders or the CSV say of each of `paths`."""
+    """The labels and splits of `paths`, from the folders or from the CSV."""
     given = params.split == "given"
     if params.labels == "folders":
         return from_folders(paths, given)
@@ -249,7 +261,7 @@ def _meanings(
 def _look(
     files: Mapping[str, bytes], sha256: Mapping[str, str], earlier: Known, path: str
 ) -> _File:
-    """Read a file and decode it in full, unless that was done before."""
+    """Read a file and decode it in full, unless an earlier run did."""
     picture = sha256[path][:32]
     if found := earlier.get(picture):
         return _File(picture, False, Facts.of_record(found))
@@ -257,7 +269,7 @@ def _look(
 
 
 def _all_in_one(problems: Sequence[Problem]) -> str:
-    """One message that names the problems, or as many as a person reads, the rarest kinds first."""
+    """One message that lists the problems, at most N_SHOWN, the rarest kinds first."""
     n = Counter(problem.problem for problem in problems)
     rarest_first = sorted(problems, key=lambda problem: (n[problem.problem], problem.problem))
     lines = [f"  {path}: {kind}: {detail}" for path, kind, detail in rarest_first[:N_SHOWN]]
@@ -266,7 +278,7 @@ def _all_in_one(problems: Sequence[Problem]) -> str:
     kinds = ", ".join(f"{n[kind]} {kind}" for kind in sorted(n))
     return (
         f"{len(problems)} problems with the pictures ({kinds}):\n" + "\n".join(lines) + "\n"
-        "Mend them in dataset.source, or let index_images.on_problem be set_aside."
+        "Correct them in dataset.source, or set index_images.on_problem to set_aside."
     )
 
 

@@ -1,4 +1,4 @@
-"""Plain views of all pictures through the frozen backbone."""
+"""Compute the frozen backbone's activations of the plain view of every picture."""
 
 from collections.abc import Sequence
 
@@ -8,12 +8,12 @@ from headstart.activations.stored import Manifest
 
 
 def precompute_activations(frozen: FrozenBackbone, ids: Sequence[str], digest: str) -> Computation:
-    """Centre crop, evaluation mode, concat-pooled (the maximum first, the average second).
+    """Describe the computation: centre crops, evaluation mode, concat pooling (maximum, average).
 
     Args:
-        frozen: looks at the pictures, at the size wanted.
-        ids: (N) of all splits, sorted; labels play no part.
-        digest: of the stored pictures, for the manifest.
+        frozen: the backbone with its pictures, at the size wanted.
+        ids: (N) pictures of all splits, sorted; labels play no part.
+        digest: digest of the stored pictures, for the manifest.
     """
     return Computation(
         ids=ids,

@@ -1,4 +1,4 @@
-"""Augmented views of the training pictures through the frozen backbone: one view an epoch."""
+"""Compute the frozen backbone's activations of augmented views of train: one view per epoch."""
 
 from collections.abc import Sequence
 
@@ -17,9 +17,11 @@ class PrecomputeViewsParams(Section):
     n_views: int = Field(
         ge=1,
         le=10_000,
-        description="views of each training picture, one an augmented epoch, 1 to 10,000",
+        description="views of each training picture, one per augmented epoch, 1 to 10,000",
     )
-    seed: int = Field(ge=0, description="of the views, at least 0; another seed gives other views")
+    seed: int = Field(
+        ge=0, description="seed of the views, at least 0; another seed gives other views"
+    )
 
 
 def precompute_views(
@@ -29,15 +31,16 @@ def precompute_views(
     augment: AugmentParams,
     params: PrecomputeViewsParams,
 ) -> Computation:
-    """With the backbone frozen, the features of a view are a function of picture, seed and view.
+    """Describe the computation: V augmented views of each picture of train.
 
-    Training a head on them is training it on live augmented pictures, at the cost of cached ones.
+    The activations of a view depend on picture, seed and view number alone, as the backbone is
+    frozen. So a head trains on them as on live augmented pictures, at the cost of cached ones.
 
     Args:
-        frozen: looks at the pictures, at the size wanted.
-        ids: (N) of train, sorted.
-        digest: of the stored pictures, for the manifest.
-        augment: how views differ from the plain one.
+        frozen: the backbone with its pictures, at the size wanted.
+        ids: (N) pictures of train, sorted.
+        digest: digest of the stored pictures, for the manifest.
+        augment: how views differ from the plain view.
         params: number of views V, and their seed.
     """
     return Computation(

@@ -1,4 +1,4 @@
-"""What each checkpoint says of each view of valid and test: the plain one and augmented ones.
+"""Predict the plain view and augmented views of valid and test with each checkpoint.
 
 Axis letters: V augmented views, N images, K classes.
 """
@@ -14,23 +14,24 @@ from headstart.prediction.stored_views import Floats, StoredViews
 from headstart.project.section import Section
 
 Predict = Callable[[Sequence[str]], Mapping[str, Floats]]
-"""Ids of N pictures -> for each checkpoint, in the recipe's order, probabilities (1 + V, N, K),
-rows as the ids, plain view first."""
+"""Ids of N pictures -> probabilities (1 + V, N, K) by checkpoint, in the recipe's order.
+
+The plain view comes first; N is in the order of the ids."""
 
 
 class PredictViewsParams(Section):
-    """Section `predict_views`: what the networks are shown, and which networks."""
+    """Section `predict_views`: the views, and whether snapshots are averaged."""
 
     n_views: int = Field(
         ge=0,
         le=1000,
-        description="augmented views a picture beside the plain one, 0 to 1,000; 0: none",
+        description="augmented views per picture besides the plain one, 0 to 1,000; 0: none",
     )
     snapshots: bool = Field(
-        description="whether the final prediction is the mean of the networks at the ends of cycles "
-        "(unfreeze_finetune.n_snapshots), a snapshot ensemble; costs a prediction each"
+        description="whether the final prediction is the mean over the snapshots "
+        "(unfreeze_finetune.n_snapshots); each snapshot costs one more prediction of every picture"
     )
-    seed: int = Field(ge=0, description="of the augmented views, at least 0")
+    seed: int = Field(ge=0, description="seed of the augmented views, at least 0")
 
 
 def predict_views(labels: Labels, predict: Predict, params: PredictViewsParams) -> StoredViews:
@@ -39,15 +40,15 @@ def predict_views(labels: Labels, predict: Predict, params: PredictViewsParams) 
     Where there is neither valid nor test, there are no rows.
 
     Args:
-        labels: the split of each picture; what a picture means is not asked
-        predict: called once a split with its ids (with none where there is no split); what
-            checkpoints share is computed once there
+        labels: the split of each picture; targets are not used
+        predict: called once for each split, with its ids; without valid and test it is called
+            once, with no ids. It computes once what checkpoints share.
         params: section predict_views
 
     Raises:
-        ValueError: probabilities have another shape than (1 + n_views, N, K).
+        ValueError: the shape of probabilities is not (1 + n_views, N, K).
     """
-    # valid, of which there may be no picture, stands for no split at all
+    # without valid and test, an empty valid gives the tables without rows
     splits = [split for split in labels.splits() if split != "train"] or ["valid"]
     found: dict[str, list[Floats]] = {}
     for split in splits:
@@ -55,10 +56,12 @@ def predict_views(labels: Labels, predict: Predict, params: PredictViewsParams) 
         for name, array in predict(ids).items():
             expected = (1 + params.n_views, len(ids), len(labels.classes))
             if array.shape != expected:
-                raise ValueError(f"views of {name} on {split}: {array.shape}, not {expected}.")
+                raise ValueError(
+                    f"the views of {name} on {split} have shape {array.shape}, not {expected}."
+                )
             found.setdefault(name, []).append(np.asarray(array, np.float64))
     rows = [(picture, split) for split in splits for picture in labels.ids(split)]
-    # typed, as the columns of no rows would be anything
+    # without rows pandas cannot infer the type
     table = pd.DataFrame(rows, columns=["id", "split"]).astype(str)
     joined = {name: np.concatenate(parts, axis=1) for name, parts in found.items()}  # along N
     return StoredViews(labels.classes, labels.task, table, joined)

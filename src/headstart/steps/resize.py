@@ -1,4 +1,4 @@
-"""Store every picture small and in one form, so that all later stages read little and alike."""
+"""Store every picture small and in one form, so that later stages read fewer bytes."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -21,20 +21,22 @@ class ResizeParams(Section):
     """Section `resize`: how pictures are stored."""
 
     size_px: int = Field(
-        ge=8, description="shorter side of the stored picture, px, at least 8; smaller ones stay"
+        ge=8,
+        description="shorter side of the stored picture, px, at least 8; smaller pictures "
+        "keep their size",
     )
     codec: Codec = Field(description="jpeg (lossy) or png (lossless)")
     quality: int = Field(ge=1, le=95, description="of jpeg, 1 to 95; png has none")
 
     def form(self) -> StoredForm:
-        """The form that each picture is stored in."""
+        """The form in which each picture is stored."""
         quality = self.quality if self.codec == "jpeg" else None
         return StoredForm(
             size_px=self.size_px, codec=self.codec, quality=quality, pillow=PIL.__version__
         )
 
     def manifest(self) -> dict[str, str | int]:
-        """All that shapes the bytes, apart from the pictures themselves."""
+        """Everything that determines the stored bytes, apart from the pictures."""
         return {**self.form().model_dump(exclude_none=True), "pyarrow": pa.__version__}
 
 
@@ -45,17 +47,17 @@ def resize(
     report: Report,
     once: Once[bytes] = anew,
 ) -> Iterator[tuple[str, bytes]]:
-    """Yield (id, encoded picture) in the order of `rows`, a few in memory at a time.
+    """Yield (id, encoded picture) in the order of `rows`, with a few pictures in memory at a time.
 
-    Each in the form that `params` states (`StoredForm.encode`). The bytes depend on the picture, the
-    params and Pillow's version alone, not on the number of workers.
+    `StoredForm.encode` makes the bytes. They depend on the picture, the params and Pillow's version
+    alone, not on the number of workers.
 
     Args:
         rows: (id, path) of each picture.
-        files: contents by path.
-        params: how to store.
-        report: shown while resizing.
-        once: remembers pictures that were resized before, or does not.
+        files: content by path.
+        params: section resize.
+        report: shows progress while resizing.
+        once: reuses pictures that were resized before; `anew` resizes all.
     """
     paths, form = dict(rows), params.form()
 

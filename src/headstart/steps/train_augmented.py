@@ -30,13 +30,14 @@ class TrainAugmentedParams(PhasesParams):
         for number, phase in enumerate(self.phases):
             if phase.trainable != "head":
                 raise ValueError(
-                    f"phases.{number}.trainable is {phase.trainable}, but cached views can train "
-                    "the head alone; unfreeze_finetune trains the rest"
+                    f"phases.{number}.trainable is {phase.trainable}, but only the head can "
+                    "train on cached views; unfreeze_finetune trains the backbone"
                 )
             if phase.lr == "auto":
                 raise ValueError(
-                    f"phases.{number}.lr is auto, but the range tests start from a fresh head and "
-                    "from the whole network; set a number, such as the rate of train_head"
+                    f"phases.{number}.lr is auto, but no range test trains this head alone: "
+                    "find_lr_head starts from a fresh head, find_lr_finetune trains the whole "
+                    "network; set a number, such as the rate of train_head"
                 )
         return self
 
@@ -55,10 +56,10 @@ class TrainAugmentedParams(PhasesParams):
         return epochs
 
     def repeated_views(self, n_views: int, full_px: int) -> list[str]:
-        """A sentence a size with more epochs than there are views: some are read more than once.
+        """A sentence for each size with more epochs than views, where epochs read views again.
 
-        Where there are as many views as epochs, no two epochs read the same one. The copies of an
-        oversampled picture are apart from that: they read views that other epochs read, too.
+        With as many views as epochs, no two epochs read the same view. Copies of an oversampled
+        picture do not count here: they read views that other epochs read, too.
 
         Args:
             n_views: precompute_views.n_views.
@@ -86,24 +87,25 @@ def train_augmented(
     compute: Compute,
     report: Report,
 ) -> Training:
-    """Train on a view an epoch (`views_of_epochs`); score valid on its plain view of the same size.
+    """Train on one view per epoch (`views_of_epochs`); score the plain view of valid at that size.
 
-    With at least as many views as epochs, epoch e reads view e: what live augmentation would show.
+    With at least as many views as epochs, epoch e reads view e, the one that live augmentation
+    would show.
 
     Args:
-        views: of each cached size V views of the train split.
-        plain: of each cached size the plain activations, of which those of valid are used.
+        views: activations of V views of train, at each cached size.
+        plain: activations of the plain view, at each cached size; only valid is used.
         labels: splits and targets.
         start: the head that train-head wrote.
         params: phases and seed.
         optimizer: a fresh one is made for each phase.
-        sampling: what is done about rare classes; copy k of a picture reads the k-th next view.
+        sampling: how rare classes are balanced; copy k of a picture reads the k-th next view.
         compute: device and precision.
-        report: listens.
+        report: receives progress and epochs.
 
     Raises:
         CheckpointError: the head belongs to another backbone or to other classes.
-        ActivationsError: those of a phase's size are not cached.
+        ActivationsError: the size of a phase has no cached activations.
         DivergedError: the training diverged.
     """
     weights = views.first().manifest.weights
@@ -161,7 +163,7 @@ def _sources(
     epochs: Mapping[int, Sequence[int]],
     device: torch.device,
 ) -> dict[int, tuple[FeatureSource, FeatureSource]]:
-    """Of each size in px: views of train, one an epoch of this size, and the plain view of valid."""
+    """By size in px: views of train, one per epoch at this size; and the plain view of valid."""
     train, valid = labels.labelled("train"), labels.labelled("valid")
     of_train, of_valid = labels.targets(train), labels.targets(valid)
     sources = {}

@@ -26,14 +26,14 @@ from headstart.training.schedules import constant
 
 
 class TrainHeadParams(Section):
-    """Section `train_head`: a constant rate, as the course's first fit."""
+    """Section `train_head`: a constant rate, as in the course's first fit."""
 
-    lr: Rate = Field(description="above 0; auto: what find-lr-head suggests")
+    lr: Rate = Field(description="learning rate, above 0; auto: what find-lr-head suggests")
     n_epochs: int = Field(
         ge=1, le=10_000, description="passes over the cached activations, 1 to 10,000"
     )
     seed: int = Field(
-        ge=0, description="of the initial weights, the order, and dropout, at least 0"
+        ge=0, description="seed of the initial weights, the order, and dropout, at least 0"
     )
 
 
@@ -48,10 +48,11 @@ def train_head(
     compute: Compute,
     report: Report,
 ) -> Training:
-    """Train a fresh head for `n_epochs` at a constant rate, on the first size that is cached.
+    """Train a fresh head for `n_epochs` at a constant rate, at the first cached size.
 
-    With `sampling.balance` a second head is trained without it, from the same seed, and thrown away:
-    it tells what balance did to the recall of each class (`metrics["balance"]`).
+    With `sampling.balance`, a second head is trained without balance from the same seed. The
+    comparison shows the effect on the recall of each class (`metrics["balance"]`); the second head
+    is discarded.
 
     Raises:
         ValueError: `lr` is auto and the range test has no suggestion.
@@ -107,7 +108,7 @@ def _trained(
     head: HeadParams,
     sections: Mapping[str, Section],
 ) -> CheckpointInfo:
-    """What a head says about itself that was trained on activations with this manifest."""
+    """The info of a head that was trained on activations with this manifest."""
     return CheckpointInfo(
         kind="head",
         architecture=manifest.architecture,

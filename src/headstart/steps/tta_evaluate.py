@@ -1,4 +1,4 @@
-"""Plain and TTA predictions of each checkpoint on valid and test, and their scores; without torch.
+"""Average and score the stored predictions of each checkpoint on valid and test; without torch.
 
 Axis letters: V augmented views, N images, K classes.
 """
@@ -29,8 +29,8 @@ class TtaEvaluateParams(Section):
         ge=0, le=1, description="share of the plain view in the weighted mean, 0 to 1"
     )
     thresholds: Search = Field(
-        description="multi_label: one threshold for all labels (global) or one each (per_label), "
-        "found on valid"
+        description="multi_label: one threshold for all labels (global) or one per label "
+        "(per_label), found on valid"
     )
     confidence: float = Field(
         ge=0.5, le=0.9999, description="level of the intervals, 0.5 to 0.9999, such as 0.95"
@@ -41,44 +41,45 @@ class TtaEvaluateParams(Section):
         description="resamples behind the intervals of log loss, macro-F1, F2 and mAP, 100 to "
         "1,000,000",
     )
-    seed: int = Field(ge=0, description="of the resamples, at least 0")
+    seed: int = Field(ge=0, description="seed of the resamples, at least 0")
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What each checkpoint says, and how good it is."""
+    """Predictions and scores of each checkpoint."""
 
     predictions: dict[str, Predictions]
-    """Of valid, then test, sorted by id; by checkpoint, the final one under `predictions`."""
+    """By checkpoint, the final one as `predictions`; rows: valid, then test, each sorted by id."""
     metrics: dict[str, Any]
-    """valid and test of the final checkpoint; checkpoints.<name>.valid and .test of each."""
+    """valid and test: scores of the final checkpoint; checkpoints.<name>.valid and .test: of each."""
 
     @property
     def thresholds(self) -> Mapping[Kind, tuple[float, ...]]:
-        """Those of the final checkpoint, by which every later prediction decides."""
+        """Thresholds of the final checkpoint, which every later prediction uses."""
         return self.predictions["predictions"].thresholds
 
 
 def tta_evaluate(labels: Labels, views: StoredViews, params: TtaEvaluateParams) -> Evaluation:
-    """Average what every checkpoint says of the views, and score what is labelled.
+    """Average the views of every checkpoint, and score the labelled pictures.
 
-    A key of what does not exist (a split, its labels, a class in it) is absent. Pictures without a
+    Metrics lack the keys of a split, labels or a class that does not exist. Pictures without a
     label are in the predictions, with null targets, and count in no score.
 
-    Of a multi_label task, thresholds are searched on the labelled pictures of valid, for each
-    checkpoint and for plain and TTA apart. No picture is scored at thresholds it took part in
-    finding: test at those of valid, valid by cross-fitting. `f2_claimed` and `f2_optimism` say what
-    the search itself would have promised. Without labelled pictures in valid, DEFAULT_THRESHOLD.
+    multi_label: thresholds are searched on the labelled pictures of valid, for each checkpoint and
+    separately for plain and TTA. No picture is scored at thresholds that it helped to find: test is
+    scored at the thresholds of valid, valid by cross-fitting. `f2_claimed` and `f2_optimism` show
+    what the search itself would have promised. Without labelled pictures in valid, the threshold is
+    DEFAULT_THRESHOLD.
 
-    Where there is neither valid nor test, the predictions have no rows and the metrics no scores.
+    Without valid and test, the predictions have no rows and the metrics no scores.
 
     Args:
-        labels: what is known of each picture
-        views: what each checkpoint says of it
+        labels: splits and targets
+        views: probabilities of each view by each checkpoint
         params: section tta_evaluate
 
     Raises:
-        ValueError: the views are of another task, other classes or other pictures than the labels.
+        ValueError: task, classes or pictures of the views differ from those of the labels.
     """
     if (views.task, views.classes) != (labels.task, labels.classes):
         raise ValueError("the views were predicted for another task or other classes.")
@@ -97,7 +98,7 @@ def tta_evaluate(labels: Labels, views: StoredViews, params: TtaEvaluateParams) 
 
 
 def _with_thresholds(predictions: Predictions, search: Search) -> Predictions:
-    """The same predictions with the thresholds found on the labelled pictures of valid alone."""
+    """The same predictions with thresholds, which are found on the labelled pictures of valid."""
     if predictions.task == "single_label":
         return predictions
     valid = predictions.labelled("valid")
@@ -119,14 +120,14 @@ def _scores_by_split(predictions: Predictions, params: TtaEvaluateParams) -> dic
 def _score(
     labelled: Predictions, split: str, kind: Kind, params: TtaEvaluateParams
 ) -> dict[str, Any]:
-    """Scores of the labelled pictures of one split; of multi_label, with the thresholds used."""
+    """Scores of the labelled pictures of one split; for multi_label, with the thresholds used."""
     probabilities, classes = labelled.probabilities(kind), labelled.classes
     scoring = Scoring(params.confidence, params.n_bootstrap, params.seed)
     if labelled.task == "single_label":
         return class_scores(probabilities, labelled.class_numbers(), classes, scoring)
     truth, search = labelled.multi_hot(), params.thresholds
     thresholds = labelled.thresholds[kind]
-    # The thresholds were chosen for valid's own pictures: there, others must stand in for them.
+    # The thresholds were chosen on valid, so valid needs thresholds from other pictures.
     decided = (
         cross_fitted(probabilities, truth, search)
         if split == "valid"

@@ -42,26 +42,27 @@ class UnfreezeFinetuneParams(PhasesParams):
     """Section `unfreeze_finetune`."""
 
     monitor: Literal["log_loss", "score"] = Field(
-        description="what is compared at the end of each cycle on the valid split: log_loss, or "
-        "score (accuracy; F2 of many labels)"
+        description="measure on valid that is compared at the end of each cycle: log_loss, or "
+        "score (accuracy; for multi_label, F2)"
     )
     stop_when_worse: bool = Field(
-        description="end a phase when a cycle ends worse than an earlier cycle of its size: train "
-        "until over-fitting"
+        description="end a phase when a cycle ends worse than an earlier cycle at the same size_px, "
+        "that is, train until over-fitting"
     )
     keep: Literal["best", "last"] = Field(
-        description="best: the weights of the best end of a cycle, the starting point included"
+        description="best: the weights at the best cycle end, or at the start if no cycle end is "
+        "better; last: those at the last cycle end"
     )
     n_snapshots: int = Field(
         ge=0,
         le=1000,
-        description="ends of cycles of the last phase, the last ones, that are kept beside for "
+        description="snapshots to keep, taken at the last n cycle ends of the last phase, for "
         "predict_views.snapshots, 0 to 1,000; 0: none",
     )
 
 
 class Finetuning(NamedTuple):
-    """The kept network, and the ensemble of the ends of cycles (without tensors where n is 0)."""
+    """The kept network, and the ensemble of snapshots (without tensors if n_snapshots is 0)."""
 
     training: Training
     snapshots: Checkpoint
@@ -82,20 +83,20 @@ def unfreeze_finetune(
     """Train `backbone` and the head of `start` on live augmented pictures; epoch e shows view e.
 
     Args:
-        backbone: the frozen original; trained in place.
+        backbone: the frozen original, which is trained in place.
         start: the head that train-augmented wrote.
-        pictures: of all splits, at the full size; a phase takes them at its own.
+        pictures: pictures of all splits at the full size; a phase uses its own size.
         labels: splits and targets.
         augment: how views differ.
         params: phases, seed, and when to stop.
         optimizer: kind, batch size, ratio of the rates, batch norms.
-        sampling: what is done about rare classes; each copy of a picture is its own view.
-        suggestion: of find-lr-finetune, for `lr: auto` in the first phase.
-        report: listens.
+        sampling: how rare classes are balanced; each copy of a picture is its own view.
+        suggestion: rate of find-lr-finetune, for `lr: auto` in the first phase.
+        report: receives progress and epochs.
 
     Raises:
-        ValueError: `lr` is auto without a suggestion, the head belongs to another backbone, or a
-            phase is larger than `pictures`.
+        ValueError: `lr` is auto without a suggestion, the head belongs to another backbone, or the
+            size of a phase is larger than that of `pictures`.
         DivergedError: the training diverged.
         PrecisionError: the training precision is reduced and its gradients are wrong.
     """
@@ -166,7 +167,7 @@ def _require_right_gradients(
     params: PhaseParams,
     optimizer: FinetuneOptimizerParams,
 ) -> None:
-    """Try the first batch of the first phase; PrecisionError where its gradients are wrong."""
+    """Check the gradients of the first batch of the first phase; PrecisionError if they are wrong."""
     compute, first = network.backbone.compute, first_group(params.trainable, optimizer.n_groups)
     cosine = gradient_cosine(
         network,
@@ -185,9 +186,9 @@ def _trained(
     compute: Compute,
     sections: Mapping[str, Section],
 ) -> CheckpointInfo:
-    """What the network says about itself that came from `start` and predicts at `pictures`' size."""
+    """The info of a network trained from `start`, which predicts at the size of `pictures`."""
     params = {name: section.model_dump(mode="json") for name, section in sections.items()}
-    runtime = compute.describe()  # what auto became
+    runtime = compute.describe()  # device and precisions that were used
     return start.model_copy(
         update={
             "kind": "network",
@@ -204,7 +205,7 @@ def _trained(
 def _ensemble(
     info: CheckpointInfo, states: Sequence[Mapping[str, Tensor]], pictures: Pictures
 ) -> Checkpoint:
-    """The networks of these states as one checkpoint, which predicts at the size of `pictures`."""
+    """One checkpoint of the networks with these states, which predicts at the size of `pictures`."""
     shown = {"size_px": pictures.size_px, "preprocessing": pictures.preprocessing}
     tensors = {
         f"{number}.{name}": tensor

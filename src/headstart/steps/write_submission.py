@@ -1,4 +1,4 @@
-"""Predictions of test → the table that a competition asks for: a row a file, named by its id.
+"""Make the table that a competition asks for: one row per file of test, named by its id.
 
 Axis letters: N images, K classes.
 """
@@ -24,21 +24,22 @@ class WriteSubmissionParams(Section):
 
     probabilities: Kind = Field(description="predictions used: plain or tta")
     form: Literal["columns", "tags"] = Field(
-        description="columns: one a class, with its probability; tags: one of the labels that reach "
-        "their threshold, between spaces (single_label: the most probable class)"
+        description="columns: one column per class, with its probability; tags: one column with the "
+        "labels that reach their threshold, separated by spaces (single_label: the most probable "
+        "class)"
     )
     id_column: str = Field(min_length=1, description="name of the column of ids")
     tags_column: str = Field(min_length=1, description="tags: name of the column of labels")
     sample: BelowImages = Field(
         description="path of the competition's sample submission below the images folder, whose "
-        "ids, order and columns are taken; '': the pictures of test without labels, sorted by id"
+        "ids, order and columns are used; '': one row per unlabelled file of test, sorted by id"
     )
 
     @model_validator(mode="after")
     def _apart(self) -> Self:
         if self.form == "tags" and self.id_column == self.tags_column:
             raise ValueError(
-                f"id_column is {self.id_column!r}, and so is tags_column: they must have different "
+                f"id_column is {self.id_column!r}, the same as tags_column: they must have different "
                 "names"
             )
         return self
@@ -46,13 +47,13 @@ class WriteSubmissionParams(Section):
 
 @dataclass(frozen=True)
 class Submission:
-    """What is handed in."""
+    """The submission as a table, and its counts."""
 
     table: pd.DataFrame
-    """A row a file: the id (str) and a column a class (probability in [0, 1]) or one of tags."""
+    """One row per file: id (str), then a column per class (probability in [0, 1]) or one of tags."""
     metrics: dict[str, int]
-    """n_rows; n_unlabelled: rows of pictures whose labels are not known; n_not_in_sample: files of
-    test that are predicted and that the sample does not ask for (0 without a sample)."""
+    """n_rows; n_unlabelled: rows of pictures whose labels are not known; n_not_in_sample: predicted
+    files of test that the sample does not ask for (0 without a sample)."""
 
 
 def write_submission(
@@ -61,21 +62,21 @@ def write_submission(
     sample: str | None,
     params: WriteSubmissionParams,
 ) -> Submission:
-    """Write down what is predicted of test. Copies of one picture are a row each.
+    """Make the submission from the predictions of test; each copy of a picture has a row.
 
-    Without a sample each file of test whose labels are not known is a row: what is labelled is the
-    user's own. Where there is none, the table has no row.
+    Without a sample, each file of test whose labels are not known has a row: a labelled file is the
+    user's own. Without such files the table has no row.
 
     Args:
-        predictions: of the final checkpoint.
+        predictions: predictions of the final checkpoint.
         pictures: columns id and paths, for the names of the files.
         sample: text of the competition's sample submission (CSV), or None.
         params: section write_submission.
 
     Raises:
-        ValueError: a column has the name of another, thresholds are needed and absent, a predicted
-            picture has no files, or ids, files and columns do not go together as the sample or a
-            submission needs it (core.submission).
+        ValueError: two columns have one name, thresholds are needed and absent, a predicted picture
+            has no files, or ids, files and columns do not match the sample or the form of a
+            submission (reporting.submission).
     """
     test = predictions.where(predictions.table["split"].to_numpy() == "test")
     values = _tags(test, params) if params.form == "tags" else _columns(test, params)
@@ -101,18 +102,18 @@ def write_submission(
 
 
 def _columns(test: Predictions, params: WriteSubmissionParams) -> pd.DataFrame:
-    """(N, K) the probabilities: rows by picture id, columns by class."""
+    """(N, K) Probabilities: rows by picture id, columns by class."""
     if params.id_column in test.classes:
         raise HeadstartError(
-            f"write_submission.id_column is {params.id_column!r}, which is a class, too: with form "
-            "columns the two would be one column."
+            f"write_submission.id_column is {params.id_column!r}, which is a class: with form columns, "
+            "the ids and this class would share one column; choose another name."
         )
     values, ids = test.probabilities(params.probabilities), test.table["id"].tolist()
     return pd.DataFrame(values, index=ids, columns=list(test.classes))
 
 
 def _tags(test: Predictions, params: WriteSubmissionParams) -> pd.DataFrame:
-    """(N, 1) the labels of each picture between spaces, in class order: rows by picture id."""
+    """(N, 1) Labels of each picture, separated by spaces, in class order: rows by picture id."""
     values, classes = test.probabilities(params.probabilities), test.classes
     if test.task == "single_label":
         tags = [classes[number] for number in predicted_classes(values)]
@@ -121,8 +122,8 @@ def _tags(test: Predictions, params: WriteSubmissionParams) -> pd.DataFrame:
         if len(thresholds) != len(classes):
             raise HeadstartError(
                 f"write_submission.form is tags, which needs a threshold of {params.probabilities} "
-                f"predictions for each of the {len(classes)} labels; the predictions carry "
-                f"{len(thresholds)}. With form columns none is needed."
+                f"predictions for each of the {len(classes)} labels; the predictions have "
+                f"{len(thresholds)}. With form columns, no threshold is needed."
             )
         tags = [
             " ".join(name for name, reached in zip(classes, row, strict=True) if reached)
@@ -132,11 +133,11 @@ def _tags(test: Predictions, params: WriteSubmissionParams) -> pd.DataFrame:
 
 
 def _files(test: Predictions, pictures: pd.DataFrame) -> dict[str, str]:
-    """The picture's id of each file of test, by the file's path."""
+    """Path of each file of test -> id of its picture."""
     paths = dict(zip(pictures["id"], pictures["paths"], strict=True))
     if missing := [picture for picture in test.table["id"] if picture not in paths]:
         raise HeadstartError(
-            f"{len(missing)} predicted pictures have no row in the table of pictures, the first is "
-            f"{missing[0]!r}: predictions and pictures are not of one run."
+            f"{len(missing)} predicted pictures have no row in the table of pictures (first: "
+            f"{missing[0]!r}): predictions and pictures come from different runs."
         )
     return {path: picture for picture in test.table["id"] for path in paths[picture]}
