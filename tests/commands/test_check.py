@@ -91,7 +91,10 @@ def edited(folder: Path, changes: dict[str, Any]) -> Path:
             {"backbone.weights": "/no/such.safetensors"},
             "FILE: backbone.weights is '/no/such.safetensors', which is not a file.",
         ),
-        ({"resize.size_px": 128}, "FILE: resize.size_px is 128, but must be at least backbone.size_px (240)"),
+        (
+            {"resize.size_px": 128},
+            "FILE: resize.size_px is 128, but must be at least backbone.size_px (240)",
+        ),
         (
             {"train_head": [1, 2]},
             "FILE: train_head is a list (1, 2): it must hold the keys lr, n_epochs, seed.\n",
