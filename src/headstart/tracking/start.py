@@ -17,8 +17,8 @@ def start() -> None:
     atexit.register(gc.freeze)
     # OpenMP's threads wait for each other at the end of each torch operation. By default the threads
     # that arrive first spin for milliseconds. If other processes are busy too, the spinning threads
-    # keep the late ones off the cores, and an epoch took three times as long. Sleeping threads cost
-    # nothing where no other process is busy (bench.neighbours). OpenMP reads this setting once, when
+    # keep the late ones off the cores, and an epoch took three times as long. Alone, sleeping threads
+    # cost up to a fifth in a virtual machine (bench.neighbours). OpenMP reads this setting once, when
     # torch is loaded. A value that the user has set stays.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
