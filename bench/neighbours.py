@@ -200,8 +200,8 @@ def main(
         found = rounds(setting, loops, n_rounds)
     result = {
         "name": name, "when": datetime.now(UTC).date().isoformat(), "machine": machine(),
-        "load_before": load_before, "command": "python -m bench.neighbours", **options,
-        "neighbours": found,
+        "load_before": load_before, "command": f"python -m bench.neighbours --rounds {n_rounds}",
+        **options, "neighbours": found,
     }  # fmt: skip
     write_result(results, result)
     click.echo(neighbours_table(result))
