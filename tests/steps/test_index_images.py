@@ -104,6 +104,80 @@ def test_given_folders(given: Files) -> None:
     assert (said["labels"], said["split"]) == (["dogs"], "valid")
 
 
+def under(files: Files, **names: str) -> Files:
+    """The same files with other names of the top folders."""
+    return {
+        f"{names.get(path.partition('/')[0], path.partition('/')[0])}/{path.partition('/')[2]}": data
+        for path, data in files.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("train", "valid", "test"),
+    [
+        ("train", "val", "test"),
+        ("training", "validation", "testing"),
+        ("Train", "Valid", "Test"),
+        ("training_set", "val-set", "test_set"),
+        ("TRAIN", "dev", "test-images"),
+    ],
+)
+def test_splits_under_their_usual_names(given: Files, train: str, valid: str, test: str) -> None:
+    files = under(given, train=train, valid=valid, test=test)
+    found, plain = index(files), index(given)
+    pd.testing.assert_frame_equal(found.labels.table, plain.labels.table)
+    [note] = found.notes
+    assert note.startswith("Folder ") and f"{valid} is read as valid" in note
+    with pytest.raises(
+        ValueError, match=r"already split into folders .*split to given, or let `headst"
+    ):
+        index(files, split="stratified")
+
+
+def test_a_wrapping_folder_is_passed_through(given: Files, one_level: Files) -> None:
+    for files, split in ((given, "given"), (one_level, "stratified")):
+        wrapped = {f"archive/pictures/{path}": data for path, data in files.items()}
+        found = index(wrapped, split=split)
+        pd.testing.assert_frame_equal(found.labels.table, index(files, split=split).labels.table)
+        assert found.notes == (
+            "The pictures lie in the folder archive/pictures, which is no class.",
+        )
+
+
+def test_folders_beside_the_splits_are_left_aside_and_named(given: Files) -> None:
+    beside = {"sample/train/cats/1.png": given["train/cats/0.png"], "models/bad.jpg": b""}
+    found = index(given | beside)
+    pd.testing.assert_frame_equal(found.labels.table, index(given).labels.table)
+    assert found.problems.empty
+    [note] = found.notes
+    assert note.endswith("left aside, with their pictures: models (1), sample (1).")
+
+
+def test_a_class_may_be_named_like_a_split() -> None:
+    vehicles = {
+        f"{name}/{part}{i}.png": picture(10 * k + i)
+        for k, (name, part) in enumerate((("train", "side/"), ("bus", "front/"), ("car", "")))
+        for i in range(10)
+    }
+    assert index(vehicles, split="stratified").labels.classes == ("bus", "car", "train")
+    loose = {
+        f"{name}/{i}.png": picture(100 + i) for i, name in enumerate(("train", "val", "other"))
+    }
+    with pytest.raises(ValueError, match="already split into folders"):
+        index(loose, split="stratified")
+
+
+def test_valid_is_drawn_from_train_and_test_stays(given: Files) -> None:
+    files = {path: data for path, data in given.items() if not path.startswith("valid/")}
+    found = index(files, split="stratified", valid_frac=0.2, test_frac=0.0)
+    counts = {split: of["n"] for split, of in found.counts()["splits"].items()}
+    assert counts == {"train": 8, "valid": 2, "test": 2}
+    of_test = set(found.labels.ids("test"))
+    assert of_test == {id_of(data) for path, data in files.items() if path.startswith("test/")}
+    with pytest.raises(ValueError, match=r"test_frac is 0.2, but the folder test already holds"):
+        index(files, split="stratified", valid_frac=0.2, test_frac=0.2)
+
+
 def test_a_missing_part_stays_missing(given: Files) -> None:
     files = {path: data for path, data in given.items() if not path.startswith("test/")}
     assert index(files).labels.splits() == ["train", "valid"]
@@ -120,12 +194,8 @@ UNJUDGED = "No labelled picture is in valid: fine-tuning runs to its end"
     [
         ((), "", ""),
         (("test/",), "", ""),
-        (("valid/",), UNJUDGED, "to the folder train itself and index_images.split to stratified."),
-        (
-            ("valid/", "test/"),
-            NOTHING,
-            "to the folder train itself and index_images.split to strat",
-        ),
+        (("valid/",), UNJUDGED, "split to stratified, which draws valid from train."),
+        (("valid/", "test/"), NOTHING, "split to stratified, which draws valid from train."),
     ],
 )
 def test_what_cannot_be_scored_is_said_at_the_start(
@@ -164,7 +234,7 @@ def test_the_form_of_the_folders_must_be_declared(given: Files, one_level: Files
     with pytest.raises(ValueError, match=r"have no folder train/ \(they have a, b\).*stratified"):
         index(one_level)
     with pytest.raises(
-        ValueError, match=r"already split .*\(test, train, valid\); set it to given"
+        ValueError, match=r"already split .*test as test, train as train, .*split to given, or let"
     ):
         index(given, split="stratified")
 
@@ -270,10 +340,6 @@ def no_class(files: Files) -> None:
     files["train/stray.png"] = picture(52)
 
 
-def no_part(files: Files) -> None:
-    files["old/cats/1.png"] = picture(53)
-
-
 def top(files: Files) -> None:
     files["cover.png"] = picture(54)
 
@@ -287,7 +353,6 @@ PROBLEMS: list[tuple[Callable[[Files], None], str, list[str], int]] = [
     (leak, "two_splits", ["test/dogs/leak.png", "train/dogs/0.png"], 15),
     (unlabelled_leak, "two_splits", ["test/leak.png", "train/dogs/0.png"], 15),
     (no_class, "no_class", ["train/stray.png"], 16),
-    (no_part, "no_part", ["old/cats/1.png"], 16),
     (top, "no_part", ["cover.png"], 16),
 ]
 

@@ -4,9 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from headstart.project.errors import HeadstartError
-
-PARTS = ("train", "valid", "test")
+from headstart.indexing.layout import Layout, split_named
 
 
 @dataclass(frozen=True)
@@ -28,37 +26,29 @@ class Problem(NamedTuple):
 Meanings = tuple[dict[str, Meaning], list[Problem]]  # by path
 
 
-def from_folders(paths: Iterable[str], given: bool) -> Meanings:
-    """Labels by class folders: train/<class>/..., valid/..., test/... if `given`, else <class>/...
+def from_folders(paths: Iterable[str], layout: Layout, given: bool) -> Meanings:
+    """Labels by class folders: <class>/..., or train/<class>/..., valid/..., test/... by the layout.
 
-    Pictures that lie in test/ itself are test pictures without labels.
+    Pictures that lie in the test folder itself are test pictures without labels. Folders beside the
+    splits are left aside: their pictures have no meaning, and are no problem either.
 
-    Raises:
-        ValueError: the folders do not have the form that `given` says.
+    Args:
+        paths: of all pictures.
+        layout: of these paths.
+        given: whether train is given too; otherwise its pictures have no split yet.
     """
     found: dict[str, Meaning] = {}
     problems = []
-    paths = list(paths)
-    tops = sorted({path.split("/")[0] for path in paths if "/" in path})
-    if given and "train" not in tops:
-        raise HeadstartError(
-            "index_images.split is given, but the pictures have no folder train/ (they have "
-            f"{_listed(tops)}); if these are class folders, set it to stratified."
-        )
-    if not given and "train" in tops and set(tops) <= set(PARTS):
-        raise HeadstartError(
-            f"index_images.split is stratified, but the pictures are already split into folders "
-            f"({_listed(tops)}); set it to given, or set dataset.source to the folder that holds the "
-            "class folders."
-        )
     for path in paths:
-        part, folders = (None, path.split("/")[:-1])
-        if given:
-            part, *folders = folders or [""]
-        if given and part not in PARTS:
-            problems.append(Problem(path, "no_part", "it lies in none of train/, valid/, test/"))
-        elif folders or part == "test":
-            found[path] = Meaning((folders[0],) if folders else None, part)
+        split, folders = layout.parts(path)
+        if folders is None:
+            if not layout.is_aside(path):
+                problems.append(
+                    Problem(path, "no_part", "it lies in none of train/, valid/, test/")
+                )
+        elif folders or split == "test":
+            label = (folders[0],) if folders else None
+            found[path] = Meaning(label, split if given or split == "test" else None)
         else:
             problems.append(Problem(path, "no_class", "it lies in no class folder"))
     return found, problems
@@ -75,7 +65,8 @@ def from_table(
     Args:
         paths: of all pictures.
         labels: the labels in the rows of each path; several elements: its rows contradict each other.
-        given: whether the top folder of a path (train, valid, test) is its split.
+        given: whether the top folder of a path (train, valid, test, or a usual name of them) is its
+            split.
         may_be_empty: whether a row without labels means that the picture has no label, as with several
             labels a picture; otherwise such a row says nothing.
     """
@@ -87,13 +78,13 @@ def from_table(
         if path not in paths
     ]
     for path in paths:
-        part = path.split("/")[0] if "/" in path else ""
+        part = split_named(path.split("/")[0]) if "/" in path else None
         rows = sorted(labels.get(path, ()))
         split = part if given else None
         if len(rows) > 1:
             said = " and ".join(" ".join(row) for row in rows)
             problems.append(Problem(path, "two_labels", f"rows of the table say {said}"))
-        elif rows and given and part not in PARTS:
+        elif rows and given and part is None:
             problems.append(Problem(path, "no_part", "it lies in none of train/, valid/, test/"))
         elif rows and (rows[0] or may_be_empty):
             found[path] = Meaning(rows[0], split)
@@ -129,7 +120,3 @@ def agreed(
             others = ", ".join(other for other in paths if other != path)
             problems.append(Problem(path, kind, f"the same content as {others}"))
     return known, problems
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(names) or "none"

@@ -20,6 +20,7 @@ from headstart.indexing.labelling import (
     from_folders,
     from_table,
 )
+from headstart.indexing.layout import checked_layout, layout_of
 from headstart.indexing.splits import SplitRule, assign
 from headstart.kept.once import Known, NothingKnown
 from headstart.labels.labels import Labels
@@ -142,8 +143,11 @@ def index_images(
         ValueError: the params do not describe these files.
     """
     paths = [path for path in sorted(files) if _suffix(path) in PICTURE_SUFFIXES]
+    layout_notes = _layout_notes(paths, params)
     meanings, problems = _meanings(files, paths, params)
     earlier = earlier or NothingKnown()
+    named = meanings.keys() | {problem.path for problem in problems}
+    paths = [path for path in paths if path in named]  # without folders that are left aside
     decoded = in_order(partial(_look, files, sha256, earlier), paths)
     copies: defaultdict[str, list[str]] = defaultdict(list)  # id -> its paths, sorted
     sizes = {}
@@ -157,6 +161,7 @@ def index_images(
             sizes[file.id] = (file.facts.width, file.facts.height)
 
     known, conflicts = agreed(copies, meanings)
+    _check_one_test_split(known, params)
     rule = SplitRule(params.valid_frac, params.test_frac, params.seed, params.n_folds, params.fold)
     known = assign(known, params.n_max_per_class, rule)
     classes = tuple(sorted({label for said in _of_train(known) for label in said.labels or ()}))
@@ -183,8 +188,18 @@ def index_images(
         labels,
         pd.DataFrame(problems, columns=list(Problem._fields)),
         n_ignored=len(files) - len(paths),
-        notes=_notes(labels, params),
+        notes=(*layout_notes, *_notes(labels, params)),
     )
+
+
+def _check_one_test_split(known: Mapping[str, Meaning], params: IndexImagesParams) -> None:
+    """Refuse to draw test pictures where a folder test has some already."""
+    has_test = any(said.split == "test" and said.labels for said in known.values())
+    if params.split == "stratified" and params.test_frac and has_test:
+        raise IndexImagesError(
+            f"index_images.test_frac is {params.test_frac}, but the folder test already holds labelled "
+            "pictures: set it to 0, so that these alone are test."
+        )
 
 
 def _of_train(known: Mapping[str, Meaning]) -> list[Meaning]:
@@ -221,16 +236,23 @@ def _label_table(known: Mapping[str, Meaning]) -> pd.DataFrame:
     )
 
 
+def _layout_notes(paths: Sequence[str], params: IndexImagesParams) -> tuple[str, ...]:
+    """Sentences on folders that are not used, or not as their names say."""
+    if params.labels != "folders":
+        return ()
+    return layout_of(paths, given=params.split == "given").notes()
+
+
 def _notes(labels: Labels, params: IndexImagesParams) -> tuple[str, ...]:
     """A sentence if valid has no labelled picture, which also says how to give it some."""
     note = scoring_note(labels.n_labelled(), labels.task)
     if not note:
         return ()
     if params.split == "given":
-        remedy = "put labelled pictures into a folder valid beside train, or set "
-        if params.labels == "folders":
-            remedy += "dataset.source to the folder train itself and "
-        remedy += "index_images.split to stratified"
+        remedy = (
+            "put labelled pictures into a folder valid beside train, or set index_images.split to "
+            "stratified, which draws valid from train"
+        )
     elif params.valid_frac or params.n_folds:
         remedy = "add pictures, since the part of each class that goes into valid rounds to 0"
     else:
@@ -244,7 +266,7 @@ def _meanings(
     """The labels and splits of `paths`, from the folders or from the CSV."""
     given = params.split == "given"
     if params.labels == "folders":
-        return from_folders(paths, given)
+        return from_folders(paths, checked_layout(paths, params.split), given)
     if params.labels not in files:
         raise IndexImagesError(
             f"index_images.labels is {params.labels!r}, but the images folder has no such file; "

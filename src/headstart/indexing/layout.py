@@ -1,0 +1,141 @@
+"""What the folders above the pictures mean: splits under their usual names, and wrapping folders."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from headstart.project.errors import HeadstartError
+
+SplitName = Literal["train", "valid", "test"]
+_STEMS: Mapping[str, SplitName] = {
+    "train": "train", "training": "train",
+    "valid": "valid", "val": "valid", "validation": "valid", "dev": "valid",
+    "test": "test", "testing": "test", "test1": "test",
+}  # fmt: skip
+_ENDS = ("", "set", "data", "images", "imgs")
+_SPLITS: Mapping[str, SplitName] = {
+    f"{stem}{end}": split for stem, split in _STEMS.items() for end in _ENDS
+}
+REMEDY = "set index_images.split to given, or let `headstart init` write params.yaml"
+
+
+def split_named(folder: str) -> SplitName | None:
+    """The split that a folder's name stands for, such as `Val`, `training_set` or `test-images`.
+
+    Case, `-`, `_`, `.` and spaces do not count.
+    """
+    return _SPLITS.get(re.sub(r"[-_. ]", "", folder.casefold()))
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the folders of a source are read.
+
+    Attributes:
+        wrapping: the folders around everything, from the source down; () where there are none.
+        splits: top folder below `wrapping` -> split. Empty: the pictures are not split by folders.
+        aside: other top folders beside the splits -> number of their pictures, which are not used.
+    """
+
+    wrapping: tuple[str, ...]
+    splits: Mapping[str, SplitName]
+    aside: Mapping[str, int]
+
+    def parts(self, path: str) -> tuple[SplitName | None, list[str] | None]:
+        """The split of a picture, and the folders above it that may name its class.
+
+        The split is None where no folder gives one. The folders are None where the picture lies in
+        no split although there are splits.
+        """
+        folders = path.split("/")[len(self.wrapping) : -1]
+        if not self.splits:
+            return None, folders
+        if folders and folders[0] in self.splits:
+            return self.splits[folders[0]], folders[1:]
+        return None, None
+
+    def is_aside(self, path: str) -> bool:
+        """Whether the picture lies in a folder beside the splits."""
+        folders = path.split("/")[len(self.wrapping) : -1]
+        return bool(folders) and folders[0] in self.aside
+
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on whatever was read in another way than its name says, or not used."""
+        notes = []
+        if self.wrapping:
+            notes.append(
+                f"The pictures lie in the folder {'/'.join(self.wrapping)}, which is no class."
+            )
+        renamed = [
+            f"{name} is read as {split}" for name, split in self.splits.items() if name != split
+        ]
+        if renamed:
+            notes.append(f"Folder {', '.join(renamed)}.")
+        if self.aside:
+            listed = ", ".join(f"{name} ({n})" for name, n in self.aside.items())
+            notes.append(
+                f"Folders beside the splits are left aside, with their pictures: {listed}."
+            )
+        return tuple(notes)
+
+
+def layout_of(paths: Iterable[str], given: bool = False) -> Layout:
+    """Find wrapping folders and split folders.
+
+    A folder around everything is passed through, unless it is itself named like a split. Top folders
+    are splits if one is named like train, and another like valid or test or nothing lies beside it: a
+    single folder `train` beside `bus` is a class.
+
+    Args:
+        paths: of the pictures, relative to the source, with /.
+        given: whether the folders are known to be splits, so that a folder like train is enough.
+    """
+    parts = [path.split("/") for path in paths]
+    wrapping: list[str] = []
+    while (top := _only_folder(parts, len(wrapping))) and split_named(top) is None:
+        wrapping.append(top)
+    depth = len(wrapping)
+    n_pictures = Counter(of_one[depth] for of_one in parts if len(of_one) > depth + 1)
+    splits = {top: split for top in sorted(n_pictures) if (split := split_named(top))}
+    names = set(splits.values())
+    if "train" not in names or not (given or len(names) > 1 or len(splits) == len(n_pictures)):
+        return Layout(tuple(wrapping), {}, {})
+    aside = {top: n for top, n in sorted(n_pictures.items()) if top not in splits}
+    return Layout(tuple(wrapping), splits, aside)
+
+
+def _only_folder(parts: Sequence[Sequence[str]], depth: int) -> str | None:
+    """The folder at this depth that holds all pictures, if it has folders of its own."""
+    tops = {of_one[depth] for of_one in parts if len(of_one) > depth + 1}
+    is_only = len(tops) == 1 and all(len(of_one) > depth + 1 for of_one in parts)
+    has_folders = any(len(of_one) > depth + 2 for of_one in parts)
+    return tops.pop() if is_only and has_folders else None
+
+
+def checked_layout(paths: Iterable[str], split: Literal["given", "stratified"]) -> Layout:
+    """The layout of the pictures, which must fit `index_images.split`.
+
+    With `stratified`, pictures in a folder train are drawn into train and valid, and those in a folder
+    test stay test.
+
+    Raises:
+        HeadstartError: `split` is given but no folder is named train; or it is stratified but there is
+            a folder valid.
+    """
+    paths = list(paths)
+    layout = layout_of(paths, given=split == "given")
+    if split == "given" and not layout.splits:
+        tops = sorted({path.split("/")[0] for path in paths if "/" in path})
+        raise HeadstartError(
+            "index_images.split is given, but the pictures have no folder train/ (they have "
+            f"{', '.join(tops) or 'none'}); if these are class folders, set it to stratified."
+        )
+    if split == "stratified" and "valid" in layout.splits.values():
+        read = ", ".join(f"{name} as {of}" for name, of in layout.splits.items())
+        raise HeadstartError(
+            "index_images.split is stratified, but the pictures are already split into folders "
+            f"({read}): {REMEDY}."
+        )
+    return layout
