@@ -89,7 +89,8 @@ def test_what_is_there_below_a_source(pictures: Path) -> None:
     changes = {f"index_images.{key}": name for key, name in names.items()}
     changes |= {"dataset.source": str(pictures), "write_submission.sample": "labels.csv"}
     assert found(changes) == []
-    assert found({"index_images.csv_folder": "of no CSV"}) == []
+    for other in ("folders", "names"):
+        assert found({"index_images.labels": other, "index_images.csv_folder": "of no table"}) == []
 
 
 def test_what_an_archive_would_not_keep() -> None:

@@ -45,10 +45,10 @@ def id_of(data: bytes) -> str:
 
 def index(files: Files, earlier: Known | None = None, **changed: Any) -> Index:
     values: dict[str, Any] = {
-        "labels": "folders", "id_column": "id", "label_column": "label", "id_suffix": ".png",
-        "csv_folder": "", "task": "single_label", "split": "given", "valid_frac": 0.2,
-        "test_frac": 0.2, "n_folds": 0, "fold": 0, "seed": 0, "n_max_per_class": 0,
-        "on_problem": "stop",
+        "labels": "folders", "id_column": "id", "label_column": "label", "label_separator": "auto",
+        "id_suffix": ".png", "csv_folder": "", "name_regex": "", "task": "single_label",
+        "split": "given", "valid_frac": 0.2, "test_frac": 0.2, "n_folds": 0, "fold": 0, "seed": 0,
+        "n_max_per_class": 0, "on_problem": "stop",
     }  # fmt: skip
     params = IndexImagesParams(**(values | changed))
     sha256 = {path: hashlib.sha256(data).hexdigest() for path, data in files.items()}
@@ -477,9 +477,18 @@ def test_a_table_and_given_folders() -> None:
 @pytest.mark.parametrize(
     ("csv", "changed", "match"),
     [
-        (None, {"labels": "nope.csv"}, r"index_images\.labels is 'nope\.csv'.* no such file"),
+        (
+            None,
+            {"labels": "label.csv"},
+            r"labels is 'label\.csv'.* no such file.* mean labels\.csv\?",
+        ),
         (None, {"label_column": "breed"}, r"no column breed \(it has id, label\)"),
-        (b"", {}, r"no column id, label \(it has \)"),
+        (b"", {}, r"labels\.csv is empty"),
+        (
+            None,
+            {"id_suffix": ".jpg"},
+            r'none of the 20 ids .*mean index_images\.id_suffix: "\.png"\?',
+        ),
         (b"id,label\n0,a b\n1,b c\n2,a c\n3,c\n", {}, "single_label, but the 4 different labels"),
         (None, {"task": "multi_label", "label_column": "id"}, "no row has more than one label"),
     ],
@@ -504,9 +513,78 @@ def test_multi_label_tables(with_table: Files) -> None:
     assert found.labels.classes == ("clear", "mine", "road")
 
 
+def test_the_imagefolder_of_hugging_face() -> None:
+    files = {f"train/{i}.png": picture(i) for i in range(6)}
+    lines = [f'{{"file_name": "{i}.png", "label": "{"ab"[i % 2]}"}}' for i in range(6)]
+    metadata = {"train/metadata.jsonl": "\n".join(lines).encode()}
+    form = {"labels": "train/metadata.jsonl", "id_column": "file_name", "id_suffix": ""}
+    assert index(files | metadata, **form).counts()["splits"]["train"]["per_class"] == {
+        "a": 3, "b": 3
+    }  # fmt: skip
+    of_test = {
+        "test/9.png": picture(9),
+        "test/metadata.jsonl": b'{"file_name": "9.png", "label": "a"}',
+    }
+    with pytest.raises(ValueError, match=r"names train/metadata\.jsonl alone"):
+        index(files | metadata | of_test, **form)
+
+
+def test_a_table_of_windows_is_read_and_told(with_table: Files) -> None:
+    old = with_table["labels.csv"].decode().replace("pug", "Bär").replace(",", ";")
+    with_table["labels.csv"] = old.replace("\n", "\r\n").encode("cp1252")
+    found = index(with_table, **TABLE)
+    assert found.labels.classes == ("Bär", "golden retriever")
+    [note] = found.notes
+    assert "read as Windows-1252 (its line 3 reads '1;Bär')" in note
+
+
+@pytest.mark.parametrize("task", ["single_label", "multi_label"])
+def test_a_column_a_class(task: str, with_table: Files) -> None:
+    flags = ["1,0" if i % 2 else "0,1" for i in range(19)]
+    rows = [*flags, "1,1" if task == "multi_label" else "1,0"]
+    lines = ["id,a b,c", *(f"{i},{row}" for i, row in enumerate(rows))]
+    with_table["labels.csv"] = "\n".join(lines).encode()
+    found = index(with_table, **TABLE, task=task, label_column="*")
+    said = dict(zip(found.labels.table["id"], found.labels.table["labels"], strict=True))
+    assert said[id_of(with_table["train/1.png"])] == ["a b"]
+    last = ["a b", "c"] if task == "multi_label" else ["a b"]
+    assert said[id_of(with_table["train/19.png"])] == last
+
+
+def test_dogs_and_cats_of_kaggle_by_their_names() -> None:
+    files = {f"train/{name}.{i}.jpg": picture(50 * k + i, "JPEG")
+             for k, name in enumerate(("cat", "dog")) for i in range(10)}  # fmt: skip
+    files |= {f"test/{i}.jpg": picture(200 + i, "JPEG") for i in range(3)}
+    by_name = {"labels": "names", "name_regex": r"^(.+?)\.\d+\."}
+    drawn = index(files, **by_name, split="stratified", test_frac=0.0).counts()["splits"]
+    assert {split: of["per_class"] for split, of in drawn.items()} == {
+        "train": {"cat": 8, "dog": 8}, "valid": {"cat": 2, "dog": 2}, "test": {}
+    }  # fmt: skip
+    moved = {path.replace("train/cat.9", "valid/cat.9"): data for path, data in files.items()}
+    given = index(moved, **by_name).counts()["splits"]
+    assert {split: of["n"] for split, of in given.items()} == {"train": 19, "valid": 1, "test": 3}
+    with pytest.raises(
+        IndexImagesError, match=r"train/stray\.png: no_class: index_images\.name_regex"
+    ):
+        index(files | {"train/stray.png": picture(99)}, **by_name)
+
+
 @pytest.mark.parametrize(
     ("changed", "match"),
     [
+        ({"labels": "names"}, "name_regex is '', but labels is names"),
+        ({"name_regex": "(a)"}, r"name_regex is '\(a\)', but labels is folders"),
+        ({"labels": "names", "name_regex": "(a"}, "it is no regular expression"),
+        ({"labels": "names", "name_regex": "a"}, "it has no group"),
+        (
+            {"labels": "names", "name_regex": "(a)", "task": "multi_label"},
+            "task is multi_label, but",
+        ),
+        ({"label_separator": "comma"}, "label_separator is comma, but task is single_label"),
+        (
+            {"labels": "l.csv", "label_separator": "none", "task": "multi_label"},
+            "label_separator is none, but task is multi_label",
+        ),
         (
             {"valid_frac": 0.6, "test_frac": 0.4},
             "valid_frac is 0.6 and test_frac 0.4: their sum must be below 1",

@@ -2,26 +2,29 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from functools import partial
 from pathlib import PurePosixPath
-from typing import Literal, NamedTuple, Self
+from typing import Annotated, Literal, NamedTuple, Self
 
 import pandas as pd
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from headstart.image_files.tree import BelowImages
 from headstart.indexing.index import Index
-from headstart.indexing.label_table import parse_table
+from headstart.indexing.label_table import Separator, labels_by_id
 from headstart.indexing.labelling import (
     Meaning,
-    Meanings,
     Problem,
     agreed,
     from_folders,
     from_table,
 )
-from headstart.indexing.layout import checked_layout, layout_of
+from headstart.indexing.layout import checked_layout
+from headstart.indexing.name_labels import checked_regex, from_names
 from headstart.indexing.splits import SplitRule, assign
+from headstart.indexing.table_file import read_table
+from headstart.indexing.table_paths import by_path, require_one_table
 from headstart.kept.once import Known, NothingKnown
 from headstart.labels.labels import Labels
 from headstart.labels.scoring_note import scoring_note
@@ -40,18 +43,29 @@ class IndexImagesParams(Section):
     """Section `index_images`: where labels and splits come from."""
 
     labels: BelowImages = Field(
-        min_length=1, description="folders, or the path of a CSV below the images folder"
+        min_length=1,
+        description="folders, names (of the files), or the path of a table below the images folder",
     )
-    id_column: str = Field(min_length=1, description="CSV column that names the picture")
+    id_column: str = Field(min_length=1, description="column of the table that names the picture")
     label_column: str = Field(
         min_length=1,
-        description="CSV column of the picture's label, or of its labels separated by spaces",
+        description='column of the table with the label or the labels; "*": each other column is a '
+        "class, with 1 where a picture has it and 0 elsewhere",
+    )
+    label_separator: Separator = Field(
+        description="what is between the labels of a cell: space, comma, semicolon, pipe; none: the "
+        "cell is one label; auto: as task says, if the cells agree"
     )
     id_suffix: str = Field(
-        description="what follows the CSV's id in the file name, such as .jpg; '': nothing"
+        description="what follows the table's id in the file name, such as .jpg; '': nothing"
     )
     csv_folder: BelowImages = Field(
-        description="folder of the CSV's pictures below the images folder, or ''"
+        description="folder of the table's pictures below the images folder; '': the images folder "
+        "or the table's own"
+    )
+    name_regex: Annotated[str, AfterValidator(checked_regex)] = Field(
+        description="regular expression, searched in the files' names, whose first group is the "
+        "class; '' if labels is not names"
     )
     task: Task = Field(description="single_label or multi_label")
     split: Literal["given", "stratified"] = Field(
@@ -101,10 +115,25 @@ class IndexImagesParams(Section):
                 f"split is given, but n_folds is {self.n_folds}, which draws the valid split: split "
                 "must be stratified, or n_folds 0"
             )
-        if self.labels == "folders" and self.task == "multi_label":
+        if self.labels in ("folders", "names") and self.task == "multi_label":
             raise ValueError(
-                "task is multi_label, but class folders give one label per picture: task must "
-                "be single_label, or labels the path of a CSV"
+                "task is multi_label, but class folders give one label per picture, as names of "
+                "files do: task must be single_label, or labels the path of a table"
+            )
+        if (self.labels == "names") != bool(self.name_regex):
+            raise ValueError(
+                f"name_regex is {self.name_regex!r}, but labels is {self.labels}: with labels: names "
+                "it must find the class in a file's name, and be '' otherwise"
+            )
+        if self.task == "multi_label" and self.label_separator == "none":
+            raise ValueError(
+                "label_separator is none, but task is multi_label: label_separator must say what is "
+                "between the labels, or be auto"
+            )
+        if self.task == "single_label" and self.label_separator not in ("auto", "none"):
+            raise ValueError(
+                f"label_separator is {self.label_separator}, but task is single_label, where a cell "
+                "is one label: label_separator must be none or auto, or task multi_label"
             )
         return self
 
@@ -143,8 +172,7 @@ def index_images(
         ValueError: the params do not describe these files.
     """
     paths = [path for path in sorted(files) if _suffix(path) in PICTURE_SUFFIXES]
-    layout_notes = _layout_notes(paths, params)
-    meanings, problems = _meanings(files, paths, params)
+    meanings, problems, notes = _meanings(files, paths, params)
     earlier = earlier or NothingKnown()
     named = meanings.keys() | {problem.path for problem in problems}
     paths = [path for path in paths if path in named]  # without folders that are left aside
@@ -188,7 +216,7 @@ def index_images(
         labels,
         pd.DataFrame(problems, columns=list(Problem._fields)),
         n_ignored=len(files) - len(paths),
-        notes=(*layout_notes, *_notes(labels, params)),
+        notes=(*notes, *_notes(labels, params)),
     )
 
 
@@ -236,13 +264,6 @@ def _label_table(known: Mapping[str, Meaning]) -> pd.DataFrame:
     )
 
 
-def _layout_notes(paths: Sequence[str], params: IndexImagesParams) -> tuple[str, ...]:
-    """Sentences on folders that are not used, or not as their names say."""
-    if params.labels != "folders":
-        return ()
-    return layout_of(paths, given=params.split == "given").notes()
-
-
 def _notes(labels: Labels, params: IndexImagesParams) -> tuple[str, ...]:
     """A sentence if valid has no labelled picture, which also says how to give it some."""
     note = scoring_note(labels.n_labelled(), labels.task)
@@ -262,22 +283,28 @@ def _notes(labels: Labels, params: IndexImagesParams) -> tuple[str, ...]:
 
 def _meanings(
     files: Mapping[str, bytes], paths: Sequence[str], params: IndexImagesParams
-) -> Meanings:
-    """The labels and splits of `paths`, from the folders or from the CSV."""
+) -> tuple[dict[str, Meaning], list[Problem], tuple[str, ...]]:
+    """The labels and splits of `paths`, problems, and notes; from folders, names or the table."""
     given = params.split == "given"
-    if params.labels == "folders":
-        return from_folders(paths, checked_layout(paths, params.split), given)
+    if params.labels in ("folders", "names"):
+        layout = checked_layout(paths, params.split)
+        if params.labels == "folders":
+            return *from_folders(paths, layout, given), layout.notes()
+        return *from_names(paths, params.name_regex, layout, given), layout.notes()
     if params.labels not in files:
+        like = get_close_matches(params.labels, sorted(set(files) - set(paths)), n=1)
+        guess = f"; did you mean {like[0]}?" if like else "."
         raise IndexImagesError(
             f"index_images.labels is {params.labels!r}, but the images folder has no such file; "
-            "it must be folders, or the path of a CSV below dataset.source."
+            f"it must be folders, names, or the path of a table below dataset.source{guess}"
         )
-    text = files[params.labels].decode("utf-8-sig")
     several = params.task == "multi_label"
-    rows = parse_table(text, params.id_column, params.label_column, several)
-    folder = PurePosixPath(params.csv_folder)
-    by_path = {str(folder / f"{name}{params.id_suffix}"): said for name, said in rows.items()}
-    return from_table(paths, by_path, given, may_be_empty=several)
+    columns = (params.id_column, params.label_column)
+    table = read_table(files[params.labels], params.labels)
+    said = labels_by_id(table, *columns, several, params.label_separator)
+    rows = by_path(said.labels, params.labels, params.csv_folder, params.id_suffix, paths)
+    require_one_table(params.labels, files, set(paths) - rows.keys())
+    return *from_table(paths, rows, given, may_be_empty=several), said.notes
 
 
 def _look(

@@ -1,0 +1,102 @@
+"""Finds the picture of each id of a table, or guesses the params under which there would be one."""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from itertools import islice
+from pathlib import PurePosixPath
+
+from headstart.project.errors import HeadstartError
+
+_N_TRIED = 200  # ids from which a setting is guessed
+
+Rows = set[tuple[str, ...]]  # the labels in the rows of one picture
+
+
+def by_path(
+    labels: Mapping[str, Rows], table: str, folder: str, suffix: str, paths: Collection[str]
+) -> dict[str, Rows]:
+    """The labels of each path that an id stands for.
+
+    Args:
+        labels: by id.
+        table: path of the table.
+        folder: of the pictures; '': the images folder, or the table's own folder if more ids stand
+            for files there.
+        suffix: what follows the id in the file's name.
+        paths: of all pictures.
+
+    Raises:
+        HeadstartError: no id stands for a picture, though there are some.
+    """
+    known = frozenset(paths)
+    own = str(PurePosixPath(table).parent)
+    bases = [folder] if folder or own == "." else ["", own]
+    of_base = [_joined(labels, base, suffix) for base in bases]
+    best = max(of_base, key=lambda found: len(known & found.keys()))  # the first of equals
+    if known and known.isdisjoint(best):
+        raise HeadstartError(
+            f"none of the {len(labels)} ids of {table} is a picture: the first, "
+            f"{next(iter(labels))!r}, stands for {next(iter(best))!r}, and there is no such picture "
+            f"(the first is {min(known)!r}){_guess(labels, folder, suffix, known)}"
+        )
+    return best
+
+
+def require_one_table(table: str, files: Iterable[str], left: Iterable[str]) -> None:
+    """Check that pictures without a row do not have their rows in a table of the same name.
+
+    Args:
+        table: path of the table.
+        files: all paths of the images folder.
+        left: pictures that the table does not name.
+
+    Raises:
+        HeadstartError: they do, as in Hugging Face's imagefolder with a metadata.csv a split.
+    """
+    name = PurePosixPath(table).name
+    others = {str(PurePosixPath(p).parent): p for p in files if p != table and _name(p) == name}
+    folders = (
+        {str(folder) for path in left for folder in PurePosixPath(path).parents} if others else ()
+    )
+    if found := sorted(others[folder] for folder in others if folder in folders):
+        raise HeadstartError(
+            f"index_images.labels names {table} alone, but pictures without a row there have "
+            f"{', '.join(found)} beside them: join these tables into one in the images folder, with "
+            "each picture's folder before its name, and set index_images.labels to it."
+        )
+
+
+def _joined(labels: Mapping[str, Rows], folder: str, suffix: str) -> dict[str, Rows]:
+    found: defaultdict[str, Rows] = defaultdict(set)
+    for name, rows in labels.items():
+        found[str(PurePosixPath(folder) / f"{name}{suffix}")] |= rows
+    return dict(found)
+
+
+def _guess(labels: Iterable[str], folder: str, suffix: str, known: frozenset[str]) -> str:
+    """How the sentence ends: with the settings under which most ids would be pictures."""
+    by_name: defaultdict[str, list[str]] = defaultdict(list)
+    for path in sorted(known):
+        by_name[_name(path)].append(path)
+    suffixes = Counter(PurePosixPath(path).suffix for path in known)
+    votes: Counter[tuple[str, str]] = Counter()  # of (suffix, folder)
+    ids = list(islice(labels, _N_TRIED))
+    for name in ids:
+        for tried in dict.fromkeys(["", *suffixes]):
+            file = str(PurePosixPath(f"{name}{tried}"))
+            for path in by_name.get(_name(file), ()):
+                if path == file or path.endswith(f"/{file}"):
+                    votes[tried, path.removesuffix(file).rstrip("/")] += 1
+    if not votes or votes.most_common(1)[0][1] * 2 < len(ids):
+        return "; correct index_images.id_column, id_suffix or csv_folder."
+    right_suffix, right_folder = votes.most_common(1)[0][0]
+    meant = []
+    if right_suffix != suffix:
+        meant.append(f'index_images.id_suffix: "{right_suffix}"')
+    if right_folder != folder:
+        meant.append(f'index_images.csv_folder: "{right_folder}"')
+    return f"; did you mean {' and '.join(meant)}?"
+
+
+def _name(path: str) -> str:
+    return PurePosixPath(path).name

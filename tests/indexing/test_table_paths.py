@@ -1,0 +1,63 @@
+import pytest
+
+from headstart.indexing.table_paths import Rows, by_path, require_one_table
+from headstart.project.errors import HeadstartError
+
+PATHS = [f"train/{i}.jpg" for i in range(9)]
+
+
+def said(*ids: str) -> dict[str, Rows]:
+    return {name: {(f"class of {name}",)} for name in ids}
+
+
+def test_ids_with_folder_and_suffix() -> None:
+    found = by_path(said("3", "x"), "l.csv", "train", ".jpg", PATHS)
+    assert found == {"train/3.jpg": {("class of 3",)}, "train/x.jpg": {("class of x",)}}
+
+
+def test_ids_of_one_path_keep_what_each_says() -> None:
+    found = by_path(said("3.jpg", "./3.jpg"), "l.csv", "train", "", PATHS)
+    assert found == {"train/3.jpg": {("class of 3.jpg",), ("class of ./3.jpg",)}}
+
+
+def test_without_a_folder_ids_may_be_below_that_of_the_table() -> None:
+    of_table = by_path(said("3.jpg", "4.jpg"), "train/metadata.csv", "", "", PATHS)
+    of_images = by_path(said("train/3.jpg", "4.jpg"), "train/l.csv", "", "", PATHS)
+    assert sorted(of_table) == ["train/3.jpg", "train/4.jpg"]
+    assert sorted(of_images) == ["4.jpg", "train/3.jpg"]  # as many: the images folder
+
+
+@pytest.mark.parametrize(
+    ("ids", "folder", "suffix", "ends"),
+    [
+        (["3.jpg", "4.jpg"], "train", ".jpg", 'did you mean index_images.id_suffix: ""?'),
+        (["3", "4"], "train", "", 'did you mean index_images.id_suffix: ".jpg"?'),
+        (["3", "4"], "train", ".png", 'did you mean index_images.id_suffix: ".jpg"?'),
+        (["3.jpg"], "", "", 'did you mean index_images.csv_folder: "train"?'),
+        (["train/3.jpg"], "train", "", 'did you mean index_images.csv_folder: ""?'),
+        (["3"], "", "", 'index_images.id_suffix: ".jpg" and index_images.csv_folder: "train"?'),
+        (["3", "u", "v", "w"], "", "", "correct index_images.id_column, id_suffix or csv_folder."),
+    ],
+)
+def test_no_id_is_a_picture(ids: list[str], folder: str, suffix: str, ends: str) -> None:
+    with pytest.raises(HeadstartError) as error:
+        by_path(said(*ids), "l.csv", folder, suffix, PATHS)
+    assert str(error.value).startswith(
+        f"none of the {len(ids)} ids of l.csv is a picture: the first"
+    )
+    assert str(error.value).endswith(ends)
+
+
+def test_a_folder_without_pictures_is_another_problem() -> None:
+    assert list(by_path(said("3"), "l.csv", "", "", [])) == ["3"]
+
+
+def test_a_table_a_split_is_told() -> None:
+    files = ["train/metadata.csv", "test/metadata.csv", "train/0.jpg", "test/deep/1.jpg"]
+    with pytest.raises(
+        HeadstartError, match=r"names train/metadata\.csv alone.* test/metadata\.csv"
+    ):
+        require_one_table(files[0], files, ["test/deep/1.jpg"])
+    require_one_table(files[0], files, [])
+    require_one_table(files[0], files, ["other/1.jpg"])
+    require_one_table(files[0], ["train/metadata.csv", "test/other.csv"], ["test/1.jpg"])
