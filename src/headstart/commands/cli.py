@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from headstart.commands.experiments import folds, seeds
+from headstart.commands.init import init
 from headstart.commands.networks import check_gradients, predict
 from headstart.commands.plots import plots
 from headstart.commands.sync import sync
@@ -15,13 +16,14 @@ from headstart.tracking.start import start
 
 @click.group(
     cls=PlainGroup,
-    commands=[plots, predict, check_gradients, folds, seeds, sync],
+    commands=[init, plots, predict, check_gradients, folds, seeds, sync],
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 def main() -> None:
     """Commands around the pipeline; `dvc repro` runs it.
 
     \b
+    headstart init /my/pictures           look at pictures, write a params.yaml for them
     dvc repro                             bring every result up to date
     headstart check                       check params.yaml, run nothing
     headstart sync                        MLflow rows for results that DVC restored

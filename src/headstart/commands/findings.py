@@ -1,0 +1,156 @@
+"""Where the labels of a folder come from: its class folders, a table in it, or the files' names."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+import click
+
+from headstart.commands.choices import Findings
+from headstart.commands.survey import Survey
+from headstart.indexing.columns import EVERY, guess_columns
+from headstart.indexing.label_table import LabelsById, labels_by_id
+from headstart.indexing.table_file import read_table
+from headstart.indexing.table_rows import Table
+from headstart.project.errors import HeadstartError
+
+NAME_REGEX = r"^(.+?)[-_. ]*\d+\.\w+$"  # cat.0.jpg, Abyssinian_12.jpg
+N_TRIED = 200  # ids from which folder and suffix are found
+
+
+def findings_of(looked: Survey, source: str, table: str) -> Findings:
+    """What the rule of `choose` needs, from class folders, the table, or names; tried in this order.
+
+    Args:
+        looked: the pictures.
+        source: dataset.source.
+        table: path of the table that the user named; '': none, and class folders come first.
+
+    Raises:
+        ClickException: nothing gives the pictures at least two classes.
+    """
+    if not looked.paths:
+        others = ", ".join(f"{n} {suffix}" for suffix, n in looked.others.items())
+        raise click.ClickException(
+            f"{looked.root} holds no pictures{f', only {others} files' if others else ''}."
+        )
+    if not table and len(looked.classes) > 1:
+        return _findings(looked, source, {"labels": "folders"}, "a folder a class", looked.classes)
+    problems = []
+    for name in [table] if table else looked.tables:
+        try:
+            return _of_table(looked, source, name)
+        except HeadstartError as error:
+            problems.append(str(error))
+    if not table and (found := _of_names(looked, source)):
+        return found
+    raise click.ClickException(
+        "\n".join([_no_classes(looked), *problems]) if not table else "\n".join(problems)
+    )
+
+
+def _findings(
+    looked: Survey, source: str, labels: Mapping[str, Any], why: str, per_class: Mapping[str, int],
+    n_labelled: int | None = None, splits: frozenset[str] | None = None,
+) -> Findings:  # fmt: skip
+    n = sum(per_class.values()) if n_labelled is None else n_labelled
+    given = frozenset(looked.splits) if splits is None else splits
+    return Findings(source, labels, why, n, per_class, given, looked.short_px[1])
+
+
+def _no_classes(looked: Survey) -> str:
+    named = ", ".join(looked.classes) or "none"
+    return (
+        f"{looked.root} gives {len(looked.paths)} pictures no classes: class folders: {named}; at "
+        "least two are needed. Put the pictures into a folder for each class, or give a table with a "
+        "column of file names and a column of labels: headstart init TABLE."
+    )
+
+
+def _of_names(looked: Survey, source: str) -> Findings | None:
+    """Labels in the files' names, if all names have the form and few enough classes come out."""
+    names = [PurePosixPath(path).name for path in looked.paths if not _is_test(looked, path)]
+    found = [re.search(NAME_REGEX, name) for name in names]
+    per_class = Counter(match[1] for match in found if match)
+    if not all(found) or not 2 <= len(per_class) <= len(names) / 4:
+        return None
+    labels = {"labels": "names", "name_regex": NAME_REGEX}
+    return _findings(looked, source, labels, "the name before the number", per_class)
+
+
+def _is_test(looked: Survey, path: str) -> bool:
+    return looked.layout.parts(path)[0] == "test"
+
+
+def _of_table(looked: Survey, source: str, name: str) -> Findings:
+    """Labels from a table.
+
+    Raises:
+        HeadstartError: the file is no table, or its columns or ids cannot be understood.
+    """
+    table = read_table((looked.root / name).read_bytes(), name)
+    id_column, label_column = guess_columns(table.columns, [row.cells for row in table.rows])
+    if not id_column or not label_column:
+        raise HeadstartError(
+            f"{name} has the columns {', '.join(table.columns)}: none is known to name the "
+            f"{'picture' if not id_column else 'label'}. Set index_images.id_column and "
+            "index_images.label_column in params.yaml."
+        )
+    task, said = _task_and_labels(table, id_column, label_column)
+    folder, suffix = _folder_and_suffix(said.labels, looked.paths, name)
+    known = set(looked.paths)
+    counts: Counter[str] = Counter()
+    n_labelled = 0
+    for picture, rows in said.labels.items():
+        path = f"{folder}/{picture}{suffix}" if folder else f"{picture}{suffix}"
+        if path in known and len(rows) == 1:
+            names = next(iter(rows))
+            counts.update(names)
+            n_labelled += bool(names)
+    if len(counts) < 2:
+        raise HeadstartError(f"{name} gives the pictures {len(counts)} classes, 2 are needed.")
+    labels = {
+        "labels": name, "id_column": id_column, "label_column": label_column, "id_suffix": suffix,
+        "csv_folder": folder, "task": task,
+    }  # fmt: skip
+    per_class = dict(counts.most_common())
+    test = frozenset({"test"} if any(_is_test(looked, path) for path in looked.paths) else ())
+    return _findings(looked, source, labels, f"by {name}", per_class, n_labelled, test)
+
+
+def _task_and_labels(table: Table, id_column: str, label_column: str) -> tuple[str, LabelsById]:
+    """single_label if each row has one label, else multi_label."""
+    try:
+        return "single_label", labels_by_id(table, id_column, label_column, several=False)
+    except HeadstartError as single:
+        try:
+            return "multi_label", labels_by_id(table, id_column, label_column, several=True)
+        except HeadstartError as several:
+            raise (several if label_column == EVERY else single) from None
+
+
+def _folder_and_suffix(ids: Mapping[str, Any], paths: Sequence[str], table: str) -> tuple[str, str]:
+    """The folder and the suffix with which most of the first ids name a picture.
+
+    Raises:
+        HeadstartError: no id names a picture.
+    """
+    of_name: defaultdict[str, list[str]] = defaultdict(list)
+    for path in paths:
+        pure = PurePosixPath(path)
+        of_name[pure.name].append(path)
+        of_name[pure.stem].append(path)
+    fits: Counter[tuple[str, str]] = Counter()
+    for picture in list(ids)[:N_TRIED]:
+        for path in of_name[PurePosixPath(picture).name]:
+            before, found, suffix = path.rpartition(picture)
+            if found and before.rstrip("/") + "/" in ("/", before) and "/" not in suffix:
+                fits[before.rstrip("/"), suffix] += 1
+    if not fits:
+        raise HeadstartError(
+            f"no id of {table} names a picture: its first is {next(iter(ids))!r}, the first picture "
+            f"{paths[0]!r}."
+        )
+    return fits.most_common(1)[0][0]

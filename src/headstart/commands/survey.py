@@ -1,0 +1,161 @@
+"""What a folder of pictures holds, found by looking at file headers, sizes and folders."""
+
+import hashlib
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from headstart.image_files.tree import list_tree
+from headstart.indexing.layout import Layout, layout_of
+from headstart.pictures.rgb import PICTURE_SUFFIXES, why_unreadable
+from headstart.project.workers import in_order
+
+TURNED = {5, 6, 7, 8}  # EXIF orientations that exchange width and height
+
+
+class Look(NamedTuple):
+    """What the header of one file says; `problem` is empty if it is a picture.
+
+    Attributes:
+        width, height: of the upright picture, px.
+        mode: of Pillow, such as RGB, L, CMYK.
+        problem: why it is no picture.
+    """
+
+    width: int = 0
+    height: int = 0
+    mode: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a folder holds.
+
+    Attributes:
+        root: the folder.
+        layout: how its folders are read.
+        paths: of the files that are pictures, relative to `root`, with /.
+        classes: pictures of each class folder, the largest first; with split folders, those of train.
+        splits: pictures of each split; empty if the folders are no splits.
+        short_px: 5 %, 50 % and 95 % quantile of the shorter side, px.
+        aspect: the same of longer side by shorter side.
+        modes: pictures of each of Pillow's modes.
+        unreadable: (path, reason) of files that should be pictures.
+        copies: groups of files with the same content.
+        others: files of each suffix that are no pictures; hidden ones do not count.
+        tables: paths of files that may hold labels.
+        seconds: that the look took.
+    """
+
+    root: Path
+    layout: Layout
+    paths: Sequence[str]
+    classes: Mapping[str, int]
+    splits: Mapping[str, int]
+    short_px: tuple[int, int, int]
+    aspect: tuple[float, float, float]
+    modes: Mapping[str, int]
+    unreadable: Sequence[tuple[str, str]]
+    copies: Sequence[tuple[str, ...]]
+    others: Mapping[str, int]
+    tables: Sequence[str] = ()
+    seconds: float = field(default=0.0, compare=False)
+
+
+Progress = Callable[[Iterable[Look], int], Iterator[Look]]
+TABLES = {".csv", ".tsv", ".txt", ".jsonl", ".parquet"}
+
+
+def survey(root: Path, progress: Progress) -> Survey:
+    """Look at every file below `root`; pictures are not decoded, so that it takes seconds.
+
+    Args:
+        root: the folder.
+        progress: passes the looks through, and shows how many of how many are done.
+
+    Raises:
+        HeadstartError: there is no such folder, or its files cannot be listed.
+    """
+    start = time.perf_counter()
+    tree = list_tree(root)
+    paths = [path for path in tree.sizes if _suffix(path) in PICTURE_SUFFIXES]
+    looks = dict(
+        zip(paths, progress(in_order(partial(_look, root), paths), len(paths)), strict=True)
+    )
+    good = {path: look for path, look in looks.items() if not look.problem}
+    layout = layout_of(good)
+    classes: Counter[str] = Counter()
+    splits: Counter[str] = Counter()
+    for path in good:
+        split, folders = layout.parts(path)
+        if folders is None:
+            continue
+        if split:
+            splits[split] += 1
+        if folders and split in (None, "train"):
+            classes[folders[0]] += 1
+    sides = np.array(
+        [(look.width, look.height) for look in good.values()] or [(1, 1)], dtype=np.float64
+    )
+    short, long = sides.min(axis=1), sides.max(axis=1)
+    others = Counter(_suffix(path) or "no suffix" for path in tree.sizes if path not in looks)
+    return Survey(
+        root, layout, list(good),
+        classes=dict(sorted(classes.items(), key=lambda item: (-item[1], item[0]))),
+        splits=dict(splits),
+        short_px=_whole(_quantiles(short)), aspect=_quantiles(long / short),
+        modes=dict(Counter(look.mode for look in good.values()).most_common()),
+        unreadable=[(path, look.problem) for path, look in looks.items() if look.problem],
+        copies=_copies(root, {path: tree.sizes[path] for path in good}),
+        others=dict(others.most_common()),
+        tables=[path for path in tree.sizes if "/" not in path and _suffix(path) in TABLES],
+        seconds=time.perf_counter() - start,
+    )  # fmt: skip
+
+
+def _look(root: Path, path: str) -> Look:
+    try:
+        with Image.open(root / path) as image:
+            width, height = image.size
+            if image.getexif().get(0x0112) in TURNED:
+                width, height = height, width
+            return Look(width, height, image.mode)
+    except Exception as error:  # each of Pillow's decoders has its own ways to fail
+        empty = isinstance(error, OSError) and (root / path).stat().st_size == 0
+        return Look(problem="the file is empty" if empty else why_unreadable(error))
+
+
+def _copies(root: Path, sizes: Mapping[str, int]) -> list[tuple[str, ...]]:
+    """Groups of files with the same bytes; only files of equal size are read."""
+    by_size: defaultdict[int, list[str]] = defaultdict(list)
+    for path, n_bytes in sizes.items():
+        by_size[n_bytes].append(path)
+    by_content: defaultdict[tuple[int, bytes], list[str]] = defaultdict(list)
+    for n_bytes, paths in by_size.items():
+        for path in paths if len(paths) > 1 else ():
+            digest = hashlib.sha256((root / path).read_bytes()).digest()
+            by_content[n_bytes, digest].append(path)
+    return [tuple(paths) for paths in by_content.values() if len(paths) > 1]
+
+
+def _quantiles(values: NDArray[np.float64]) -> tuple[float, float, float]:
+    low, middle, high = (round(float(q), 2) for q in np.quantile(values, (0.05, 0.5, 0.95)))
+    return low, middle, high
+
+
+def _whole(values: tuple[float, float, float]) -> tuple[int, int, int]:
+    low, middle, high = values
+    return round(low), round(middle), round(high)
+
+
+def _suffix(path: str) -> str:
+    return PurePosixPath(path).suffix.lower()

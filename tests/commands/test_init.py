@@ -1,0 +1,173 @@
+"""`headstart init`: what it finds in each layout, and that the params it writes can run."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+from ruamel.yaml import YAML
+
+from headstart.checks.whole_file import check_file
+from headstart.commands.cli import main
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with what `init` needs of a clone; it is no git repository."""
+    root = tmp_path / "project"
+    root.mkdir()
+    for folder in ("recipes", "sources"):
+        shutil.copytree(ROOT / folder, root / folder)
+    monkeypatch.chdir(root)
+    return root
+
+
+def draw(path: Path, number: int, size: tuple[int, int] = (60, 40)) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, (37 * number % 256, 91 * number % 256, 80)).save(path)
+
+
+def pictures(folder: Path, *names: str, n: int = 6) -> Path:
+    """`n` pictures for each of `names`, a format of a path such as cats/{}.jpg."""
+    for k, name in enumerate(names):
+        for i in range(n):
+            draw(folder / name.format(i), 100 * k + i)
+    return folder
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, ["init", *map(str, arguments)])
+
+
+def written(*arguments: str | Path) -> dict[str, Any]:
+    """The params that init writes, which must pass all checks."""
+    result = run(*arguments)
+    assert result.exit_code == 0, result.output
+    assert check_file(Path("params.yaml")).errors == []
+    values: dict[str, Any] = YAML(typ="safe").load(Path("params.yaml"))
+    return values
+
+
+def index_of(values: dict[str, Any], *keys: str) -> list[Any]:
+    return [values["index_images"][key] for key in keys]
+
+
+def test_class_folders(project: Path, tmp_path: Path) -> None:
+    folder = pictures(tmp_path / "p", "cats/{}.jpg", "dogs/{}.png")
+    values = written(folder)
+    assert values["dataset"]["source"] == str(folder)
+    assert index_of(values, "labels", "split", "n_folds") == ["folders", "stratified", 5]
+    assert values["backbone"]["size_px"] == 96
+
+
+def test_split_folders_in_a_wrapping_folder(project: Path, tmp_path: Path) -> None:
+    names = [f"archive/{part}/{name}/{{}}.jpg" for part in ("training", "Val") for name in "ab"]
+    result = run(pictures(tmp_path / "p", *names))
+    assert result.exit_code == 0
+    assert "Folder Val is read as valid, training is read as train." in result.output
+    assert "lie in the folder archive, which is no class" in result.output
+    values = YAML(typ="safe").load(Path("params.yaml"))
+    assert index_of(values, "labels", "split") == ["folders", "given"]
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_a_table(project: Path, tmp_path: Path, named: bool) -> None:
+    folder = pictures(tmp_path / "p", "train/a{}.jpg", "train/b{}.jpg", "test/{}.jpg")
+    rows = [f"{name}{i};{label}" for name, label in (("a", "ant"), ("b", "bee")) for i in range(6)]
+    (folder / "labels.csv").write_text("\n".join(["image;species", *rows]))
+    values = written(folder / "labels.csv" if named else folder)
+    keys = ("labels", "id_column", "label_column", "id_suffix", "csv_folder", "task")
+    assert index_of(values, *keys) == [
+        "labels.csv", "image", "species", ".jpg", "train", "single_label"
+    ]  # fmt: skip
+
+
+def test_a_table_of_tags(project: Path, tmp_path: Path) -> None:
+    folder = pictures(tmp_path / "p", "{}.jpg")
+    rows = ["0.jpg,a b", "1.jpg,b", "2.jpg,a", "3.jpg,a b", "4.jpg,b", "5.jpg,a"]
+    (folder / "tags.csv").write_text("\n".join(["file_name,tags", *rows]))
+    assert index_of(written(folder, "--view", "top_down"), "task", "id_suffix") == [
+        "multi_label",
+        "",
+    ]
+
+
+def test_labels_in_the_names(project: Path, tmp_path: Path) -> None:
+    folder = pictures(tmp_path / "p", "train/cat.{}.jpg", "train/dog.{}.jpg", "test1/{}.jpg")
+    values = written(folder)
+    assert index_of(values, "labels", "name_regex")[0] == "names"
+
+
+def test_the_embedded_source(project: Path) -> None:
+    values = written("sources/textile.yaml", "--view", "texture")
+    assert values["dataset"]["source"] == "sources/textile.yaml"
+    assert values["augment"]["symmetry"] == "half_turn"
+
+
+def test_what_is_wrong_is_named(project: Path, tmp_path: Path) -> None:
+    folder = pictures(tmp_path / "p", "cats/{}.jpg", "dogs/{}.jpg")
+    (folder / "cats/empty.jpg").touch()
+    (folder / "dogs/notes.txt").write_text("x")
+    shutil.copy(folder / "cats/0.jpg", folder / "cats/again.jpg")
+    output = run(folder).output
+    assert "unreadable    1: cats/empty.jpg (the file is empty)" in output
+    assert "same content  1: cats/0.jpg = cats/again.jpg" in output
+    assert "no pictures   1 .txt" in output
+    assert max(map(len, output.splitlines())) < 120
+
+
+def test_json(project: Path, tmp_path: Path) -> None:
+    folder = pictures(tmp_path / "p", "cats/{}.jpg", "dogs/{}.jpg")
+    found = json.loads(run(folder, "--json").output)
+    assert (found["n_pictures"], found["classes"]) == (12, {"cats": 6, "dogs": 6})
+    assert {choice["key"] for choice in found["params"]} >= {"dataset.source", "backbone.size_px"}
+
+
+@pytest.mark.parametrize(
+    ("names", "sentence"),
+    [
+        ((), "holds no pictures"),
+        (("{}.jpg",), "gives 6 pictures no classes: class folders: none; at least two are needed"),
+        (("cats/{}.jpg",), "class folders: cats; at least two are needed"),
+    ],
+)
+def test_pictures_without_classes(
+    project: Path, tmp_path: Path, names: tuple[str, ...], sentence: str
+) -> None:
+    (tmp_path / "p").mkdir()
+    result = run(pictures(tmp_path / "p", *names))
+    assert result.exit_code == 1 and sentence in result.output
+    assert not Path("params.yaml").exists()
+
+
+def test_a_folder_that_does_not_exist(project: Path) -> None:
+    result = run("/no/such/folder")
+    assert result.exit_code == 1 and "/no/such/folder does not exist" in result.output
+
+
+def test_edits_are_never_lost(project: Path, tmp_path: Path) -> None:
+    folder = pictures(tmp_path / "p", "cats/{}.jpg", "dogs/{}.jpg")
+    params = Path("params.yaml")
+    shutil.copy("recipes/planet-lite0.yaml", params)
+    written(folder)  # over a recipe, and over what init wrote
+    written(folder, "--quick")
+    edited = params.read_text().replace("seed: 0", "seed: 1")
+    params.write_text(edited)
+    result = run(folder)
+    assert result.exit_code == 1 and "has edits that no commit holds" in result.output
+    assert params.read_text() == edited
+    written(folder, "--force")
+
+
+def test_it_runs_where_the_project_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run(tmp_path)
+    assert (
+        result.exit_code == 1
+        and "run the command in the folder that holds dvc.yaml" in result.output
+    )
