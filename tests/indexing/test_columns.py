@@ -28,6 +28,8 @@ def test_columns_by_their_cells() -> None:
     assert guess_columns(("a", "b"), [("cat", "1.jpg"), ("dog", "2.png")]) == Columns("b", "a")
     flags = [("x1", "1.0", "0.0", "False"), ("x2", "0", "1", "true")]
     assert guess_columns(("image", "MEL", "NV", "BCC"), flags) == Columns("image", "*")
+    numbered = [(str(i), *row) for i, row in enumerate(flags)]
+    assert guess_columns(("", "image", "MEL", "NV", "BCC"), numbered) == Columns("image", "*")
     sizes = [("x1", "1", "640"), ("x2", "0", "480")]
     assert guess_columns(("image", "MEL", "width"), sizes) == Columns("image", None)
 

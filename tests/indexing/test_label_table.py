@@ -66,6 +66,10 @@ def test_labels_with_spaces_between_other_signs() -> None:
     assert said(csv(*cells), several=True, separator="space")["1"] == ("Mass|Edema",)
 
 
+def test_any_white_space_is_a_space() -> None:
+    assert said(csv("a\tb", "b  c"), several=True) == {"0": ("a", "b"), "1": ("b", "c")}
+
+
 def test_spaces_need_no_note() -> None:
     assert labels(csv("a b", "b  c", "c"), several=True) == LabelsById(
         {"0": {("a", "b")}, "1": {("b", "c")}, "2": {("c",)}}, ()
@@ -93,6 +97,10 @@ FLAGS = "id,MEL,NV,big cat\n1,1.0,0.0,0\n2,0,1,0\n3,False,true,0\n4,0,0,1\n"
 def test_a_column_a_class() -> None:
     one = said(FLAGS, label_column="*")
     assert one == {"1": ("MEL",), "2": ("NV",), "3": ("NV",), "4": ("big cat",)}
+    with_numbers = "".join(
+        f"{i % 2},{line}" for i, line in enumerate(FLAGS.splitlines(keepends=True))
+    )
+    assert said(with_numbers.removeprefix("0"), label_column="*") == one
     many = said(FLAGS + "5,1,1,0\n6,0,0,0\n", several=True, label_column="*")
     assert (many["4"], many["5"], many["6"]) == (("big cat",), ("MEL", "NV"), ())
     text = FLAGS.replace("id,", "id,patient,").replace("\n1,", "\n1,p7,").replace("\n2,", "\n2,,")

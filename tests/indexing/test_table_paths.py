@@ -36,6 +36,13 @@ def test_without_a_folder_ids_may_be_below_that_of_the_table() -> None:
         (["3.jpg"], "", "", 'did you mean index_images.csv_folder: "train"?'),
         (["train/3.jpg"], "train", "", 'did you mean index_images.csv_folder: ""?'),
         (["3"], "", "", 'index_images.id_suffix: ".jpg" and index_images.csv_folder: "train"?'),
+        (["train\\3.jpg"], "", "", "have \\ between folders: write / instead."),
+        (
+            ["/my/data/train/3.jpg", "/my/data/train/4.jpg"],
+            "",
+            "",
+            "each id begins with '/my/data/': remove that from the table.",
+        ),
         (["3", "u", "v", "w"], "", "", "correct index_images.id_column, id_suffix or csv_folder."),
     ],
 )

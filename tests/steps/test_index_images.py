@@ -517,7 +517,11 @@ def test_the_imagefolder_of_hugging_face() -> None:
     files = {f"train/{i}.png": picture(i) for i in range(6)}
     lines = [f'{{"file_name": "{i}.png", "label": "{"ab"[i % 2]}"}}' for i in range(6)]
     metadata = {"train/metadata.jsonl": "\n".join(lines).encode()}
-    form = {"labels": "train/metadata.jsonl", "id_column": "file_name", "id_suffix": ""}
+    form: dict[str, Any] = {
+        "labels": "train/metadata.jsonl",
+        "id_column": "file_name",
+        "id_suffix": "",
+    }
     assert index(files | metadata, **form).counts()["splits"]["train"]["per_class"] == {
         "a": 3, "b": 3
     }  # fmt: skip
@@ -555,7 +559,7 @@ def test_dogs_and_cats_of_kaggle_by_their_names() -> None:
     files = {f"train/{name}.{i}.jpg": picture(50 * k + i, "JPEG")
              for k, name in enumerate(("cat", "dog")) for i in range(10)}  # fmt: skip
     files |= {f"test/{i}.jpg": picture(200 + i, "JPEG") for i in range(3)}
-    by_name = {"labels": "names", "name_regex": r"^(.+?)\.\d+\."}
+    by_name: dict[str, Any] = {"labels": "names", "name_regex": r"^(.+?)\.\d+\."}
     drawn = index(files, **by_name, split="stratified", test_frac=0.0).counts()["splits"]
     assert {split: of["per_class"] for split, of in drawn.items()} == {
         "train": {"cat": 8, "dog": 8}, "valid": {"cat": 2, "dog": 2}, "test": {}

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from headstart.indexing.table_rows import Cell, Table
@@ -46,11 +46,12 @@ def guess_columns(columns: Sequence[str], rows: Sequence[Sequence[Cell]] = ()) -
         columns: the header.
         rows: cells of some rows, in the order of `columns`; only the first 100 are looked at.
     """
-    cells = {name: [row[i] for row in rows[:_N_LOOKED_AT]] for i, name in enumerate(columns)}
-    id_column = _named(columns, _ID_NAMES) or next(
+    places = {name: i for i, name in enumerate(columns) if name}  # without a name: a row's number
+    cells = {name: [row[i] for row in rows[:_N_LOOKED_AT]] for name, i in places.items()}
+    id_column = _named(cells, _ID_NAMES) or next(
         filter(lambda c: _are_files(cells[c]), cells), None
     )
-    others = [column for column in columns if column != id_column]
+    others = [column for column in cells if column != id_column]
     label_column = _named(others, _LABEL_NAMES)
     if not label_column and len(others) > 1 and all(_are_flags(cells[column]) for column in others):
         label_column = EVERY
@@ -101,8 +102,8 @@ def _yaml(name: str) -> str:
     return f'"{name}"' if name == EVERY else name
 
 
-def _named(columns: Sequence[str], names: Sequence[str]) -> str | None:
-    by_plain = {_plain(column): column for column in reversed(columns)}
+def _named(columns: Iterable[str], names: Sequence[str]) -> str | None:
+    by_plain = {_plain(column): column for column in reversed(list(columns))}
     return next((by_plain[name] for name in names if name in by_plain), None)
 
 

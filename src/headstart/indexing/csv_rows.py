@@ -26,22 +26,25 @@ def csv_table(found: Text, name: str) -> Table:
     text, n_before = found.text, 0
     if excel := re.match(r"sep=.\r?\n", text):  # Excel writes the separator into a line of its own
         text, n_before = text[excel.end() :], 1
-    header = next(line for line in io.StringIO(text, newline=None) if line.strip())
-    bare = re.sub(r'"[^"]*"', "", header)
+    first = next(line for line in io.StringIO(text, newline=None) if line.strip())
+    bare = re.sub(r'"[^"]*"', "", first)
     likely = [s for s in sorted(_SEPARATORS, key=bare.count, reverse=True) if s in bare] or [","]
     problem = None
     for separator in likely:
         try:
-            columns, *rows = _records(text, separator, n_before, name)
-            return Table(name, "line", columns.cells, rows, found.notes)
+            (_, header), *rows = _records(text, separator, n_before, name)
+            cells = [TableRow(number, tuple(row)) for number, row in rows]
+            return Table(name, "line", tuple(header), cells, found.notes)
         except HeadstartError as error:
             problem = problem or error  # that of the likeliest separator
     assert problem is not None
     raise problem
 
 
-def _records(text: str, separator: str, n_before: int, name: str) -> Iterator[TableRow]:
-    """The header and the rows, each with as many cells, without empty ones.
+def _records(
+    text: str, separator: str, n_before: int, name: str
+) -> Iterator[tuple[int, list[str]]]:
+    """The header and the rows, each with its line and as many cells, without empty ones.
 
     Raises:
         HeadstartError: as `csv_table`.
@@ -82,4 +85,4 @@ def _records(text: str, separator: str, n_before: int, name: str) -> Iterator[Ta
                 f"{place} has {len(cells)} cells, but the header has {len(header)} "
                 f"({', '.join(header)}): complete the line or remove it."
             )
-        yield TableRow(number, tuple(cells))
+        yield number, cells

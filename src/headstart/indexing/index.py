@@ -21,7 +21,8 @@ class Index:
         labels: of exactly these pictures.
         problems: columns path, problem (its kind), detail; sorted.
         n_ignored: files whose name does not look like a picture's.
-        notes: sentences for the user on what these pictures do not allow, though nothing is wrong.
+        notes: sentences for the user on how a table of labels was read, and on what these pictures do
+            not allow, though nothing is wrong.
     """
 
     pictures: pd.DataFrame

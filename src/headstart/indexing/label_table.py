@@ -39,7 +39,7 @@ def labels_by_id(
         separator: between the labels of a cell. auto: several: spaces, or the sign that all cells
             have in place of them; one: the whole cell, which must not look like several labels.
             none: the whole cell.
-        no_classes: columns that `EVERY` leaves out.
+        no_classes: columns that `EVERY` leaves out, besides those without a name (a row's number).
 
     Raises:
         HeadstartError: a column is missing, a cell cannot be understood, or the labels look like
@@ -49,7 +49,7 @@ def labels_by_id(
     require_columns(table, {key: name for key, name in wanted.items() if name != EVERY})
     notes = table.notes
     if label_column == EVERY:
-        classes = [name for name in table.columns if name not in {id_column, *no_classes}]
+        classes = [c for c in table.columns if c and c not in {id_column, *no_classes}]
         labels = [_flagged(table, row, classes, several) for row in table.rows]
     else:
         sign, more = _sign(table, label_column, several, separator)
@@ -73,8 +73,7 @@ def _of_cell(table: Table, row: TableRow, column: str, several: bool, sign: str)
         cell = table.text(row, column)
         if cell in _MISSING:
             return ()
-        parts = cell.split(sign) if several and sign else [cell]
-        return filter(None, map(str.strip, parts))
+        return _parts(cell, sign) if several and sign else (cell,)
     if len(cell) > 1 and not several:
         raise HeadstartError(
             f"column {column!r} has {len(cell)} labels in {table.place(row)}, but index_images.task is "
@@ -104,6 +103,11 @@ def _is_one(table: Table, row: TableRow, column: str) -> bool:
             "remove the column if it is no class."
         )
     return cell.lower() in YES
+
+
+def _parts(cell: str, sign: str) -> Iterable[str]:
+    """What `sign` separates; a space stands for any white space."""
+    return filter(None, map(str.strip, cell.split(None if sign == " " else sign)))
 
 
 def _sign(
@@ -152,7 +156,7 @@ def _seen_in(cells: Sequence[str]) -> str:
 def _check_single(labels: Collection[str]) -> None:
     """Refuse labels that look like several tags, from which a network would learn nonsense."""
     for key, sign in _SIGNS.items():
-        parts = {part.strip() for label in labels for part in label.split(sign)} - {""}
+        parts = {part for label in labels for part in _parts(label, sign)}
         if len(parts) < len(labels):
             raise HeadstartError(
                 f"index_images.task is single_label, but the {len(labels)} different labels are made "

@@ -1,7 +1,7 @@
 """Finds the picture of each id of a table, or guesses the params under which there would be one."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import PurePosixPath
 
@@ -88,6 +88,10 @@ def _guess(labels: Iterable[str], folder: str, suffix: str, known: frozenset[str
                 if path == file or path.endswith(f"/{file}"):
                     votes[tried, path.removesuffix(file).rstrip("/")] += 1
     if not votes or votes.most_common(1)[0][1] * 2 < len(ids):
+        if all("\\" in name for name in ids):
+            return "; its ids have \\ between folders: write / instead."
+        if before := _before(ids, by_name):
+            return f"; each id begins with {before!r}: remove that from the table."
         return "; correct index_images.id_column, id_suffix or csv_folder."
     right_suffix, right_folder = votes.most_common(1)[0][0]
     meant = []
@@ -96,6 +100,15 @@ def _guess(labels: Iterable[str], folder: str, suffix: str, known: frozenset[str
     if right_folder != folder:
         meant.append(f'index_images.csv_folder: "{right_folder}"')
     return f"; did you mean {' and '.join(meant)}?"
+
+
+def _before(ids: Iterable[str], by_name: Mapping[str, Sequence[str]]) -> str:
+    """What all ids have before the path of a picture, such as a folder of another machine; or ''."""
+    found = {
+        next((i.removesuffix(p) for p in by_name.get(_name(i), ()) if i.endswith(f"/{p}")), "")
+        for i in ids
+    }
+    return found.pop() if len(found) == 1 else ""
 
 
 def _name(path: str) -> str:
