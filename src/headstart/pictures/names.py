@@ -23,8 +23,8 @@ _CAMERA_RAW = {
 }
 """Suffixes of files that begin as TIFF does, of which Pillow reads at most a thumbnail."""
 
-_ENDINGS = "|".join(re.escape(suffix) for suffix in sorted(PICTURE_SUFFIXES))
-_NAME = re.compile(rf"(?P<stem>.+?)(?P<suffix>{_ENDINGS})([?&#@!:].*)?", re.IGNORECASE | re.DOTALL)
+_ENDINGS = "|".join(suffix[1:] for suffix in sorted(PICTURE_SUFFIXES))
+_SUFFIX = re.compile(rf"(?<=.)\.(?:{_ENDINGS})(?=[?&#@!:]|\Z)", re.IGNORECASE)
 
 
 class Name(NamedTuple):
@@ -41,9 +41,9 @@ class Name(NamedTuple):
 
 def parts_of(path: str) -> Name:
     """The parts of a file's name; what a web address left behind a suffix (x.jpg?w=300) is dropped."""
-    name = PurePosixPath(path).name
-    if found := _NAME.fullmatch(name):
-        return Name(found["stem"], found["suffix"].lower())
+    name = path.rpartition("/")[2]
+    if found := _SUFFIX.search(name):
+        return Name(name[: found.start()], found[0].lower())
     return Name(name, "")
 
 
