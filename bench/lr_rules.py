@@ -132,7 +132,7 @@ class Bed:
         fracs = {"valid_frac": 0.25, "test_frac": 0.25} if split == "stratified" else {}
         rule = recipe.section("index_images", IndexImagesParams, **fracs)
         files = listed(folder, work / "images")
-        index = index_images(files, files.sha256, rule, QUIET)
+        index = index_images(files, files.sha256, files.forms, rule, QUIET)
         self.labels = split_anew(index, options["n_train"], options["n_score"])
         kept = index.pictures[index.pictures["id"].isin(self.labels.table["id"])]
         index = Index(**{**vars(index), "pictures": kept.reset_index(drop=True)})

@@ -59,7 +59,7 @@ def indexed(files: ImageFolder, split: str, earlier: Known | None = None) -> Ind
     """Index pictures with one folder per class; `split` as in `index_images.split`."""
     rule = load_section("index_images", IndexImagesParams)
     rule = rule.model_copy(update={"labels": "folders", "split": split})
-    return index_images(files, files.sha256, rule, Silent(), earlier)
+    return index_images(files, files.sha256, files.forms, rule, Silent(), earlier)
 
 
 def stored(

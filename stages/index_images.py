@@ -42,7 +42,7 @@ def main(images: Path, pictures: Path, labels: Path, train_ids: Path, problems: 
         known_records(facts_key()) as known,
     ):
         files = ImageFolder(images)
-        index = index_images(files, files.sha256, params, run, known)
+        index = index_images(files, files.sha256, files.forms, params, run, known)
         write_index(index, pictures, labels, train_ids)
         write_csv(problems, index.problems)
         write_json(metrics, index.counts())

@@ -150,6 +150,8 @@ def test_files_that_cannot_be_read_are_named_and_the_others_predicted(
     whole = headstart("predict", "net.safetensors", *files).stdout.splitlines()
     Path("notes.txt").write_text("no picture")
     Path("empty.png").write_bytes(b"")
+    Path("photo").write_bytes(b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic")
+    monkeypatch.setattr("headstart.pictures.plugins.plugin_versions", dict)
     Path("folder.jpg").mkdir()
     picture(9).save("cut.jpg")
     Path("cut.jpg").write_bytes(Path("cut.jpg").read_bytes()[:-200])
@@ -162,17 +164,18 @@ def test_files_that_cannot_be_read_are_named_and_the_others_predicted(
         return read_bytes(path)
 
     monkeypatch.setattr(Path, "read_bytes", no_permission)
-    bad = ["notes.txt", "empty.png", "folder.jpg", "cut.jpg", "missing.png", "locked.png"]
-    result = headstart("predict", "net.safetensors", *bad[:3], *files[:2], *bad[3:], *files[2:])
+    bad = ["notes.txt", "empty.png", "photo", "folder.jpg", "cut.jpg", "missing.png", "locked.png"]
+    result = headstart("predict", "net.safetensors", *bad[:4], *files[:2], *bad[4:], *files[2:])
     assert result.exit_code == 1
     assert result.stdout.splitlines() == whole
     *sentences, count = result.stderr.splitlines()
-    assert count == "6 of 10 files were left out."
+    assert count == "7 of 11 files were left out."
     for sentence, (file, why) in zip(
         sentences,
         {
             "notes.txt": "its bytes are no picture that Pillow knows",
             "empty.png": "the file is empty",
+            "photo": "it is HEIC: pip install pillow-heif",
             "folder.jpg": "Is a directory",
             "cut.jpg": "image file is truncated",
             "missing.png": "No such file or directory",

@@ -11,6 +11,7 @@ from headstart.image_files.image_folder import ImageFolder, ImagesError, ListedF
 from headstart.project.located import Package, SourceError, UserPath, locate
 
 CONTENT = {"a/1.jpg": b"one", "a/deep/3.png": b"three", "labels.csv": b"id\n"}
+FORMS = {"a/1.jpg": "jpeg", "a/deep/3.png": "", "labels.csv": ""}
 
 
 @pytest.fixture
@@ -23,7 +24,9 @@ def root(tmp_path: Path) -> Path:
 
 def listed(root: Path, content: Mapping[str, bytes] = CONTENT) -> list[ListedFile]:
     return [
-        ListedFile(name, root / name, len(data), hashlib.sha256(data).hexdigest())
+        ListedFile(
+            name, root / name, len(data), hashlib.sha256(data).hexdigest(), FORMS.get(name, "")
+        )
         for name, data in sorted(content.items())
     ]
 
@@ -35,6 +38,7 @@ def test_each_file_is_read_by_its_path(root: Path, tmp_path: Path, copy: bool) -
     files = ImageFolder(images)
     assert dict(files) == CONTENT and len(files) == 3
     assert files.sha256 == {n: hashlib.sha256(d).hexdigest() for n, d in CONTENT.items()}
+    assert files.forms == FORMS
     assert "labels.csv" in files and "nope.jpg" not in files
     with pytest.raises(KeyError, match=r"has no file 'nope\.jpg'"):
         files["nope.jpg"]
@@ -141,10 +145,19 @@ def test_the_list_is_a_table_for_others_too(root: Path, tmp_path: Path) -> None:
     write_images(tmp_path / "images", root, listed(root), UserPath(root))
     table = pq.read_table(tmp_path / "images/files.parquet").to_pylist()
     assert table[0] == {
-        "path": "a/1.jpg", "n_bytes": 3, "sha256": hashlib.sha256(b"one").digest()
+        "path": "a/1.jpg", "n_bytes": 3, "sha256": hashlib.sha256(b"one").digest(), "form": "jpeg"
     }  # fmt: skip
+
+
+def test_a_list_of_an_older_version_is_refused(root: Path, tmp_path: Path) -> None:
+    write_images(tmp_path / "images", root, listed(root), UserPath(root))
+    file = tmp_path / "images/files.parquet"
+    pq.write_table(pq.read_table(file).drop_columns("form"), file)
+    with pytest.raises(ImagesError, match=r"files\.parquet has no column form.* `dvc repro`"):
+        ImageFolder(tmp_path / "images")
 
 
 def test_no_files_are_an_empty_list(tmp_path: Path) -> None:
     write_images(tmp_path / "images", tmp_path / "none", [], UserPath(tmp_path / "none"))
-    assert dict(ImageFolder(tmp_path / "images")) == {}
+    files = ImageFolder(tmp_path / "images")
+    assert not dict(files) and not files.forms

@@ -11,7 +11,9 @@ from headstart.image_files.tree import DatasetParams, list_tree, n_free_bytes
 def source(tmp_path: Path) -> Path:
     root = tmp_path / "source"
     for name in ("b/2.jpg", "a/1.jpg", "a/deep/3.png", "labels.csv", ".DS_Store", "a/Thumbs.db",
-                 ".git/config", "__MACOSX/._1.jpg"):  # fmt: skip
+                 ".git/config", "__MACOSX/._1.jpg", "a/@eaDir/1.jpg/SYNOPHOTO_THUMB_M.jpg",
+                 "a/._1.jpg", "$RECYCLE.BIN/2.jpg", "System Volume Information/x", "lost+found/3.jpg",
+                 ".ipynb_checkpoints/1-checkpoint.jpg", "#recycle/4.jpg"):  # fmt: skip
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(name)
     return root
@@ -20,7 +22,7 @@ def source(tmp_path: Path) -> Path:
 def test_the_tree_is_sorted_and_leaves_out_system_files(source: Path) -> None:
     tree = list_tree(source)
     assert list(tree.sizes) == ["a/1.jpg", "a/deep/3.png", "b/2.jpg", "labels.csv"]
-    assert tree.counts() == {"n_files": 4, "n_bytes": 7 + 12 + 7 + 10, "n_hidden": 4}
+    assert tree.counts() == {"n_files": 4, "n_bytes": 7 + 12 + 7 + 10, "n_hidden": 11}
 
 
 def test_links_are_followed(source: Path, tmp_path: Path) -> None:

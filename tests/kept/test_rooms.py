@@ -81,11 +81,14 @@ def test_a_room_that_is_imported_and_not_named_is_found(copy: Path) -> None:
 
 
 def test_a_room_that_is_named_and_not_imported_is_found(copy: Path) -> None:
-    add(copy, "pictures/facts.py", '\nROOMS = ("pictures", "project")\n')
+    add(copy, "pictures/facts.py", '\nROOMS = ("image_files", "pictures", "project")\n')
     assert list(problems(copy)) == []
     text = (copy / PACKAGE / "pictures/facts.py").read_text()
     (copy / PACKAGE / "pictures/facts.py").write_text(
-        text.replace('ROOMS = ("pictures", "project")', 'ROOMS = ("pictures", "project", "views")')
+        text.replace(
+            'ROOMS = ("image_files", "pictures", "project")',
+            'ROOMS = ("image_files", "pictures", "project", "views")',
+        )
     )
     [problem] = problems(copy)
     assert problem.startswith("pictures/facts.py: views is not both")

@@ -4,8 +4,6 @@ import pytest
 
 from headstart.reporting.submission import Row, parse_sample, rows_of_files, rows_of_sample
 
-SUFFIXES = frozenset({".jpg", ".png", ".tif"})
-
 
 def test_whole_numbers_are_sorted_as_numbers_and_stay_text() -> None:
     rows = rows_of_files(["test/10.jpg", "test/9.jpg", "test/007.jpg", "test/7.jpg", "test/0.png"])
@@ -17,6 +15,13 @@ def test_other_ids_are_sorted_as_text() -> None:
     rows = rows_of_files(["test/test_10.jpg", "test/9.jpg", "test/test_9.jpg", "test/scan.2.jpg"])
     assert [row.id for row in rows] == ["9", "scan.2", "test_10", "test_9"]
     assert rows_of_files([]) == []
+
+
+def test_ids_are_without_what_a_web_address_left() -> None:
+    paths = ["t/7.jpg?w=300", "t/10.JPG", "t/scan.1", "t/scan.2"]  # the last two by their content
+    assert [row.id for row in rows_of_files(paths)] == ["10", "7", "scan.1", "scan.2"]
+    [row] = rows_of_sample(["7.png"], paths)
+    assert row.path == "t/7.jpg?w=300"
 
 
 def test_files_with_one_id_are_named() -> None:
@@ -41,11 +46,11 @@ def test_files_with_one_id_are_named() -> None:
 def test_an_id_of_the_sample_finds_its_file(cell: str, path: str) -> None:
     paths = ["test_0.jpg", "01.jpg", "1.jpg", "scan.2.png", "scan.jpg", "x.jpg", "x.jpg.png"]
     every = [f"test/{name}" for name in paths] + ["b/twin.png", "a/twin.jpg"]
-    assert rows_of_sample([cell], every, SUFFIXES) == [Row(cell, path)]
+    assert rows_of_sample([cell], every) == [Row(cell, path)]
 
 
 def test_the_order_is_that_of_the_sample() -> None:
-    rows = rows_of_sample(["b", "a.jpg", "c"], ["t/a.jpg", "t/b.jpg", "t/c.jpg"], SUFFIXES)
+    rows = rows_of_sample(["b", "a.jpg", "c"], ["t/a.jpg", "t/b.jpg", "t/c.jpg"])
     assert [row.id for row in rows] == ["b", "a.jpg", "c"]
     assert [row.path for row in rows] == ["t/b.jpg", "t/a.jpg", "t/c.jpg"]
 
@@ -54,24 +59,24 @@ def test_ids_without_a_prediction_are_counted_and_the_first_named() -> None:
     asked = ["here", *(f"gone_{i}" for i in range(9))]
     sentence = "9 of the 10 ids .*: 'gone_0', 'gone_1', .*'gone_4' and 4 more"
     with pytest.raises(ValueError, match=sentence):
-        rows_of_sample(asked, ["test/here.jpg"], SUFFIXES)
+        rows_of_sample(asked, ["test/here.jpg"])
     for cell in ("", "here.2", "0here", "test/here"):  # only a picture's suffix may be dropped
         with pytest.raises(ValueError, match=f"1 of the 1 ids .*: '{cell}'"):
-            rows_of_sample([cell], ["test/here.jpg"], SUFFIXES)
+            rows_of_sample([cell], ["test/here.jpg"])
 
 
 def test_an_id_that_could_be_either_file_is_refused() -> None:
     paths = ["a/1.jpg", "b/1.jpg", "a/2.jpg"]
-    assert rows_of_sample(["2"], paths, SUFFIXES) == [Row("2", "a/2.jpg")]
+    assert rows_of_sample(["2"], paths) == [Row("2", "a/2.jpg")]
     for cell in ("1", "1.jpg", "1.png"):
         with pytest.raises(ValueError, match=rf"'{cell} \(a/1.jpg and b/1.jpg\)'"):
-            rows_of_sample([cell], paths, SUFFIXES)
+            rows_of_sample([cell], paths)
 
 
 @pytest.mark.parametrize("cells", [["1", "2", "1"], ["1", "1.jpg"], ["1.jpg", "1.png"]])
 def test_a_file_is_asked_for_once(cells: list[str]) -> None:
     with pytest.raises(ValueError, match=f"a/1.jpg by {cells[0]} and {cells[-1]}"):
-        rows_of_sample(cells, ["a/1.jpg", "a/2.jpg"], SUFFIXES)
+        rows_of_sample(cells, ["a/1.jpg", "a/2.jpg"])
 
 
 def test_a_sample_keeps_its_columns_and_its_cells() -> None:

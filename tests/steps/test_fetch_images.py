@@ -44,9 +44,22 @@ def test_a_users_folder_is_listed_as_it_is(root: Path, tmp_path: Path, copy: boo
 def test_a_package_that_keeps_its_promise_is_listed(root: Path) -> None:
     files = list(fetch_images(list_tree(root), package(), None, Silent()))
     assert files == [
-        ListedFile(name, root / name, len(data), hashlib.sha256(data).hexdigest())
+        ListedFile(name, root / name, len(data), hashlib.sha256(data).hexdigest(), "")
         for name, data in CONTENT.items()
     ]
+
+
+def test_the_form_is_that_of_the_content(root: Path) -> None:
+    """Whatever the file is called; the digest is still that of the whole file."""
+    heads = {"1.png": b"\xff\xd8\xff\xe0", "cats/IMG_2": b"\x00\x00\x00\x18ftypheic" + bytes(16)}
+    data = {name: head + os.urandom(600_000) for name, head in heads.items()}
+    for name, content in data.items():
+        (root / name).write_bytes(content)
+    files = {f.path: f for f in fetch_images(list_tree(root), UserPath(root), None, Silent())}
+    assert (files["1.png"].form, files["cats/IMG_2"].form) == ("jpeg", "heic")
+    assert files["cats/1.jpg"].form == ""
+    for name, content in data.items():
+        assert files[name].sha256 == hashlib.sha256(content).hexdigest()
 
 
 def test_a_file_that_changes_or_vanishes_meanwhile_is_named(root: Path) -> None:

@@ -8,8 +8,9 @@ import torch
 from PIL import Image
 
 from headstart.network.checkpoints import CheckpointInfo
+from headstart.pictures.facts import why_unreadable
 from headstart.pictures.preprocessing import Preprocessing, StoredForm
-from headstart.pictures.rgb import decode_stored, why_unreadable
+from headstart.pictures.rgb import decode_stored
 from headstart.project.report import Report
 from headstart.project.workers import in_order
 from headstart.views.pictures import Pictures
@@ -34,13 +35,15 @@ def read_files(paths: Iterable[Path], preprocessing: Preprocessing) -> Iterator[
     """Read the files in the order of `paths`; threads read a few files ahead of the caller."""
 
     def read(path: Path) -> PictureFile:
+        data = b""
         try:
             data = path.read_bytes()
             if not data:
                 return PictureFile(path, problem="the file is empty")
             return PictureFile(path, preprocessing.encode(data))
         except Exception as error:  # each of Pillow's decoders has its own ways to fail
-            return PictureFile(path, problem=why_unreadable(error))
+            kind, why = why_unreadable(error, data)
+            return PictureFile(path, problem=f"it is {why}" if kind == "needs_package" else why)
 
     return in_order(read, paths)
 

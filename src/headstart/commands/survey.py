@@ -13,9 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from headstart.image_files.forms import HEAD_BYTES, form_of
 from headstart.image_files.tree import list_tree
 from headstart.indexing.layout import Layout, layout_of
-from headstart.pictures.rgb import PICTURE_SUFFIXES, why_unreadable
+from headstart.pictures.facts import why_unreadable
+from headstart.pictures.names import is_picture
+from headstart.pictures.plugins import register_plugins
 from headstart.project.workers import in_order
 
 TURNED = {5, 6, 7, 8}  # EXIF orientations that exchange width and height
@@ -71,7 +74,7 @@ class Survey:
     seconds: float = field(default=0.0, compare=False)
 
 
-Progress = Callable[[Iterable[Look], int], Iterator[Look]]
+Progress = Callable[[Iterable[Look | None], int], Iterator[Look | None]]
 TABLES = {".csv", ".tsv", ".txt", ".jsonl", ".parquet"}
 
 
@@ -87,10 +90,9 @@ def survey(root: Path, progress: Progress) -> Survey:
     """
     start = time.perf_counter()
     tree = list_tree(root)
-    paths = [path for path in tree.sizes if _suffix(path) in PICTURE_SUFFIXES]
-    looks = dict(
-        zip(paths, progress(in_order(partial(_look, root), paths), len(paths)), strict=True)
-    )
+    register_plugins()
+    looked = progress(in_order(partial(_look, root), tree.sizes), len(tree.sizes))
+    looks = {path: look for path, look in zip(tree.sizes, looked, strict=True) if look}
     good = {path: look for path, look in looks.items() if not look.problem}
     layout = layout_of(good)
     classes: Counter[str] = Counter()
@@ -122,16 +124,24 @@ def survey(root: Path, progress: Progress) -> Survey:
     )  # fmt: skip
 
 
-def _look(root: Path, path: str) -> Look:
+def _look(root: Path, path: str) -> Look | None:
+    """What the header of a file says; None if it is no picture."""
+    head = b""
     try:
-        with Image.open(root / path) as image:
-            width, height = image.size
-            if image.getexif().get(0x0112) in TURNED:
-                width, height = height, width
-            return Look(width, height, image.mode)
+        with (root / path).open("rb") as file:
+            head = file.read(HEAD_BYTES)
+            if not is_picture(path, form_of(head)):
+                return None
+            if not head:
+                return Look(problem="the file is empty")
+            file.seek(0)
+            with Image.open(file) as image:
+                width, height = image.size
+                if image.getexif().get(0x0112) in TURNED:
+                    width, height = height, width
+                return Look(width, height, image.mode)
     except Exception as error:  # each of Pillow's decoders has its own ways to fail
-        empty = isinstance(error, OSError) and (root / path).stat().st_size == 0
-        return Look(problem="the file is empty" if empty else why_unreadable(error))
+        return Look(problem=why_unreadable(error, head)[1])
 
 
 def _copies(root: Path, sizes: Mapping[str, int]) -> list[tuple[str, ...]]:

@@ -1,8 +1,8 @@
 """0_source/images: what each picture file holds, and where the files lie.
 
-`files.parquet` lists every file with the digest of its bytes. `source.json` says where the files lie:
-in the user's own folder, in a package, or as copies beside it in `pictures/`. Wherever they lie, a
-reader refuses bytes that differ from those listed.
+`files.parquet` lists every file with the digest and the form of its bytes. `source.json` says where the
+files lie: in the user's own folder, in a package, or as copies beside it in `pictures/`. Wherever they
+lie, a reader refuses bytes that differ from those listed.
 """
 
 import hashlib
@@ -20,7 +20,14 @@ from headstart.project.errors import HeadstartError
 from headstart.project.located import Package, UserPath, locate
 
 _LIST, _SOURCE, _COPIES = "files.parquet", "source.json", "pictures"
-_FILES = pa.schema([("path", pa.string()), ("n_bytes", pa.int64()), ("sha256", pa.binary(32))])
+_FILES = pa.schema(
+    [
+        ("path", pa.string()),
+        ("n_bytes", pa.int64()),
+        ("sha256", pa.binary(32)),
+        ("form", pa.string()),
+    ]
+)
 
 
 class ImagesError(HeadstartError):
@@ -41,12 +48,14 @@ class ListedFile(NamedTuple):
         origin: where the file lies.
         n_bytes: its size.
         sha256: hex digest of its bytes.
+        form: of the picture, as `forms.form_of` gives it; '' if it is none, or not known by its bytes.
     """
 
     path: str
     origin: Path
     n_bytes: int
     sha256: str
+    form: str
 
 
 def write_images(
@@ -71,12 +80,13 @@ def write_images(
         (partial / _COPIES if stays is None else partial).mkdir(parents=True)
         listed = []
         for file in files:
-            listed.append((file.path, file.n_bytes, bytes.fromhex(file.sha256)))
+            digest = bytes.fromhex(file.sha256)
+            listed.append((file.path, file.n_bytes, digest, file.form))
             if stays is None:
                 target = partial / _COPIES / file.path
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(file.origin, target)
-        columns = zip(*listed, strict=True) if listed else ((), (), ())
+        columns = zip(*listed, strict=True) if listed else ((), (), (), ())
         table = pa.table([list(column) for column in columns], schema=_FILES)
         pq.write_table(table, partial / _LIST)
         text = json.dumps(_description(stays), indent=2, ensure_ascii=False)
@@ -97,6 +107,7 @@ class ImageFolder(Mapping[str, bytes]):
 
     Attributes:
         sha256: hex digest of each file's bytes by path, sorted by path; reads no file.
+        forms: form of each picture by path, '' of other files; reads no file.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -104,10 +115,18 @@ class ImageFolder(Mapping[str, bytes]):
 
         Raises:
             SourceError: the pictures lie in a package that is not installed.
+            ImagesError: an older version wrote the list.
         """
+        if "form" not in pq.read_schema(folder / _LIST).names:
+            raise ImagesError(
+                f"{folder / _LIST} has no column form, so an older version of headstart wrote it: "
+                "run `dvc repro`, which lists the pictures again."
+            )
         table = pq.read_table(folder / _LIST, schema=_FILES)
+        paths = table["path"].to_pylist()
         digests = (digest.hex() for digest in table["sha256"].to_pylist())
-        self.sha256: Mapping[str, str] = dict(zip(table["path"].to_pylist(), digests, strict=True))
+        self.sha256: Mapping[str, str] = dict(zip(paths, digests, strict=True))
+        self.forms: Mapping[str, str] = dict(zip(paths, table["form"].to_pylist(), strict=True))
         about: dict[str, str] = json.loads((folder / _SOURCE).read_text(encoding="utf-8"))
         if "copied" in about:
             self._root, self._remedy = folder / about["copied"], "`dvc repro` restores it"

@@ -13,7 +13,10 @@ from pydantic import AfterValidator, Field
 from headstart.project.errors import HeadstartError
 from headstart.project.section import Section
 
-_SYSTEM_FILES = {"thumbs.db", "desktop.ini", "__macosx"}  # and all names that begin with a dot
+_SYSTEM_NAMES = {  # in lower case; all names that begin with a dot are hidden too
+    *("thumbs.db", "desktop.ini", "__macosx"),
+    *("@eadir", "#recycle", "$recycle.bin", "system volume information", "lost+found"),
+}
 
 
 def _below(path: str) -> str:
@@ -85,7 +88,7 @@ def list_tree(root: Path) -> Tree:
     while waiting:
         folder, above = waiting.pop()
         for path in _entries(folder):
-            if path.name.startswith(".") or path.name.lower() in _SYSTEM_FILES:
+            if path.name.startswith(".") or path.name.lower() in _SYSTEM_NAMES:
                 n_hidden += 1
                 continue
             if path.is_symlink() and not path.exists():

@@ -20,7 +20,7 @@ class Index:
             height (pixels, after the EXIF turn); sorted by id.
         labels: of exactly these pictures.
         problems: columns path, problem (its kind), detail; sorted.
-        n_ignored: files whose name does not look like a picture's.
+        n_ignored: files that are no pictures, the table of labels among them.
         notes: sentences for the user on how a table of labels was read, and on what these pictures do
             not allow, though nothing is wrong.
     """

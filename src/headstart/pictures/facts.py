@@ -1,16 +1,19 @@
 """The size of a picture file, or what is wrong with it, found by decoding it in full."""
 
 import json
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import PIL
 from PIL import UnidentifiedImageError
 
-from headstart.pictures.rgb import decode_rgb, why_unreadable
+from headstart.image_files.forms import form_of
+from headstart.pictures.plugins import plugin_versions, remedy
+from headstart.pictures.rgb import decode_rgb
 from headstart.project.work import code_digest
 
 # The rooms whose code determines the facts.
-ROOMS = ("pictures", "project")
+ROOMS = ("image_files", "pictures", "project")
 
 
 class Facts(NamedTuple):
@@ -18,7 +21,7 @@ class Facts(NamedTuple):
 
     Attributes:
         width, height: of the upright picture, px; 0 where it cannot be decoded.
-        problem: zero_bytes, unreadable (no picture) or damaged; empty for a good file.
+        problem: zero_bytes, needs_package, unreadable (no picture) or damaged; empty for a good file.
         detail: the problem in words, for the user.
     """
 
@@ -37,9 +40,14 @@ class Facts(NamedTuple):
         return cls(*json.loads(record))
 
 
-def facts_key() -> dict[str, str]:
+def facts_key() -> dict[str, str | Mapping[str, str]]:
     """Key for `kept.records`: everything that determines the facts of a file besides its content."""
-    return {"of": "facts", "pillow": PIL.__version__, "code": code_digest(*ROOMS)}
+    return {
+        "of": "facts",
+        "pillow": PIL.__version__,
+        "plugins": plugin_versions(),
+        "code": code_digest(*ROOMS),
+    }
 
 
 def find_facts(data: bytes) -> Facts:
@@ -49,5 +57,21 @@ def find_facts(data: bytes) -> Facts:
     try:
         return Facts(*decode_rgb(data).size)
     except Exception as error:  # each of Pillow's decoders has its own ways to fail
-        problem = "unreadable" if isinstance(error, UnidentifiedImageError) else "damaged"
-        return Facts(problem=problem, detail=why_unreadable(error))
+        problem, detail = why_unreadable(error, data)
+        return Facts(problem=problem, detail=detail)
+
+
+def why_unreadable(error: Exception, data: bytes) -> tuple[str, str]:
+    """The kind of the problem with a file, as `Facts.problem`, and the problem in words.
+
+    Args:
+        error: an exception of `decode_rgb` or of reading the file.
+        data: the whole file; empty if it could not be read.
+    """
+    if needed := remedy(form_of(data)):
+        return "needs_package", needed
+    if isinstance(error, UnidentifiedImageError):
+        return "unreadable", "its bytes are no picture that Pillow knows"
+    if isinstance(error, OSError) and error.strerror:
+        return "damaged", error.strerror  # without the number and the path
+    return "damaged", str(error) or type(error).__name__

@@ -3,23 +3,17 @@
 import io
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
-_STUBS = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}  # Pillow knows their names, little more
-
-PICTURE_SUFFIXES = frozenset(
-    suffix
-    for suffix, form in Image.registered_extensions().items()
-    if form in Image.OPEN and form not in _STUBS
-)
-"""File name suffixes, in lower case with their dot, of the formats that Pillow decodes."""
+from headstart.pictures.plugins import register_plugins
 
 
 def decode_rgb(data: bytes, short_side_px: int | None = None) -> Image.Image:
     """Decode the first frame, apply the EXIF orientation, convert to 8-bit RGB.
 
     CMYK, YCbCr, palettes and grey are converted as Pillow does (colour profiles are not applied).
-    Transparent pictures are laid over white. Of 16-bit grey the high byte is kept.
+    Transparent pictures are laid over white. Of 16-bit grey the high byte is kept. HEIC and JPEG XL
+    are read if their packages are installed (`pictures.plugins`).
 
     Args:
         data: the whole file.
@@ -30,6 +24,7 @@ def decode_rgb(data: bytes, short_side_px: int | None = None) -> Image.Image:
         Exception: whatever Pillow raises for bytes that are no picture or a damaged one
             (UnidentifiedImageError, OSError, SyntaxError, DecompressionBombError, ...).
     """
+    register_plugins()
     image: Image.Image = Image.open(io.BytesIO(data))
     if short_side_px:
         factor = 2 * short_side_px / min(image.size)
@@ -60,12 +55,3 @@ def decode_stored(data: bytes) -> Image.Image:
     """Decode a file whose pixels are upright 8-bit RGB already, as all stored pictures are."""
     with Image.open(io.BytesIO(data)) as image:
         return image.convert("RGB")
-
-
-def why_unreadable(error: Exception) -> str:
-    """What is wrong with a file, from an exception of `decode_rgb` or of reading the file."""
-    if isinstance(error, UnidentifiedImageError):
-        return "its bytes are no picture that Pillow knows"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror  # without the number and the path
-    return str(error) or type(error).__name__

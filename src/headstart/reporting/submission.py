@@ -1,6 +1,7 @@
 """The rows of a competition's submission: which id stands for which picture file.
 
-A file's id is its name without folder and suffix. Ids are text: 007 and 7 are different ids.
+A file's id is its name without folder and without the suffix of a picture. Ids are text: 007 and 7 are
+different ids.
 """
 
 import csv
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
+from headstart.pictures.names import parts_of
 from headstart.project.errors import HeadstartError
 
 N_SHOWN = 5  # ids or files that an error message lists
@@ -78,18 +80,16 @@ def rows_of_files(paths: Iterable[str]) -> list[Row]:
     return sorted(rows)
 
 
-def rows_of_sample(ids: Sequence[str], paths: Iterable[str], suffixes: frozenset[str]) -> list[Row]:
+def rows_of_sample(ids: Sequence[str], paths: Iterable[str]) -> list[Row]:
     """One row per id of a sample submission, in its order; the id with or without a file suffix.
 
     A cell of the sample stands for the file with exactly this name. If there is none, it stands for
-    the file with this id. If there is none either, the cell's suffix is removed first (the
-    competition's pictures may have come in another format).
+    the file with this id. If there is none either, the cell's suffix of a picture is removed first
+    (the competition's pictures may have come in another format); an id such as scan.2 keeps its end.
 
     Args:
         ids: cells of the sample's id column.
         paths: of the files that have a prediction.
-        suffixes: known file suffixes, in lower case with the dot; an id such as scan.2 keeps its
-            end.
 
     Raises:
         ValueError: an id has no file among `paths` or several, or two ids mean the same file.
@@ -98,8 +98,7 @@ def rows_of_sample(ids: Sequence[str], paths: Iterable[str], suffixes: frozenset
     by_name, by_id = _grouped(paths, _name), _grouped(paths, _stem)
 
     def files_of(cell: str) -> list[str]:
-        has_suffix = PurePosixPath(cell).suffix.lower() in suffixes
-        bare = by_id.get(_stem(cell), []) if has_suffix else []
+        bare = by_id.get(_stem(cell), []) if parts_of(cell).suffix else []
         return by_name.get(cell) or by_id.get(cell) or bare
 
     found = {cell: files_of(cell) for cell in ids}
@@ -138,7 +137,7 @@ def _name(path: str) -> str:
 
 
 def _stem(path: str) -> str:
-    return PurePosixPath(path).stem
+    return parts_of(path).stem
 
 
 def _claim(name: str, files: Sequence[str]) -> str:

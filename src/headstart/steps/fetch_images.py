@@ -1,10 +1,11 @@
-"""Check the files of a source, and list them with their digests."""
+"""Check the files of a source, and list them with their digests and forms."""
 
 import hashlib
 from collections.abc import Iterator
 from functools import partial
 
 from headstart.fetching.image_sources import ImagesSource, PackageImages, tree_digest
+from headstart.image_files.forms import HEAD_BYTES, form_of
 from headstart.image_files.image_folder import ListedFile
 from headstart.image_files.tree import Tree
 from headstart.project.located import SourceError
@@ -15,7 +16,7 @@ from headstart.project.workers import in_order
 def fetch_images(
     tree: Tree, source: ImagesSource, n_free_bytes: int | None, report: Report
 ) -> Iterator[ListedFile]:
-    """Yield each file of a source with its digest, sorted by path.
+    """Yield each file of a source with its digest and its form, sorted by path.
 
     Args:
         tree: the files found in the source.
@@ -53,11 +54,12 @@ def fetch_images(
 
 
 def _listed(tree: Tree, path: str) -> ListedFile:
-    """Read the whole file and compute its digest."""
+    """Read the whole file once; compute its digest and tell its form."""
     origin = tree.root / path
     try:
         with origin.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            head = file.read(HEAD_BYTES)
+            digest = hashlib.file_digest(file, lambda: hashlib.sha256(head)).hexdigest()
             n_bytes = file.tell()
     except OSError as error:
         raise SourceError(
@@ -69,7 +71,7 @@ def _listed(tree: Tree, path: str) -> ListedFile:
             f"dataset.source: {origin} changed while it was read ({tree.sizes[path]} bytes, then "
             f"{n_bytes}); run again when nothing writes into the folder."
         )
-    return ListedFile(path, origin, n_bytes, digest)
+    return ListedFile(path, origin, n_bytes, digest, form_of(head))
 
 
 def _mb(n_bytes: int) -> str:

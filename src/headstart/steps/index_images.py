@@ -1,6 +1,6 @@
 """Index the pictures: size, copies, labels and split of each, and every problem found."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from functools import partial
@@ -11,6 +11,7 @@ import pandas as pd
 from pydantic import AfterValidator, Field, model_validator
 
 from headstart.image_files.tree import BelowImages
+from headstart.indexing.findings import all_in_one, left_aside, no_pictures, packages_needed
 from headstart.indexing.index import Index
 from headstart.indexing.label_table import Separator, labels_by_id
 from headstart.indexing.labelling import (
@@ -30,13 +31,11 @@ from headstart.labels.labels import Labels
 from headstart.labels.scoring_note import scoring_note
 from headstart.labels.task import Task
 from headstart.pictures.facts import Facts, find_facts
-from headstart.pictures.rgb import PICTURE_SUFFIXES
+from headstart.pictures.names import is_picture
 from headstart.project.errors import HeadstartError
 from headstart.project.report import Report
 from headstart.project.section import Section
 from headstart.project.workers import in_order
-
-N_SHOWN = 20  # problems that an error message lists
 
 
 class IndexImagesParams(Section):
@@ -153,6 +152,7 @@ class _File(NamedTuple):
 def index_images(
     files: Mapping[str, bytes],
     sha256: Mapping[str, str],
+    forms: Mapping[str, str],
     params: IndexImagesParams,
     report: Report,
     earlier: Known | None = None,
@@ -162,20 +162,23 @@ def index_images(
     Args:
         files: content by path, relative to the images folder (with /); read only where needed.
         sha256: hex digest of each content by path; its first half is the picture's id.
+        forms: form of each content by path, as `image_files.forms.form_of` gives it.
         params: section index_images.
         report: shows progress while decoding.
         earlier: facts that earlier runs found, by content (key: `facts_key`).
 
     Raises:
-        IndexImagesError: there are problems and `on_problem` is stop (one message lists them),
-            nothing is left to train on, or there is only one class.
+        IndexImagesError: there is no picture, there are problems and `on_problem` is stop (one
+            message lists them), nothing is left to train on, or there is only one class.
         ValueError: the params do not describe these files.
     """
-    paths = [path for path in sorted(files) if _suffix(path) in PICTURE_SUFFIXES]
-    meanings, problems, notes = _meanings(files, paths, params)
+    pictures = [path for path in sorted(files) if is_picture(path, forms[path])]
+    if not pictures:
+        raise IndexImagesError(no_pictures(files))
+    meanings, problems, notes = _meanings(files, pictures, params)
     earlier = earlier or NothingKnown()
     named = meanings.keys() | {problem.path for problem in problems}
-    paths = [path for path in paths if path in named]  # without folders that are left aside
+    paths = [path for path in pictures if path in named]  # without folders that are left aside
     decoded = in_order(partial(_look, files, sha256, earlier), paths)
     copies: defaultdict[str, list[str]] = defaultdict(list)  # id -> its paths, sorted
     sizes = {}
@@ -201,7 +204,7 @@ def index_images(
     ]
     problems.sort()
     if problems and params.on_problem == "stop":
-        raise IndexImagesError(_all_in_one(problems))
+        raise IndexImagesError(all_in_one(problems))
     kept = {picture: said for picture, said in sorted(known.items()) if picture not in unseen}
     n_train = sum(said.labels is not None for said in _of_train(kept))
     if len(classes) < 2 or n_train < 2:  # batch norm cannot train on a single picture
@@ -209,14 +212,19 @@ def index_images(
             f"train has {n_train} pictures of {len(classes)} classes ({', '.join(classes)}), "
             f"but at least 2 pictures and 2 classes are needed; {len(paths)} pictures and "
             f"{len(problems)} problems were found."
+            + "".join(f" {line}." for line in packages_needed(problems))
         )
     labels = Labels(_label_table(kept), classes, params.task)
     return Index(
         _picture_table(kept, copies, sizes),
         labels,
         pd.DataFrame(problems, columns=list(Problem._fields)),
-        n_ignored=len(files) - len(paths),
-        notes=(*notes, *_notes(labels, params)),
+        n_ignored=len(files) - len(pictures),
+        notes=(
+            *notes,
+            *_notes(labels, params),
+            *_left_out(set(files) - {*pictures, params.labels}, problems),
+        ),
     )
 
 
@@ -281,6 +289,15 @@ def _notes(labels: Labels, params: IndexImagesParams) -> tuple[str, ...]:
     return (f"{note} For scores of valid, {remedy}.",)
 
 
+def _left_out(others: set[str], problems: Iterable[Problem]) -> list[str]:
+    """Sentences on files that were not read: no pictures, or of a form that needs a package."""
+    packages = [
+        f"Set aside: {line}, then run `dvc repro --force --single-item index-images`."
+        for line in packages_needed(problems)
+    ]
+    return [note for note in (left_aside(others), *packages) if note]
+
+
 def _meanings(
     files: Mapping[str, bytes], paths: Sequence[str], params: IndexImagesParams
 ) -> tuple[dict[str, Meaning], list[Problem], tuple[str, ...]]:
@@ -315,21 +332,3 @@ def _look(
     if found := earlier.get(picture):
         return _File(picture, False, Facts.of_record(found))
     return _File(picture, True, find_facts(files[path]))
-
-
-def _all_in_one(problems: Sequence[Problem]) -> str:
-    """One message that lists the problems, at most N_SHOWN, the rarest kinds first."""
-    n = Counter(problem.problem for problem in problems)
-    rarest_first = sorted(problems, key=lambda problem: (n[problem.problem], problem.problem))
-    lines = [f"  {path}: {kind}: {detail}" for path, kind, detail in rarest_first[:N_SHOWN]]
-    if len(problems) > N_SHOWN:
-        lines.append(f"  ... and {len(problems) - N_SHOWN} more")
-    kinds = ", ".join(f"{n[kind]} {kind}" for kind in sorted(n))
-    return (
-        f"{len(problems)} problems with the pictures ({kinds}):\n" + "\n".join(lines) + "\n"
-        "Correct them in dataset.source, or set index_images.on_problem to set_aside."
-    )
-
-
-def _suffix(path: str) -> str:
-    return PurePosixPath(path).suffix.lower()

@@ -7,6 +7,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from headstart.kept.once import Once, anew
+from headstart.pictures.plugins import plugin_versions
 from headstart.pictures.preprocessing import Codec, StoredForm
 from headstart.project.report import Report
 from headstart.project.section import Section
@@ -49,8 +50,8 @@ def resize(
 ) -> Iterator[tuple[str, bytes]]:
     """Yield (id, encoded picture) in the order of `rows`, with a few pictures in memory at a time.
 
-    `StoredForm.encode` makes the bytes. They depend on the picture, the params and Pillow's version
-    alone, not on the number of workers.
+    `StoredForm.encode` makes the bytes. They depend on the picture, the params and the versions of
+    Pillow and its plugins alone, not on the number of workers.
 
     Args:
         rows: (id, path) of each picture.
@@ -67,5 +68,10 @@ def resize(
     def make(new: Sequence[str]) -> Iterator[bytes]:
         return report.progress(in_order(stored, new), len(new), "resize")
 
-    shaped_by = {"of": "resized", "code": code_digest(*ROOMS), **params.manifest()}
+    shaped_by = {
+        "of": "resized",
+        "plugins": plugin_versions(),
+        "code": code_digest(*ROOMS),
+        **params.manifest(),
+    }
     yield from zip(paths, once(shaped_by, list(paths), make), strict=True)

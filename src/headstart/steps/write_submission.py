@@ -11,7 +11,6 @@ from pydantic import Field, model_validator
 
 from headstart.evaluation.predictions import Kind, Predictions
 from headstart.image_files.tree import BelowImages
-from headstart.pictures.rgb import PICTURE_SUFFIXES
 from headstart.project.errors import HeadstartError
 from headstart.project.section import Section
 from headstart.reporting.submission import parse_sample, rows_of_files, rows_of_sample
@@ -89,7 +88,7 @@ def write_submission(
         rows = rows_of_files(picture_of)
     else:
         header, ids = parse_sample(sample, params.id_column, list(values.columns))
-        rows = rows_of_sample(ids, picture_of, PICTURE_SUFFIXES)
+        rows = rows_of_sample(ids, picture_of)
     chosen = [picture_of[row.path] for row in rows]
     table = values.loc[chosen].reset_index(drop=True)
     table.insert(0, params.id_column, pd.Series([row.id for row in rows], dtype=str))
