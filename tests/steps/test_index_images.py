@@ -130,9 +130,7 @@ def test_splits_under_their_usual_names(given: Files, train: str, valid: str, te
     pd.testing.assert_frame_equal(found.labels.table, plain.labels.table)
     [note] = found.notes
     assert note.startswith("Folder ") and f"{valid} is read as valid" in note
-    with pytest.raises(
-        ValueError, match=r"already split into folders .*split to given, or let `headst"
-    ):
+    with pytest.raises(ValueError, match=r"already split into .*set it to given, or let `headst"):
         index(files, split="stratified")
 
 
@@ -236,7 +234,7 @@ def test_the_form_of_the_folders_must_be_declared(given: Files, one_level: Files
     with pytest.raises(ValueError, match=r"have no folder train/ \(they have a, b\).*stratified"):
         index(one_level)
     with pytest.raises(
-        ValueError, match=r"already split .*test as test, train as train, .*split to given, or let"
+        ValueError, match=r"already split .*test as test, train as train, .*set it to given, or let"
     ):
         index(given, split="stratified")
 

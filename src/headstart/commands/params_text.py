@@ -48,7 +48,7 @@ def sealed(text: str) -> str:
 def is_sealed(text: str) -> bool:
     """Whether the text is as `sealed` returned it."""
     found = _SEAL.search(text)
-    return bool(found) and found[1] == _digest(text[: found.start()])
+    return found is not None and found[1] == _digest(text[: found.start()])
 
 
 def _digest(text: str) -> str:

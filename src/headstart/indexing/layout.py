@@ -18,7 +18,7 @@ _ENDS = ("", "set", "data", "images", "imgs")
 _SPLITS: Mapping[str, SplitName] = {
     f"{stem}{end}": split for stem, split in _STEMS.items() for end in _ENDS
 }
-REMEDY = "set index_images.split to given, or let `headstart init` write params.yaml"
+INIT = "let `headstart init` write params.yaml"
 
 
 def split_named(folder: str) -> SplitName | None:
@@ -130,12 +130,13 @@ def checked_layout(paths: Iterable[str], split: Literal["given", "stratified"]) 
         tops = sorted({path.split("/")[0] for path in paths if "/" in path})
         raise HeadstartError(
             "index_images.split is given, but the pictures have no folder train/ (they have "
-            f"{', '.join(tops) or 'none'}); if these are class folders, set it to stratified."
+            f"{', '.join(tops) or 'none'}); if these are class folders, set it to stratified, or "
+            f"{INIT}."
         )
     if split == "stratified" and "valid" in layout.splits.values():
         read = ", ".join(f"{name} as {of}" for name, of in layout.splits.items())
         raise HeadstartError(
             "index_images.split is stratified, but the pictures are already split into folders "
-            f"({read}): {REMEDY}."
+            f"({read}): set it to given, or {INIT}."
         )
     return layout

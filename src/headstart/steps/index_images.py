@@ -4,7 +4,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from functools import partial
-from pathlib import PurePosixPath
 from typing import Annotated, Literal, NamedTuple, Self
 
 import pandas as pd
@@ -21,7 +20,7 @@ from headstart.indexing.labelling import (
     from_folders,
     from_table,
 )
-from headstart.indexing.layout import checked_layout
+from headstart.indexing.layout import INIT, checked_layout
 from headstart.indexing.name_labels import checked_regex, from_names
 from headstart.indexing.splits import SplitRule, assign
 from headstart.indexing.table_file import read_table
@@ -211,7 +210,7 @@ def index_images(
         raise IndexImagesError(
             f"train has {n_train} pictures of {len(classes)} classes ({', '.join(classes)}), "
             f"but at least 2 pictures and 2 classes are needed; {len(paths)} pictures and "
-            f"{len(problems)} problems were found."
+            f"{len(problems)} problems were found. If classes are elsewhere, {INIT}."
             + "".join(f" {line}." for line in packages_needed(problems))
         )
     labels = Labels(_label_table(kept), classes, params.task)
@@ -313,7 +312,7 @@ def _meanings(
         guess = f"; did you mean {like[0]}?" if like else "."
         raise IndexImagesError(
             f"index_images.labels is {params.labels!r}, but the images folder has no such file; "
-            f"it must be folders, names, or the path of a table below dataset.source{guess}"
+            f"it must be folders, names, or the path of a table below dataset.source{guess} Or {INIT}."
         )
     several = params.task == "multi_label"
     columns = (params.id_column, params.label_column)
