@@ -1,15 +1,24 @@
 """Index the pictures: size, copies, labels and split of each, and every problem found."""
 
+import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import PurePosixPath
 from typing import Literal, NamedTuple, Self
 
 import pandas as pd
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from headstart.image_files.tree import BelowImages
+from headstart.indexing.group_checks import check_drawn, within_one_split
+from headstart.indexing.groups import (
+    Names,
+    groups_by_column,
+    groups_by_regex,
+    join_groups,
+    require_groups,
+)
 from headstart.indexing.index import Index
 from headstart.indexing.label_table import parse_table
 from headstart.indexing.labelling import (
@@ -72,6 +81,13 @@ class IndexImagesParams(Section):
         description="number of the fold that is valid, at least 0, below n_folds; 0 without folds",
     )
     seed: int = Field(ge=0, description="stratified: seed of the split, at least 0")
+    group_regex: str = Field(
+        description="regular expression that finds a picture's group in its path below the images "
+        "folder: its first (...), or all of it; '': no groups"
+    )
+    group_column: str = Field(
+        description="CSV column of the picture's group, such as its patient, or ''"
+    )
     n_max_per_class: int = Field(
         ge=0,
         description="maximum number of pictures per class, to try out a big set quickly, at least 0; "
@@ -80,6 +96,29 @@ class IndexImagesParams(Section):
     on_problem: Literal["stop", "set_aside"] = Field(
         description="stop: end the run; set_aside: leave the picture out and list it in problems.csv"
     )
+
+    @field_validator("group_regex")
+    @classmethod
+    def _compiles(cls, regex: str) -> str:
+        try:
+            re.compile(regex)
+        except re.error as error:
+            raise ValueError(f"it must be a regular expression, but {error}") from None
+        return regex
+
+    @model_validator(mode="after")
+    def _groups(self) -> Self:
+        if self.group_column and self.group_regex:
+            raise ValueError(
+                f"group_column is {self.group_column!r} and group_regex {self.group_regex!r}: one of "
+                "them must be ''"
+            )
+        if self.group_column and self.labels == "folders":
+            raise ValueError(
+                f"group_column is {self.group_column!r}, but labels is folders, so there is no table: "
+                "use group_regex, or set labels to the path of a CSV"
+            )
+        return self
 
     @model_validator(mode="after")
     def _together(self) -> Self:
@@ -143,6 +182,7 @@ def index_images(
     """
     paths = [path for path in sorted(files) if _suffix(path) in PICTURE_SUFFIXES]
     meanings, problems = _meanings(files, paths, params)
+    names = _group_names(files, meanings, params)
     earlier = earlier or NothingKnown()
     decoded = in_order(partial(_look, files, sha256, earlier), paths)
     copies: defaultdict[str, list[str]] = defaultdict(list)  # id -> its paths, sorted
@@ -157,11 +197,15 @@ def index_images(
             sizes[file.id] = (file.facts.width, file.facts.height)
 
     known, conflicts = agreed(copies, meanings)
+    labelled = {i: copies[i] for i, said in known.items() if said.labels is not None}
+    others = {i: copies[i] for i in known if i not in labelled}
+    group, notes = join_groups(labelled, others, names)
+    known, leaks = within_one_split(known, group, copies)
     rule = SplitRule(params.valid_frac, params.test_frac, params.seed, params.n_folds, params.fold)
-    known = assign(known, params.n_max_per_class, rule)
+    known = assign(known, params.n_max_per_class, rule, group)
     classes = tuple(sorted({label for said in _of_train(known) for label in said.labels or ()}))
     unseen = _not_in_train(known, classes)
-    problems += conflicts + [
+    problems += [*conflicts, *leaks] + [
         Problem(path, "label_not_in_train", detail)
         for picture, detail in unseen.items()
         for path in copies[picture]
@@ -177,13 +221,15 @@ def index_images(
             f"but at least 2 pictures and 2 classes are needed; {len(paths)} pictures and "
             f"{len(problems)} problems were found."
         )
-    labels = Labels(_label_table(kept), classes, params.task)
+    labels = Labels(_label_table(kept, group), classes, params.task)
+    if names and params.split == "stratified":
+        notes += tuple(check_drawn({i: kept[i] for i in kept if i in labelled}, group, rule))
     return Index(
         _picture_table(kept, copies, sizes),
         labels,
         pd.DataFrame(problems, columns=list(Problem._fields)),
         n_ignored=len(files) - len(paths),
-        notes=_notes(labels, params),
+        notes=notes + _notes(labels, params),
     )
 
 
@@ -209,14 +255,14 @@ def _picture_table(
     return pd.DataFrame(rows, columns=["id", "paths", "width", "height"])
 
 
-def _label_table(known: Mapping[str, Meaning]) -> pd.DataFrame:
+def _label_table(known: Mapping[str, Meaning], group: Mapping[str, str]) -> pd.DataFrame:
     """The table `Labels.table`: one row per id."""
     return pd.DataFrame(
         {
             "id": list(known),
             "labels": [None if s.labels is None else list(s.labels) for s in known.values()],
             "split": [said.split for said in known.values()],
-            "group": list(known),  # no picture is known to belong with another
+            "group": [group[picture] for picture in known],
         }
     )
 
@@ -231,6 +277,8 @@ def _notes(labels: Labels, params: IndexImagesParams) -> tuple[str, ...]:
         if params.labels == "folders":
             remedy += "dataset.source to the folder train itself and "
         remedy += "index_images.split to stratified"
+    elif (params.valid_frac or params.n_folds) and (params.group_regex or params.group_column):
+        remedy = "use a larger index_images.valid_frac or smaller groups, since no group is cut"
     elif params.valid_frac or params.n_folds:
         remedy = "add pictures, since the part of each class that goes into valid rounds to 0"
     else:
@@ -256,6 +304,24 @@ def _meanings(
     folder = PurePosixPath(params.csv_folder)
     by_path = {str(folder / f"{name}{params.id_suffix}"): said for name, said in rows.items()}
     return from_table(paths, by_path, given, may_be_empty=several)
+
+
+def _group_names(
+    files: Mapping[str, bytes], paths: Collection[str], params: IndexImagesParams
+) -> Names:
+    """The names of the groups of `paths`, from the paths themselves or from the CSV."""
+    if params.group_regex:
+        names = groups_by_regex(paths, params.group_regex)
+        require_groups(names, paths, "group_regex", params.group_regex)
+        return names
+    if not params.group_column:
+        return {}
+    text = files[params.labels].decode("utf-8-sig")
+    rows = groups_by_column(text, params.id_column, params.group_column)
+    folder = PurePosixPath(params.csv_folder)
+    names = {str(folder / f"{name}{params.id_suffix}"): groups for name, groups in rows.items()}
+    require_groups(names, paths, "group_column", params.group_column)
+    return names
 
 
 def _look(
