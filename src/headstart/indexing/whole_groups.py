@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
+from functools import partial
 
 Place = str  # test, valid, train, or the number of a fold
 Shares = dict[str | None, float]  # by label; None: of the pictures
@@ -49,19 +50,19 @@ def place_groups(
     left = of_label + Counter(beside)  # pictures of each label that are not in test or valid
     chosen: dict[str, Place] = {}
 
-    def gain(place: Place, group: str) -> float:
+    def gain(group: str, place: Place) -> float:
         """By how much the group brings the place nearer to its fractions."""
         return sum(
             (1 if label is not None else len(of_label)) * (2 * lack[place][label] - share) * share
             for label, share in shares[group].items()
         )
 
-    def may(place: Place, group: str) -> bool:
+    def may(group: str, place: Place) -> bool:
         return place not in NEVER_THE_LAST or all(
             left[label] > n for label, n in groups[group].items()
         )
 
-    def choose(place: Place, group: str) -> None:
+    def choose(group: str, place: Place) -> None:
         chosen[group] = place
         for label, share in shares[group].items():
             lack[place][label] -= share
@@ -75,12 +76,12 @@ def place_groups(
                     lack[place][label] += fraction * share
         for place in fractions:
             for group in alike:
-                if group not in chosen and may(place, group) and gain(place, group) > 0:
-                    choose(place, group)
+                if group not in chosen and may(group, place) and gain(group, place) > 0:
+                    choose(group, place)
         for group in alike:
             if group not in chosen:
-                allowed = [place for place in fractions if may(place, group)]
-                choose(max(allowed, key=lambda place, group=group: gain(place, group)), group)
+                allowed = [place for place in fractions if may(group, place)]
+                choose(group, max(allowed, key=partial(gain, group)))
     return chosen
 
 
