@@ -1,13 +1,23 @@
+import hashlib
+import json
+import random
 from collections import Counter
+from collections.abc import Mapping, Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headstart.indexing import splits
 from headstart.indexing.labelling import Meaning
-from headstart.indexing.splits import SplitRule, assign, limited, strata, stratified_split
+from headstart.indexing.splits import SplitRule, assign, limited, strata
 
 NAMES = [f"{i:032x}" for i in range(100)]
+
+
+def stratified_split(labels: Mapping[str, Sequence[str]], rule: SplitRule) -> dict[str, str]:
+    """Each picture is its own group."""
+    return splits.stratified_split(labels, rule, {picture: picture for picture in labels})
 
 
 def test_fractions_hold_in_every_stratum() -> None:
@@ -71,7 +81,9 @@ def test_limited_takes_the_lowest_ids_of_each_stratum() -> None:
 @pytest.mark.parametrize("n_max", [0, 3])
 def test_assign_keeps_given_splits_and_limits_each(n_max: int) -> None:
     known = {i: Meaning(("a",), "valid" if n < 50 else None) for n, i in enumerate(NAMES)}
-    split = Counter(said.split for said in assign(known, n_max, SplitRule(0.0, 0.0, 0)).values())
+    group = {i: i for i in known}
+    drawn = assign(known, n_max, SplitRule(0.0, 0.0, 0), group)
+    split = Counter(said.split for said in drawn.values())
     assert split == ({"valid": 3, "train": 3} if n_max else {"valid": 50, "train": 50})
 
 
@@ -121,3 +133,28 @@ def test_a_picture_more_moves_few_between_folds() -> None:
         for names in (NAMES[:99], NAMES)
     )
     assert sum(before[i] != after[i] for i in before) <= 2
+
+
+@pytest.mark.parametrize("name", ["{picture}", "patient {number}"])
+def test_groups_of_one_picture_are_split_as_before_there_were_groups(name: str) -> None:
+    """The digest is that of the function without groups (commit 2c9408b), of the same random data."""
+    digest = hashlib.sha256()
+    for case in range(200):
+        draw = random.Random(case)
+        ids = [f"{draw.getrandbits(128):032x}" for _ in range(draw.randint(1, 200))]
+        n_most = draw.choice([1, 1, 3])
+        n_least = 1 if n_most == 1 else 0
+        drawn = {
+            i: [draw.choice("aaabbcdefghij") for _ in range(draw.randint(n_least, n_most))]
+            for i in ids
+        }
+        labels = {i: sorted(set(of)) for i, of in drawn.items()}
+        n_folds = draw.choice([0, 0, 0, 2, 3, 5])
+        fracs = draw.choice([(0.2, 0.2), (0.2, 0), (0.1, 0.3), (0.0, 0.0), (0.33, 0.1)])
+        seed, fold = draw.randint(0, 5), draw.randint(0, n_folds - 1) if n_folds else 0
+        group = {i: name.format(picture=i, number=number) for number, i in enumerate(labels)}
+        split = splits.stratified_split(labels, SplitRule(*fracs, seed, n_folds, fold), group)
+        digest.update(json.dumps(sorted(split.items())).encode())
+    assert digest.hexdigest() == (
+        "de44e7d7b367d095d597826080efa09d177349dc18ff5b613c0a14049f0ccd05"
+    )

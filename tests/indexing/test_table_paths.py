@@ -1,12 +1,12 @@
 import pytest
 
-from headstart.indexing.table_paths import Rows, by_path, require_one_table
+from headstart.indexing.table_paths import by_path, require_one_table
 from headstart.project.errors import HeadstartError
 
 PATHS = [f"train/{i}.jpg" for i in range(9)]
 
 
-def said(*ids: str) -> dict[str, Rows]:
+def said(*ids: str) -> dict[str, set[tuple[str, ...]]]:
     return {name: {(f"class of {name}",)} for name in ids}
 
 

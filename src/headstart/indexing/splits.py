@@ -1,4 +1,7 @@
-"""Splits pictures into train, valid and test by content and seed, never by the order of a listing."""
+"""Splits pictures into train, valid and test by content and seed, never by the order of a listing.
+
+A group of pictures goes to one split as a whole.
+"""
 
 import hashlib
 import math
@@ -7,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from headstart.indexing.labelling import Meaning
+from headstart.indexing.whole_groups import place_groups
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,20 @@ class SplitRule:
         folds = {str(fold): in_all + (fold in more) for fold in range(self.n_folds)}
         return {"test": n_test, **folds}
 
+    def fractions(self) -> dict[str, float]:
+        """The part of the pictures that each key of `sizes` should get; their sum is 1."""
+        rest = 1 - self.test_frac
+        if not self.n_folds:
+            valid = self.valid_frac
+            return {"test": self.test_frac, "valid": valid, "train": rest - valid}
+        folds = {str(fold): rest / self.n_folds for fold in range(self.n_folds)}
+        return {"test": self.test_frac, **folds}
+
+    def n_wanted(self, split: str, n: int, label: str) -> int:
+        """How many of the `n` pictures of a label should be in `split`."""
+        sizes = self.sizes(n, label).items()
+        return sum(size for place, size in sizes if self.split_of(place) == split)
+
     def split_of(self, place: str) -> str:
         """The split that a key of `sizes` stands for."""
         if place.isdecimal():
@@ -50,18 +68,22 @@ class SplitRule:
         return place
 
 
-def assign(known: Mapping[str, Meaning], n_max: int, rule: SplitRule) -> dict[str, Meaning]:
+def assign(
+    known: Mapping[str, Meaning], n_max: int, rule: SplitRule, group: Mapping[str, str]
+) -> dict[str, Meaning]:
     """Keep at most `n_max` pictures of each class of each given split; split those without a split.
 
     Args:
         known: labels and given split of each picture id.
-        n_max: 0 keeps all.
+        n_max: 0 keeps all. It limits pictures, whatever their groups: a group may lose some of its
+            pictures, and the others stay together.
         rule: for pictures without a given split.
+        group: of each picture.
     """
     stratum = strata({i: said.labels for i, said in known.items() if said.labels is not None})
     kept = limited({i: f"{said.split} {stratum.get(i)}" for i, said in known.items()}, n_max)
     drawn = stratified_split(
-        {i: known[i].labels or () for i in kept if known[i].split is None}, rule
+        {i: known[i].labels or () for i in kept if known[i].split is None}, rule, group
     )
     return {i: Meaning(known[i].labels, known[i].split or drawn[i]) for i in sorted(kept)}
 
@@ -85,13 +107,19 @@ def limited(strata: Mapping[str, str], n_max: int) -> set[str]:
     return {picture for of_one in _by_stratum(strata).values() for picture in of_one[:n_max]}
 
 
-def stratified_split(labels: Mapping[str, Sequence[str]], rule: SplitRule) -> dict[str, str]:
-    """Split the pictures of each label into train, valid and test, the rarest label first.
+def stratified_split(
+    labels: Mapping[str, Sequence[str]], rule: SplitRule, group: Mapping[str, str]
+) -> dict[str, str]:
+    """Split the pictures of each label into train, valid and test; a group stays together.
 
-    The pictures of a label are sorted by sha256(seed, id). Pictures that a rarer label has placed
-    already count towards the label's test, valid and train. The others fill what is left of test,
-    valid and train, in this order. So adding or removing a picture moves at most a few others, those
-    beside the cuts. Every label keeps at least one picture in train.
+    Groups of several pictures are placed first (`place_groups`), in an order drawn by
+    sha256(seed, lowest id). Single pictures then make up for what the groups left uneven, label by
+    label, the rarest first.
+
+    The single pictures of a label are sorted by sha256(seed, id). Pictures that a group or a rarer
+    label has placed already count towards the label's test, valid and train. The others fill what is
+    left of test, valid and train, in this order. So adding or removing a picture or a group moves few
+    others, those beside the cuts. Every label keeps at least one picture in train.
 
     Source: Sechidis, Tsoumakas and Vlahavas, On the Stratification of Multi-Label Data, ECML PKDD
     2011 (iterative stratification), with a drawn order in place of its random ties.
@@ -99,14 +127,18 @@ def stratified_split(labels: Mapping[str, Sequence[str]], rule: SplitRule) -> di
     Args:
         labels: of each picture id: exactly one, or any number.
         rule: the sizes of the splits, and the seed.
+        group: of each picture.
     """
     order = sorted(labels, key=lambda i: _digest(rule.seed, i))
     of_label: defaultdict[str, list[str]] = defaultdict(list)
+    members: defaultdict[str, list[str]] = defaultdict(list)
     for picture in order:
+        members[group[picture]].append(picture)
         for label in labels[picture] or ("",):
             of_label[label].append(picture)
     rarest_first = sorted(of_label, key=lambda label: (not label, len(of_label[label]), label))
-    place: dict[str, str] = {}
+    groups = [ids for ids in members.values() if len(ids) > 1]
+    place = _of_groups(labels, rule, groups)
     for label in rarest_first:
         pictures = of_label[label]
         wanted = Counter(rule.sizes(len(pictures), label))
@@ -116,8 +148,31 @@ def stratified_split(labels: Mapping[str, Sequence[str]], rule: SplitRule) -> di
     split = {picture: rule.split_of(place[picture]) for picture in order}
     for label in rarest_first:
         if all(split[picture] != "train" for picture in of_label[label]):
-            split[of_label[label][-1]] = "train"
+            last_first = [members[group[picture]] for picture in reversed(of_label[label])]
+            # The smallest, and from valid if possible, so that test stays the same in all folds.
+            moved = min(
+                last_first, key=lambda ids: (bool(groups) and split[ids[0]] == "test", len(ids))
+            )
+            split |= dict.fromkeys(moved, "train")
     return split
+
+
+def _of_groups(
+    labels: Mapping[str, Sequence[str]], rule: SplitRule, groups: Sequence[Sequence[str]]
+) -> dict[str, str]:
+    """The place of each picture of these groups; each has several pictures."""
+    if not groups:
+        return {}
+    drawn = {min(ids): ids for ids in sorted(groups, key=lambda ids: _digest(rule.seed, min(ids)))}
+    counts = {
+        first: Counter(label for i in ids for label in labels[i] or ("",))
+        for first, ids in drawn.items()
+    }
+    single = labels.keys() - {i for ids in groups for i in ids}
+    beside = Counter(label for i in single for label in labels[i] or ("",))
+    sizes = {first: len(ids) for first, ids in drawn.items()}
+    placed = place_groups(counts, sizes, rule.fractions(), beside)
+    return {i: placed[first] for first, ids in drawn.items() for i in ids}
 
 
 def _by_stratum(strata: Mapping[str, str]) -> dict[str, list[str]]:

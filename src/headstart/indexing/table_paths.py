@@ -4,21 +4,22 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import PurePosixPath
+from typing import TypeVar
 
 from headstart.project.errors import HeadstartError
 
 _N_TRIED = 200  # ids from which a setting is guessed
 
-Rows = set[tuple[str, ...]]  # the labels in the rows of one picture
+T = TypeVar("T")
 
 
 def by_path(
-    labels: Mapping[str, Rows], table: str, folder: str, suffix: str, paths: Collection[str]
-) -> dict[str, Rows]:
-    """The labels of each path that an id stands for.
+    labels: Mapping[str, set[T]], table: str, folder: str, suffix: str, paths: Collection[str]
+) -> dict[str, set[T]]:
+    """What the rows say of each path that an id stands for, such as its labels.
 
     Args:
-        labels: by id.
+        labels: by id; a set, as several rows may have one id.
         table: path of the table.
         folder: of the pictures; '': the images folder, or the table's own folder if more ids stand
             for files there.
@@ -33,7 +34,7 @@ def by_path(
     bases = [folder] if folder or own == "." else ["", own]
     of_base = [_joined(labels, base, suffix) for base in bases]
     best = max(of_base, key=lambda found: len(known & found.keys()))  # the first of equals
-    if known and known.isdisjoint(best):
+    if labels and known and known.isdisjoint(best):
         raise HeadstartError(
             f"none of the {len(labels)} ids of {table} is a picture: the first, "
             f"{next(iter(labels))!r}, stands for {next(iter(best))!r}, and there is no such picture "
@@ -66,8 +67,8 @@ def require_one_table(table: str, files: Iterable[str], left: Iterable[str]) -> 
         )
 
 
-def _joined(labels: Mapping[str, Rows], folder: str, suffix: str) -> dict[str, Rows]:
-    found: defaultdict[str, Rows] = defaultdict(set)
+def _joined(labels: Mapping[str, set[T]], folder: str, suffix: str) -> dict[str, set[T]]:
+    found: defaultdict[str, set[T]] = defaultdict(set)
     for name, rows in labels.items():
         found[str(PurePosixPath(folder) / f"{name}{suffix}")] |= rows
     return dict(found)

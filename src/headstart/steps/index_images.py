@@ -1,16 +1,25 @@
 """Index the pictures: size, copies, labels and split of each, and every problem found."""
 
+import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from functools import partial
 from typing import Annotated, Literal, NamedTuple, Self
 
 import pandas as pd
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from headstart.image_files.tree import BelowImages
 from headstart.indexing.findings import all_in_one, left_aside, no_pictures, packages_needed
+from headstart.indexing.group_checks import check_drawn, within_one_split
+from headstart.indexing.groups import (
+    Names,
+    groups_by_column,
+    groups_by_regex,
+    join_groups,
+    require_groups,
+)
 from headstart.indexing.index import Index
 from headstart.indexing.label_table import Separator, labels_by_id
 from headstart.indexing.labelling import (
@@ -85,6 +94,13 @@ class IndexImagesParams(Section):
         description="number of the fold that is valid, at least 0, below n_folds; 0 without folds",
     )
     seed: int = Field(ge=0, description="stratified: seed of the split, at least 0")
+    group_regex: str = Field(
+        description="regular expression that finds a picture's group in its path below the images "
+        "folder: its first (...), or all of it; '': no groups"
+    )
+    group_column: str = Field(
+        description="column of the table with the picture's group, such as its patient, or ''"
+    )
     n_max_per_class: int = Field(
         ge=0,
         description="maximum number of pictures per class, to try out a big set quickly, at least 0; "
@@ -93,6 +109,29 @@ class IndexImagesParams(Section):
     on_problem: Literal["stop", "set_aside"] = Field(
         description="stop: end the run; set_aside: leave the picture out and list it in problems.csv"
     )
+
+    @field_validator("group_regex")
+    @classmethod
+    def _compiles(cls, regex: str) -> str:
+        try:
+            re.compile(regex)
+        except re.error as error:
+            raise ValueError(f"it must be a regular expression, but {error}") from None
+        return regex
+
+    @model_validator(mode="after")
+    def _groups(self) -> Self:
+        if self.group_column and self.group_regex:
+            raise ValueError(
+                f"group_column is {self.group_column!r} and group_regex {self.group_regex!r}: one of "
+                "them must be ''"
+            )
+        if self.group_column and self.labels == "folders":
+            raise ValueError(
+                f"group_column is {self.group_column!r}, but labels is folders, so there is no table: "
+                "use group_regex, or set labels to the path of a table"
+            )
+        return self
 
     @model_validator(mode="after")
     def _together(self) -> Self:
@@ -175,6 +214,7 @@ def index_images(
     if not pictures:
         raise IndexImagesError(no_pictures(files))
     meanings, problems, notes = _meanings(files, pictures, params)
+    names = _group_names(files, meanings, params)
     earlier = earlier or NothingKnown()
     named = meanings.keys() | {problem.path for problem in problems}
     paths = [path for path in pictures if path in named]  # without folders that are left aside
@@ -191,12 +231,16 @@ def index_images(
             sizes[file.id] = (file.facts.width, file.facts.height)
 
     known, conflicts = agreed(copies, meanings)
+    labelled = {i: copies[i] for i, said in known.items() if said.labels is not None}
+    others = {i: copies[i] for i in known if i not in labelled}
+    group, group_notes = join_groups(labelled, others, names)
+    known, leaks = within_one_split(known, group, copies)
     _check_one_test_split(known, params)
     rule = SplitRule(params.valid_frac, params.test_frac, params.seed, params.n_folds, params.fold)
-    known = assign(known, params.n_max_per_class, rule)
+    known = assign(known, params.n_max_per_class, rule, group)
     classes = tuple(sorted({label for said in _of_train(known) for label in said.labels or ()}))
     unseen = _not_in_train(known, classes)
-    problems += conflicts + [
+    problems += [*conflicts, *leaks] + [
         Problem(path, "label_not_in_train", detail)
         for picture, detail in unseen.items()
         for path in copies[picture]
@@ -213,7 +257,9 @@ def index_images(
             f"{len(problems)} problems were found. If classes are elsewhere, {INIT}."
             + "".join(f" {line}." for line in packages_needed(problems))
         )
-    labels = Labels(_label_table(kept), classes, params.task)
+    labels = Labels(_label_table(kept, group), classes, params.task)
+    if names and params.split == "stratified":
+        group_notes += tuple(check_drawn({i: kept[i] for i in kept if i in labelled}, group, rule))
     return Index(
         _picture_table(kept, copies, sizes),
         labels,
@@ -221,6 +267,7 @@ def index_images(
         n_ignored=len(files) - len(pictures),
         notes=(
             *notes,
+            *group_notes,
             *_notes(labels, params),
             *_left_out(set(files) - {*pictures, params.labels}, problems),
         ),
@@ -259,14 +306,14 @@ def _picture_table(
     return pd.DataFrame(rows, columns=["id", "paths", "width", "height"])
 
 
-def _label_table(known: Mapping[str, Meaning]) -> pd.DataFrame:
+def _label_table(known: Mapping[str, Meaning], group: Mapping[str, str]) -> pd.DataFrame:
     """The table `Labels.table`: one row per id."""
     return pd.DataFrame(
         {
             "id": list(known),
             "labels": [None if s.labels is None else list(s.labels) for s in known.values()],
             "split": [said.split for said in known.values()],
-            "group": list(known),  # no picture is known to belong with another
+            "group": [group[picture] for picture in known],
         }
     )
 
@@ -281,6 +328,8 @@ def _notes(labels: Labels, params: IndexImagesParams) -> tuple[str, ...]:
             "put labelled pictures into a folder valid beside train, or set index_images.split to "
             "stratified, which draws valid from train"
         )
+    elif (params.valid_frac or params.n_folds) and (params.group_regex or params.group_column):
+        remedy = "use a larger index_images.valid_frac or smaller groups, since no group is cut"
     elif params.valid_frac or params.n_folds:
         remedy = "add pictures, since the part of each class that goes into valid rounds to 0"
     else:
@@ -317,10 +366,28 @@ def _meanings(
     several = params.task == "multi_label"
     columns = (params.id_column, params.label_column)
     table = read_table(files[params.labels], params.labels)
-    said = labels_by_id(table, *columns, several, params.label_separator)
+    no_classes = {params.group_column} - {""}
+    said = labels_by_id(table, *columns, several, params.label_separator, no_classes)
     rows = by_path(said.labels, params.labels, params.csv_folder, params.id_suffix, paths)
     require_one_table(params.labels, files, set(paths) - rows.keys())
     return *from_table(paths, rows, given, may_be_empty=several), said.notes
+
+
+def _group_names(
+    files: Mapping[str, bytes], paths: Collection[str], params: IndexImagesParams
+) -> Names:
+    """The names of the groups of `paths`, from the paths themselves or from the table."""
+    if params.group_regex:
+        names = groups_by_regex(paths, params.group_regex)
+        require_groups(names, paths, "group_regex", params.group_regex)
+        return names
+    if not params.group_column:
+        return {}
+    table = read_table(files[params.labels], params.labels)
+    rows = groups_by_column(table, params.id_column, params.group_column)
+    names = by_path(rows, params.labels, params.csv_folder, params.id_suffix, paths)
+    require_groups(names, paths, "group_column", params.group_column)
+    return names
 
 
 def _look(
