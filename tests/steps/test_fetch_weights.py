@@ -19,11 +19,11 @@ from torch import Tensor
 from headstart.backbone import torchvision_ops
 from headstart.backbone.backbone import (
     BackboneParams,
-    UnsuitableBackboneError,
     load_backbone,
     tensors_digest,
 )
 from headstart.backbone.tensors import NamedTensors, write_tensors
+from headstart.backbone.timm_models import UnsuitableBackboneError
 from headstart.fetching.weights import WeightsError
 from headstart.fetching.weights_sources import (
     RandomWeights,
@@ -39,7 +39,13 @@ RESNET = "test_resnet"  # timm's own miniature networks: the structure of the re
 
 def params(name: str = RESNET, weights: str = "/home/me/w.pth") -> BackboneParams:
     return BackboneParams(
-        name=name, weights=weights, size_px=64, cached_px=("full",), crop="center", crop_frac=1.0
+        name=name,
+        weights=weights,
+        size_px=64,
+        cached_px=("full",),
+        crop="center",
+        crop_frac=1.0,
+        pool="auto",
     )
 
 
@@ -184,7 +190,8 @@ from headstart.fetching.weights_sources import read_source
 for name in sys.argv[1:]:
     weights = "sources/timm-pretrained.yaml"
     params = BackboneParams(
-        name=name, weights=weights, size_px=224, cached_px=("full",), crop="center", crop_frac=1.0
+        name=name, weights=weights, size_px=224, cached_px=("full",), crop="center", crop_frac=1.0,
+        pool="auto",
     )
     source = read_weights_source(weights)
     found = fetch_weights(source, read_source(source), params)
@@ -287,10 +294,9 @@ def test_a_network_without_weights_is_told() -> None:
         fetch_weights(TimmWeights(kind="timm"), None, params("nf_resnet26"))
 
 
-@pytest.mark.parametrize("name", ["test_vit", "resnet35"])
-def test_unsuitable_networks_are_named(name: str) -> None:
-    with pytest.raises(UnsuitableBackboneError, match=f"backbone.name is '{name}'"):
-        from_file({}, name)
+def test_unsuitable_networks_are_named() -> None:
+    with pytest.raises(UnsuitableBackboneError, match=r"backbone\.name is 'resnet35'"):
+        from_file({}, "resnet35")
 
 
 def test_the_default_weights(repo_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
