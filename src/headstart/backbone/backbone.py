@@ -188,14 +188,14 @@ class Backbone(nn.Module):
 
     @classmethod
     def of(cls, name: str, built: Built, pool: AsPool) -> Self:
-        """Make timm's `name` fast, with the normalisation timm states for it."""
+        """timm's `name`, made fast, with the normalisation timm states for it."""
         model: Any = built.model
         config = model.pretrained_cfg
+        normalisation = Normalisation(tuple(config["mean"]), tuple(config["std"]))
+        backbone = cls(name, built, normalisation, pool)
         if not is_plain():
             fold_frozen_norms(model, _trial_px(built))
-        normalisation = Normalisation(tuple(config["mean"]), tuple(config["std"]))
-        model.to(memory_format=torch.channels_last)
-        return cls(name, built, normalisation, pool)
+        return backbone.to(memory_format=torch.channels_last)
 
     def metadata(self) -> dict[str, str]:
         """What `restore_backbone` needs beside the tensors."""

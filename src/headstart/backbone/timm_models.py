@@ -58,8 +58,8 @@ def built(name: str, sizes: Sequence[int] = ()) -> Built:
         UnsuitableBackboneError: timm does not know the name, or there is no such way; the message
             lists sizes that fit.
     """
-    _require_known(name)
-    sizes = sizes or [own_px(name)]
+    own = own_px(name)  # whatever the sizes: an unknown name must not look like an unfit size
+    sizes = sizes or [own]
     seed, problem = torch.get_rng_state(), ""
     for options in _ways(sizes):
         torch.set_rng_state(seed)  # an attempt must not change the weights of the next
@@ -87,8 +87,9 @@ def own_px(name: str) -> int:
     """The side of the input that timm states for `name`.
 
     Raises:
-        UnsuitableBackboneError: there are no weights of this tag.
+        UnsuitableBackboneError: timm does not know the name, or no weights of its tag.
     """
+    _require_known(name)
     from timm.models import get_pretrained_cfg
 
     try:
@@ -139,7 +140,12 @@ def _unfit(name: str, sizes: Sequence[int], problem: str) -> str:
 
 
 def takes(name: str, size_px: int) -> bool:
-    """Whether the network can be built for this size; nothing is computed but shapes."""
+    """Whether the network can be built for this size; nothing is computed but shapes.
+
+    Raises:
+        UnsuitableBackboneError: timm does not know the name.
+    """
+    _require_known(name)
     with torch.device("meta"):
         for options in _ways([size_px]):
             try:

@@ -204,6 +204,11 @@ class FinetuneOptimizerParams(OptimizerParams):
         "each norm's own value"
     )
 
+    def about_norms(self) -> list[str]:
+        """The keys whose values single out the backbone's batch norms, or change any."""
+        keys = {"bn_freeze": self.bn_freeze == "backbone", "bn_momentum": self.bn_momentum != "own"}
+        return [key for key, is_set in keys.items() if is_set]
+
 
 def rate(lr: Rate, suggestion: Suggestion, key: str) -> float:
     """The number that `lr` stands for.
