@@ -59,6 +59,16 @@ def test_a_transformer_is_cut_by_its_depth() -> None:
         assert sorted(grouped) == sorted(id(p) for p in network.parameters())
 
 
+def test_strides_of_modules_that_do_not_exist_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = small_network()
+    model = network.backbone.model
+    info = [{"module": "layer1", "reduction": 4}, {"module": "block.9", "reduction": 8}]
+    monkeypatch.setattr(model, "feature_info", info)  # as timm's mvitv2 and twins have it
+    early, late, _ = parameter_groups(network, 3)
+    assert {id(p) for p in late} >= {id(p) for p in model.get_submodule("layer4").parameters()}
+    assert {id(p) for p in early} >= {id(p) for p in model.get_submodule("conv1").parameters()}
+
+
 def test_a_net_without_strides_and_matcher_is_cut_by_its_layers() -> None:
     network = small_network()
     network.backbone.model = nn.Sequential(*(nn.Linear(2, 2) for _ in range(4)))

@@ -195,7 +195,8 @@ class Backbone(nn.Module):
         backbone = cls(name, built, normalisation, pool)
         if not is_plain():
             fold_frozen_norms(model, _trial_px(built))
-        return backbone.to(memory_format=torch.channels_last)
+        model.to(memory_format=torch.channels_last)
+        return backbone
 
     def metadata(self) -> dict[str, str]:
         """What `restore_backbone` needs beside the tensors."""

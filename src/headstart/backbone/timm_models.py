@@ -36,8 +36,9 @@ def timm_model(name: str, options: Options = PLAIN) -> nn.Module:
     _require_known(name)
     import timm  # late: it takes seconds, and training a head does not need it
 
+    arguments: dict[str, Any] = {"pretrained": False, "num_classes": 0, **options}
     try:
-        model: nn.Module = timm.create_model(name, pretrained=False, num_classes=0, **options)
+        model: nn.Module = timm.create_model(name, **arguments)
     except (RuntimeError, AssertionError, TypeError, ValueError) as error:  # a tag, an option
         raise UnsuitableBackboneError(f"backbone.name is {name!r}: {_sentence(error)}") from None
     return model.eval()

@@ -3,6 +3,7 @@
 import json
 import warnings
 from collections.abc import Mapping
+from typing import Any
 
 from torch import Tensor
 
@@ -107,7 +108,7 @@ def _download(name: str, options: Options) -> tuple[Mapping[str, Tensor], str]:
     if config is None or not config.has_weights:
         raise WeightsError(f"timm has no pretrained weights for backbone.name {name!r}.")
     try:
-        sized = {key: value for key, value in options.items() if key == "img_size"}
+        sized: dict[str, Any] = {key: value for key, value in options.items() if key == "img_size"}
         model = timm.create_model(name, pretrained=True, **sized)
     except Exception as error:  # the hub, the network and the file each fail in their own ways
         raise WeightsError(

@@ -78,10 +78,15 @@ def group_rates(lr: float, lr_ratio: float, n_groups: int) -> list[float]:
 
 
 def _modules_of_strides(model: Any) -> dict[int, str]:
-    """Stride -> the last module of that stride; none for a network that has only one stride."""
+    """Stride -> the last module of that stride; none for a network that has only one stride.
+
+    Some of timm's networks state modules that they do not have; these are left out.
+    """
     info = getattr(model, "feature_info", None) or []
     modules = {int(layer["reduction"]): str(layer["module"]) for layer in info}
-    return modules if len(modules) > 1 else {}
+    there = dict(model.named_modules())
+    found = {stride: name for stride, name in modules.items() if name in there}
+    return found if len(found) > 1 else {}
 
 
 def _parts_by_depth(
