@@ -259,6 +259,36 @@ def rules_table(found: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def networks_table(found: Mapping[str, Any]) -> str:
+    """How many families of timm's networks can be a backbone, and one network of each, in Markdown."""
+    families: Mapping[str, Mapping[str, Any]] = found["networks"]
+    tried = {k: v for k, v in families.items() if v["outcome"] != "too large"}
+    fits = {k: v for k, v in tried.items() if v["outcome"] == "fits"}
+    large = [f"`{family['network']}`" for name, family in families.items() if name not in tried]
+    lines = [
+        f"{len(fits)} of {len(tried)} families fit ({len(fits) / len(tried):.0%}; timm "
+        f"{found['timm']}, random weights). Too large for the walk: {', '.join(large)}.",
+        "",
+        "| family | network | size, px | `pool: auto` | sizes |",
+        "|---|---|---|---|---|",
+    ]
+    for name, family in tried.items():
+        start = f"| {name} | `{family['network']}` | {family.get('size_px', '')} |"
+        if name in fits:
+            lines.append(f"{start} {family['pool']} | {_of_sizes(family['options'])} |")
+        else:
+            where = f"**fails** ({family['step']})" if family.get("step") else "**fails**"
+            lines.append(f"{start} {where} | {family['reason']} |")
+    return "\n".join(lines)
+
+
+def _of_sizes(options: Mapping[str, Any]) -> str:
+    """Which sizes a network takes that was built with these options."""
+    if "img_size" in options:
+        return "one at a time"
+    return "as they come" if not options.keys() - {"global_pool"} else "resampled, any"
+
+
 def _seconds(results: Sequence[Mapping[str, Any]]) -> list[float]:
     return [result["seconds"] for result in results]
 
@@ -300,6 +330,7 @@ def _table_of(found: Mapping[str, Any]) -> str:
     kinds = {
         "limits": limits_table, "scale": scale_table, "recipe": compare_table,
         "neighbours": neighbours_table, "lr_rules": rules_table,
+        "networks": networks_table,
     }  # fmt: skip
     return next(table_of for kind, table_of in kinds.items() if kind in found)(found)
 

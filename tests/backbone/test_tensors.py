@@ -78,16 +78,21 @@ def test_what_is_not_finite_is_never_written(bad: float, tmp_path: Path) -> None
     assert path.read_bytes() == before and [*path.parent.iterdir()] == [path]
 
 
-@pytest.mark.parametrize("wrapped", ["plain", "state_dict", "model", "module"])
+@pytest.mark.parametrize(
+    "wrapped", ["plain", "state_dict", "model", "model_state_dict", "average", "deep"]
+)
 def test_pickled_weights_are_unwrapped(wrapped: str, tmp_path: Path) -> None:
     content: Any = {
         "plain": TENSORS,
         "state_dict": {"epoch": 3, "state_dict": TENSORS},
         "model": {"model": TENSORS, "lr": 0.1},
-        "module": {"state_dict": {f"module.{name}": t for name, t in TENSORS.items()}},
+        "model_state_dict": {"model_state_dict": TENSORS, "optimizer": {"state": {}}},
+        "average": {"state_dict": {"a": torch.zeros(1)}, "state_dict_ema": TENSORS},
+        "deep": {"ema": {"decay": 0.9, "module": TENSORS}},
     }[wrapped]
-    torch.save(content, tmp_path / "w.pth")
-    found = read_tensors(tmp_path / "w.pth")
+    file = tmp_path / ("w.ckpt" if wrapped == "deep" else "w.pth")
+    torch.save(content, file)
+    found = read_tensors(file)
     assert list(found.tensors) == list(TENSORS)
     assert set(found.metadata) == {"sha256"}
 

@@ -16,7 +16,12 @@ from headstart.network.network import Network
 from headstart.prediction.predictor import Predictor, Trained
 from headstart.project.report import Silent
 from headstart.steps.train_head import train_head
-from headstart.steps.unfreeze_finetune import Finetuning, UnfreezeFinetuneParams, unfreeze_finetune
+from headstart.steps.unfreeze_finetune import (
+    Finetuning,
+    NoBatchNormWarning,
+    UnfreezeFinetuneParams,
+    unfreeze_finetune,
+)
 from headstart.training.divergence import DivergedError
 from headstart.training.gradients import PrecisionError
 from headstart.training.layer_groups import parameter_groups
@@ -281,3 +286,13 @@ def test_no_pictures_have_predictions_without_rows(
     assert {name: found.shape for name, found in predict([]).items()} == dict.fromkeys(
         entrants, (3, 0, 3)
     )
+
+
+def test_params_of_batch_norms_that_the_backbone_lacks_are_told(
+    start: Checkpoint, labels: Labels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("headstart.steps.unfreeze_finetune.has_batch_norm", lambda _: False)
+    idle = OPTIMIZER.model_copy(update={"bn_freeze": "backbone", "bn_momentum": 0.1})
+    sentence = r"'test_resnet', which has no batch norm: .*bn_freeze and bn_momentum can act on"
+    with pytest.warns(NoBatchNormWarning, match=sentence):
+        finetune(start, labels, section(), optimizer=idle)

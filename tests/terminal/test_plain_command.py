@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from headstart.activations.stored import ActivationsError
-from headstart.backbone.backbone import UnsuitableBackboneError
 from headstart.backbone.tensors import TensorsError
+from headstart.backbone.timm_models import UnsuitableBackboneError
 from headstart.commands.experiment_queue import QueueError
 from headstart.commands.experiment_settings import SettingsError
 from headstart.fetching.weights import WeightsError

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from headstart.training.batch_norm import BnFreeze, set_training_mode
+from headstart.training.batch_norm import BnFreeze, has_batch_norm, set_training_mode
 from headstart.training.layer_groups import module_groups
 from tests.small_networks import small_network
 
@@ -35,3 +35,8 @@ def test_dropout_of_a_frozen_group_is_off() -> None:
     network = small_network()
     set_training_mode(module_groups(network, 3), 3, "none")
     assert not any(module.training for group in module_groups(network, 3) for module in group)
+
+
+def test_a_transformer_has_no_batch_norm() -> None:
+    assert has_batch_norm(small_network("test_resnet").backbone)
+    assert not has_batch_norm(small_network("test_vit").backbone)  # its head has two

@@ -1,7 +1,7 @@
 import pytest
 from torch import nn
 
-from headstart.backbone.backbone import UnsuitableBackboneError
+from headstart.backbone.timm_models import UnsuitableBackboneError
 from headstart.training.layer_groups import (
     first_group,
     group_rates,
@@ -40,10 +40,42 @@ def test_efficientnet_lite0_is_cut_at_stride_8() -> None:
     assert not any(leaf in early for leaf in blocks.get_submodule("3").modules())
 
 
-def test_a_net_without_stride_8_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_transformer_is_cut_by_its_depth() -> None:
+    network = small_network("test_vit")  # embedding, 6 blocks, norm
+    model = network.backbone.model
+    blocks = list(model.get_submodule("blocks").children())
+    half = len(blocks) // 2
+    early, late, _ = parameter_groups(network, 3)
+    assert {id(p) for p in early} >= {
+        *(id(p) for p in nn.ModuleList(blocks[: half - 1]).parameters()),
+        *(id(p) for p in model.get_submodule("patch_embed").parameters()),
+        id(model.pos_embed),
+    }
+    assert {id(p) for p in late} >= {id(p) for p in nn.ModuleList(blocks[half:]).parameters()}
+    for n_groups in (2, 3, 4, 5):
+        groups = parameter_groups(network, n_groups)
+        assert len(groups) == n_groups and all(groups)
+        grouped = [id(p) for group in groups for p in group]
+        assert sorted(grouped) == sorted(id(p) for p in network.parameters())
+
+
+def test_strides_of_modules_that_do_not_exist_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     network = small_network()
-    monkeypatch.setattr(network.backbone.model, "feature_info", [{"module": "a", "reduction": 4}])
-    with pytest.raises(UnsuitableBackboneError, match=r"test_resnet.* stride 8"):
+    model = network.backbone.model
+    info = [{"module": "layer1", "reduction": 4}, {"module": "block.9", "reduction": 8}]
+    monkeypatch.setattr(model, "feature_info", info)  # as timm's mvitv2 and twins have it
+    early, late, _ = parameter_groups(network, 3)
+    assert {id(p) for p in late} >= {id(p) for p in model.get_submodule("layer4").parameters()}
+    assert {id(p) for p in early} >= {id(p) for p in model.get_submodule("conv1").parameters()}
+
+
+def test_a_net_without_strides_and_matcher_is_cut_by_its_layers() -> None:
+    network = small_network()
+    network.backbone.model = nn.Sequential(*(nn.Linear(2, 2) for _ in range(4)))
+    layers = list(network.backbone.model)
+    assert module_groups(network, 3)[:2] == [layers[:2], layers[2:]]
+    network.backbone.model = nn.Sequential(nn.Linear(2, 2))
+    with pytest.raises(UnsuitableBackboneError, match=r"test_resnet.* too few layers.*groups: 3"):
         module_groups(network, 3)
 
 

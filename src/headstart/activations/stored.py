@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from headstart.backbone.forms import PLAIN, WrittenOptions, WrittenPool
 from headstart.backbone.frame import Frame
 from headstart.backbone.precision import Precision
 from headstart.backbone.sizes import Size, px
@@ -27,6 +28,8 @@ class Manifest(BaseModel):
 
     Attributes:
         architecture: timm's name of the backbone.
+        options: how timm builds it.
+        pool: how its features become one vector.
         weights: digest of the backbone's tensors.
         mean: per channel, of inputs in [0, 1].
         std: standard deviation per channel.
@@ -43,6 +46,8 @@ class Manifest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     architecture: str
+    options: WrittenOptions = PLAIN
+    pool: WrittenPool = "concat"
     weights: str
     mean: tuple[float, float, float]
     std: tuple[float, float, float]

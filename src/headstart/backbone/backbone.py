@@ -1,27 +1,33 @@
-"""The backbone: a timm model without its classifier, with concat pooling."""
+"""The backbone: a timm model without its classifier, with a pooling of its own."""
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Self
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field, TypeAdapter, model_validator
 from safetensors import safe_open
 from torch import Tensor, nn
 
-from headstart.backbone import torchvision_ops
 from headstart.backbone.device import PLAIN_CPU, Compute
 from headstart.backbone.fast.backward import CpuBackward
 from headstart.backbone.fast.folded import fold_frozen_norms
 from headstart.backbone.fast.switch import is_plain
+from headstart.backbone.forms import PLAIN, AsPool, Options, Pool
 from headstart.backbone.frame import Frame, PlainCrop
+from headstart.backbone.pooling import N_PARTS, Layout, pooled
 from headstart.backbone.sizes import MAX_PX, Size, px
-from headstart.project.errors import HeadstartError
+from headstart.backbone.timm_models import (
+    Built,
+    UnsuitableBackboneError,
+    built,
+    features_of,
+    timm_model,
+)
 from headstart.project.section import Section
 
 
@@ -29,7 +35,8 @@ class BackboneParams(Section):
     """Section `backbone`: the network whose features are used."""
 
     name: str = Field(
-        min_length=1, description="a timm model whose forward_features returns a 4-D map"
+        min_length=1,
+        description="a timm model whose features are a map or tokens: docs/networks.md",
     )
     weights: str = Field(
         min_length=1,
@@ -59,6 +66,12 @@ class BackboneParams(Section):
         "with center, of both sides with squash",
     )
 
+    pool: AsPool = Field(
+        description="how the features of a picture become one vector. concat: maximum and average of "
+        "the map or of the patches' tokens; avg: the average; token: the class token; token_avg: class "
+        "token and average. auto: concat for maps; token_avg for tokens, avg without a class token"
+    )
+
     def frame(self) -> Frame:
         """What the plain view shows."""
         return Frame(self.crop, self.crop_frac)
@@ -70,13 +83,13 @@ class BackboneParams(Section):
             raise ValueError(f"cached_px stands for {sizes}: name each size once")
         return self
 
+    def sizes(self) -> list[int]:
+        """The sizes that the network must take, px, each once."""
+        return list(dict.fromkeys([self.size_px, *self.cached_sizes()]))
+
     def cached_sizes(self) -> list[int]:
         """The sizes that cached_px stands for, px."""
         return [px(size, self.size_px, "backbone.cached_px") for size in self.cached_px]
-
-
-class UnsuitableBackboneError(HeadstartError):
-    """The named model is unknown to timm or does not give a map of features."""
 
 
 @dataclass(frozen=True)
@@ -101,17 +114,26 @@ class Normalisation:
 class Backbone(nn.Module):
     """A timm model cut before its pooling: pictures (N, 3, H, W) in [0, 255] -> (N, D).
 
-    D is twice the channels of the last map. The pooling is the course's AdaptiveConcatPool: the
-    maximum first, the average second.
+    The pooling of maps is the course's AdaptiveConcatPool, the maximum first, the average second,
+    unless backbone.pool says otherwise; see `pooling.pooled`.
     """
 
-    def __init__(self, architecture: str, model: nn.Module, normalisation: Normalisation) -> None:
+    def __init__(
+        self,
+        architecture: str,
+        built: Built,
+        normalisation: Normalisation,
+        pool: AsPool,
+    ) -> None:
+        """Raises UnsuitableBackboneError: the network has no features that `pool` could pool."""
         super().__init__()
         self.architecture = architecture
-        self.model = model
+        self.model = built.model
+        self.options = built.options
         self.normalisation = normalisation
-        self.n_features = 2 * int(model.num_features)  # type: ignore[arg-type]
-        self._channels_last_output = getattr(model, "output_fmt", "NCHW") == "NHWC"
+        self.layout = Layout.of(built.model, built.features, architecture)
+        self.pool = self.layout.pool(pool, architecture)
+        self.n_features = N_PARTS[self.pool] * self.layout.n_channels
         self.digest = ""
         self.compute = PLAIN_CPU
 
@@ -124,6 +146,8 @@ class Backbone(nn.Module):
         """What determines the features, apart from the pictures; for manifests."""
         return {
             "architecture": self.architecture,
+            "options": self.options,
+            "pool": self.pool,
             "weights": self.digest,
             "mean": self.normalisation.mean,
             "std": self.normalisation.sd,
@@ -132,7 +156,7 @@ class Backbone(nn.Module):
         }
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """(N, 3, H, W) in [0, 255] -> concat-pooled features (N, D) in the dtype of the weights."""
+        """(N, 3, H, W) in [0, 255] -> pooled features (N, D) in the dtype of the weights."""
         dtype = next(self.parameters()).dtype
         x = self.normalisation.apply(pictures, dtype)
         x = x.contiguous(memory_format=torch.channels_last)
@@ -141,60 +165,66 @@ class Backbone(nn.Module):
         ours = ours and not is_plain()
         backward = CpuBackward(compute.backward_dtype) if ours else nullcontext()
         with compute.autocast(training=torch.is_grad_enabled()), backward:
-            maps = self.model.forward_features(x)  # type: ignore[operator]
-        if self._channels_last_output:
-            maps = maps.permute(0, 3, 1, 2)  # (N, H, W, C) -> (N, C, H, W)
-        maps = maps.to(dtype)
-        return torch.cat([maps.amax((2, 3)), maps.mean((2, 3))], dim=1)  # (N, 2C) = (N, D)
+            features = self.model.forward_features(x)  # type: ignore[operator]
+        parts = pooled(features.to(dtype), self.pool, self.layout)  # each (N, C)
+        if self.layout.form == "NLC" and (norm := getattr(self.model, "fc_norm", None)):
+            parts = [norm(part) for part in parts]  # of transformers that norm after pooling
+        return torch.cat(parts, dim=1)  # (N, D)
 
     @classmethod
-    def create(cls, name: str) -> Self:
+    def create(cls, name: str, pool: AsPool = "auto", sizes: Sequence[int] = ()) -> Self:
         """Build timm's `name` with fresh weights and the normalisation timm states for it.
 
+        Args:
+            name: as timm has it.
+            pool: backbone.pool.
+            sizes: sides of the inputs that it must take, px; none: its own.
+
         Raises:
-            UnsuitableBackboneError: timm does not know the name, or its forward_features gives
-                tokens (N, L, C) rather than a map.
+            UnsuitableBackboneError: timm does not know the name, or the network does not take the
+                sizes, or has no features that `pool` could pool.
         """
-        model: Any = timm_model(name)
+        return cls.of(name, built(name, sizes), pool)
+
+    @classmethod
+    def of(cls, name: str, built: Built, pool: AsPool) -> Self:
+        """timm's `name`, made fast, with the normalisation timm states for it."""
+        model: Any = built.model
         config = model.pretrained_cfg
-        with torch.inference_mode():
-            shape = model.eval().forward_features(torch.zeros(1, *config["input_size"])).shape
-        if len(shape) != 4:
-            raise UnsuitableBackboneError(
-                f"backbone.name is {name!r}, whose features have the shape {tuple(shape)}; "
-                "a backbone must give a 4-D map (resnets, EfficientNets, ConvNeXts, Swins do)."
-            )
-        if not is_plain():
-            # a small picture is as good a trial, if the network takes one
-            fixed = config.get("fixed_input_size", False)
-            fold_frozen_norms(model, config["input_size"][1] if fixed else 64)
         normalisation = Normalisation(tuple(config["mean"]), tuple(config["std"]))
-        return cls(name, model.to(memory_format=torch.channels_last), normalisation)
+        backbone = cls(name, built, normalisation, pool)
+        if not is_plain():
+            fold_frozen_norms(model, _trial_px(built))
+        model.to(memory_format=torch.channels_last)
+        return backbone
+
+    def metadata(self) -> dict[str, str]:
+        """What `restore_backbone` needs beside the tensors."""
+        found = {
+            "architecture": self.architecture,
+            "mean": json.dumps(self.normalisation.mean),
+            "std": json.dumps(self.normalisation.sd),
+        }
+        return found | metadata_of(self.pool, self.options)
 
 
-def timm_model(name: str) -> nn.Module:
-    """timm's `name` without classifier and pooling, with fresh weights.
+def metadata_of(pool: Pool, options: Options) -> dict[str, str]:
+    """How a backbone pools and is built, as text; nothing where it is as it always was."""
+    as_ever = pool == "concat" and options == PLAIN
+    return {} if as_ever else {"pool": pool, "options": json.dumps(options)}
 
-    Raises:
-        UnsuitableBackboneError: timm does not know the name (the message suggests similar ones), or
-            it cannot make the model without pooling.
-    """
-    torchvision_ops.declare_missing()
-    import timm  # late: it takes seconds, and training a head does not need it
 
-    if not timm.is_model(name):
-        close = get_close_matches(name, timm.list_models(), n=5)
-        raise UnsuitableBackboneError(
-            f"backbone.name is {name!r}, which timm does not know. Did you mean one of "
-            f"{', '.join(close)}?"
-            if close
-            else f"backbone.name is {name!r}, which timm does not know; no similar name was found."
-        )
+def _trial_px(built: Built) -> int:
+    """The side of a picture that the network takes; a small one is as good a trial."""
+    model: Any = built.model
+    px = int(built.options.get("img_size", model.pretrained_cfg["input_size"][1]))
+    if model.pretrained_cfg.get("fixed_input_size", False):
+        return px
     try:
-        model: nn.Module = timm.create_model(name, pretrained=False, num_classes=0, global_pool="")
-    except (RuntimeError, AssertionError) as error:  # an unknown tag; tokens, which have no map
-        raise UnsuitableBackboneError(f"backbone.name is {name!r}: {error}") from None
-    return model
+        features_of(model, 64)
+    except Exception:  # each network says in its own way that it is too small
+        return px
+    return 64
 
 
 def tensors_digest(tensors: Mapping[str, Tensor]) -> str:
@@ -222,8 +252,16 @@ def load_backbone(path: Path) -> Backbone:
 def restore_backbone(
     metadata: Mapping[str, str], tensors: Mapping[str, Tensor], origin: str
 ) -> Backbone:
-    """A backbone from `tensors` (timm's names) and metadata: architecture, mean, std (JSON lists)."""
-    backbone = Backbone.create(metadata["architecture"])
+    """A backbone from `tensors` (timm's names) and `Backbone.metadata`.
+
+    Metadata without pool and options are of a backbone with concat pooling, built for its own size.
+    """
+    name = metadata["architecture"]
+    options: Options = json.loads(metadata["options"]) if "options" in metadata else PLAIN
+    model: Any = timm_model(name, options)
+    px = int(options.get("img_size", model.pretrained_cfg["input_size"][1]))
+    pool = TypeAdapter[Pool](Pool).validate_python(metadata.get("pool", "concat"))
+    backbone = Backbone.of(name, Built(model, options, features_of(model, px)), pool)
     backbone.normalisation = Normalisation(
         tuple(json.loads(metadata["mean"])), tuple(json.loads(metadata["std"]))
     )

@@ -2,6 +2,7 @@
 
 import hashlib
 import pickle
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,13 @@ from headstart.project.errors import HeadstartError
 from headstart.project.finite import not_finite
 from headstart.project.safetensors_file import write_safetensors
 
-_PICKLED = {".pth", ".pt", ".bin", ".tar"}
+_PICKLED = {".pth", ".pt", ".ckpt", ".bin", ".tar"}
+
+_WRAPPERS = (
+    *("state_dict_ema", "model_ema", "ema", "teacher"),
+    *("state_dict", "model_state_dict", "model", "module"),
+)
+"""Keys under which training scripts save tensors; the first one is taken, averages before others."""
 
 
 class TensorsError(HeadstartError):
@@ -49,10 +56,10 @@ def write_tensors(path: Path, content: NamedTensors) -> None:
 
 
 def read_tensors(path: Path, sha256: str | None = None) -> NamedTensors:
-    """Read .safetensors, .pth, .pt, .bin or .tar without running any code in the file.
+    """Read .safetensors, .pth, .pt, .ckpt, .bin or .tar without running any code in the file.
 
-    The tensors may lie under the key state_dict or model. The prefix `module.` of data-parallel
-    training is removed. The file's sha256 is added to the metadata.
+    The tensors may lie under one of the keys of `_WRAPPERS`, or several of them. The file's sha256 is
+    added to the metadata.
 
     Args:
         path: the file.
@@ -80,7 +87,7 @@ def read_tensors(path: Path, sha256: str | None = None) -> NamedTensors:
                 f"{', '.join(sorted(_PICKLED))}."
             )
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        reason = _reason(error)
         raise TensorsError(f"{path} is damaged, or holds more than tensors: {reason}") from None
     if not tensors or not all(isinstance(tensor, Tensor) for tensor in tensors.values()):
         raise TensorsError(f"{path} holds no dict of named tensors.")
@@ -89,9 +96,16 @@ def read_tensors(path: Path, sha256: str | None = None) -> NamedTensors:
 
 def _unwrapped(content: Any) -> dict[str, Any]:
     """The dict of tensors in what a training script saved; empty where there is none."""
-    for key in ("state_dict", "model"):
-        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
-            content = content[key]
-    if not isinstance(content, Mapping):
-        return {}
-    return {str(name).removeprefix("module."): tensor for name, tensor in content.items()}
+    while isinstance(content, Mapping):
+        inner = [key for key in _WRAPPERS if isinstance(content.get(key), Mapping)]
+        if not inner:
+            return {str(name): tensor for name, tensor in content.items()}
+        content = content[inner[0]]
+    return {}
+
+
+def _reason(error: Exception) -> str:
+    """Why a file cannot be read: the class that it wants to load, or the first line of the error."""
+    if wanted := re.search(r"Unsupported global: GLOBAL (\S+)", str(error)):
+        return f"it wants to load {wanted[1]}, which is code; save the state_dict alone."
+    return next(iter(str(error).splitlines()), type(error).__name__)

@@ -5,7 +5,7 @@ Importing timm takes seconds, so it is imported only if the text of its modules 
 
 import importlib.util
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +28,7 @@ def unknown_network(values: Mapping[str, Any], path: Path) -> Iterator[str]:
     name = text_at(values, "backbone.name")
     if not name or is_registered(name):
         return
-    from headstart.backbone.backbone import UnsuitableBackboneError
+    from headstart.backbone.timm_models import UnsuitableBackboneError
 
     try:
         _on_paper(name)
@@ -51,12 +51,12 @@ def wrong_tensors(values: Mapping[str, Any], path: Path) -> Iterator[str]:
         return
     if not name or not isinstance(source, UserPath):
         return
-    from headstart.backbone.backbone import UnsuitableBackboneError
     from headstart.backbone.tensors import TensorsError, read_tensors
+    from headstart.backbone.timm_models import UnsuitableBackboneError
     from headstart.fetching.weights import WeightsError, fitted
 
     try:
-        fitted(read_tensors(source.path).tensors, _on_paper(name), name, weights)
+        fitted(read_tensors(source.path).tensors, _on_paper(name, _sizes(values)), name, weights)
     except WeightsError as error:
         yield f"{path}: {error}"
     except TensorsError as error:
@@ -65,15 +65,25 @@ def wrong_tensors(values: Mapping[str, Any], path: Path) -> Iterator[str]:
         return
 
 
-def _on_paper(name: str) -> "nn.Module":
+def _on_paper(name: str, sizes: Sequence[int] = ()) -> "nn.Module":
     """timm's network with the shapes of its tensors only; raises UnsuitableBackboneError."""
     # imported late: they take seconds
     import torch
 
-    from headstart.backbone.backbone import timm_model
+    from headstart.backbone.timm_models import built
 
     with torch.device("meta"):
-        return timm_model(name)
+        return built(name, sizes).model
+
+
+def _sizes(values: Mapping[str, Any]) -> list[int]:
+    """The sizes that the network must take; none where the section is wrong."""
+    from headstart.backbone.backbone import BackboneParams
+
+    try:
+        return BackboneParams.model_validate(values["backbone"]).sizes()
+    except ValueError:
+        return []
 
 
 def is_registered(name: str) -> bool:

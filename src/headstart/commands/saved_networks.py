@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import PIL
 
-from headstart.backbone.backbone import restore_backbone
+from headstart.backbone.backbone import metadata_of, restore_backbone
 from headstart.backbone.device import Compute
 from headstart.network.checkpoints import (
     Checkpoint,
@@ -43,6 +43,7 @@ def restored(content: Checkpoint, path: Path, compute: Compute) -> list[Network]
         "architecture": info.architecture,
         "mean": json.dumps(info.mean),
         "std": json.dumps(info.std),
+        **metadata_of(info.pool, info.options),
     }
     networks = []
     for member in content.members():

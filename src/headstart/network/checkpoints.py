@@ -10,6 +10,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor
 
+from headstart.backbone.forms import PLAIN, WrittenOptions, WrittenPool
 from headstart.backbone.frame import Frame
 from headstart.backbone.precision import Precision
 from headstart.backbone.tensors import NamedTensors, TensorsError, read_tensors, write_tensors
@@ -30,6 +31,8 @@ class CheckpointInfo(BaseModel):
         kind: head (its tensors belong on the frozen backbone named by `weights`), network, or
             ensemble (of networks, whose tensors begin with their number: `0.backbone.*`).
         architecture: timm's name of the backbone.
+        options: how timm builds the backbone.
+        pool: how the backbone's features become one vector.
         weights: digest of the backbone that the training started from.
         mean: per channel, of inputs in [0, 1].
         std: standard deviation per channel.
@@ -53,6 +56,8 @@ class CheckpointInfo(BaseModel):
     format: Literal[3] = FORMAT
     kind: Literal["head", "network", "ensemble"]
     architecture: str
+    options: WrittenOptions = PLAIN
+    pool: WrittenPool = "concat"
     weights: str
     mean: tuple[float, float, float]
     std: tuple[float, float, float]

@@ -3,11 +3,13 @@
 import json
 import warnings
 from collections.abc import Mapping
+from typing import Any
 
 from torch import Tensor
 
 from headstart.backbone import torchvision_ops
 from headstart.backbone.backbone import Backbone, BackboneParams
+from headstart.backbone.forms import Options
 from headstart.backbone.seeding import torch_seed
 from headstart.backbone.tensors import NamedTensors
 from headstart.fetching.weights import WeightsError, fitted, renamed
@@ -37,22 +39,19 @@ def fetch_weights(
 
     Returns:
         Tensors in timm's order. Metadata: architecture, mean and std (JSON lists, for values in
-        [0, 1]), source, and the sha256 of the file if the weights come from one.
+        [0, 1]), source, and the sha256 of the file if the weights come from one; how the backbone
+        is built and pools, if not in the plain way (see `metadata_of`).
 
     Raises:
         WeightsError: tensors are missing, too many, or of another shape (the message names the
             first few); the weights are of another architecture; or timm could not get them.
-        UnsuitableBackboneError: timm does not know the backbone, or its features are no map.
+        UnsuitableBackboneError: timm does not know the backbone, it does not take the sizes of
+            `params`, or it has no features that `params.pool` could pool.
     """
     with torch_seed(source.seed if isinstance(source, RandomWeights) else 0):
-        backbone = Backbone.create(params.name)
+        backbone = Backbone.create(params.name, params.pool, params.sizes())
     expected: dict[str, Tensor] = backbone.model.state_dict()
-    about = {
-        "architecture": params.name,
-        "mean": json.dumps(backbone.normalisation.mean),
-        "std": json.dumps(backbone.normalisation.sd),
-        "source": params.weights,
-    }
+    about = {**backbone.metadata(), "source": params.weights}
     found: Mapping[str, Tensor]
     match source:
         case RandomWeights():
@@ -64,7 +63,7 @@ def fetch_weights(
             )
             found = expected
         case TimmWeights():
-            found, about["source"] = _download(params.name)
+            found, about["source"] = _download(params.name, backbone.options)
         case PackageWeights():
             about |= {"mean": json.dumps(source.mean), "std": json.dumps(source.std)}
             _check_architecture(source.architecture, params)
@@ -97,8 +96,11 @@ def _check_architecture(architecture: str, params: BackboneParams) -> None:
         )
 
 
-def _download(name: str) -> tuple[Mapping[str, Tensor], str]:
-    """The tensors that timm downloads for `name`, loaded strictly, and their full name in timm."""
+def _download(name: str, options: Options) -> tuple[Mapping[str, Tensor], str]:
+    """The tensors that timm downloads for `name`, loaded strictly, and their full name in timm.
+
+    Where `options` state another input size than the network's own, timm resamples its positions.
+    """
     torchvision_ops.declare_missing()
     import timm  # here, because the import takes seconds
 
@@ -106,10 +108,12 @@ def _download(name: str) -> tuple[Mapping[str, Tensor], str]:
     if config is None or not config.has_weights:
         raise WeightsError(f"timm has no pretrained weights for backbone.name {name!r}.")
     try:
-        model = timm.create_model(name, pretrained=True)
+        sized: dict[str, Any] = {key: value for key, value in options.items() if key == "img_size"}
+        model = timm.create_model(name, pretrained=True, **sized)
     except Exception as error:  # the hub, the network and the file each fail in their own ways
         raise WeightsError(
             f"timm could not get its weights for {name!r} ({type(error).__name__}: {error}); on a "
-            "machine without network, set backbone.weights to the absolute path of a file."
+            "machine without network, set backbone.weights to the absolute path of a file. Weights "
+            "whose owner asks for consent need a token of yours in HF_TOKEN."
         ) from error
     return model.state_dict(), f"timm {config.architecture}.{config.tag}"

@@ -112,6 +112,8 @@ def _trained(
     return CheckpointInfo(
         kind="head",
         architecture=manifest.architecture,
+        options=manifest.options,
+        pool=manifest.pool,
         weights=manifest.weights,
         mean=manifest.mean,
         std=manifest.std,

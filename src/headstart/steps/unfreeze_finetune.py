@@ -1,5 +1,6 @@
 """Unfreeze and fine-tune the network with differential rates and SGDR."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Literal, NamedTuple
@@ -17,6 +18,7 @@ from headstart.network.network import Network, join
 from headstart.network.objective import Scores
 from headstart.project.report import Report
 from headstart.project.section import Section
+from headstart.training.batch_norm import has_batch_norm
 from headstart.training.fit import Material, Phase, Trainer
 from headstart.training.gradients import gradient_cosine, require_right_gradients
 from headstart.training.layer_groups import first_group
@@ -61,6 +63,10 @@ class UnfreezeFinetuneParams(PhasesParams):
     )
 
 
+class NoBatchNormWarning(UserWarning):
+    """Params of batch norms are set, but the backbone has none."""
+
+
 class Finetuning(NamedTuple):
     """The kept network, and the ensemble of snapshots (without tensors if n_snapshots is 0)."""
 
@@ -102,6 +108,7 @@ def unfreeze_finetune(
     """
     first = rate(params.phases[0].lr, suggestion, "unfreeze_finetune.phases.0.lr")
     rates = [first, *(float(phase.lr) for phase in params.phases[1:])]
+    _tell_of_absent_norms(backbone, optimizer)
     network = join(backbone, start.info.weights, start.part("head"), optimizer.dropout)
     train, valid = labels.labelled("train"), labels.labelled("valid")
     targets = labels.targets(train)
@@ -158,6 +165,18 @@ def unfreeze_finetune(
         },
     )
     return Finetuning(training, _ensemble(info, result.snapshots, pictures.at(sizes[-1], report)))
+
+
+def _tell_of_absent_norms(backbone: Backbone, optimizer: FinetuneOptimizerParams) -> None:
+    """Warn where params of batch norms are set, but only the head has such norms."""
+    idle = optimizer.about_norms()
+    if idle and not has_batch_norm(backbone):
+        warnings.warn(
+            f"backbone.name is {backbone.architecture!r}, which has no batch norm: "
+            f"optimizer_finetune.{' and '.join(idle)} can act on the head's norms only.",
+            NoBatchNormWarning,
+            stacklevel=3,
+        )
 
 
 def _require_right_gradients(

@@ -11,6 +11,11 @@ BnFreeze = Literal["none", "backbone", "all"]
 BnMomentum = Annotated[float, Field(gt=0, le=1)] | Literal["own"]
 
 
+def has_batch_norm(backbone: nn.Module) -> bool:
+    """Whether `bn_freeze: backbone` and `bn_momentum` have anything to act on in the backbone."""
+    return any(isinstance(module, _BatchNorm) for module in backbone.modules())
+
+
 def set_training_mode(
     groups: Sequence[Sequence[nn.Module]],
     first_trainable: int,

@@ -1,16 +1,19 @@
 """A network as groups of layers that learn at different rates."""
 
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from itertools import pairwise
+from typing import Any, Literal
 
 from torch import nn
 
-from headstart.backbone.backbone import UnsuitableBackboneError
+from headstart.backbone.timm_models import UnsuitableBackboneError
 from headstart.network.network import Network
 from headstart.project.errors import HeadstartError
 
 CUT_STRIDES: dict[int, tuple[int, ...]] = {2: (), 3: (8,), 4: (8, 16), 5: (4, 8, 16)}
-"""Number of groups -> the strides after which the backbone is cut; the course has 3 groups."""
+"""Number of groups -> the strides after which the backbone is cut; the course has 3 groups.
+
+A network without these strides is cut into as many parts by its depth."""
 
 LATE_STRIDE = 8  # `trainable: late` begins after it
 
@@ -19,26 +22,28 @@ def module_groups(network: Network, n_groups: int) -> list[list[nn.Module]]:
     """The leaf modules of each group: the parts of the backbone, then the head.
 
     For resnets, 3 groups are the course's cut (stem, layer1, layer2 | layer3, layer4 | head): the
-    stride-8 map is the output of layer2. timm's feature_info says where each stride ends.
+    stride-8 map is the output of layer2. timm's feature_info says where each stride ends. A network
+    without these strides, such as a transformer, is cut into parts of equally many layers.
 
     Raises:
-        UnsuitableBackboneError: timm states no map of a needed stride for this model.
+        UnsuitableBackboneError: the network has fewer layers than parts.
     """
     model = network.backbone.model
-    modules = {i["reduction"]: i["module"] for i in model.feature_info}  # type: ignore[union-attr]
-    parts: list[list[nn.Module]] = [[leaf for _, leaf in _leaves(network.head)]]
-    rest = list(_leaves(model))
-    for stride in reversed(CUT_STRIDES[n_groups]):
-        if stride not in modules:
-            raise UnsuitableBackboneError(
-                f"backbone.name is {network.backbone.architecture!r}, which has no map of stride "
-                f"{stride}, where optimizer_finetune.n_groups: {n_groups} cuts it; set fewer groups, "
-                "or another backbone."
-            )
-        end = _end(rest, modules[stride])
-        parts.insert(0, [leaf for _, leaf in rest[end:]])
-        rest = rest[:end]
-    return [[leaf for _, leaf in rest], *parts]
+    leaves, strides = list(_leaves(model)), CUT_STRIDES[n_groups]
+    modules = _modules_of_strides(model)
+    parts: list[list[nn.Module]] = []
+    if all(stride in modules for stride in strides):
+        ends = [_end(leaves, modules[stride]) for stride in strides]
+        for start, end in pairwise([0, *ends, len(leaves)]):
+            parts.append([leaf for _, leaf in leaves[start:end]])
+    else:
+        parts = _parts_by_depth(model, leaves, n_groups - 1)
+    if not all(parts):
+        raise UnsuitableBackboneError(
+            f"backbone.name is {network.backbone.architecture!r}, which has too few layers for "
+            f"optimizer_finetune.n_groups: {n_groups}; set fewer groups."
+        )
+    return [*parts, [leaf for _, leaf in _leaves(network.head)]]
 
 
 def first_group(trainable: Literal["head", "late", "all"], n_groups: int) -> int:
@@ -70,6 +75,51 @@ def parameter_groups(network: Network, n_groups: int) -> list[list[nn.Parameter]
 def group_rates(lr: float, lr_ratio: float, n_groups: int) -> list[float]:
     """The rate of each group: `lr` for the last, divided by `lr_ratio` for each one before it."""
     return [lr / lr_ratio ** (n_groups - 1 - group) for group in range(n_groups)]
+
+
+def _modules_of_strides(model: Any) -> dict[int, str]:
+    """Stride -> the last module of that stride; none for a network that has only one stride.
+
+    Some of timm's networks state modules that they do not have; these are left out.
+    """
+    info = getattr(model, "feature_info", None) or []
+    modules = {int(layer["reduction"]): str(layer["module"]) for layer in info}
+    there = dict(model.named_modules())
+    found = {stride: name for stride, name in modules.items() if name in there}
+    return found if len(found) > 1 else {}
+
+
+def _parts_by_depth(
+    model: nn.Module, leaves: Sequence[tuple[str, nn.Module]], n_parts: int
+) -> list[list[nn.Module]]:
+    """Leaves in `n_parts` parts of equally many layers; the first has the embedding."""
+    depths = _depths(model, leaves)
+    layers = sorted(set(depths))
+    part_of = {depth: rank * n_parts // len(layers) for rank, depth in enumerate(layers)}
+    parts: list[list[nn.Module]] = [[] for _ in range(n_parts)]
+    for (_, leaf), depth in zip(leaves, depths, strict=True):
+        parts[part_of[depth]].append(leaf)
+    return parts
+
+
+def _depths(model: Any, leaves: Sequence[tuple[str, nn.Module]]) -> list[int]:
+    """The number of the layer that each leaf belongs to, by timm's group_matcher.
+
+    Without a matcher each leaf is a layer of its own. A leaf without parameters, such as an
+    activation, belongs to the layer of the leaf before it.
+    """
+    from timm.models import group_parameters
+
+    layer_of: dict[str, int] = {}  # by name of the parameter
+    if hasattr(model, "group_matcher"):
+        layer_of = group_parameters(model, model.group_matcher(coarse=False), reverse=True)
+    depths: list[int] = []
+    for number, (name, leaf) in enumerate(leaves):
+        inside = f"{name}." if name else ""
+        # of the parameters of its children too: it must not be later than they are
+        own = [layer_of.get(f"{inside}{key}", number) for key, _ in leaf.named_parameters()]
+        depths.append(min(own) if own else max(depths[-1:], default=0))
+    return depths
 
 
 def _end(leaves: Sequence[tuple[str, nn.Module]], module: str) -> int:

@@ -41,7 +41,8 @@ class PhaseParams(Section):
 
     trainable: Literal["head", "late", "all"] = Field(
         description="head: only the head; late: the head, and the backbone from stride 8 on; all: the "
-        "whole network"
+        "whole network. Without strides it begins where the second of the parts does "
+        "(optimizer_finetune.n_groups 3 or 4), or the third (5)"
     )
     size_px: Size = Field(
         description="side of the network input, px, 32 to 4,096; full: backbone.size_px"
@@ -177,7 +178,8 @@ class FinetuneOptimizerParams(OptimizerParams):
         ge=2,
         le=5,
         description="number of layer groups, 2 to 5: the head, and the backbone in one part (2), or "
-        "cut after stride 8 (3, as in the course), 8 and 16 (4), or 4, 8 and 16 (5)",
+        "cut after stride 8 (3, as in the course), 8 and 16 (4), or 4, 8 and 16 (5); without these "
+        "strides, into 2, 3 or 4 equal parts of its layers",
     )
     lr_ratio: float = Field(
         ge=1,
@@ -201,6 +203,11 @@ class FinetuneOptimizerParams(OptimizerParams):
         description="weight of a batch in the statistics of norms that are not frozen, in (0, 1]; own: "
         "each norm's own value"
     )
+
+    def about_norms(self) -> list[str]:
+        """The keys whose values single out the backbone's batch norms, or change any."""
+        keys = {"bn_freeze": self.bn_freeze == "backbone", "bn_momentum": self.bn_momentum != "own"}
+        return [key for key, is_set in keys.items() if is_set]
 
 
 def rate(lr: Rate, suggestion: Suggestion, key: str) -> float:
