@@ -118,17 +118,16 @@ def _is_as_committed() -> bool:
 
 
 def _network_px(name: str) -> int:
-    """The input side that timm states for a network, px."""
+    """The input side that timm states for a network, px.
+
+    Raises:
+        UnsuitableBackboneError: timm does not know the name; the message suggests similar ones.
+    """
     if not name:
         return 224
-    import timm  # here, because it takes seconds
+    from headstart.backbone.timm_models import own_px  # here, because timm takes seconds
 
-    if not timm.is_model(name):
-        from headstart.backbone.backbone import timm_model
-
-        timm_model(name)  # raises, and names similar ones
-    config = timm.models.get_pretrained_cfg(name)
-    return int(config.input_size[1]) if config else 224
+    return own_px(name)
 
 
 def _write(choices: list[Choice], pictures: Path) -> None:
