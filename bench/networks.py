@@ -24,7 +24,7 @@ from torch import Tensor
 from headstart.backbone import torchvision_ops
 from headstart.backbone.backbone import Backbone, restore_backbone
 from headstart.backbone.seeding import torch_seed
-from headstart.backbone.timm_models import built, own_px, takes
+from headstart.backbone.timm_models import UnsuitableBackboneError, built, own_px, takes
 from headstart.network.head import HeadParams, create_head
 from headstart.network.network import Network
 from headstart.training.batch_norm import set_training_mode
@@ -102,6 +102,8 @@ def walked(name: str) -> dict[str, Any]:
             ours, its = backbone(pictures), again(pictures)
         # weights that train may be multiplied by another kernel, so not bit for bit
         _require(torch.allclose(ours, its, atol=1e-4 * float(ours.abs().max())), "features differ")
+    except UnsuitableBackboneError as error:
+        return found | {"reason": str(error)}
     except Exception as error:
         reason = next(iter(str(error).splitlines()), "")
         return found | {"reason": f"{type(error).__name__}: {reason}"}
@@ -149,6 +151,7 @@ def main(seconds: int) -> None:
         except TookTooLongError as error:
             found = {"network": smallest(names), "outcome": "fails", "reason": str(error)}
         result["networks"][module] = {"n_networks": len(names), **found}
+        result["networks"] = dict(sorted(result["networks"].items()))
         RESULT.write_text(json.dumps(result, indent=1) + "\n")
         print(module, found, f"{time.perf_counter() - start:.0f} s", file=sys.stderr)
 

@@ -269,7 +269,7 @@ def networks_table(found: Mapping[str, Any]) -> str:
         f"{len(fits)} of {len(tried)} families fit ({len(fits) / len(tried):.0%}; timm "
         f"{found['timm']}, random weights). Too large for the walk: {', '.join(large)}.",
         "",
-        "| family | network | size, px | `pool: auto` | sizes |",
+        "| family | network | size, px | `pool: auto` | built |",
         "|---|---|---|---|---|",
     ]
     for name, family in tried.items():
@@ -283,10 +283,12 @@ def networks_table(found: Mapping[str, Any]) -> str:
 
 
 def _of_sizes(options: Mapping[str, Any]) -> str:
-    """Which sizes a network takes that was built with these options."""
+    """How a network that was built with these options takes the size."""
     if "img_size" in options:
-        return "one at a time"
-    return "as they come" if not options.keys() - {"global_pool"} else "resampled, any"
+        return "for the size"
+    if "strict_img_size" in options:
+        return "not insisting on its size"
+    return "with positions resampled" if "dynamic_img_size" in options else "as it is"
 
 
 def _seconds(results: Sequence[Mapping[str, Any]]) -> list[float]:

@@ -19,6 +19,7 @@ from bench.tables import (
     filled,
     limits_table,
     neighbours_table,
+    networks_table,
     rules_table,
     scale_table,
     with_interval,
@@ -304,3 +305,23 @@ def test_the_tables_of_a_page_are_those_of_the_results(repo_root: Path, page: st
 def test_each_fast_path_can_be_left_out(way: str) -> None:
     found = in_process("test_efficientnet", 64, way)
     assert min(found.values()) > 0 and set(found) == {"forward", "step", "kept_mb"}
+
+
+def test_the_table_of_networks_counts_those_that_were_tried() -> None:
+    fits = {"outcome": "fits", "network": "a_1", "size_px": 64, "pool": "avg"}
+    walk = {
+        "one": fits | {"options": {"img_size": 64}},
+        "two": {
+            "outcome": "fails",
+            "network": "b_1",
+            "size_px": 64,
+            "step": "build",
+            "reason": "no",
+        },
+        "big": {"outcome": "too large", "network": "c_1", "size_px": 64},
+    }
+    table = networks_table({"timm": "1.0", "networks": walk})
+    assert table.startswith("1 of 2 families fit (50%; timm 1.0, ")
+    assert "Too large for the walk: `c_1`." in table
+    assert "| one | `a_1` | 64 | avg | for the size |" in table
+    assert "| two | `b_1` | 64 | **fails** (build) | no |" in table
