@@ -25,8 +25,15 @@ def _no_outer_settings(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest leaves tests out by their marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the end-to-end tests first: they take longest, so none should start last."""
+    """Run the end-to-end tests first: they take longest, so none should start last.
+
+    What is marked `longer` counts as one, so that `-m "not end_to_end"` leaves it out too.
+    """
+    for item in items:
+        if item.get_closest_marker("longer"):
+            item.add_marker("end_to_end")
     items.sort(key=lambda item: item.get_closest_marker("end_to_end") is None)
 
 

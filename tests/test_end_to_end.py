@@ -227,6 +227,7 @@ def test_a_changed_test_picture_reaches_the_predictions(project: Project) -> Non
     project.commit()
 
 
+@pytest.mark.longer
 def test_queued_experiments_lose_no_run_and_run_the_queued_code(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -42,7 +42,13 @@ def make_tags(folder: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("make", [make_folders, make_tags], ids=["one label", "many labels"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(make_folders, id="one label"),
+        pytest.param(make_tags, id="many labels", marks=pytest.mark.longer),
+    ],
+)
 def test_a_model_without_scores(make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project = Project(tmp_path, Path(__file__).parents[1])
     values = make(project.pictures)

@@ -84,16 +84,20 @@ def test_few_pictures_a_class() -> None:
     assert (many["precompute_views.n_views"], few["precompute_views.n_views"]) == (3, 10)
     assert (few["head.dropout"], few[f"{PHASE}.trainable"]) == ([0.5, 0.5], "late")
     assert few[f"{PHASE}.lr"] < many[f"{PHASE}.lr"]
+    assert (many["train_head.lr"], few["train_head.lr"]) == ("auto", 0.006)
     assert chosen(found(800, *[8] * 100), view="texture")["head.hidden_units"] == 0
 
 
 def test_views_are_as_many_as_epochs_on_them() -> None:
     for values in (chosen(MANY), chosen(found(80, 40, 40)), chosen(MANY, quick=True)):
-        assert values["precompute_views.n_views"] == values["train_augmented.phases.0.cycles"]
+        phase = "train_augmented.phases.0"
+        n_epochs = values[f"{phase}.cycles"] * values.get(f"{phase}.cycle_len", 1)
+        assert values["precompute_views.n_views"] == n_epochs
 
 
 @pytest.mark.parametrize(
-    ("n", "batch", "n_epochs"), [(200, 16, 15), (800, 32, 10), (2000, 64, 8), (100_000, 64, 3)]
+    ("n", "batch", "n_epochs"),
+    [(200, 16, 15), (400, 32, 15), (800, 64, 15), (2000, 64, 8), (100_000, 64, 3)],
 )
 def test_epochs_follow_from_the_steps_of_one(n: int, batch: int, n_epochs: int) -> None:
     values = chosen(found(n, n // 2, n // 2))
@@ -102,8 +106,8 @@ def test_epochs_follow_from_the_steps_of_one(n: int, batch: int, n_epochs: int) 
 
 
 def test_uneven_classes_are_balanced() -> None:
-    assert "sampling.balance" not in chosen(found(1400, 1100, 300))
-    assert chosen(found(1400, 1200, 200))["sampling.balance"] == "oversample"
+    assert "sampling.balance" not in chosen(found(1400, 1200, 200))
+    assert chosen(found(1400, 1300, 100))["sampling.balance"] == "oversample"
 
 
 def test_a_quick_try_is_small() -> None:

@@ -12,8 +12,9 @@ View = Literal["photo", "side_on", "top_down", "texture", "document"]
 
 FEW_PER_CLASS = 50  # pictures of train; below it a network has little to fine-tune on
 FEW_PICTURES = 1000  # below it valid is a fold, so that `headstart folds` can score every picture
-UNEVEN = 5  # largest class by smallest class from which on rare classes are repeated
+UNEVEN = 10  # largest class by smallest class from which on rare classes are repeated
 HEAD_STEPS = 200  # steps that the head trains on plain views
+LR_OF_FEW = 0.006  # of a head on few pictures a class
 QUICK_PICTURES = 400
 MIN_PX, STEP_PX = 96, 32  # input sizes of small pictures
 
@@ -153,7 +154,8 @@ def _views(wishes: Wishes) -> Iterator[Choice]:
 def _training(found: Findings, wishes: Wishes) -> Iterator[Choice]:
     n, per_class = found.n_labelled, _smallest_mean(found)
     n_train = n if "valid" in found.splits else round(0.8 * n)
-    batch = 64 if n_train >= 1024 else 32 if n_train >= 512 else 16
+    few = per_class < FEW_PER_CLASS
+    batch = 64 if n_train >= 512 else 32 if n_train >= 256 else 16
     yield Choice("optimizer_head.batch_size", batch, f"{n_train} pictures to train on")
     counts = [count for count in found.per_class.values() if count]
     if counts and max(counts) >= UNEVEN * min(counts):
@@ -161,18 +163,22 @@ def _training(found: Findings, wishes: Wishes) -> Iterator[Choice]:
         yield Choice("sampling.balance", "oversample", why)
     steps = max(1, math.ceil(n_train / batch))
     n_epochs = 2 if wishes.quick else min(15, max(3, round(HEAD_STEPS / steps)))
-    yield Choice("train_head.lr", "auto", "two thirds of the fall of the range test")
+    if few:
+        yield Choice("train_head.lr", LR_OF_FEW, "few pictures a class: the suggestion is too high")
+    else:
+        yield Choice("train_head.lr", "auto", "two thirds of the fall of the range test")
     yield Choice("train_head.n_epochs", n_epochs, f"{steps} steps an epoch")
-    n_views = 1 if wishes.quick else 10 if per_class < FEW_PER_CLASS else 3
+    n_views = 1 if wishes.quick else 10 if few else 3
     why = "--quick" if wishes.quick else f"{per_class:.0f} pictures a class"
     yield Choice("precompute_views.n_views", n_views, why)
     phase = "train_augmented.phases.0"
     lr = 0.001 if wishes.view in ("photo", "side_on") else 0.01
-    yield Choice(f"{phase}.lr", lr, "a low rate: the head is trained already")
-    yield Choice(f"{phase}.cycles", n_views, "an epoch for each view")
+    yield Choice(f"{phase}.lr", LR_OF_FEW if few else lr, "the head is trained already")
+    yield Choice(f"{phase}.cycles", 1 if few else n_views, "an epoch for each view")
+    if few:
+        yield Choice(f"{phase}.cycle_len", n_views, "an epoch for each view")
     tune = "unfreeze_finetune.phases.0"
     if wishes.view in ("photo", "side_on"):
-        few = per_class < FEW_PER_CLASS
         if few:
             yield Choice(f"{tune}.trainable", "late", "few pictures a class")
         lr, why = (5e-5, "few pictures a class") if few else (1e-4, "photographs: near is enough")
