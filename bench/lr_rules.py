@@ -39,6 +39,7 @@ from headstart.activations.stored import Activations, SizedActivations
 from headstart.backbone.backbone import Backbone, BackboneParams, load_backbone
 from headstart.backbone.device import RuntimeParams, prepare
 from headstart.indexing.index import Index
+from headstart.indexing.params import IndexImagesParams
 from headstart.labels.labels import Labels
 from headstart.network.checkpoints import Checkpoint, Training
 from headstart.network.head import HeadParams
@@ -50,7 +51,7 @@ from headstart.scores.multi_label import f_beta
 from headstart.scores.thresholds import cross_fitted, decide, find_thresholds
 from headstart.steps.find_lr_finetune import FindLrFinetuneParams, find_lr_finetune
 from headstart.steps.find_lr_head import FindLrHeadParams, find_lr_head
-from headstart.steps.index_images import IndexImagesParams, index_images
+from headstart.steps.index_images import index_images
 from headstart.steps.precompute_activations import precompute_activations
 from headstart.steps.precompute_views import PrecomputeViewsParams, precompute_views
 from headstart.steps.train_augmented import TrainAugmentedParams, train_augmented

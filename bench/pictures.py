@@ -10,6 +10,7 @@ from headstart.checks.whole_file import load_section
 from headstart.image_files.image_folder import ImageFolder, write_images
 from headstart.image_files.tree import list_tree
 from headstart.indexing.index import Index
+from headstart.indexing.params import IndexImagesParams
 from headstart.kept.once import Known, Once, anew
 from headstart.pictures.resized import ResizedPictures, write_resized
 from headstart.pictures.table import first_paths
@@ -17,7 +18,7 @@ from headstart.project.located import UserPath
 from headstart.project.report import Silent
 from headstart.project.workers import in_order
 from headstart.steps.fetch_images import fetch_images
-from headstart.steps.index_images import IndexImagesParams, index_images
+from headstart.steps.index_images import index_images
 from headstart.steps.resize import ResizeParams, resize
 
 PHOTO_PX = (500, 375)  # width and height; about 50 kB

@@ -12,10 +12,11 @@ import click
 from headstart.checks.whole_file import load_section
 from headstart.image_files.image_folder import ImageFolder
 from headstart.indexing.index import write_index
+from headstart.indexing.params import IndexImagesParams
 from headstart.kept.records import known_records
 from headstart.pictures.facts import facts_key
 from headstart.project.files import write_csv, write_json
-from headstart.steps.index_images import IndexImagesParams, index_images
+from headstart.steps.index_images import index_images
 from headstart.terminal import lines
 from headstart.terminal.plain_command import PlainCommand
 from headstart.tracking import live

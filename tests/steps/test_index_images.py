@@ -14,18 +14,15 @@ from pydantic import ValidationError
 from headstart.fetching.image_sources import PackageImages, read_images_source
 from headstart.image_files.forms import form_of
 from headstart.image_files.tree import list_tree
-from headstart.indexing.index import Index, write_index
+from headstart.indexing.index import Index, IndexImagesError, write_index
+from headstart.indexing.params import IndexImagesParams
 from headstart.kept.once import Known
 from headstart.kept.records import known_records
 from headstart.pictures.facts import facts_key
 from headstart.pictures.rgb import decode_rgb
 from headstart.project.located import locate
 from headstart.project.report import Silent
-from headstart.steps.index_images import (
-    IndexImagesError,
-    IndexImagesParams,
-    index_images,
-)
+from headstart.steps.index_images import index_images
 
 Files = dict[str, bytes]
 

@@ -18,11 +18,11 @@ from headstart.commands.experiment_queue import QueueError
 from headstart.commands.experiment_settings import SettingsError
 from headstart.fetching.weights import WeightsError
 from headstart.image_files.image_folder import ImageFolder, MissingFileError, write_images
+from headstart.indexing.index import IndexImagesError
 from headstart.network.checkpoints import CheckpointError
 from headstart.project.errors import HeadstartError
 from headstart.project.located import SourceError, UserPath
 from headstart.project.params import ParamsError
-from headstart.steps.index_images import IndexImagesError
 from headstart.terminal.plain_command import PlainCommand, PlainGroup
 from headstart.tracking.live import stage_run
 from headstart.training.gradients import PrecisionError

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 from headstart.backbone.backbone import BackboneParams
 from headstart.checks.rules import Rule, input_px
+from headstart.indexing.params import IndexImagesParams
 from headstart.steps.confusion_report import ConfusionReportParams
 from headstart.steps.find_lr_finetune import FindLrFinetuneParams
-from headstart.steps.index_images import IndexImagesParams
 from headstart.steps.precompute_views import PrecomputeViewsParams
 from headstart.steps.train_augmented import TrainAugmentedParams
 from headstart.steps.unfreeze_finetune import UnfreezeFinetuneParams

@@ -9,6 +9,11 @@ import pandas as pd
 
 from headstart.labels.labels import Labels, write_labels
 from headstart.pictures.table import write_ids, write_pictures
+from headstart.project.errors import HeadstartError
+
+
+class IndexImagesError(HeadstartError):
+    """The pictures or their labels cannot be used as they are."""
 
 
 @dataclass(frozen=True)

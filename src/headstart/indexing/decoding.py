@@ -1,0 +1,76 @@
+"""Decodes the files of the pictures, and joins those with the same content."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
+
+from headstart.indexing.labelling import Meaning, Problem
+from headstart.kept.once import Known
+from headstart.pictures.facts import Facts, find_facts
+from headstart.project.report import Report
+from headstart.project.workers import in_order
+
+
+class _File(NamedTuple):
+    """The facts about a file, and whether an earlier run found them."""
+
+    id: str
+    is_new: bool
+    facts: Facts
+
+
+class Decoded(NamedTuple):
+    """The pictures that can be read.
+
+    Attributes:
+        copies: the paths of each picture id, sorted.
+        sizes: width and height of each, px.
+        problems: one of each file that cannot be decoded.
+    """
+
+    copies: dict[str, list[str]]
+    sizes: dict[str, tuple[int, int]]
+    problems: list[Problem]
+
+
+def decode(
+    files: Mapping[str, bytes],
+    sha256: Mapping[str, str],
+    paths: Sequence[str],
+    meanings: Mapping[str, Meaning],
+    report: Report,
+    earlier: Known,
+) -> Decoded:
+    """Decode every file in full, unless an earlier run did.
+
+    Args:
+        files: content by path.
+        sha256: hex digest of each content by path; its first half is the picture's id.
+        paths: of the files to decode, sorted.
+        meanings: by path; files without one are decoded for their problems alone.
+        report: shows progress.
+        earlier: facts that earlier runs found; new ones are added.
+    """
+    copies: defaultdict[str, list[str]] = defaultdict(list)
+    sizes, problems = {}, []
+    looked = in_order(partial(_look, files, sha256, earlier), paths)
+    for path, file in zip(paths, report.progress(looked, len(paths), "decode"), strict=True):
+        if file.is_new:
+            earlier.add(file.id, file.facts.record())
+        if file.facts.problem:
+            problems.append(Problem(path, file.facts.problem, file.facts.detail))
+        elif path in meanings:
+            copies[file.id].append(path)
+            sizes[file.id] = (file.facts.width, file.facts.height)
+    return Decoded(copies, sizes, problems)
+
+
+def _look(
+    files: Mapping[str, bytes], sha256: Mapping[str, str], earlier: Known, path: str
+) -> _File:
+    """Read a file and decode it in full, unless an earlier run did."""
+    picture = sha256[path][:32]
+    if found := earlier.get(picture):
+        return _File(picture, False, Facts.of_record(found))
+    return _File(picture, True, find_facts(files[path]))
