@@ -132,6 +132,7 @@ def test_json(project: Path, tmp_path: Path) -> None:
     ("names", "sentence"),
     [
         ((), "holds no pictures"),
+        (("IMG_{}.jpg", "DSC_{}.jpg"), "gives 12 pictures no classes"),
         (("{}.jpg",), "gives 6 pictures no classes: class folders: none; at least two are needed"),
         (("cats/{}.jpg",), "class folders: cats; at least two are needed"),
     ],

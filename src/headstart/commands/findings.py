@@ -17,6 +17,11 @@ from headstart.indexing.table_rows import Table
 from headstart.project.errors import HeadstartError
 
 NAME_REGEX = r"^(.+?)[-_. ]*\d+\.\w+$"  # cat.0.jpg, Abyssinian_12.jpg
+# What cameras, telephones and programs put before a number; in lower case.
+NO_CLASSES = {
+    *("img", "image", "dsc", "dscn", "dscf", "pict", "pxl", "mvi", "vid", "gopr", "dji"),
+    *("photo", "picture", "frame", "screenshot", "screen shot", "scan", "file", "train", "test"),
+}
 N_TRIED = 200  # ids from which folder and suffix are found
 
 
@@ -70,11 +75,15 @@ def _no_classes(looked: Survey) -> str:
 
 
 def _of_names(looked: Survey, source: str) -> Findings | None:
-    """Labels in the files' names, if all names have the form and few enough classes come out."""
+    """Labels in the files' names, if all names have the form and few enough classes come out.
+
+    IMG_0001.jpg beside DSC_0001.jpg are two cameras, not two classes.
+    """
     names = [PurePosixPath(path).name for path in looked.paths if not _is_test(looked, path)]
     found = [re.search(NAME_REGEX, name) for name in names]
     per_class = Counter(match[1] for match in found if match)
-    if not all(found) or not 2 <= len(per_class) <= len(names) / 4:
+    of_cameras = any(name.lower() in NO_CLASSES for name in per_class)
+    if not all(found) or of_cameras or not 2 <= len(per_class) <= len(names) / 4:
         return None
     labels = {"labels": "names", "name_regex": NAME_REGEX}
     return _findings(looked, source, labels, "the name before the number", per_class)
