@@ -8,7 +8,7 @@ from typing import Any
 from headstart.project.params import ParamsError, parse_section
 from headstart.project.section import Section
 
-SHARED = {
+ELSEWHERE = {
     "dataset": "headstart.image_files.tree.DatasetParams",
     "backbone": "headstart.backbone.backbone.BackboneParams",
     "head": "headstart.network.head.HeadParams",
@@ -17,13 +17,14 @@ SHARED = {
     "optimizer_head": "headstart.training.optimizer.OptimizerParams",
     "optimizer_finetune": "headstart.training.phases.FinetuneOptimizerParams",
     "runtime": "headstart.backbone.device.RuntimeParams",
+    "index_images": "headstart.indexing.params.IndexImagesParams",
 }
 OWN = (
-    *("index_images", "resize", "precompute_views"),
+    *("resize", "precompute_views"),
     *("find_lr_head", "train_head", "train_augmented", "find_lr_finetune", "unfreeze_finetune"),
     *("predict_views", "tta_evaluate", "confusion_report", "write_submission"),
 )
-SECTIONS = SHARED | {
+SECTIONS = ELSEWHERE | {
     name: f"headstart.steps.{name}.{name.title().replace('_', '')}Params" for name in OWN
 }
 
