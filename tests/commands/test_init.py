@@ -87,6 +87,24 @@ def test_a_table(project: Path, tmp_path: Path, named: bool) -> None:
     ]  # fmt: skip
 
 
+def test_a_table_in_the_folder_around_everything(project: Path, tmp_path: Path) -> None:
+    folder = pictures(tmp_path / "p", "kaggle/train/a{}.jpg", "kaggle/train/b{}.jpg", n=8)
+    pictures(folder, "kaggle/test/{}.jpg")
+    rows = [f"{name}{i},{name}" for name in "ab" for i in range(8)]
+    (folder / "kaggle/labels.csv").write_text("\n".join(["id,label", *rows]))
+    values = written(folder)
+    keys = ("labels", "csv_folder", "split", "test_frac")
+    assert index_of(values, *keys) == ["kaggle/labels.csv", "kaggle/train", "stratified", 0.0]
+    assert values["optimizer_head"]["batch_size"] == 16
+
+
+def test_a_table_of_split_folders(project: Path, tmp_path: Path) -> None:
+    folder = pictures(tmp_path / "p", "training/a{}.jpg", "Val/b{}.jpg", n=8)
+    rows = [f"{part}{i}.jpg,{'xy'[i % 2]}" for part in ("training/a", "Val/b") for i in range(8)]
+    (folder / "all.csv").write_text("\n".join(["path,class", *rows]))
+    assert index_of(written(folder), "split", "csv_folder", "id_suffix") == ["given", "", ""]
+
+
 def test_a_table_of_tags(project: Path, tmp_path: Path) -> None:
     folder = pictures(tmp_path / "p", "{}.jpg")
     rows = ["0.jpg,a b", "1.jpg,b", "2.jpg,a", "3.jpg,a b", "4.jpg,b", "5.jpg,a"]

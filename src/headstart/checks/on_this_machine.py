@@ -15,6 +15,7 @@ from headstart.fetching.weights_sources import (
     read_weights_source,
     same_architecture,
 )
+from headstart.indexing.params import NO_TABLE
 from headstart.project.located import SourceError, UserPath, locate
 
 IN_THE_PICTURES = {
@@ -25,7 +26,6 @@ IN_THE_PICTURES = {
 """Keys that name a path inside the source of the pictures -> test that the path must pass."""
 
 _OF_A_TABLE = ("index_images.labels", "index_images.csv_folder")
-_NO_TABLE = ("folders", "names")  # other values of index_images.labels are the path of a table
 
 
 def missing_here(values: Mapping[str, Any], path: Path, absent: bool) -> Iterator[str]:
@@ -57,9 +57,7 @@ def _pictures(values: Mapping[str, Any]) -> Iterator[str]:
     where = name if isinstance(source, ArchiveImages) else str(locate(source))
     for key, is_right in IN_THE_PICTURES.items():
         value = text_at(values, key)
-        if not value or (
-            key in _OF_A_TABLE and text_at(values, "index_images.labels") in _NO_TABLE
-        ):
+        if not value or (key in _OF_A_TABLE and text_at(values, "index_images.labels") in NO_TABLE):
             continue
         if not _holds(source, value, is_right):
             kind = "folder" if is_right is Path.is_dir else "file"

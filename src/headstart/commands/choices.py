@@ -92,7 +92,8 @@ def _pictures(found: Findings, wishes: Wishes) -> Iterator[Choice]:
         if n < FEW_PICTURES:
             why = f"{n} pictures are few: `headstart folds 5` scores each of them once"
             yield Choice("index_images.n_folds", 5, why)
-            yield Choice("index_images.test_frac", 0.0, "none to spare, or given by a folder")
+            why = "the folder test is test" if "test" in found.splits else "none to spare"
+            yield Choice("index_images.test_frac", 0.0, why)
         else:
             yield Choice("index_images.valid_frac", 0.1 if n >= 20_000 else 0.2, f"of {n} pictures")
             test = 0.0 if "test" in found.splits else 0.1

@@ -47,7 +47,7 @@ def init(pictures: Path, view: View, network: str, quick: bool, as_json: bool, f
     headstart init /home/me/pictures/labels.csv --view top_down
     headstart init /home/me/pictures --network resnet50.a1_in1k
     """
-    from headstart.commands.findings import findings_of
+    from headstart.commands.label_source import findings_of
     from headstart.commands.survey import survey
     from headstart.terminal.bars import Bars
 
@@ -108,13 +108,9 @@ def _require_no_edits(force: bool) -> None:
 
 
 def _is_as_committed() -> bool:
-    done = subprocess.run(
-        ["git", "diff", "--quiet", "HEAD", "--", str(PARAMS_FILE)], capture_output=True
-    )
-    tracked = subprocess.run(
-        ["git", "ls-files", "--error-unmatch", str(PARAMS_FILE)], capture_output=True
-    )
-    return done.returncode == 0 and tracked.returncode == 0
+    command = ["git", "status", "--porcelain", "--ignored", "--", str(PARAMS_FILE)]
+    done = subprocess.run(command, capture_output=True)
+    return done.returncode == 0 and not done.stdout
 
 
 def _network_px(name: str) -> int:

@@ -55,7 +55,7 @@ class Survey:
         unreadable: (path, reason) of files that should be pictures.
         copies: groups of files with the same content.
         others: files of each suffix that are no pictures; hidden ones do not count.
-        tables: paths of files that may hold labels.
+        tables: paths of files that may hold labels; they lie beside or around the pictures' folders.
         seconds: that the look took.
     """
 
@@ -119,7 +119,7 @@ def survey(root: Path, progress: Progress) -> Survey:
         unreadable=[(path, look.problem) for path, look in looks.items() if look.problem],
         copies=_copies(root, {path: tree.sizes[path] for path in good}),
         others=dict(others.most_common()),
-        tables=[path for path in tree.sizes if "/" not in path and _suffix(path) in TABLES],
+        tables=[path for path in tree.sizes if _is_table(path, layout.wrapping)],
         seconds=time.perf_counter() - start,
     )  # fmt: skip
 
@@ -160,6 +160,11 @@ def _copies(root: Path, sizes: Mapping[str, int]) -> list[tuple[str, ...]]:
 def _quantiles(values: NDArray[np.float64]) -> tuple[float, float, float]:
     low, middle, high = (round(float(q), 2) for q in np.quantile(values, (0.05, 0.5, 0.95)))
     return low, middle, high
+
+
+def _is_table(path: str, wrapping: Sequence[str]) -> bool:
+    *folders, _ = path.split("/")
+    return _suffix(path) in TABLES and folders == list(wrapping[: len(folders)])
 
 
 def _whole(values: tuple[float, float, float]) -> tuple[int, int, int]:

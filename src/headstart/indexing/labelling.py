@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from headstart.indexing.layout import Layout, split_named
+from headstart.indexing.layout import Layout
 
 
 @dataclass(frozen=True)
@@ -57,16 +57,17 @@ def from_folders(paths: Iterable[str], layout: Layout, given: bool) -> Meanings:
 def from_table(
     paths: Iterable[str],
     labels: Mapping[str, set[tuple[str, ...]]],
+    layout: Layout,
     given: bool,
     may_be_empty: bool,
 ) -> Meanings:
-    """Labels from a table. Pictures below test/ that it does not name are test pictures without labels.
+    """Labels from a table. Pictures in a test folder that it does not name have none.
 
     Args:
         paths: of all pictures.
         labels: the labels in the rows of each path; several elements: its rows contradict each other.
-        given: whether the top folder of a path (train, valid, test, or a usual name of them) is its
-            split.
+        layout: of these paths.
+        given: whether the folders train and valid are splits too, and not only test.
         may_be_empty: whether a row without labels means that the picture has no label, as with several
             labels a picture; otherwise such a row says nothing.
     """
@@ -78,9 +79,9 @@ def from_table(
         if path not in paths
     ]
     for path in paths:
-        part = split_named(path.split("/")[0]) if "/" in path else None
+        part = layout.split_of(path)
         rows = sorted(labels.get(path, ()))
-        split = part if given else None
+        split = part if given or part == "test" else None
         if len(rows) > 1:
             said = " and ".join(" ".join(row) for row in rows)
             problems.append(Problem(path, "two_labels", f"rows of the table say {said}"))

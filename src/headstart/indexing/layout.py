@@ -56,6 +56,11 @@ class Layout:
             return self.splits[folders[0]], folders[1:]
         return None, None
 
+    def split_of(self, path: str) -> SplitName | None:
+        """The split that the first folder below `wrapping` is named like, whatever lies beside it."""
+        folders = path.split("/")[len(self.wrapping) : -1]
+        return split_named(folders[0]) if folders else None
+
     def is_aside(self, path: str) -> bool:
         """Whether the picture lies in a folder beside the splits."""
         folders = path.split("/")[len(self.wrapping) : -1]

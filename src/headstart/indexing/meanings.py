@@ -1,29 +1,60 @@
 """Finds labels, splits and groups of the pictures where section `index_images` says they are."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from typing import NamedTuple
 
 from headstart.indexing.groups import Names, groups_by_column, groups_by_regex, require_groups
 from headstart.indexing.index import IndexImagesError
 from headstart.indexing.label_table import labels_by_id
-from headstart.indexing.labelling import Meaning, Problem, from_folders, from_table
-from headstart.indexing.layout import INIT, checked_layout
+from headstart.indexing.labelling import Meaning, Meanings, Problem, from_folders, from_table
+from headstart.indexing.layout import INIT, checked_layout, layout_of
 from headstart.indexing.name_labels import from_names
-from headstart.indexing.params import IndexImagesParams
+from headstart.indexing.params import NO_TABLE, IndexImagesParams
 from headstart.indexing.table_file import read_table
 from headstart.indexing.table_paths import by_path, require_one_table
+from headstart.indexing.table_rows import Table
+
+
+class Said(NamedTuple):
+    """What folders, names or the table say of the pictures.
+
+    Attributes:
+        meanings: labels and split by path.
+        problems: of paths that say nothing, or contradict themselves.
+        groups: the names of the groups by path; empty: nothing is grouped.
+        notes: sentences for the user on how it was read.
+    """
+
+    meanings: dict[str, Meaning]
+    problems: list[Problem]
+    groups: Names
+    notes: tuple[str, ...]
 
 
 def find_meanings(
     files: Mapping[str, bytes], paths: Sequence[str], params: IndexImagesParams
-) -> tuple[dict[str, Meaning], list[Problem], tuple[str, ...]]:
-    """The labels and splits of `paths`, problems, and notes; from folders, names or the table."""
-    given = params.split == "given"
-    if params.labels in ("folders", "names"):
+) -> Said:
+    """What is said of `paths`, the pictures among `files`.
+
+    Raises:
+        HeadstartError: the folders or the table are not as `params` say.
+    """
+    table = None
+    if params.labels in NO_TABLE:
         layout = checked_layout(paths, params.split)
+        given, notes = params.split == "given", layout.notes()
         if params.labels == "folders":
-            return *from_folders(paths, layout, given), layout.notes()
-        return *from_names(paths, params.name_regex, layout, given), layout.notes()
+            meanings, problems = from_folders(paths, layout, given)
+        else:
+            meanings, problems = from_names(paths, params.name_regex, layout, given)
+    else:
+        table = _table(files, paths, params)
+        (meanings, problems), notes = _of_table(table, files, paths, params)
+    return Said(meanings, problems, _groups(table, list(meanings), params), notes)
+
+
+def _table(files: Mapping[str, bytes], paths: Sequence[str], params: IndexImagesParams) -> Table:
     if params.labels not in files:
         like = get_close_matches(params.labels, sorted(set(files) - set(paths)), n=1)
         guess = f"; did you mean {like[0]}?" if like else "."
@@ -31,27 +62,29 @@ def find_meanings(
             f"index_images.labels is {params.labels!r}, but the images folder has no such file; "
             f"it must be folders, names, or the path of a table below dataset.source{guess} Or {INIT}."
         )
+    return read_table(files[params.labels], params.labels)
+
+
+def _of_table(
+    table: Table, files: Mapping[str, bytes], paths: Sequence[str], params: IndexImagesParams
+) -> tuple[Meanings, tuple[str, ...]]:
     several = params.task == "multi_label"
     columns = (params.id_column, params.label_column)
-    table = read_table(files[params.labels], params.labels)
     no_classes = {params.group_column} - {""}
     said = labels_by_id(table, *columns, several, params.label_separator, no_classes)
     rows = by_path(said.labels, params.labels, params.csv_folder, params.id_suffix, paths)
     require_one_table(params.labels, files, set(paths) - rows.keys())
-    return *from_table(paths, rows, given, may_be_empty=several), said.notes
+    given = params.split == "given"
+    return from_table(paths, rows, layout_of(paths, given), given, may_be_empty=several), said.notes
 
 
-def find_groups(
-    files: Mapping[str, bytes], paths: Collection[str], params: IndexImagesParams
-) -> Names:
-    """The names of the groups of `paths`, from the paths themselves or from the table."""
+def _groups(table: Table | None, paths: Sequence[str], params: IndexImagesParams) -> Names:
     if params.group_regex:
         names = groups_by_regex(paths, params.group_regex)
         require_groups(names, paths, "group_regex", params.group_regex)
         return names
-    if not params.group_column:
+    if table is None or not params.group_column:
         return {}
-    table = read_table(files[params.labels], params.labels)
     rows = groups_by_column(table, params.id_column, params.group_column)
     names = by_path(rows, params.labels, params.csv_folder, params.id_suffix, paths)
     require_groups(names, paths, "group_column", params.group_column)

@@ -11,6 +11,9 @@ from headstart.indexing.name_labels import checked_regex
 from headstart.labels.task import Task
 from headstart.project.section import Section
 
+NO_TABLE = ("folders", "names")
+"""Values of index_images.labels; any other is the path of a table."""
+
 
 class IndexImagesParams(Section):
     """Section `index_images`: where labels and splits come from."""
@@ -118,7 +121,7 @@ class IndexImagesParams(Section):
                 f"split is given, but n_folds is {self.n_folds}, which draws the valid split: split "
                 "must be stratified, or n_folds 0"
             )
-        if self.labels in ("folders", "names") and self.task == "multi_label":
+        if self.labels in NO_TABLE and self.task == "multi_label":
             raise ValueError(
                 "task is multi_label, but class folders give one label per picture, as names of "
                 "files do: task must be single_label, or labels the path of a table"

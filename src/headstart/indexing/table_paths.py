@@ -1,16 +1,23 @@
 """Finds the picture of each id of a table, or guesses the params under which there would be one."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from itertools import islice
 from pathlib import PurePosixPath
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from headstart.project.errors import HeadstartError
 
 _N_TRIED = 200  # ids from which a setting is guessed
 
 T = TypeVar("T")
+
+
+class Place(NamedTuple):
+    """What makes the path of a picture from an id: the folder before it, the suffix behind it."""
+
+    folder: str
+    suffix: str
 
 
 def by_path(
@@ -74,37 +81,51 @@ def _joined(labels: Mapping[str, set[T]], folder: str, suffix: str) -> dict[str,
     return dict(found)
 
 
-def _guess(labels: Iterable[str], folder: str, suffix: str, known: frozenset[str]) -> str:
-    """How the sentence ends: with the settings under which most ids would be pictures."""
+def places(ids: Iterable[str], paths: Iterable[str]) -> Counter[Place]:
+    """How many of the ids name a picture, by the folder and suffix with which they do.
+
+    Args:
+        ids: of a table.
+        paths: of all pictures.
+    """
     by_name: defaultdict[str, list[str]] = defaultdict(list)
-    for path in sorted(known):
+    for path in sorted(paths):
         by_name[_name(path)].append(path)
-    suffixes = Counter(PurePosixPath(path).suffix for path in known)
-    votes: Counter[tuple[str, str]] = Counter()  # of (suffix, folder)
-    ids = list(islice(labels, _N_TRIED))
+    suffixes = Counter(PurePosixPath(path).suffix for of_one in by_name.values() for path in of_one)
+    found: Counter[Place] = Counter()
     for name in ids:
-        for tried in dict.fromkeys(["", *suffixes]):
-            file = str(PurePosixPath(f"{name}{tried}"))
+        for suffix in dict.fromkeys(["", *suffixes]):
+            file = str(PurePosixPath(f"{name}{suffix}"))
             for path in by_name.get(_name(file), ()):
                 if path == file or path.endswith(f"/{file}"):
-                    votes[tried, path.removesuffix(file).rstrip("/")] += 1
-    if not votes or votes.most_common(1)[0][1] * 2 < len(ids):
+                    found[Place(path.removesuffix(file).rstrip("/"), suffix)] += 1
+    return found
+
+
+def _guess(labels: Iterable[str], folder: str, suffix: str, known: frozenset[str]) -> str:
+    """How the sentence ends: with the settings under which most ids would be pictures."""
+    ids = list(islice(labels, _N_TRIED))
+    found = places(ids, known).most_common(1)
+    if not found or found[0][1] * 2 < len(ids):
         if all("\\" in name for name in ids):
             return "; its ids have \\ between folders: write / instead."
-        if before := _before(ids, by_name):
+        if before := _before(ids, known):
             return f"; each id begins with {before!r}: remove that from the table."
         return "; correct index_images.id_column, id_suffix or csv_folder."
-    right_suffix, right_folder = votes.most_common(1)[0][0]
+    right = found[0][0]
     meant = []
-    if right_suffix != suffix:
-        meant.append(f'index_images.id_suffix: "{right_suffix}"')
-    if right_folder != folder:
-        meant.append(f'index_images.csv_folder: "{right_folder}"')
+    if right.suffix != suffix:
+        meant.append(f'index_images.id_suffix: "{right.suffix}"')
+    if right.folder != folder:
+        meant.append(f'index_images.csv_folder: "{right.folder}"')
     return f"; did you mean {' and '.join(meant)}?"
 
 
-def _before(ids: Iterable[str], by_name: Mapping[str, Sequence[str]]) -> str:
+def _before(ids: Iterable[str], known: Iterable[str]) -> str:
     """What all ids have before the path of a picture, such as a folder of another machine; or ''."""
+    by_name: defaultdict[str, list[str]] = defaultdict(list)
+    for path in known:
+        by_name[_name(path)].append(path)
     found = {
         next((i.removesuffix(p) for p in by_name.get(_name(i), ()) if i.endswith(f"/{p}")), "")
         for i in ids

@@ -11,7 +11,7 @@ from headstart.indexing.groups import join_groups
 from headstart.indexing.index import Index, IndexImagesError
 from headstart.indexing.labelling import Meaning, Problem, agreed
 from headstart.indexing.layout import INIT
-from headstart.indexing.meanings import find_groups, find_meanings
+from headstart.indexing.meanings import find_meanings
 from headstart.indexing.params import IndexImagesParams
 from headstart.indexing.splits import SplitRule, assign
 from headstart.kept.once import Known, NothingKnown
@@ -47,8 +47,7 @@ def index_images(
     pictures = [path for path in sorted(files) if is_picture(path, forms[path])]
     if not pictures:
         raise IndexImagesError(no_pictures(files))
-    meanings, problems, notes = find_meanings(files, pictures, params)
-    names = find_groups(files, meanings, params)
+    meanings, problems, names, notes = find_meanings(files, pictures, params)
     named = meanings.keys() | {problem.path for problem in problems}
     paths = [path for path in pictures if path in named]  # without folders that are left aside
     copies, sizes, damaged = decode(

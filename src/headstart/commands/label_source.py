@@ -1,8 +1,8 @@
 """Where the labels of a folder come from: its class folders, a table in it, or the files' names."""
 
 import re
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -13,6 +13,7 @@ from headstart.commands.survey import Survey
 from headstart.indexing.columns import EVERY, guess_columns
 from headstart.indexing.label_table import LabelsById, labels_by_id
 from headstart.indexing.table_file import read_table
+from headstart.indexing.table_paths import by_path, places
 from headstart.indexing.table_rows import Table
 from headstart.project.errors import HeadstartError
 
@@ -22,7 +23,6 @@ NO_CLASSES = {
     *("img", "image", "dsc", "dscn", "dscf", "pict", "pxl", "mvi", "vid", "gopr", "dji"),
     *("photo", "picture", "frame", "screenshot", "screen shot", "scan", "file", "train", "test"),
 }
-N_TRIED = 200  # ids from which folder and suffix are found
 
 
 def findings_of(looked: Survey, source: str, table: str) -> Findings:
@@ -108,25 +108,32 @@ def _of_table(looked: Survey, source: str, name: str) -> Findings:
             "index_images.label_column in params.yaml."
         )
     task, said = _task_and_labels(table, id_column, label_column)
-    folder, suffix = _folder_and_suffix(said.labels, looked.paths, name)
-    known = set(looked.paths)
-    counts: Counter[str] = Counter()
-    n_labelled = 0
-    for picture, rows in said.labels.items():
-        path = f"{folder}/{picture}{suffix}" if folder else f"{picture}{suffix}"
-        if path in known and len(rows) == 1:
-            names = next(iter(rows))
-            counts.update(names)
-            n_labelled += bool(names)
+    fits = places(said.labels, looked.paths).most_common(1)
+    if not fits:
+        raise HeadstartError(
+            f"no id of {name} names a picture: its first is {next(iter(said.labels))!r}, the first "
+            f"picture {looked.paths[0]!r}."
+        )
+    folder, suffix = fits[0][0]
+    rows = by_path(said.labels, name, folder, suffix, looked.paths)
+    said_of = {
+        path: next(iter(rows[path])) for path in looked.paths if len(rows.get(path, ())) == 1
+    }
+    split_of = {path: looked.layout.split_of(path) for path in looked.paths}
+    splits = {split_of[path] for path in said_of} | ({"test"} & set(split_of.values()))
+    aside = {"valid", "test"} if "valid" in splits else {"test"}
+    to_train_on = [names for path, names in said_of.items() if split_of[path] not in aside]
+    counts = Counter(label for names in to_train_on for label in names)
     if len(counts) < 2:
         raise HeadstartError(f"{name} gives the pictures {len(counts)} classes, 2 are needed.")
+    n_labelled = sum(map(bool, to_train_on))
     labels = {
         "labels": name, "id_column": id_column, "label_column": label_column, "id_suffix": suffix,
         "csv_folder": folder, "task": task,
     }  # fmt: skip
     per_class = dict(counts.most_common())
-    test = frozenset({"test"} if any(_is_test(looked, path) for path in looked.paths) else ())
-    return _findings(looked, source, labels, f"by {name}", per_class, n_labelled, test)
+    given = frozenset(filter(None, splits))
+    return _findings(looked, source, labels, f"by {name}", per_class, n_labelled, given)
 
 
 def _task_and_labels(table: Table, id_column: str, label_column: str) -> tuple[str, LabelsById]:
@@ -138,28 +145,3 @@ def _task_and_labels(table: Table, id_column: str, label_column: str) -> tuple[s
             return "multi_label", labels_by_id(table, id_column, label_column, several=True)
         except HeadstartError as several:
             raise (several if label_column == EVERY else single) from None
-
-
-def _folder_and_suffix(ids: Mapping[str, Any], paths: Sequence[str], table: str) -> tuple[str, str]:
-    """The folder and the suffix with which most of the first ids name a picture.
-
-    Raises:
-        HeadstartError: no id names a picture.
-    """
-    of_name: defaultdict[str, list[str]] = defaultdict(list)
-    for path in paths:
-        pure = PurePosixPath(path)
-        of_name[pure.name].append(path)
-        of_name[pure.stem].append(path)
-    fits: Counter[tuple[str, str]] = Counter()
-    for picture in list(ids)[:N_TRIED]:
-        for path in of_name[PurePosixPath(picture).name]:
-            before, found, suffix = path.rpartition(picture)
-            if found and before.rstrip("/") + "/" in ("/", before) and "/" not in suffix:
-                fits[before.rstrip("/"), suffix] += 1
-    if not fits:
-        raise HeadstartError(
-            f"no id of {table} names a picture: its first is {next(iter(ids))!r}, the first picture "
-            f"{paths[0]!r}."
-        )
-    return fits.most_common(1)[0][0]
