@@ -127,6 +127,17 @@ def test_the_embedded_source(project: Path) -> None:
     assert values["augment"]["symmetry"] == "half_turn"
 
 
+def test_another_network_has_its_own_size(project: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "p"
+    for i in range(12):
+        draw(folder / f"{'ab'[i % 2]}/{i}.jpg", i, (400, 300))
+    backbone = written(folder, "--network", "tf_efficientnet_b1.ns_jft_in1k")["backbone"]
+    assert (backbone["name"], backbone["size_px"]) == ("tf_efficientnet_b1.ns_jft_in1k", 240)
+    assert backbone["weights"] == "sources/timm-pretrained.yaml"
+    result = run(folder, "--network", "resnet5000")
+    assert result.exit_code == 1 and "which timm does not know. Did you mean" in result.output
+
+
 def test_what_is_wrong_is_named(project: Path, tmp_path: Path) -> None:
     folder = pictures(tmp_path / "p", "cats/{}.jpg", "dogs/{}.jpg")
     (folder / "cats/empty.jpg").touch()
@@ -135,7 +146,7 @@ def test_what_is_wrong_is_named(project: Path, tmp_path: Path) -> None:
     output = run(folder).output
     assert "unreadable    1: cats/empty.jpg (the file is empty)" in output
     assert "same content  1: cats/0.jpg = cats/again.jpg" in output
-    assert "no pictures   1 .txt" in output
+    assert "other files   1 .txt" in output
     assert max(map(len, output.splitlines())) < 120
 
 

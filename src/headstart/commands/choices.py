@@ -75,7 +75,8 @@ def choose(found: Findings, wishes: Wishes) -> list[Choice]:
         *_sizes(found, wishes),
         *_network(found, wishes),
         *_views(wishes),
-        *_training(found, wishes),
+        *_head_training(found, wishes),
+        *_fine_tuning(found, wishes),
     ]
 
 
@@ -98,13 +99,16 @@ def _pictures(found: Findings, wishes: Wishes) -> Iterator[Choice]:
             yield Choice("index_images.valid_frac", 0.1 if n >= 20_000 else 0.2, f"of {n} pictures")
             test = 0.0 if "test" in found.splits else 0.1
             why = (
-                "the folder test is test" if "test" in found.splits else "to score once, at the end"
+                "the folder test is test"
+                if "test" in found.splits
+                else "kept for a score at the end"
             )
             yield Choice("index_images.test_frac", test, why)
-    yield Choice("index_images.on_problem", "set_aside", "what cannot be used is listed, not fatal")
+    yield Choice(
+        "index_images.on_problem", "set_aside", "files that cannot be used are listed and left out"
+    )
     if wishes.quick:
-        n_max = max(4, math.ceil(QUICK_PICTURES / max(len(found.per_class), 1)))
-        yield Choice("index_images.n_max_per_class", n_max, "--quick")
+        yield Choice("index_images.n_max_per_class", _quick_max(found), "--quick")
 
 
 def _sizes(found: Findings, wishes: Wishes) -> Iterator[Choice]:
@@ -124,13 +128,13 @@ def _network(found: Findings, wishes: Wishes) -> Iterator[Choice]:
     if wishes.network:
         yield Choice("backbone.name", wishes.network, "--network")
         yield Choice("backbone.weights", "sources/timm-pretrained.yaml", "downloaded by timm")
-    few = _smallest_mean(found) < FEW_PER_CLASS
+    few = _per_class(found) < FEW_PER_CLASS
     if wishes.view in ("photo", "side_on"):
         yield Choice("head.hidden_units", 0, "photographs are near what the network knows")
     elif few:
         yield Choice("head.hidden_units", 0, "few pictures a class")
     else:
-        yield Choice("head.hidden_units", 512, "not photographs: features are combined anew")
+        yield Choice("head.hidden_units", 512, "a hidden layer, since these are not photographs")
     if few:
         yield Choice("head.dropout", [0.5, 0.5], "few pictures a class")
 
@@ -152,8 +156,10 @@ def _views(wishes: Wishes) -> Iterator[Choice]:
     yield Choice("augment.rotate_deg", rotate_deg, f"--view {wishes.view}")
 
 
-def _training(found: Findings, wishes: Wishes) -> Iterator[Choice]:
-    n, per_class = found.n_labelled, _smallest_mean(found)
+def _head_training(found: Findings, wishes: Wishes) -> Iterator[Choice]:
+    n, per_class = found.n_labelled, _per_class(found)
+    if wishes.quick:
+        n = min(n, _quick_max(found) * len(found.per_class))
     n_train = n if "valid" in found.splits else round(0.8 * n)
     few = per_class < FEW_PER_CLASS
     batch = 64 if n_train >= 512 else 32 if n_train >= 256 else 16
@@ -178,21 +184,27 @@ def _training(found: Findings, wishes: Wishes) -> Iterator[Choice]:
     yield Choice(f"{phase}.cycles", 1 if few else n_views, "an epoch for each view")
     if few:
         yield Choice(f"{phase}.cycle_len", n_views, "an epoch for each view")
-    tune = "unfreeze_finetune.phases.0"
+
+
+def _fine_tuning(found: Findings, wishes: Wishes) -> Iterator[Choice]:
+    tune, few = "unfreeze_finetune.phases.0", _per_class(found) < FEW_PER_CLASS
     if wishes.view in ("photo", "side_on"):
         if few:
             yield Choice(f"{tune}.trainable", "late", "few pictures a class")
-        lr, why = (5e-5, "few pictures a class") if few else (1e-4, "photographs: near is enough")
-        yield Choice(f"{tune}.lr", lr, f"{why}; range tests of whole networks gave no rate")
+        lr, measured_on = (5e-5, "dog breeds") if few else (1e-4, "dogs and cats")
+        yield Choice(f"{tune}.lr", lr, f"measured on {measured_on}; range tests gave no rate")
     else:
-        yield Choice(
-            f"{tune}.lr", 3e-4, "not photographs; range tests of whole networks gave no rate"
-        )
+        yield Choice(f"{tune}.lr", 3e-4, "measured on textile; range tests gave no rate")
         if not wishes.quick:
             yield Choice(f"{tune}.cycles", 2, "1 + 2 epochs")
             yield Choice(f"{tune}.cycle_mult", 2, "1 + 2 epochs")
 
 
-def _smallest_mean(found: Findings) -> float:
+def _per_class(found: Findings) -> float:
     """Pictures a class, in the mean; many labels count each picture once for each of its labels."""
     return sum(found.per_class.values()) / max(len(found.per_class), 1)
+
+
+def _quick_max(found: Findings) -> int:
+    """Pictures of each class that a quick try takes."""
+    return max(4, math.ceil(QUICK_PICTURES / max(len(found.per_class), 1)))

@@ -19,10 +19,10 @@ def told(looked: Survey, found: Findings) -> str:
         "long : short": _quantiles(looked.aspect, ""),
         "classes": _classes(found.per_class),
         "splits": _counts(looked.splits),
-        "read so": " ".join(looked.layout.notes()),
+        "folders": " ".join(looked.layout.notes()),
         "unreadable": _named([f"{path} ({why})" for path, why in looked.unreadable]),
         "same content": _named([" = ".join(paths) for paths in looked.copies]),
-        "no pictures": _counts(looked.others),
+        "other files": _counts(looked.others),
         "took": f"{looked.seconds:.1f} s",
     }
     return "\n".join(f"{name:<13} {text}" for name, text in rows.items() if text)
