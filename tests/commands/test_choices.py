@@ -106,8 +106,8 @@ def test_epochs_follow_from_the_steps_of_one(n: int, batch: int, n_epochs: int) 
 
 
 def test_uneven_classes_are_balanced() -> None:
-    assert "sampling.balance" not in chosen(found(1400, 1200, 200))
-    assert chosen(found(1400, 1300, 100))["sampling.balance"] == "oversample"
+    assert "sampling.balance" not in chosen(found(1400, 1100, 300))
+    assert chosen(found(1400, 1200, 200))["sampling.balance"] == "oversample"
 
 
 def test_a_quick_try_is_small() -> None:

@@ -12,7 +12,7 @@ View = Literal["photo", "side_on", "top_down", "texture", "document"]
 
 FEW_PER_CLASS = 50  # pictures of train; below it a network has little to fine-tune on
 FEW_PICTURES = 1000  # below it valid is a fold, so that `headstart folds` can score every picture
-UNEVEN = 10  # largest class by smallest class from which on rare classes are repeated
+UNEVEN = 5  # largest class by smallest class from which on rare classes are repeated
 HEAD_STEPS = 200  # steps that the head trains on plain views
 LR_OF_FEW = 0.006  # of a head on few pictures a class
 QUICK_PICTURES = 400
@@ -122,6 +122,8 @@ def _sizes(found: Findings, wishes: Wishes) -> Iterator[Choice]:
         "resize.size_px", STEP_PX * math.ceil(px * 9 / 7 / STEP_PX), "room for zoomed crops"
     )
     yield Choice("backbone.size_px", px, why)
+    if wishes.quick:
+        yield Choice("predict_views.n_views", 1, why)
 
 
 def _network(found: Findings, wishes: Wishes) -> Iterator[Choice]:
