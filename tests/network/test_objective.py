@@ -25,6 +25,9 @@ def test_one_label_a_picture() -> None:
     assert objective.probabilities(LOGITS).sum(1) == pytest.approx(np.ones(4))
     scores = objective.scores(LOGITS, CLASSES)
     assert scores.score == 0.5 and scores.log_loss == pytest.approx(wanted.item())
+    of_pictures = functional.cross_entropy(LOGITS, torch.from_numpy(CLASSES), reduction="none")
+    assert scores.log_losses == pytest.approx(of_pictures.numpy())
+    assert scores.scores.tolist() == [1, 0, 1, 0]
     assert scores.named("single_label").keys() == {"log_loss", "accuracy"}
 
 
@@ -39,6 +42,8 @@ def test_many_labels_a_picture() -> None:
     assert decided.sum(1).tolist() == [3, 2, 2, 3]
     scores = objective.scores(LOGITS, LABELS)
     assert scores.score == pytest.approx(np.mean(f2)) and scores.log_loss == pytest.approx(wanted)
+    losses = -np.log(np.where(LABELS == 1, exact, 1 - exact)).mean(axis=1)
+    assert scores.log_losses == pytest.approx(losses) and scores.scores == pytest.approx(f2)
     assert scores.named("multi_label").keys() == {"log_loss", "f2"}
 
 

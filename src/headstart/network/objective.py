@@ -1,6 +1,6 @@
 """The objective of a training: the loss, the probabilities and the scores of a task."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from headstart.labels.task import SCORE, Task
 from headstart.network.probabilities import probabilities
+from headstart.scores.metrics import Floats
 from headstart.scores.multi_label import Bools, f_beta
 from headstart.scores.thresholds import DEFAULT_THRESHOLD, decide
 
@@ -25,10 +26,14 @@ class Scores:
         log_loss: mean negative log likelihood, nats; for multi_label the mean is over labels too.
         score: in [0, 1]. The accuracy for single_label, the F2 at a threshold of 0.2 for multi_label
             (tta-evaluate searches thresholds and scores them).
+        log_losses: (N,) of each picture, for paired comparisons; empty where nothing is compared.
+        scores: (N,) of each picture, in [0, 1], in the same order.
     """
 
     log_loss: float
     score: float
+    log_losses: Floats = field(default_factory=lambda: np.zeros(0), compare=False, repr=False)
+    scores: Floats = field(default_factory=lambda: np.zeros(0), compare=False, repr=False)
 
     def named(self, task: Task) -> dict[str, float]:
         """The scores by name, for a metrics file: log_loss, and accuracy or f2."""
@@ -62,13 +67,19 @@ class Objective:
         return probabilities(logits, self.task)
 
     def scores(self, logits: Tensor, targets: Targets) -> Scores:
-        """Scores of logits (N, K), without weights."""
+        """Scores of logits (N, K), in total and of each picture, without weights."""
         wanted = torch.from_numpy(targets)
-        log_loss = Objective(self.task).loss(logits.double(), wanted).item()
+        exact = logits.double()
+        log_loss = Objective(self.task).loss(exact, wanted).item()
         if self.task == "single_label":
-            return Scores(log_loss, (logits.argmax(1) == wanted).double().mean().item())
-        decided = self.decisions(self.probabilities(logits))
-        return Scores(log_loss, float(f_beta(decided, targets.astype(bool)).mean()))
+            losses = functional.cross_entropy(exact, wanted, reduction="none")
+            right = (logits.argmax(1) == wanted).double()
+            return Scores(log_loss, right.mean().item(), losses.numpy(), right.numpy())
+        losses = functional.binary_cross_entropy_with_logits(
+            exact, wanted.double(), reduction="none"
+        ).mean(1)
+        f2 = f_beta(self.decisions(self.probabilities(logits)), targets.astype(bool))
+        return Scores(log_loss, float(f2.mean()), losses.numpy(), f2)
 
     def decisions(self, probabilities: NDArray[np.float64]) -> Bools:
         """Decide by probabilities (N, K): the most probable class, or each label of 0.2 or more."""
