@@ -224,6 +224,36 @@ def test_a_worse_end_that_is_kept_is_known(start: Checkpoint, labels: Labels) ->
     assert (best["kept_epoch"], best["worse_than_start"]) == (0, False)
 
 
+RUINOUS = PHASE | {"lr": 1.0, "cycles": 2}
+
+
+@pytest.mark.parametrize("trainable", ["all", "late"])
+def test_a_ruinous_first_cycle_ends_fine_tuning_and_keeps_the_head(
+    trainable: str, start: Checkpoint, labels: Labels
+) -> None:
+    first = RUINOUS | {"size_px": 40, "trainable": trainable}
+    found = unfreeze_finetune(
+        small_backbone(), start, small_pictures(48), labels, AUGMENT,
+        section(phases=[first, PHASE], monitor="both", n_snapshots=1), OPTIMIZER, AS_THEY_ARE, NONE,
+        Silent(),
+    )  # fmt: skip
+    training, metrics = found.training, found.training.metrics
+    assert (metrics["n_epochs"], metrics["kept_epoch"], metrics["kept_size_px"]) == (1, 0, SIZE)
+    assert metrics["worse_first_cycle"] and metrics["overfitted"] is False
+    assert metrics["kept"] == metrics["start"]
+    assert changes(training, start) == [0, 0, 0]
+    [snapshot] = found.snapshots.members()
+    assert snapshot.info.size_px == SIZE
+    assert all(torch.equal(snapshot.tensors[n], t) for n, t in training.checkpoint.tensors.items())
+
+
+def test_cycles_of_the_head_alone_do_not_end_fine_tuning(start: Checkpoint, labels: Labels) -> None:
+    head = section(phases=[RUINOUS | {"trainable": "head"}], monitor="both", keep="best")
+    metrics = finetune(start, labels, head).metrics
+    assert (metrics["n_epochs"], metrics["kept_epoch"]) == (2, 0)
+    assert "worse_first_cycle" not in metrics
+
+
 def test_a_network_predicts_at_the_size_it_was_kept_at(start: Checkpoint, labels: Labels) -> None:
     large = PHASE | {"size_px": 40}
     pictures = small_pictures(48)

@@ -95,6 +95,22 @@ def test_a_head_is_judged_by_valid_or_by_its_loss() -> None:
         ),
         ({"kept_epoch": 0}, "no cycle beat the start, which is kept: valid accuracy 0.8475"),
         (
+            {
+                "kept_epoch": 0,
+                "worse_first_cycle": {
+                    "accuracy": {"before": 0.948, "after": 0.922},
+                    "log_loss": {"before": 0.2, "after": 0.4},
+                },
+            },
+            "stopped after its first cycle: the head is better "
+            "(accuracy 0.9480 against 0.9220, beyond noise) and is kept",
+        ),
+        (
+            {"kept_epoch": 0, "worse_first_cycle": {"log_loss": {"before": 0.2, "after": 0.4}}},
+            "stopped after its first cycle: the head is better "
+            "(log loss 0.2000 against 0.4000, beyond noise) and is kept",
+        ),
+        (
             {"worse_than_start": True, "kept": {"accuracy": 0.8}},
             "3 epochs at lr 0.0003: valid accuracy 0.8475 → 0.8000, worse than before",
         ),

@@ -12,9 +12,9 @@ from headstart.training.divergence import N_UNREAD, Cause, DivergedError, Watch
 from headstart.training.fit import Material
 from headstart.training.gradients import PrecisionError, require_right_gradients
 from headstart.training.lr_curve import Suggestion, suggest
-from headstart.training.outcome import StopRule
 from headstart.training.phases import lower
 from headstart.training.sampling import Rows
+from headstart.training.stop_rule import StopRule
 from tests.training.test_fit import RANGE, SGD, D, K, model, phase, source, trainer
 
 NAN, INF = math.nan, math.inf

@@ -12,9 +12,9 @@ from headstart.training.feature_source import FeatureSource
 from headstart.training.fit import Material, Phase, Trainer
 from headstart.training.lr_curve import RangeTestParams
 from headstart.training.optimizer import OptimizerParams, ParameterGroup
-from headstart.training.outcome import StopRule
 from headstart.training.sampling import Rows, Sampler
 from headstart.training.schedules import Step, sgdr
+from headstart.training.stop_rule import StopRule
 
 N, D, K = 50, 6, 3
 SGD = OptimizerParams(name="sgd", momentum=0.9, weight_decay=0.0, clip_norm=0.0, batch_size=16)
@@ -204,6 +204,135 @@ def test_a_phase_goes_on_from_the_best_of_the_one_that_was_stopped() -> None:
     result = trainer(net).fit(phases, rule)
     assert [(e.epoch, e.phase) for e in result.epochs] == [(0, 0), (1, 0), (2, 1)]
     assert (result.kept_epoch, result.kept_phase) == (3, 1)
+
+
+BOTH = StopRule("both", stop=True, keep="best")
+
+
+def judged_by_itself(of: nn.Module) -> Material:
+    """The features, judged by the objective on the very same features."""
+    data = source()
+    features, targets = (
+        torch.from_numpy(np.asarray(data.features[0])),
+        np.asarray(data.targets, np.int64),
+    )
+
+    def evaluate() -> Scores:
+        of.eval()
+        with torch.no_grad():
+            return Objective("single_label").scores(of(features), targets)
+
+    return Material(data, evaluate)
+
+
+def a_trained_head() -> nn.Module:
+    net = model()
+    trainer(net).fit([phase(net, cycles=[8])])
+    return net
+
+
+@pytest.mark.parametrize("keep", ["best", "last"])
+def test_a_first_cycle_that_ruins_the_head_ends_the_training(keep: str) -> None:
+    net = a_trained_head()
+    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    judged = judged_by_itself(net)
+    phases = [
+        phase(net, lr=100.0, cycles=[2, 1, 1], material=judged),
+        phase(net, lr=0.01, cycles=[1], material=judged),
+    ]
+    rule = replace(BOTH, keep=keep)  # type: ignore[arg-type]
+    result = trainer(net).fit(phases, rule, n_snapshots=2)
+    assert (len(result.epochs), result.kept_epoch, result.kept_phase) == (2, 0, None)
+    assert result.worse_first_cycle and not result.stopped
+    assert (result.worse_first_cycle.before, result.kept) == (result.start, result.start)
+    assert result.worse_first_cycle.after == result.epochs[-1].scores
+    assert "log_loss" in result.worse_first_cycle.measures
+    assert all(torch.equal(before[name], tensor) for name, tensor in net.state_dict().items())
+    [only] = result.snapshots
+    assert all(torch.equal(before[name], tensor) for name, tensor in only.items())
+    told = result.comparison("single_label", rule)
+    assert told["worse_than_start"] is False
+    assert told["worse_first_cycle"] == result.worse_first_cycle.named("single_label")
+
+
+@pytest.mark.parametrize(
+    ("lr", "rule"),
+    [
+        (0.01, BOTH),
+        (100.0, replace(BOTH, stop=False)),
+        (100.0, StopRule("log_loss", stop=True, keep="best")),
+    ],
+)
+def test_otherwise_a_first_cycle_ends_nothing(lr: float, rule: StopRule) -> None:
+    net = a_trained_head()
+    judged = judged_by_itself(net)
+    result = trainer(net).fit([phase(net, lr, [1, 1], material=judged)], rule)
+    assert (len(result.epochs), result.worse_first_cycle) == (2, None)
+    assert "worse_first_cycle" not in result.comparison("single_label", rule)
+
+
+@pytest.mark.parametrize(("head_alone", "n_epochs"), [(True, 2), (False, 1)])
+def test_the_first_cycle_is_the_first_of_more_than_the_head(
+    head_alone: bool, n_epochs: int
+) -> None:
+    """The first phase ruins the head. Only if it trained more than that is the rest hopeless."""
+    net = a_trained_head()
+    judged = judged_by_itself(net)
+    first = replace(phase(net, 100.0, [1], material=judged), head_alone=head_alone)
+    result = trainer(net).fit([first, phase(net, 100.0, [1, 1], material=judged)], BOTH)
+    assert len(result.epochs) == n_epochs
+    assert result.worse_first_cycle is not None
+
+
+def told(log_loss: float, n_wrong: int) -> Scores:
+    """Scores of 100 pictures that all have this log loss."""
+    right = np.ones(100)
+    right[:n_wrong] = 0
+    return Scores(log_loss, float(right.mean()), np.full(100, log_loss), right)
+
+
+@pytest.mark.parametrize(
+    ("scores", "n_epochs", "kept_epoch", "stopped"),
+    [
+        # log loss falls, and accuracy within noise: nothing is kept, and nothing is stopped
+        ([told(0.5, 5), told(0.4, 6), told(0.3, 7), told(0.2, 9)], 3, 0, False),
+        # the second cycle is worse than the first at both
+        ([told(0.5, 5), told(0.4, 4), told(0.45, 4), told(0.3, 4)], 2, 1, True),
+        # a higher accuracy within noise is not worse, and what follows is better
+        ([told(0.5, 5), told(0.4, 4), told(0.45, 3), told(0.3, 3)], 3, 3, False),
+        # accuracy beyond noise wins over log loss
+        ([told(0.5, 25), told(0.4, 24), told(0.45, 10), told(0.42, 12)], 3, 2, False),
+    ],
+)
+def test_both_measures_are_monitored(
+    scores: list[Scores], n_epochs: int, kept_epoch: int, stopped: bool
+) -> None:
+    net, given = model(), iter(scores)
+    judged = Material(source(), lambda: next(given))
+    result = trainer(net).fit([phase(net, cycles=[1, 1, 1], material=judged)], BOTH)
+    assert (len(result.epochs), result.kept_epoch, result.stopped) == (
+        n_epochs,
+        kept_epoch,
+        stopped,
+    )
+    assert result.kept == scores[kept_epoch] and result.worse_first_cycle is None
+
+
+@pytest.mark.parametrize(("begins", "n_epochs"), [(0.9, 3), (0.6, 1)])
+def test_a_first_cycle_is_judged_at_its_own_size(begins: float, n_epochs: int) -> None:
+    """At the size of the head 0.5; at the phase's own 0.9 or 0.6 before, and 0.8 after a cycle."""
+    net = model()
+    given = iter([told(begins, 5), told(0.8, 5), told(0.7, 5), told(0.6, 5)])
+    small, full = Material(source(), lambda: next(given)), Material(source(), lambda: told(0.5, 5))
+    result = trainer(net).fit([phase(net, cycles=[1, 1, 1], material=small)], BOTH, start=full)
+    assert len(result.epochs) == n_epochs
+    assert (result.kept_epoch, result.kept) == (0, told(0.5, 5))  # the best of all sizes
+
+
+def test_without_a_valid_split_both_measures_end_nothing() -> None:
+    net = model()
+    result = trainer(net).fit([phase(net, lr=100.0, cycles=[1, 1])], BOTH)
+    assert (len(result.epochs), result.kept_epoch, result.worse_first_cycle) == (2, 2, None)
 
 
 def test_a_phase_starts_with_a_fresh_optimiser_and_epochs_count_on() -> None:

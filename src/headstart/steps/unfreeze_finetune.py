@@ -23,7 +23,6 @@ from headstart.training.fit import Material, Phase, Trainer
 from headstart.training.gradients import gradient_cosine, require_right_gradients
 from headstart.training.layer_groups import first_group
 from headstart.training.lr_curve import Suggestion
-from headstart.training.outcome import StopRule
 from headstart.training.phases import (
     FinetuneOptimizerParams,
     PhaseParams,
@@ -35,6 +34,7 @@ from headstart.training.phases import (
 )
 from headstart.training.picture_source import PictureSource
 from headstart.training.sampling import SamplingParams, balanced
+from headstart.training.stop_rule import StopRule
 from headstart.views.augment import AugmentParams
 from headstart.views.inference import network_logits
 from headstart.views.pictures import Pictures
@@ -43,13 +43,15 @@ from headstart.views.pictures import Pictures
 class UnfreezeFinetuneParams(PhasesParams):
     """Section `unfreeze_finetune`."""
 
-    monitor: Literal["log_loss", "score"] = Field(
-        description="measure on valid that is compared at the end of each cycle: log_loss, or "
-        "score (accuracy; for multi_label, F2)"
+    monitor: Literal["log_loss", "score", "both"] = Field(
+        description="measure on valid that is compared at the end of each cycle: log_loss, score "
+        "(accuracy; for multi_label, F2), or both: a lower log_loss counts if the score is not "
+        "lower, a higher score counts in any case if it is beyond noise"
     )
     stop_when_worse: bool = Field(
         description="end a phase when a cycle ends worse than an earlier cycle at the same size_px, "
-        "that is, train until over-fitting"
+        "that is, train until over-fitting; where monitor is both, also end after the first cycle "
+        "if the network is then worse than the head, beyond noise"
     )
     keep: Literal["best", "last"] = Field(
         description="best: the weights at the best cycle end, or at the start if no cycle end is "
@@ -164,7 +166,8 @@ def unfreeze_finetune(
             **result.metrics(labels.task),
         },
     )
-    return Finetuning(training, _ensemble(info, result.snapshots, pictures.at(sizes[-1], report)))
+    last = shown if result.worse_first_cycle else pictures.at(sizes[-1], report)
+    return Finetuning(training, _ensemble(info, result.snapshots, last))
 
 
 def _tell_of_absent_norms(backbone: Backbone, optimizer: FinetuneOptimizerParams) -> None:

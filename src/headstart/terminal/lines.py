@@ -81,6 +81,11 @@ def fine_tuned(metrics: Values) -> str:
     n, kept = metrics["n_epochs"], metrics["kept_epoch"]
     if "start" not in metrics:
         return trained(metrics)
+    if "worse_first_cycle" in metrics:
+        measure, values = next(iter(metrics["worse_first_cycle"].items()))
+        name = SCORES.get(measure, "log loss")
+        change = f"{name} {values['before']:.4f} against {values['after']:.4f}"
+        return f"stopped after its first cycle: the head is better ({change}, beyond noise) and is kept"
     if kept == 0:
         return f"no cycle beat the start, which is kept: valid {_score(metrics['start'])}"
     epochs = f"epoch {kept} of {n}" if kept < n else f"{_n(n, 'epoch')} at lr {metrics['lr']:.3g}"

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from headstart.network.objective import Scores
-from headstart.training.outcome import Epoch, StopRule
+from headstart.training.outcome import Epoch
+from headstart.training.stop_rule import StopRule, WorseFirstCycle
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,12 @@ class BestWeights:
         self.rule = rule
         self.mark: Mark | None = None
         """The best of all; None before anything was judged."""
+        self.worse_first_cycle: WorseFirstCycle | None = None
+        """Why the whole training should end after its first cycle; None as long as it need not."""
         self._model = model
         self._of_size: Mark | None = None
         self._ended: Scores | None = None  # scores of the best end of a cycle at this size
+        self._is_first = True  # no cycle has ended that trained more than the head
 
     def begin(self, scores: Scores, epoch: int, phase: int | None) -> None:
         """Note the scores of the model before it trains at a size at which it was not judged yet.
@@ -54,33 +58,34 @@ class BestWeights:
         self._of_size = self._ended = None
         self._compare(scores, epoch, phase)
 
-    def ends_phase(self, row: Epoch) -> bool:
+    def ends_phase(self, row: Epoch, of_head_alone: bool = False) -> bool:
         """Note the last epoch of a cycle; return whether the rule ends the phase after it.
 
         If it does, the model has the best weights of this size again. An epoch without scores ends
-        nothing.
+        nothing. A cycle of the head alone is not the first cycle that `worse_first_cycle` is about:
+        it says nothing about training more than the head.
         """
         if row.scores is None:
             return False
+        if self._is_first and not of_head_alone and self._of_size:
+            self._is_first = False
+            self.worse_first_cycle = self.rule.worse_first_cycle(row.scores, self._of_size.scores)
         self._compare(row.scores, row.epoch + 1, row.phase)
-        badness = self.rule.badness
-        if self._ended is None or badness(row.scores) <= badness(self._ended):
+        over_fitted = self._ended is not None and self.rule.better(self._ended, row.scores)
+        if self._ended is None or self.rule.better(row.scores, self._ended):
             self._ended = row.scores
-            return False
-        if self.rule.stop and self._of_size:
+        ends = self.worse_first_cycle is not None or (self.rule.stop and over_fitted)
+        if ends and self._of_size:
             self._model.load_state_dict(self._of_size.state)
-        return self.rule.stop
+        return ends
 
     def _compare(self, scores: Scores, epoch: int, phase: int | None) -> None:
         """Keep the model's weights if it is better than before at this size, or than ever before."""
-        if not self._better(scores, self._of_size):
+        if self._of_size and not self.rule.better(scores, self._of_size.scores):
             return
         self._of_size = Mark(scores, epoch, phase, copy_state(self._model))
-        if self._better(scores, self.mark):
+        if self.mark is None or self.rule.better(scores, self.mark.scores):
             self.mark = self._of_size
-
-    def _better(self, scores: Scores, mark: Mark | None) -> bool:
-        return mark is None or self.rule.badness(scores) < self.rule.badness(mark.scores)
 
 
 def copy_state(model: nn.Module) -> dict[str, Tensor]:

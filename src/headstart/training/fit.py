@@ -22,9 +22,10 @@ from headstart.training.loop import (
 )
 from headstart.training.lr_curve import LrCurve, RangeTestParams, diverged, smooth
 from headstart.training.optimizer import Optimizer, OptimizerParams, ParameterGroup
-from headstart.training.outcome import Epoch, FitResult, StopRule
+from headstart.training.outcome import Epoch, FitResult
 from headstart.training.sampling import Sampler
 from headstart.training.schedules import Step, constant
+from headstart.training.stop_rule import StopRule
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class Phase:
         schedule: number of batches of an epoch -> the steps of the whole phase.
         lr_key: dotted key of the last group's rate, for the error of a training that diverged.
         remedy: what to set instead, as a sentence for that error.
+        head_alone: whether only the head trains, so that its cycles say nothing about more.
     """
 
     groups: Sequence[ParameterGroup]
@@ -61,6 +63,7 @@ class Phase:
     schedule: Callable[[int], Sequence[Step]] = constant
     lr_key: str = "lr"
     remedy: str = "Set a lower one."
+    head_alone: bool = False
 
     @property
     def cause(self) -> Cause:
@@ -105,7 +108,8 @@ class Trainer:
                 nothing is judged.
             start: judges the starting point, if the first phase's material does not.
             n_snapshots: snapshots to return, taken at the last n cycle ends of the last phase; a cycle
-                that stopped the phase is excluded.
+                that stopped the phase is excluded. After a first cycle that ended the training, the
+                weights that were kept are the only one.
 
         Raises:
             DivergedError: a loss, a weight or the log loss of valid is not finite. Such a number is
@@ -123,16 +127,21 @@ class Trainer:
                 result.epochs.append(row)
                 if not row.ends_cycle:
                     continue
-                if best and best.ends_phase(row):
-                    result.stopped = True
+                if best and best.ends_phase(row, phase.head_alone):
+                    result.worse_first_cycle = best.worse_first_cycle
+                    result.stopped = result.worse_first_cycle is None
                     break
                 if n_snapshots and phase is phases[-1]:
                     result.snapshots = [*result.snapshots, copy_state(self.model)][-n_snapshots:]
+            if result.worse_first_cycle:
+                break
             moved_by = phase.cause
         result.kept_epoch, result.kept_phase = len(result.epochs), len(phases) - 1
         result.kept = result.epochs[-1].scores if result.epochs else None
-        if best and best.mark and best.rule.keep == "best":
+        if best and best.mark and (best.rule.keep == "best" or result.worse_first_cycle):
             self.model.load_state_dict(best.mark.state)
+            if result.worse_first_cycle and n_snapshots:
+                result.snapshots = [best.mark.state]
             result.kept_epoch, result.kept_phase = best.mark.epoch, best.mark.phase
             result.kept = best.mark.scores
         return result

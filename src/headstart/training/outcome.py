@@ -1,13 +1,13 @@
-"""The result of a training: its epochs, the weights that were kept, and the rule that chose them."""
+"""The result of a training: its epochs, and the weights that were kept."""
 
 from dataclasses import dataclass, field
-from typing import Literal
 
 import pandas as pd
 from torch import Tensor
 
 from headstart.labels.task import Task
 from headstart.network.objective import Scores
+from headstart.training.stop_rule import StopRule, WorseFirstCycle
 
 
 @dataclass(frozen=True)
@@ -36,30 +36,6 @@ class Epoch:
         return row
 
 
-@dataclass(frozen=True)
-class StopRule:
-    """What to do when a cycle ends worse than the best so far.
-
-    Attributes:
-        monitor: what "worse" means: a higher log loss, or a lower score. A tie is not worse: scores
-            of a small valid split often tie.
-        stop: end the phase when a cycle ends worse than the best cycle before it, which is
-            over-fitting. The starting point does not count as a cycle: a first short cycle at a high
-            rate may well end a little worse than a converged head, and the next one far better. The
-            next phase goes on from the best weights of this size.
-        keep: best restores the best weights among all ends of cycles and the starting point (the
-            earliest of equals); last keeps the last weights.
-    """
-
-    monitor: Literal["log_loss", "score"]
-    stop: bool
-    keep: Literal["best", "last"]
-
-    def badness(self, scores: Scores) -> float:
-        """The monitored score as a number; lower is better."""
-        return scores.log_loss if self.monitor == "log_loss" else -scores.score
-
-
 @dataclass
 class FitResult:
     """The result of a training.
@@ -69,6 +45,7 @@ class FitResult:
         kept_epoch: the number of epochs behind the weights that were kept; 0 is the starting point.
         kept_phase: the phase that the kept weights come from; None is the starting point.
         stopped: whether a phase was ended early, by a cycle that ended worse than the best one.
+        worse_first_cycle: why the whole training ended after its first cycle; None if it went on.
         start: scores of the starting point, where a rule asked for them.
         kept: scores of the weights that were kept.
         snapshots: the weights at the last ends of cycles of the last phase, oldest first.
@@ -78,6 +55,7 @@ class FitResult:
     kept_epoch: int = 0
     kept_phase: int | None = None
     stopped: bool = False
+    worse_first_cycle: WorseFirstCycle | None = None
     start: Scores | None = None
     kept: Scores | None = None
     snapshots: list[dict[str, Tensor]] = field(default_factory=list)
@@ -95,11 +73,17 @@ class FitResult:
         return metrics
 
     def comparison(self, task: Task, rule: StopRule) -> dict[str, object]:
-        """Scores of the start and of the kept weights, and whether these are worse than the start."""
+        """Scores of the start and of the kept weights, and whether these are worse than the start.
+
+        With the scores of the first cycle, if it ended the training.
+        """
         if not self.start or not self.kept:
             return {}
-        return {
+        compared: dict[str, object] = {
             "start": self.start.named(task),
             "kept": self.kept.named(task),
-            "worse_than_start": rule.badness(self.kept) > rule.badness(self.start),
+            "worse_than_start": rule.better(self.start, self.kept),
         }
+        if self.worse_first_cycle:
+            compared["worse_first_cycle"] = self.worse_first_cycle.named(task)
+        return compared

@@ -243,7 +243,7 @@ def lower(lr: float, suggestion: Suggestion) -> str:
 def head_phase(head: nn.Module, lr: float, optimizer: OptimizerParams, material: Material) -> Phase:
     """A phase of the head alone on cached features, with no norm frozen; no epochs yet."""
     group = ParameterGroup(list(head.parameters()), lr, optimizer.weight_decay)
-    return Phase([group], head.train, material)
+    return Phase([group], head.train, material, head_alone=True)
 
 
 def set_mode(network: Network, first: int, optimizer: FinetuneOptimizerParams) -> None:
@@ -269,7 +269,8 @@ def unfrozen(
     rates = group_rates(lr, optimizer.lr_ratio, n)
     decays = group_rates(optimizer.weight_decay, optimizer.decay_ratio, n)
     groups = [ParameterGroup(parameters[g], rates[g], decays[g]) for g in range(first, n)]
-    return Phase(groups, partial(set_mode, network, first, optimizer), material)
+    mode = partial(set_mode, network, first, optimizer)
+    return Phase(groups, mode, material, head_alone=first == n - 1)
 
 
 def network_phase(
