@@ -110,6 +110,12 @@ def test_uneven_classes_are_balanced() -> None:
     assert chosen(found(1400, 1200, 200))["sampling.balance"] == "oversample"
 
 
+@pytest.mark.parametrize("quick", [False, True])
+@pytest.mark.parametrize("view", ["photo", "texture"])
+def test_fine_tuning_is_kept_only_if_it_helps(view: View, quick: bool) -> None:
+    assert chosen(MANY, view=view, quick=quick)["unfreeze_finetune.monitor"] == "both"
+
+
 def test_a_quick_try_is_small() -> None:
     values = chosen(found(100_000, 50_000, 50_000), quick=True)
     assert values["index_images.n_max_per_class"] == 200

@@ -200,6 +200,7 @@ def _fine_tuning(found: Findings, wishes: Wishes) -> Iterator[Choice]:
         if not wishes.quick:
             yield Choice(f"{tune}.cycles", 2, "1 + 2 epochs")
             yield Choice(f"{tune}.cycle_mult", 2, "1 + 2 epochs")
+    yield Choice("unfreeze_finetune.monitor", "both", "a lower log loss must not cost accuracy")
 
 
 def _per_class(found: Findings) -> float:
