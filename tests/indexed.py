@@ -5,6 +5,7 @@ import io
 from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from headstart.image_files.forms import form_of
@@ -48,3 +49,31 @@ def table(**columns: list[str]) -> bytes:
 
 
 TABLE: dict[str, Any] = {"labels": "labels.csv", "csv_folder": "train", "split": "stratified"}
+
+
+@pytest.fixture
+def given() -> Files:
+    """Three splits of two classes."""
+    numbers = iter(range(100))
+    return {
+        f"{split}/{name}/{i}.png": picture(next(numbers))
+        for split, n in (("train", 5), ("valid", 2), ("test", 1))
+        for name in ("cats", "dogs")
+        for i in range(n)
+    }
+
+
+@pytest.fixture
+def one_level() -> Files:
+    return {
+        f"{name}/{i}.png": picture(10 * k + i) for k, name in enumerate("ab") for i in range(10)
+    }
+
+
+@pytest.fixture
+def with_table() -> Files:
+    files = {f"train/{i}.png": picture(i) for i in range(20)}
+    files["labels.csv"] = table(
+        id=[str(i) for i in range(20)], label=["golden retriever", "pug"] * 10
+    )
+    return files

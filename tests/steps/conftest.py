@@ -1,4 +1,4 @@
-"""Pictures by path for index-images; a tiny set with cached activations for the steps that train."""
+"""A tiny set with cached activations for the steps that train; pictures for index-images."""
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,9 @@ from headstart.project.report import Silent
 from headstart.steps.precompute_activations import precompute_activations
 from headstart.steps.precompute_views import PrecomputeViewsParams, precompute_views
 from headstart.views.augment import AugmentParams
-from tests.indexed import Files, picture, table
+from tests.indexed import given as given
+from tests.indexed import one_level as one_level
+from tests.indexed import with_table as with_table
 from tests.small_networks import SIZE, small_backbone, small_pictures
 
 IDS = [f"{i:03}" for i in range(45)]
@@ -76,31 +78,3 @@ def plain(backbone: Backbone) -> SizedActivations:
 def views(backbone: Backbone, labels: Labels) -> SizedActivations:
     ids = labels.ids("train")
     return sized(computed(precompute_views(frozen(backbone), ids, "digest", AUGMENT, VIEWS)))
-
-
-@pytest.fixture
-def given() -> Files:
-    """Three splits of two classes."""
-    numbers = iter(range(100))
-    return {
-        f"{split}/{name}/{i}.png": picture(next(numbers))
-        for split, n in (("train", 5), ("valid", 2), ("test", 1))
-        for name in ("cats", "dogs")
-        for i in range(n)
-    }
-
-
-@pytest.fixture
-def one_level() -> Files:
-    return {
-        f"{name}/{i}.png": picture(10 * k + i) for k, name in enumerate("ab") for i in range(10)
-    }
-
-
-@pytest.fixture
-def with_table() -> Files:
-    files = {f"train/{i}.png": picture(i) for i in range(20)}
-    files["labels.csv"] = table(
-        id=[str(i) for i in range(20)], label=["golden retriever", "pug"] * 10
-    )
-    return files
