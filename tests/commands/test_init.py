@@ -134,6 +134,13 @@ def test_another_network_has_its_own_size(project: Path, tmp_path: Path) -> None
     backbone = written(folder, "--network", "tf_efficientnet_b1.ns_jft_in1k")["backbone"]
     assert (backbone["name"], backbone["size_px"]) == ("tf_efficientnet_b1.ns_jft_in1k", 240)
     assert backbone["weights"] == "sources/timm-pretrained.yaml"
+    backbone = written(folder, "--network", "tf_efficientnet_lite0.in1k")["backbone"]
+    assert backbone["weights"] == "sources/efficientnet-lite0.yaml"
+    source = Path("sources/efficientnet-lite0.yaml").read_text()
+    absent = source.replace("lite0-pytorch", "b2-pytorch").replace("net_lite0", "net_b2")
+    Path("sources/b2.yaml").write_text(absent)
+    result = run(folder, "--network", "tf_efficientnet_b2")
+    assert result.exit_code == 1 and "pip install efficientnet-b2-pytorch-model" in result.output
     result = run(folder, "--network", "resnet5000")
     assert result.exit_code == 1 and "which timm does not know. Did you mean" in result.output
 

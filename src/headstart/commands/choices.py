@@ -56,13 +56,15 @@ class Wishes:
     """What cannot be seen in the folder.
 
     Attributes:
-        network: timm's name; '': the packaged one.
+        network: timm's name; '': EfficientNet-Lite0.
+        packaged_weights: the file of sources/ whose package has its weights; '': timm downloads them.
         network_px: its input side.
         view: what the pictures show.
         quick: whether a try of two minutes is wanted.
     """
 
     network: str = ""
+    packaged_weights: str = ""
     network_px: int = 224
     view: View = "photo"
     quick: bool = False
@@ -129,7 +131,12 @@ def _sizes(found: Findings, wishes: Wishes) -> Iterator[Choice]:
 def _network(found: Findings, wishes: Wishes) -> Iterator[Choice]:
     if wishes.network:
         yield Choice("backbone.name", wishes.network, "--network")
-        yield Choice("backbone.weights", "sources/timm-pretrained.yaml", "downloaded by timm")
+        weights = wishes.packaged_weights
+        yield Choice(
+            "backbone.weights",
+            weights or "sources/timm-pretrained.yaml",
+            "from a package" if weights else "downloaded by timm",
+        )
     few = _per_class(found) < FEW_PER_CLASS
     if wishes.view in ("photo", "side_on"):
         yield Choice("head.hidden_units", 0, "photographs are near what the network knows")

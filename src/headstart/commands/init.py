@@ -55,7 +55,7 @@ def init(pictures: Path, view: View, network: str, quick: bool, as_json: bool, f
     root, table = _folder_and_table(pictures)
     looked = survey(root, lambda looks, n: Bars().over(looks, n, "look"))
     found = findings_of(looked, str(pictures) if pictures.suffix == ".yaml" else str(root), table)
-    wishes = Wishes(network, _network_px(network), view, quick)
+    wishes = Wishes(network, _packaged_weights(network), _network_px(network), view, quick)
     choices = choose(found, wishes)
     _write(choices, pictures)
     if as_json:
@@ -111,6 +111,27 @@ def _is_as_committed() -> bool:
     command = ["git", "status", "--porcelain", "--ignored", "--", str(PARAMS_FILE)]
     done = subprocess.run(command, capture_output=True)
     return done.returncode == 0 and not done.stdout
+
+
+def _packaged_weights(name: str) -> str:
+    """The file of sources/ whose package has weights of that network; '' if there is none."""
+    if not name:
+        return ""
+    from headstart.fetching.weights_sources import (
+        PackageWeights,
+        read_weights_source,
+        same_architecture,
+    )
+    from headstart.project.located import SourceError
+
+    for path in sorted(Path("sources").glob("*.yaml")):
+        try:
+            source = read_weights_source(str(path))
+        except SourceError:  # it describes pictures
+            continue
+        if isinstance(source, PackageWeights) and same_architecture(source.architecture, name):
+            return str(path)
+    return ""
 
 
 def _network_px(name: str) -> int:
