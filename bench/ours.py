@@ -55,7 +55,8 @@ class Clone:
 
     def init(self, *words: str) -> float:
         """Wall-clock seconds of `headstart init WORDS`, by the clone's own code."""
-        return self._seconds("headstart", "init", *words)
+        code = "from headstart.commands.cli import main; main()"
+        return self._seconds(sys.executable, "-c", code, "init", *words)
 
     def repro(self, target: str) -> float:
         """Wall-clock seconds of `dvc repro TARGET`, or of all stages."""
