@@ -159,7 +159,7 @@ def compared(
         if not len(chosen.table):
             continue
         found: dict[str, dict[str, Floats]] = {}
-        by_name = {kind: chosen.probabilities(kind) for kind in KINDS}
+        by_name: dict[str, Floats] = {kind: chosen.probabilities(kind) for kind in KINDS}
         by_name |= {name: of_splits[split] for name, of_splits in others.items()}
         for name, probabilities in by_name.items():
             if split == "valid" and chosen.task == "multi_label":

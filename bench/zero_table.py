@@ -87,7 +87,7 @@ def _signed(mean: float, low: float, high: float) -> str:
 
 
 def _median(rows: Sequence[Row], key: str) -> float:
-    return statistics.median(row[key] for row in rows)
+    return float(statistics.median(row[key] for row in rows))
 
 
 def _until(rows: Sequence[Row]) -> tuple[str, str]:
