@@ -3,6 +3,9 @@
 Run: python -m bench.floor              (the workspace's results)
      python -m bench.floor fold-0 fold-1 …  (experiments or commits, as `headstart folds` names them)
 
+The penalty is the best of five on the pictures that are scored, which makes the floor as strong as it
+can be; with `--by-folds` it is the best on folds of train alone, as bench.zero_tuning chooses it.
+
 The regression is fitted on the plain activations of train at the largest cached size, standardised.
 It predicts the plain view of valid and test. If a recipe's last size is larger than its cached
 sizes, `--activations` gives the floor at full size: it names the cache of another state with the
@@ -16,6 +19,7 @@ Axis letters: N images, D features, K classes.
 
 import tempfile
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +30,7 @@ from dvc.api import DVCFileSystem
 from numpy.typing import NDArray
 from ruamel.yaml import YAML
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -40,6 +45,7 @@ from headstart.steps.tta_evaluate import KINDS
 
 Floats = NDArray[np.float64]
 INVERSE_PENALTIES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
+N_FOLDS = 5
 
 
 def floor_probabilities(
@@ -61,6 +67,32 @@ def floor_probabilities(
         constant = wanted.min() == wanted.max()  # all pictures of train have the label, or none
         columns.append(np.full(len(features), wanted[0]) if constant else fitted(wanted)[:, 1])
     return np.stack(columns, axis=1)
+
+
+def penalty_by_folds(train: NDArray[np.float32], targets: NDArray[Any]) -> float:
+    """The inverse penalty with the lowest log loss on the held-out folds of train.
+
+    Args:
+        train: (M, D) features, M at least N_FOLDS.
+        targets: class numbers (M,), in stratified folds; or 0 and 1, (M, K).
+    """
+    one_of_many = targets.ndim == 1
+    folds = (StratifiedKFold if one_of_many else KFold)(N_FOLDS, shuffle=True, random_state=0)
+    hot = targets == 1 if targets.ndim > 1 else targets[:, None] == np.arange(targets.max() + 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of classes with fewer pictures than folds
+        parts = list(folds.split(train, targets if one_of_many else None))
+
+    def loss(c: float) -> float:
+        found = np.zeros(hot.shape)
+        for fitted, held_out in parts:
+            known = np.unique(targets[fitted]) if one_of_many else np.arange(hot.shape[1])
+            rows = floor_probabilities(train[fitted], targets[fitted], train[held_out], c)
+            found[np.ix_(held_out, known)] = rows
+        of_truth = np.where(hot, found, 1.0 if one_of_many else 1 - found)
+        return float(-np.log(of_truth.clip(1e-15)).sum(axis=1).mean())
+
+    return min(INVERSE_PENALTIES, key=loss)
 
 
 def scores(
@@ -104,10 +136,22 @@ def floor_of(cached: Activations, labels: Labels, c: float, memo: Memo) -> dict[
     return memo[key]
 
 
+def penalty_of(cached: Activations, labels: Labels) -> float:
+    """The inverse penalty that folds of the labelled pictures of train choose."""
+    train = labels.labelled("train")
+    return penalty_by_folds(cached.of(train)[0], labels.targets(train))
+
+
 def compared(
-    whole: Predictions, by_floor: dict[str, Floats], search: Any
+    whole: Predictions, others: Mapping[str, Mapping[str, Floats]], search: Any
 ) -> dict[tuple[str, str], pd.DataFrame]:
-    """By (split, score): one row per labelled picture, with id and the scores plain, tta, floor."""
+    """By (split, score): one row per labelled picture, with id and the scores of plain, tta, others.
+
+    Args:
+        whole: our predictions.
+        others: name, split -> (N, K) probabilities of the split's labelled pictures, in their order.
+        search: of the thresholds of many labels.
+    """
     tables: dict[tuple[str, str], pd.DataFrame] = {}
     valid: dict[str, Any] = {}
     for split in ("valid", "test"):
@@ -115,12 +159,13 @@ def compared(
         if not len(chosen.table):
             continue
         found: dict[str, dict[str, Floats]] = {}
-        by_name = {kind: chosen.probabilities(kind) for kind in KINDS} | {"floor": by_floor[split]}
+        by_name: dict[str, Floats] = {kind: chosen.probabilities(kind) for kind in KINDS}
+        by_name |= {name: of_splits[split] for name, of_splits in others.items()}
         for name, probabilities in by_name.items():
             if split == "valid" and chosen.task == "multi_label":
                 valid[name] = (probabilities, chosen.multi_hot())
             found[name] = scores(probabilities, chosen, split, valid.get(name, ()), search)
-        for score in found["floor"]:
+        for score in found[KINDS[0]]:
             columns = {name: by_score[score] for name, by_score in found.items()}
             tables[split, score] = pd.DataFrame({"id": chosen.table["id"], **columns})
     return tables
@@ -142,11 +187,16 @@ def load(rev: str | None, elsewhere: Path | None) -> tuple[Activations, Labels, 
             paths[path] = Path(folder, Path(path).name)
             files.get(path, str(paths[path]), recursive=True)
         labels, predictions, *own = paths.values()
-        sizes = read_activations(elsewhere or own[0]).by_size
-        cached = sizes[max(sizes)]
-        in_memory = Activations(np.array(cached.features), cached.ids, cached.manifest)
+        cached = largest(elsewhere or own[0])
         search = params["tta_evaluate"]["thresholds"]
-        return in_memory, read_labels(labels), read_predictions(predictions), search
+        return cached, read_labels(labels), read_predictions(predictions), search
+
+
+def largest(folder: Path) -> Activations:
+    """The activations of the largest cached size, in memory."""
+    sizes = read_activations(folder).by_size
+    cached = sizes[max(sizes)]
+    return Activations(np.array(cached.features), cached.ids, cached.manifest)
 
 
 @click.command(help=__doc__)
@@ -154,20 +204,26 @@ def load(rev: str | None, elsewhere: Path | None) -> tuple[Activations, Labels, 
 @click.option(
     "--c", type=float, help="inverse penalty; default: the best of five, on what is scored"
 )
+@click.option("--by-folds", is_flag=True, help="the best of five, on five folds of train")
 @click.option(
     "--activations",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="the folder data/3_activations/plain of another state, in place of each result's own",
 )
-def main(revs: tuple[str, ...], c: float | None, activations: Path | None) -> None:
-    tables: dict[tuple[str, str], dict[float, list[pd.DataFrame]]] = {}
+def main(revs: tuple[str, ...], c: float | None, by_folds: bool, activations: Path | None) -> None:
+    if c and by_folds:
+        raise click.UsageError("give --c or --by-folds, not both.")
+    tables: dict[tuple[str, str], dict[str, list[pd.DataFrame]]] = {}
     memo: Memo = {}
     for rev in revs or (None,):
         cached, labels, whole, search = load(rev, activations)
-        for penalty in (c,) if c else INVERSE_PENALTIES:
-            by_floor = floor_of(cached, labels, penalty, memo)
-            for key, table in compared(whole, by_floor, search).items():
-                tables.setdefault(key, {}).setdefault(penalty, []).append(table)
+        penalties = {f"{penalty:g}": penalty for penalty in ((c,) if c else INVERSE_PENALTIES)}
+        if by_folds:
+            penalties = {"by folds": penalty_of(cached, labels)}
+        for shown, penalty in penalties.items():
+            others = {"floor": floor_of(cached, labels, penalty, memo)}
+            for key, table in compared(whole, others, search).items():
+                tables.setdefault(key, {}).setdefault(shown, []).append(table)
     head = (
         "split, score",
         "pictures",
@@ -193,7 +249,7 @@ def main(revs: tuple[str, ...], c: float | None, activations: Path | None) -> No
             str(len(difference)),
             *(mean_and_sd([float(result[kind]) for result in results]) for kind in KINDS),
             f"{floors[best]:.4f}",
-            f"{best:g}",
+            best,
             f"{difference.mean():+.4f} ({low:+.4f} to {high:+.4f})",
         )
         click.echo(f"| {' | '.join(cells)} |")

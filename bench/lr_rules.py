@@ -32,7 +32,7 @@ import numpy as np
 
 from bench.compare import machine, textile
 from bench.pictures import SPARE, listed, stored
-from bench.tables import RESULTS, rules_table, write_result
+from bench.tables import RESULTS, earlier_rows, rules_table, write_result
 from headstart.activations.computed import Computation
 from headstart.activations.frozen import FrozenBackbone
 from headstart.activations.stored import Activations, SizedActivations
@@ -316,12 +316,7 @@ def main(
         "name": name, "when": datetime.now(UTC).date().isoformat(), "machine": machine(),
         "command": f"python -m bench.lr_rules {given}".strip(), **options, "lr_rules": [],
     }  # fmt: skip
-    file = results / f"{name}.json"
-    if file.is_file():
-        earlier = json.loads(file.read_text())
-        if any(earlier[key] != value for key, value in options.items()):
-            raise click.ClickException(f"{file} is of other options; move it away to begin anew.")
-        found["lr_rules"] = earlier["lr_rules"]
+    found["lr_rules"] = earlier_rows(results, found, "lr_rules", options)
     done = {(row["set"], row["seed"], row["rule"]) for row in found["lr_rules"]}
     with tempfile.TemporaryDirectory(prefix="lr-rules-") as work:
 

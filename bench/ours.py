@@ -28,12 +28,16 @@ IDLE_PX, IDLE = (80, 60), {
 
 
 class Clone:
-    """A fresh clone of the last commit, whose params.yaml has the recipe that is compared."""
+    """A fresh clone of the last commit, whose params.yaml has the recipe that is compared.
+
+    Without changes, params.yaml stays as committed, so that `init` may replace it.
+    """
 
     def __init__(self, folder: Path, changes: Mapping[str, Any]) -> None:
         self.root = folder
         subprocess.run(["git", "clone", "-q", str(ROOT), str(folder)], check=True)
-        self.edit(changes)
+        if changes:
+            self.edit(changes)
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith("DVC_")}
         self.environment |= {"DVC_NO_ANALYTICS": "1", "DVC_SITE_CACHE_DIR": str(folder / ".site")}
         self.environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
@@ -49,15 +53,23 @@ class Clone:
             section[last] = value
         yaml.dump(params, self.root / "params.yaml")
 
+    def init(self, *words: str) -> float:
+        """Wall-clock seconds of `headstart init WORDS`, by the clone's own code."""
+        code = "from headstart.commands.cli import main; main()"
+        return self._seconds(sys.executable, "-c", code, "init", *words)
+
     def repro(self, target: str) -> float:
         """Wall-clock seconds of `dvc repro TARGET`, or of all stages."""
+        return self._seconds("dvc", "repro", "-q", *target.split())
+
+    def _seconds(self, *command: str) -> float:
         start = time.perf_counter()
         done = subprocess.run(
-            ["dvc", "repro", "-q", *target.split()], cwd=self.root, env=self.environment,
+            command, cwd=self.root, env=self.environment | {"PYTHONPATH": str(self.root / "src")},
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
         if done.returncode:
-            raise click.ClickException(f"dvc repro {target} failed:\n{done.stdout[-3000:]}")
+            raise click.ClickException(f"{' '.join(command)} failed:\n{done.stdout[-3000:]}")
         return time.perf_counter() - start
 
     def metrics(self, stage: str) -> Any:
@@ -80,9 +92,14 @@ def recipe_of(pictures: Path, size_px: int, seed: int, batch: int) -> dict[str, 
         "train_augmented.phases.0.cycles": AUGMENTED_EPOCHS,
         f"{phase}.cycles": CYCLES,
         "unfreeze_finetune.stop_when_worse": False,
-        "train_head.seed": seed,
-        "train_augmented.seed": seed,
-        "unfreeze_finetune.seed": seed,
+        **seeds_of(seed),
+    }
+
+
+def seeds_of(seed: int) -> dict[str, int]:
+    """Changes of params.yaml that give all training stages a seed."""
+    return {
+        f"{stage}.seed": seed for stage in ("train_head", "train_augmented", "unfreeze_finetune")
     }
 
 

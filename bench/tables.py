@@ -16,6 +16,7 @@ import click
 from scipy import stats
 
 from bench.headlines import figures_table, scores_table
+from bench.zero_table import zero_table
 from headstart.commands.spread import mean_and_sd
 from headstart.evaluation.intervals import wilson
 
@@ -34,6 +35,23 @@ def write_result(results: Path, found: Mapping[str, Any]) -> None:
     """Write the result of a benchmark as NAME.json in `results`."""
     results.mkdir(parents=True, exist_ok=True)
     (results / f"{found['name']}.json").write_text(json.dumps(found, indent=1) + "\n")
+
+
+def earlier_rows(
+    results: Path, found: Mapping[str, Any], kind: str, options: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """The rows that an earlier run with the same options left of the result `found`; or none.
+
+    Raises:
+        click.ClickException: the earlier run had other options.
+    """
+    file = results / f"{found['name']}.json"
+    if not file.is_file():
+        return []
+    earlier = json.loads(file.read_text())
+    if any(earlier[key] != value for key, value in options.items()):
+        raise click.ClickException(f"{file} is of other options; move it away to begin anew.")
+    return list(earlier[kind])
 
 
 def with_interval(values: Sequence[float], n_pictures: int) -> str:
@@ -332,7 +350,7 @@ def _table_of(found: Mapping[str, Any]) -> str:
     kinds = {
         "limits": limits_table, "scale": scale_table, "recipe": compare_table,
         "neighbours": neighbours_table, "lr_rules": rules_table,
-        "networks": networks_table,
+        "networks": networks_table, "zero_tuning": zero_table,
     }  # fmt: skip
     return next(table_of for kind, table_of in kinds.items() if kind in found)(found)
 
