@@ -17,21 +17,20 @@ from headstart.terminal.plain_command import PlainCommand
 from headstart.tracking.records import read_run
 from headstart.tracking.tracker import publish
 
-FILE = click.Path(path_type=Path)
+FILE = FOLDER = click.Path(path_type=Path)
 
 
 @click.command(cls=PlainCommand, help=__doc__)
-@click.option("--metrics", type=FILE, multiple=True, help="metrics of one stage (repeat)")
-@click.option("--run", "runs", type=FILE, multiple=True, help="record of one stage's run (repeat)")
+@click.option("--metrics", type=FOLDER, required=True, help="folder of each stage's metrics")
+@click.option("--run", type=FOLDER, required=True, help="folder of the record of each stage's run")
 @click.option("--report", "reports", type=FILE, multiple=True, help="small file to show (repeat)")
 @click.option("--state", type=FILE, required=True, help="where to write the name of the state")
-def main(
-    metrics: tuple[Path, ...], runs: tuple[Path, ...], reports: tuple[Path, ...], state: Path
-) -> None:
+def main(metrics: Path, run: Path, reports: tuple[Path, ...], state: Path) -> None:
     """Publish the row, then write the name of its state."""
-    params, values = read_params(), {path.stem: read_json(path) for path in metrics}
+    params = read_params()
+    values = {path.stem: read_json(path) for path in sorted(metrics.glob("*.json"))}
     row = publish_run(params, values)
-    run_id = publish(row, [read_run(path) for path in runs], reports)
+    run_id = publish(row, [read_run(run / f"{stage}.json") for stage in values], reports)
     write_json(state, {"state": row.state})
     lines.tell(lines.published(row.state, run_id, params, values, reports))
 

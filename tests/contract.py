@@ -96,7 +96,13 @@ def _stage(name: str, entry: dict[str, Any], params: dict[str, Any]) -> Stage:
     outs = paths("outs") | paths("metrics") | paths("plots")
     rest = words[3:]
     arguments = list(zip(rest[::2], rest[1::2], strict=False))
-    return Stage(name, words, arguments, deps, outs, set(map(str, entry.get("params", []))))
+    return Stage(name, words, arguments, deps, outs, _declared_sections(entry, params))
+
+
+def _declared_sections(entry: dict[str, Any], params: dict[str, Any]) -> set[str]:
+    """The sections that a stage lists; all, if it lists the whole file."""
+    listed = entry.get("params", [])
+    return set(params) if listed == [{"params.yaml": None}] else set(map(str, listed))
 
 
 def _value(params: Any, key: str) -> Any:
@@ -217,18 +223,25 @@ def _mirror_problems(root: Path, stages: list[Stage]) -> Iterator[str]:
 
 
 def _publish_problems(root: Path, stages: list[Stage]) -> Iterator[str]:
-    """Yield what publish-run lacks: a metric, a run, or the settings by which DVC never restores it."""
+    """Yield what publish-run lacks: a metric, a run, or the settings by which DVC never restores it.
+
+    What it reads too much: each file in its folder of metrics becomes a part of the row.
+    """
     entry = read_yaml(root / "dvc.yaml")["stages"].get("publish-run")
     if entry is None:
         return
-    own, never_restored = "metrics/publish_run.json", {"cache": False, "persist": True}
+    own, never_restored = "state.json", {"cache": False, "persist": True}
     if entry.get("outs") != [{own: never_restored}] or entry.get("metrics") or entry.get("plots"):
         yield f"publish-run: its one out must be {own} with {never_restored}, so never restored."
     publish = next(stage for stage in stages if stage.name == "publish-run")
     outs = {out for stage in stages if stage is not publish for out in stage.outs}
     needed = {out for out in outs if out.startswith(("metrics/", "data/7_runs/"))}
-    for path in sorted(needed - publish.deps):
-        yield f"publish-run: it does not read {path}."
+    for path in sorted(needed):
+        if not any(path.startswith(f"{dep}/") for dep in publish.deps):
+            yield f"publish-run: it does not read {path}."
+    for path in sorted(file.relative_to(root).as_posix() for file in root.glob("metrics/*.json")):
+        if path not in needed:
+            yield f"publish-run: it reads {path}, which no stage writes."
     for stage in stages:
         if stage is not publish:
             for path in sorted(stage.deps):

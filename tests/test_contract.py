@@ -67,7 +67,7 @@ TABLE: dict[str, tuple[list[str], list[str]]] = {
         [PREDICTIONS, INDEX + "pictures.parquet", "data/0_source/images"],
         ["data/5_predictions/submission.csv"],
     ),
-    "publish-run": (["metrics/*.json", "data/7_runs/*.json"], []),
+    "publish-run": (["metrics", "data/7_runs"], ["state.json"]),
 }
 MAY_READ = {"publish-run": ["data/6_reports/*"]}
 
@@ -235,7 +235,10 @@ def test_a_section_by_a_computed_name_is_found(copy: Path) -> None:
 
 
 def test_a_section_that_publish_run_does_not_declare_is_found(copy: Path) -> None:
-    edit_stage(copy, lambda stage: stage["params"].remove("resize"), "publish-run")
+    def change(stage: Any) -> None:
+        stage["params"] = sorted(set(read_yaml(copy / "params.yaml")) - {"resize"})
+
+    edit_stage(copy, change, "publish-run")
     assert any(p.startswith("publish-run: it loads the section resize") for p in problems(copy))
 
 
@@ -332,16 +335,25 @@ def test_a_missing_mirror_is_found(copy: Path, file: str) -> None:
     assert any(f"{Path(file).name} and the stages" in problem for problem in problems(copy))
 
 
-@pytest.mark.parametrize("path", ["metrics/train_head.json", "data/7_runs/train_head.json"])
-def test_a_result_that_publish_run_misses_is_found(copy: Path, path: str) -> None:
-    edit_stage(copy, lambda stage: stage["deps"].remove(path), "publish-run")
-    assert any(f"publish-run: it does not read {path}" in problem for problem in problems(copy))
+@pytest.mark.parametrize("folder", ["metrics", "data/7_runs"])
+def test_a_result_that_publish_run_misses_is_found(copy: Path, folder: str) -> None:
+    edit_stage(copy, lambda stage: stage["deps"].remove(folder), "publish-run")
+    sentence = f"publish-run: it does not read {folder}/train_head.json."
+    assert sentence in problems(copy)
+
+
+def test_metrics_of_a_stage_that_is_gone_are_found(copy: Path) -> None:
+    (copy / "metrics").mkdir()
+    for name in ("train_head", "train_tail"):
+        (copy / f"metrics/{name}.json").write_text("{}")
+    found = [problem for problem in problems(copy) if problem.startswith("publish-run")]
+    assert found == ["publish-run: it reads metrics/train_tail.json, which no stage writes."]
 
 
 @pytest.mark.parametrize("how", [{"cache": False}, {"persist": True}, {}])
 def test_a_publish_run_that_dvc_could_restore_is_found(copy: Path, how: dict[str, bool]) -> None:
     def change(stage: Any) -> None:
-        stage["outs"] = [{"metrics/publish_run.json": how}]
+        stage["outs"] = [{"state.json": how}]
 
     edit_stage(copy, change, "publish-run")
     assert any("persist" in problem for problem in problems(copy))

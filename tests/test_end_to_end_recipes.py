@@ -259,7 +259,7 @@ def test_the_report_shows_every_label(run: Run) -> None:
 
 def test_the_row_in_mlflow_is_complete_and_nothing_runs_again(run: Run) -> None:
     assert run.project.repro() == set()
-    state = json.loads((run.project.root / "metrics/publish_run.json").read_text())
+    state = json.loads((run.project.root / "state.json").read_text())
     assert len(state["state"]) == 64
 
 

@@ -116,3 +116,17 @@ def test_what_the_drawing_promises_of_edits() -> None:
     assert not TABLE["training/schedules"] & PRECOMPUTE
     assert TABLE["commands/cli"] == set()
     assert not TABLE["evaluation/intervals"] & ({"predict-views"} | TRAINING | PRECOMPUTE)
+
+
+@pytest.mark.parametrize("folder", ["metrics", "data/7_runs"])
+def test_publish_run_does_not_see_what_dvc_or_an_editor_leaves_in_its_folders(
+    repo_root: Path, folder: str
+) -> None:
+    with Repo(str(repo_root)) as repo:
+        names = ("train_head.json", ".gitignore", "train_head.json~", "train_head.json.partial")
+        seen = [
+            name
+            for name in names
+            if not repo.dvcignore.is_ignored_file(str(repo_root / folder / name))
+        ]
+    assert seen == ["train_head.json"]

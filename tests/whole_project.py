@@ -138,7 +138,7 @@ class Project:
 
     def metrics(self) -> dict[str, Any]:
         files = sorted((self.root / "metrics").glob("*.json"))
-        return {f.stem: json.loads(f.read_text()) for f in files if f.stem != "publish_run"}
+        return {f.stem: json.loads(f.read_text()) for f in files}
 
     def labels_of(self, path: str) -> tuple[str, list[str]]:
         """Return the id and the labels of the picture at `path`."""
@@ -164,5 +164,5 @@ def assert_row_is_right(project: Project, row: Any) -> None:
     params = flatten(read_params(project.root / "params.yaml"))
     assert row.data.params == {key: str(value) for key, value in params.items()}
     assert row.data.metrics == pytest.approx(numbers(project.metrics()))
-    state = json.loads((project.root / "metrics/publish_run.json").read_text())["state"]
+    state = json.loads((project.root / "state.json").read_text())["state"]
     assert row.data.tags["headstart.state"] == state

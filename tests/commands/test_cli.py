@@ -1,8 +1,8 @@
 """`headstart`: checking params, and rows for results that no stage computed here."""
 
 import ast
-import hashlib
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from dvc.repo import Repo
+from dvc.stage.serialize import to_single_stage_lockfile
 from ruamel.yaml import YAML
 
 from headstart.checks.sections import SECTIONS
@@ -88,6 +90,32 @@ METRICS = {"valid": {"accuracy": 0.75}, "rule": "steepest"}
 PARAMS: dict[str, Any] = {"train_head": {"lr": 1e-05, "phases": [{"n": 1}]}, "resize": {}}
 
 
+STAGES = """
+stages:
+  train-head:
+    cmd: "true"
+    outs: [data/7_runs/train_head.json]
+    plots: [metrics/train_head.json: {cache: false}]
+  publish-run:
+    cmd: publish_run.py --metrics metrics --run data/7_runs
+    deps: [metrics, data/7_runs]
+    params: [params.yaml: ]
+"""
+
+
+def lock(root: Path, *names: str) -> None:
+    """Write into dvc.lock what the stages of these names, or all, would have read and written now."""
+    path = root / "dvc.lock"
+    stages = YAML().load(path)["stages"] if path.exists() else {}
+    with Repo(str(root)) as repo:
+        for stage in repo.index.stages:
+            if not names or stage.name in names:
+                stage.save_deps()
+                stage.save_outs()
+                stages[stage.name] = to_single_stage_lockfile(stage)
+    YAML().dump({"schema": "2.0", "stages": stages}, path)
+
+
 def git(*arguments: str) -> None:
     identity = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
     subprocess.run(["git", *identity, *arguments], check=True)
@@ -105,7 +133,8 @@ def project(
     (root / ".dvc").mkdir()
     (root / ".dvc/config").write_text("[core]\n    analytics = false\n")
     (root / ".gitignore").write_text("/data\nmlflow.db*\n")
-    (root / "dvc.yaml").write_text("stages: {}\n")
+    (root / "dvc.yaml").write_text(STAGES)
+    YAML().dump(PARAMS, root / "params.yaml")
     shutil.copy(empty_store, root)
     metrics, run = root / "metrics/train_head.json", Path("data/7_runs/train_head.json")
     metrics.parent.mkdir()
@@ -122,15 +151,8 @@ def project(
         points=[point],
     )
     write_run(run, record)
-    digest = hashlib.md5(metrics.read_bytes()).hexdigest()
-    stage = {
-        "cmd": "PYTHONPATH=src python stages/publish_run.py"
-        " --metrics metrics/train_head.json --run data/7_runs/train_head.json",
-        "deps": [{"path": "metrics/train_head.json", "hash": "md5", "md5": digest}],
-        "params": {"params.yaml": PARAMS},
-    }
-    YAML().dump({"schema": "2.0", "stages": {"publish-run": stage}}, root / "dvc.lock")
     git("init", "-q")
+    lock(root)
     git("add", "-A")
     git("commit", "-q", "-m", "x")
     return root
@@ -178,12 +200,11 @@ def add_files(project: Path) -> str:
     (folder / "page.html").write_text("of the commit")
     path = project / "data/7_runs/train_head.json"
     write_run(path, read_run(path).model_copy(update={"artifacts": ["reports/plot.csv"]}))
-    lock = YAML().load(project / "dvc.lock")
-    stage = lock["stages"]["publish-run"]
-    stage["cmd"] += " --report reports/page.html"
-    digest = hashlib.md5(b"of the commit").hexdigest()
-    stage["deps"].append({"path": "reports/page.html", "hash": "md5", "md5": digest})
-    YAML().dump(lock, project / "dvc.lock")
+    stages = YAML().load(project / "dvc.yaml")
+    stages["stages"]["publish-run"]["cmd"] += " --report reports/page.html"
+    stages["stages"]["publish-run"]["deps"].append("reports/page.html")
+    YAML().dump(stages, project / "dvc.yaml")
+    lock(project)
     git("add", "-f", "data", "dvc.lock", "reports")
     git("commit", "-q", "-m", "files")
     return subprocess.check_output(["git", "rev-parse", "HEAD"], text=True).strip()
@@ -245,6 +266,28 @@ def test_sync_refuses_metrics_that_the_lock_does_not_tell_of(project: Path) -> N
     assert result.exit_code == 1
     assert "metrics/train_head.json is missing or differs from dvc.lock" in result.output
     assert rows() == []
+
+
+@pytest.mark.parametrize("file", ["metrics/train_head.json", "data/7_runs/train_head.json"])
+def test_sync_refuses_results_that_publish_run_has_not_read(project: Path, file: str) -> None:
+    (project / file).write_text("{}")
+    lock(project, "train-head")
+    result = headstart("sync")
+    assert result.exit_code == 1
+    folder = Path(file).parent
+    assert f"{folder} is newer than the last publish-run: run `dvc repro`" in result.output
+    assert rows() == []
+
+
+def test_sync_of_a_revision_whose_publish_run_names_each_file(project: Path) -> None:
+    named = re.sub(r"(?<!-)(metrics|data/7_runs)(?=[ ,\]\n])", r"\1/train_head.json", STAGES)
+    assert "deps: [metrics/train_head.json, data/7_runs/train_head.json]" in named
+    (project / "dvc.yaml").write_text(named)
+    lock(project)
+    result = headstart("sync")
+    assert result.exit_code == 0 and "with 1 stage run(s)" in result.output, result.output
+    [row] = rows()
+    assert row.data.metrics == {"train_head.valid.accuracy": 0.75}
 
 
 def test_sync_refuses_a_project_that_has_run_nothing(project: Path) -> None:

@@ -53,12 +53,14 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     Path("params.yaml").write_text("tta_evaluate: {confidence: 0.95}\n")
-    Path("tta_evaluate.json").write_text("{}")
-    write_run(Path("run.json"), RunRecord(key="k", stage="s", started_ms=0, params={}, tags={}))
+    Path("metrics").mkdir()
+    Path("metrics/tta_evaluate.json").write_text("{}")
+    write_run(RUN, RunRecord(key="k", stage="s", started_ms=0, params={}, tags={}))
     return tmp_path
 
 
-COMMAND = ["--metrics", "tta_evaluate.json", "--run", "run.json", "--report", "report.html"]
+RUN = Path("runs/tta_evaluate.json")
+COMMAND = ["--metrics", "metrics", "--run", "runs", "--report", "report.html"]
 COMMAND += ["--state", "state.json"]
 
 
@@ -78,8 +80,19 @@ def test_the_script_writes_its_state_where_the_tracker_is_down(
 def test_the_script_refuses_a_file_that_is_no_record(project: Path) -> None:
     from stages.publish_run import main
 
-    (project / "run.json").write_text("{}")
+    RUN.write_text("{}")
     result = CliRunner().invoke(main, COMMAND)
     assert result.exit_code == 1
-    assert "Error: run.json is not the record of a stage's run" in result.stderr
+    assert "Error: runs/tta_evaluate.json is not the record of a stage's run" in result.stderr
+    assert not (project / "state.json").exists()
+
+
+def test_the_script_refuses_metrics_without_a_run(project: Path) -> None:
+    from stages.publish_run import main
+
+    (project / "metrics/train_tail.json").write_text("{}")
+    result = CliRunner().invoke(main, COMMAND)
+    assert result.exit_code == 1
+    assert "runs/train_tail.json does not exist" in result.stderr
+    assert "delete the metrics if dvc.yaml has no such stage" in result.stderr
     assert not (project / "state.json").exists()

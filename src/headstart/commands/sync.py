@@ -3,7 +3,7 @@
 import hashlib
 import json
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -68,7 +68,14 @@ class _State:
             ) from None
         except DvcException as error:
             raise click.ClickException(str(error)) from None
-        self._digests = _digests(lock)
+        stages = lock["stages"].values()
+        outs = _digests(stages, "outs")
+        self._digests = _digests(stages, "deps") | outs
+        for path, read in _digests([self._stage], "deps").items():
+            if _digest(path, outs) not in (None, read):
+                raise click.ClickException(
+                    f"{path}{self._where} is newer than the last publish-run: run `dvc repro`."
+                )
 
     def row(self) -> Row:
         """Return the state's row; refuse metrics files that differ from dvc.lock."""
@@ -87,9 +94,10 @@ class _State:
         return [parse_run(text.decode(), path) for path, text in found if text is not None]
 
     def paths(self, option: str) -> list[str]:
-        """Return the value of each `option` on the command line of publish-run."""
+        """Return each file that publish-run is given by `option`, by name or in a folder."""
         words = shlex.split(self._stage["cmd"])
-        return [path for word, path in pairwise(words) if word == option]
+        given = [path for word, path in pairwise(words) if word == option]
+        return [file for path in given for file in _below(path, self._digests) or [path]]
 
     def files_in(self, folder: Path) -> Callable[[str], Path | None]:
         """Return a function: path -> a copy of the state's file in `folder`, or None without one."""
@@ -115,8 +123,24 @@ class _State:
         return content if known in (None, hashlib.md5(content).hexdigest()) else None
 
 
-def _digests(lock: Mapping[str, Any]) -> dict[str, str]:
-    """Return path -> md5 of every file in dvc.lock."""
-    stages = lock["stages"].values()
-    entries = [e for s in stages for kind in ("deps", "outs") for e in s.get(kind, [])]
+def _digests(stages: Iterable[Mapping[str, Any]], kind: str) -> dict[str, str]:
+    """Return path -> digest of every file and folder among the `kind` ("deps", "outs") of `stages`."""
+    entries = [entry for stage in stages for entry in stage.get(kind, [])]
     return {entry["path"]: entry["md5"] for entry in entries if "md5" in entry}
+
+
+def _below(folder: str, paths: Iterable[str]) -> list[str]:
+    return sorted(path for path in paths if path.startswith(f"{folder}/"))
+
+
+def _digest(path: str, files: Mapping[str, str]) -> str | None:
+    """Return DVC's digest of the file `path`, or of a folder of `files`; None if it has none of them.
+
+    That of a folder is md5 of the JSON list of its files, with `.dir` behind it.
+    """
+    entries = [
+        {"md5": files[f], "relpath": f.removeprefix(f"{path}/")} for f in _below(path, files)
+    ]
+    if not entries:
+        return files.get(path)
+    return hashlib.md5(json.dumps(entries, sort_keys=True).encode()).hexdigest() + ".dir"

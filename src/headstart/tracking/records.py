@@ -54,9 +54,16 @@ def read_run(path: Path) -> RunRecord:
     """Read the record at `path`.
 
     Raises:
-        ValueError: the file is no record of a run.
+        ValueError: the file is missing, or is no record of a run.
     """
-    return parse_run(path.read_text(encoding="utf-8"), str(path))
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise HeadstartError(
+            f"{path} does not exist, but there are metrics of a stage {path.stem}: run `dvc repro`, "
+            "or delete the metrics if dvc.yaml has no such stage."
+        ) from None
+    return parse_run(text, str(path))
 
 
 def parse_run(text: str, where: str) -> RunRecord:
