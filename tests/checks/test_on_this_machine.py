@@ -89,6 +89,10 @@ def test_what_is_there_below_a_source(pictures: Path) -> None:
     changes = {f"index_images.{key}": name for key, name in names.items()}
     changes |= {"dataset.source": str(pictures), "write_submission.sample": "labels.csv"}
     assert found(changes) == []
+    (pictures / "train/metadata.csv").touch()
+    assert found(changes | {"index_images.labels": "*/metadata.csv"}) == []
+    [line] = found(changes | {"index_images.labels": "*/metadata.jsonl"})
+    assert line.startswith("index_images.labels is '*/metadata.jsonl', but dataset.source")
     for other in ("folders", "names"):
         assert found({"index_images.labels": other, "index_images.csv_folder": "of no table"}) == []
 
@@ -96,6 +100,7 @@ def test_what_is_there_below_a_source(pictures: Path) -> None:
 def test_what_an_archive_would_not_keep() -> None:
     planet = {"dataset.source": "sources/planet_sample.yaml", "index_images.csv_folder": "train"}
     assert found(planet | {"index_images.labels": "labels.csv"}) == []
+    assert found(planet | {"index_images.labels": "*/labels.csv"}) == []
     [line] = found(planet | {"index_images.labels": "train_classes.csv"})
     assert "but dataset.source (sources/planet_sample.yaml) has no such file" in line
 

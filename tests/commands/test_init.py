@@ -12,6 +12,8 @@ from ruamel.yaml import YAML
 
 from headstart.checks.whole_file import check_file
 from headstart.commands.cli import main
+from headstart.image_files.tree import list_tree
+from tests.indexed import Files, index
 
 ROOT = Path(__file__).parents[2]
 
@@ -38,6 +40,11 @@ def pictures(folder: Path, *names: str, n: int = 6) -> Path:
         for i in range(n):
             draw(folder / name.format(i), 100 * k + i)
     return folder
+
+
+def files(folder: Path) -> Files:
+    """What the folder holds, as index-images reads it."""
+    return {path: (folder / path).read_bytes() for path in list_tree(folder).sizes}
 
 
 def run(*arguments: str | Path) -> Result:
@@ -113,6 +120,26 @@ def test_a_table_of_tags(project: Path, tmp_path: Path) -> None:
         "multi_label",
         "",
     ]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_a_table_in_each_split_folder(project: Path, tmp_path: Path, suffix: str) -> None:
+    folder = pictures(tmp_path / "p", "set/train/{}.jpg", "set/validation/{}.jpg")
+    for part in ("train", "validation"):
+        said = [(f"{i}.jpg", "xy"[i % 2]) for i in range(6)]
+        lines = ["file_name,label", *map(",".join, said)]
+        if suffix == "jsonl":
+            lines = [json.dumps({"file_name": name, "label": label}) for name, label in said]
+        (folder / f"set/{part}/metadata.{suffix}").write_text("\n".join(lines))
+        (folder / f"set/{part}/0.txt").write_text("about 0.jpg")
+    values = written(folder)
+    keys = ("labels", "id_column", "id_suffix", "csv_folder", "split")
+    assert index_of(values, *keys) == [f"set/*/metadata.{suffix}", "file_name", "", "", "given"]
+    found = index(files(folder), **values["index_images"])
+    assert found.counts()["n_problems"]["total"] == 0
+    assert {split: of["n"] for split, of in found.counts()["splits"].items()} == {
+        "train": 6, "valid": 6
+    }  # fmt: skip
 
 
 def test_labels_in_the_names(project: Path, tmp_path: Path) -> None:

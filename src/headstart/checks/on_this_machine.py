@@ -68,11 +68,14 @@ def _holds(source: ImagesSource, name: str, is_right: Any) -> bool:
     """Whether the source holds a file or folder; for archives, whether extraction keeps it."""
     if isinstance(source, ArchiveImages):
         wanted = PurePosixPath(name)
+        if "*" in name:
+            return True  # which folders there are is known once they are unpacked
         kept = [PurePosixPath(part) for part in source.keep]
         return not kept or any(
             wanted.is_relative_to(part) or part.is_relative_to(wanted) for part in kept
         )
-    return bool(is_right(locate(source) / name))
+    folder = locate(source)
+    return any(map(is_right, [folder / name, *(folder.glob(name) if "*" in name else ())]))
 
 
 def _weights(values: Mapping[str, Any]) -> Iterator[str]:

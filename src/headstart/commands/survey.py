@@ -15,7 +15,7 @@ from PIL import Image
 
 from headstart.image_files.forms import HEAD_BYTES, form_of
 from headstart.image_files.tree import list_tree
-from headstart.indexing.layout import Layout, layout_of
+from headstart.indexing.layout import Layout, layout_of, split_named
 from headstart.pictures.facts import why_unreadable
 from headstart.pictures.names import is_picture
 from headstart.pictures.plugins import register_plugins
@@ -55,7 +55,8 @@ class Survey:
         unreadable: (path, reason) of files that should be pictures.
         copies: groups of files with the same content.
         others: files of each suffix that are no pictures; hidden ones do not count.
-        tables: paths of files that may hold labels; they lie beside or around the pictures' folders.
+        tables: paths of files that may hold labels; they lie beside or around the pictures' folders, or
+            in the split folders themselves.
         seconds: that the look took.
     """
 
@@ -164,7 +165,13 @@ def _quantiles(values: NDArray[np.float64]) -> tuple[float, float, float]:
 
 def _is_table(path: str, wrapping: Sequence[str]) -> bool:
     *folders, _ = path.split("/")
-    return _suffix(path) in TABLES and folders == list(wrapping[: len(folders)])
+    if _suffix(path) not in TABLES:
+        return False
+    if len(folders) <= len(wrapping):
+        return folders == list(wrapping[: len(folders)])
+    # in a split folder, where each picture may have a .txt of its own
+    *above, last = folders
+    return above == list(wrapping) and split_named(last) is not None and _suffix(path) != ".txt"
 
 
 def _whole(values: tuple[float, float, float]) -> tuple[int, int, int]:
