@@ -2,7 +2,7 @@
 
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -12,9 +12,10 @@ from headstart.commands.choices import Choice, View, Wishes, choose
 from headstart.project.params import PARAMS_FILE
 
 if TYPE_CHECKING:
-    from headstart.commands.survey import Survey
+    from headstart.commands.survey import Look, Survey
 
 RECIPE = Path("recipes/dogscats-lite0.yaml")  # for photographs; `choose` says what differs
+DESCRIBED = (".yaml", ".yml")  # suffixes of files below sources/
 
 
 @click.command()
@@ -36,8 +37,8 @@ def init(pictures: Path, view: View, network: str, quick: bool, as_json: bool, f
     """Look at PICTURES and write a params.yaml that fits them; then `dvc repro` trains.
 
     PICTURES is a folder with a folder for each class, or with folders train and valid (or another
-    usual name of them) that have these; or a table of file names and labels, beside or above its
-    pictures; or a file of sources/ that names a package.
+    usual name of them) that have these, or with Parquet files that hold the pictures; or a table of
+    file names and labels, beside or above its pictures; or a file of sources/ that names a package.
 
     The command reads headers, not pixels, and prints what it found. Each value that it sets in
     params.yaml has its reason at the line. Edit what you know better.
@@ -48,12 +49,10 @@ def init(pictures: Path, view: View, network: str, quick: bool, as_json: bool, f
     headstart init /home/me/pictures --network resnet50.a1_in1k
     """
     from headstart.commands.label_source import findings_of
-    from headstart.commands.survey import survey
-    from headstart.terminal.bars import Bars
 
     _require_no_edits(force)
     root, table = _folder_and_table(pictures)
-    looked = survey(root, lambda looks, n: Bars().over(looks, n, "look"))
+    looked = _look(root, may_be_parquet=not table and pictures.suffix not in DESCRIBED)
     found = findings_of(looked, str(pictures) if pictures.suffix == ".yaml" else str(root), table)
     wishes = Wishes(network, _network_px(network), view, quick)
     choices = choose(found, wishes)
@@ -67,19 +66,39 @@ def init(pictures: Path, view: View, network: str, quick: bool, as_json: bool, f
     click.echo(f"\n{PARAMS_FILE} is written, with the reason of each choice. Next: dvc repro")
 
 
+def _look(root: Path, may_be_parquet: bool) -> "Survey":
+    """What the folder holds, whether its pictures are files or are inside Parquet files.
+
+    Args:
+        root: the folder.
+        may_be_parquet: whether the user named the folder, and not a table or a package.
+    """
+    from headstart.commands.parquet_survey import survey_parquet
+    from headstart.commands.survey import survey
+    from headstart.fetching.parquet_sources import find_parquet
+    from headstart.terminal.bars import Bars
+
+    def progress(looks: Iterable["Look | None"], n: int) -> Iterator["Look | None"]:
+        return Bars().over(looks, n, "look")
+
+    inside = find_parquet(root) if may_be_parquet else None
+    return survey_parquet(inside, progress) if inside else survey(root, progress)
+
+
 def _folder_and_table(pictures: Path) -> tuple[Path, str]:
     """The absolute folder of the pictures, and the path of the table of labels in it, or ''."""
-    from headstart.fetching.image_sources import ArchiveImages, read_images_source
+    from headstart.fetching.image_sources import ArchiveImages, PackageImages, read_images_source
     from headstart.project.located import locate
 
-    if pictures.suffix in (".yaml", ".yml"):
+    if pictures.suffix in DESCRIBED:
         source = read_images_source(str(pictures))
         if isinstance(source, ArchiveImages):
             raise click.ClickException(
                 f"{pictures} names archives that are not unpacked yet: unpack them into a folder, "
                 "and give that folder."
             )
-        return locate(source), ""
+        if isinstance(source, PackageImages):
+            return locate(source), ""
     path = pictures.expanduser().resolve()
     if path.is_file():
         return path.parent, path.name

@@ -7,15 +7,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from headstart.image_files.forms import HEAD_BYTES, form_of
+from headstart.image_files.split_names import split_named
 from headstart.image_files.tree import list_tree
-from headstart.indexing.layout import Layout, layout_of, split_named
+from headstart.indexing.layout import Layout, layout_of
 from headstart.pictures.facts import why_unreadable
 from headstart.pictures.names import is_picture
 from headstart.pictures.plugins import register_plugins
@@ -57,6 +58,7 @@ class Survey:
         others: files of each suffix that are no pictures; hidden ones do not count.
         tables: paths of files that may hold labels; they lie beside or around the pictures' folders, or
             in the split folders themselves.
+        in_parquet: whether the pictures are rows of Parquet files; `paths` are those that they get.
         seconds: that the look took.
     """
 
@@ -72,6 +74,7 @@ class Survey:
     copies: Sequence[tuple[str, ...]]
     others: Mapping[str, int]
     tables: Sequence[str] = ()
+    in_parquet: bool = False
     seconds: float = field(default=0.0, compare=False)
 
 
@@ -94,6 +97,28 @@ def survey(root: Path, progress: Progress) -> Survey:
     register_plugins()
     looked = progress(in_order(partial(_look, root), tree.sizes), len(tree.sizes))
     looks = {path: look for path, look in zip(tree.sizes, looked, strict=True) if look}
+    good = [path for path, look in looks.items() if not look.problem]
+    others = Counter(_suffix(path) or "no suffix" for path in tree.sizes if path not in looks)
+    wrapping = layout_of(good).wrapping
+    return summed_up(
+        root, looks, start,
+        copies=_copies(root, {path: tree.sizes[path] for path in good}),
+        others=dict(others.most_common()),
+        tables=[path for path in tree.sizes if _is_table(path, wrapping)],
+    )  # fmt: skip
+
+
+def summed_up(
+    root: Path, looks: Mapping[str, Look], start: float, copies: Sequence[tuple[str, ...]],
+    others: Mapping[str, int], tables: Sequence[str] = (), in_parquet: bool = False,
+) -> Survey:  # fmt: skip
+    """The findings from a look at each picture.
+
+    Args:
+        looks: by path, in the order of the paths.
+        start: when the look began, by time.perf_counter, s.
+        root, copies, others, tables, in_parquet: as `Survey` has them.
+    """
     good = {path: look for path, look in looks.items() if not look.problem}
     layout = layout_of(good)
     classes: Counter[str] = Counter()
@@ -110,7 +135,6 @@ def survey(root: Path, progress: Progress) -> Survey:
         [(look.width, look.height) for look in good.values()] or [(1, 1)], dtype=np.float64
     )
     short, long = sides.min(axis=1), sides.max(axis=1)
-    others = Counter(_suffix(path) or "no suffix" for path in tree.sizes if path not in looks)
     return Survey(
         root, layout, list(good),
         classes=dict(sorted(classes.items(), key=lambda item: (-item[1], item[0]))),
@@ -118,29 +142,34 @@ def survey(root: Path, progress: Progress) -> Survey:
         short_px=_whole(_quantiles(short)), aspect=_quantiles(long / short),
         modes=dict(Counter(look.mode for look in good.values()).most_common()),
         unreadable=[(path, look.problem) for path, look in looks.items() if look.problem],
-        copies=_copies(root, {path: tree.sizes[path] for path in good}),
-        others=dict(others.most_common()),
-        tables=[path for path in tree.sizes if _is_table(path, layout.wrapping)],
+        copies=copies, others=others, tables=tables, in_parquet=in_parquet,
         seconds=time.perf_counter() - start,
     )  # fmt: skip
 
 
 def _look(root: Path, path: str) -> Look | None:
     """What the header of a file says; None if it is no picture."""
-    head = b""
     try:
         with (root / path).open("rb") as file:
-            head = file.read(HEAD_BYTES)
-            if not is_picture(path, form_of(head)):
-                return None
-            if not head:
-                return Look(problem="the file is empty")
-            file.seek(0)
-            with Image.open(file) as image:
-                width, height = image.size
-                if image.getexif().get(0x0112) in TURNED:
-                    width, height = height, width
-                return Look(width, height, image.mode)
+            return look_at(file) if is_picture(path, form_of(file.read(HEAD_BYTES))) else None
+    except OSError as error:
+        return Look(problem=why_unreadable(error, b"")[1])
+
+
+def look_at(file: IO[bytes]) -> Look:
+    """What the header of an opened picture says; `register_plugins` comes before the first."""
+    head = b""
+    try:
+        file.seek(0)
+        head = file.read(HEAD_BYTES)
+        if not head:
+            return Look(problem="the file is empty")
+        file.seek(0)
+        with Image.open(file) as image:
+            width, height = image.size
+            if image.getexif().get(0x0112) in TURNED:
+                width, height = height, width
+            return Look(width, height, image.mode)
     except Exception as error:  # each of Pillow's decoders has its own ways to fail
         return Look(problem=why_unreadable(error, head)[1])
 

@@ -1,4 +1,4 @@
-"""Where pictures come from: a package, archives on the net, or the user's own folder."""
+"""Where pictures come from: a package, archives on the net, or the user's folder of them."""
 
 import hashlib
 from collections.abc import Mapping
@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import Field, field_validator, model_validator
 
 from headstart.fetching.descriptions import checked_path, read_description
+from headstart.fetching.parquet_sources import ParquetImages, find_parquet
 from headstart.project.located import Package, Sha256, SourceError, UserPath
 from headstart.project.section import Section
 
@@ -93,14 +94,15 @@ class ArchiveImages(Section):
         return self.max_unpacked_bytes or MAX_GROWTH * sum(a.n_bytes for a in self.archives)
 
 
-ImagesSource = PackageImages | ArchiveImages | UserPath
+ImagesSource = PackageImages | ArchiveImages | ParquetImages | UserPath
 
 
 def read_images_source(value: str) -> ImagesSource:
     """The source that `dataset.source` names.
 
     Raises:
-        SourceError: `value` has no allowed form, or what it names does not exist.
+        SourceError: `value` has no allowed form, or what it names does not exist; or as
+            `find_parquet`.
     """
     path = checked_path(
         *("dataset.source", value, "a folder of pictures", "/home/me/pictures"),
@@ -110,7 +112,7 @@ def read_images_source(value: str) -> ImagesSource:
     if path.is_absolute():
         if not path.is_dir():
             raise SourceError(f"dataset.source is {value!r}, which is not a folder.")
-        return UserPath(path)
+        return find_parquet(path) or UserPath(path)
     one_of = Annotated[PackageImages | ArchiveImages, Field(discriminator="kind")]
     source: ImagesSource = read_description(path, one_of)
     return source
@@ -119,9 +121,9 @@ def read_images_source(value: str) -> ImagesSource:
 def that_stays(source: ImagesSource, copy: bool) -> Package | UserPath | None:
     """The source, if its pictures are read where they lie; None if they are copied.
 
-    Pictures from archives are always copied, as nothing else keeps them.
+    Pictures in archives and Parquet files are always copied, as nothing else has them as files.
     """
-    return None if copy or isinstance(source, ArchiveImages) else source
+    return None if copy or isinstance(source, ArchiveImages | ParquetImages) else source
 
 
 def tree_digest(digests: Mapping[str, str]) -> str:
