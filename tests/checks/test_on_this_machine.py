@@ -107,6 +107,12 @@ def test_what_an_archive_would_not_keep() -> None:
     assert "but dataset.source (sources/planet_sample.yaml) has no such file" in line
 
 
+def test_what_an_archive_of_the_users_holds_is_found_out_later(tmp_path: Path) -> None:
+    (tmp_path / "p.zip").touch()
+    changes = {"dataset.source": str(tmp_path / "p.zip"), "index_images.labels": "labels.csv"}
+    assert found(changes) == []
+
+
 def test_pictures_inside_parquet_files_bring_no_other_file(tmp_path: Path) -> None:
     (tmp_path / "sample.csv").touch()
     write_parquet(tmp_path / "train.parquet", [picture(0)], label=["cat"])

@@ -20,6 +20,7 @@ from headstart.indexing.params import IndexImagesParams
 from headstart.project.report import Silent
 from headstart.steps.fetch_images import fetch_images
 from headstart.steps.index_images import index_images
+from tests.fetching.test_archives import packed
 from tests.indexed import Files, id_of, index, picture
 from tests.parquets import write_parquet
 
@@ -197,6 +198,29 @@ def test_pictures_inside_parquet_files(
     }  # fmt: skip
     [only] = found.labels.ids("test")
     assert only == id_of(picture(90))
+
+
+def test_an_archive(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(project))
+    folder = pictures(tmp_path / "p", "pets/train/a{}.jpg", "pets/test/{}.jpg")
+    rows = [f"a{i}.jpg,{'xy'[i % 2]}" for i in range(6)]
+    (folder / "pets/labels.csv").write_text("\n".join(["file_name,label", *rows]))
+    archive = packed(tmp_path / "pets.tgz", files(folder))
+    shutil.rmtree(folder)
+    result = run(archive)
+    assert result.exit_code == 0, result.output
+    assert result.output.startswith(f"archive       {archive}\n")
+    values = written(archive)
+    assert values["dataset"]["source"] == str(archive)
+    assert index_of(values, "labels", "csv_folder") == ["pets/labels.csv", "pets/train"]
+    images = listed(values["dataset"]["source"], tmp_path / "images")
+    assert index(dict(images), **values["index_images"]).problems.empty
+
+
+def test_an_archive_without_classes_is_called_by_its_name(project: Path, tmp_path: Path) -> None:
+    archive = packed(tmp_path / "pets.zip", {"1.txt": b"x"})
+    result = run(archive)
+    assert result.exit_code == 1 and f"{archive} holds no pictures, only 1 .txt" in result.output
 
 
 def test_parquet_files_that_cannot_be_read_are_told(project: Path, tmp_path: Path) -> None:

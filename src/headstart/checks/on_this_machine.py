@@ -10,6 +10,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from headstart.fetching.image_sources import ArchiveImages, ImagesSource, read_images_source
+from headstart.fetching.local_archives import LocalArchive
 from headstart.fetching.parquet_sources import ParquetImages
 from headstart.fetching.weights_sources import (
     PackageWeights,
@@ -56,7 +57,7 @@ def _pictures(values: Mapping[str, Any]) -> Iterator[str]:
         return
     source = read_images_source(name)
     where = name
-    if not isinstance(source, ArchiveImages | ParquetImages):
+    if not isinstance(source, ArchiveImages | LocalArchive | ParquetImages):
         where = str(locate(source))
     for key, is_right in IN_THE_PICTURES.items():
         value = text_at(values, key)
@@ -69,6 +70,8 @@ def _pictures(values: Mapping[str, Any]) -> Iterator[str]:
 
 def _holds(source: ImagesSource, name: str, is_right: Any) -> bool:
     """Whether the source holds a file or folder; for archives, whether extraction keeps it."""
+    if isinstance(source, LocalArchive):
+        return True  # fetch-images finds out
     if isinstance(source, ArchiveImages):
         wanted = PurePosixPath(name)
         if "*" in name:

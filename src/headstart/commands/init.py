@@ -3,19 +3,23 @@
 import json
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import click
 
-from headstart.commands.choices import Choice, View, Wishes, choose
+from headstart.commands.choices import Choice, Findings, View, Wishes, choose
+from headstart.project.located import UserPath
 from headstart.project.params import PARAMS_FILE
+from headstart.project.report import Shown, Silent
 
 if TYPE_CHECKING:
     from headstart.commands.survey import Look, Survey
+    from headstart.fetching.image_sources import ImagesSource
 
 RECIPE = Path("recipes/dogscats-lite0.yaml")  # for photographs; `choose` says what differs
-DESCRIBED = (".yaml", ".yml")  # suffixes of files below sources/
+T = TypeVar("T")
 
 
 @click.command()
@@ -37,8 +41,9 @@ def init(pictures: Path, view: View, network: str, quick: bool, as_json: bool, f
     """Look at PICTURES and write a params.yaml that fits them; then `dvc repro` trains.
 
     PICTURES is a folder with a folder for each class, or with folders train and valid (or another
-    usual name of them) that have these, or with Parquet files that hold the pictures; or a table of
-    file names and labels, beside or above its pictures; or a file of sources/ that names a package.
+    usual name of them) that have these, or with Parquet files that hold the pictures; or an archive
+    (.zip, .tar, .tgz) of such a folder; or a table of file names and labels, beside or above its
+    pictures; or a file of sources/ that names a package.
 
     The command reads headers, not pixels, and prints what it found. Each value that it sets in
     params.yaml has its reason at the line. Edit what you know better.
@@ -48,12 +53,8 @@ def init(pictures: Path, view: View, network: str, quick: bool, as_json: bool, f
     headstart init /home/me/pictures/labels.csv --view top_down
     headstart init /home/me/pictures --network resnet50.a1_in1k
     """
-    from headstart.commands.label_source import findings_of
-
     _require_no_edits(force)
-    root, table = _folder_and_table(pictures)
-    looked = _look(root, may_be_parquet=not table and pictures.suffix not in DESCRIBED)
-    found = findings_of(looked, str(pictures) if pictures.suffix == ".yaml" else str(root), table)
+    looked, found = _findings(*_source_and_table(pictures))
     wishes = Wishes(network, _network_px(network), view, quick)
     choices = choose(found, wishes)
     _write(choices, pictures)
@@ -66,45 +67,65 @@ def init(pictures: Path, view: View, network: str, quick: bool, as_json: bool, f
     click.echo(f"\n{PARAMS_FILE} is written, with the reason of each choice. Next: dvc repro")
 
 
-def _look(root: Path, may_be_parquet: bool) -> "Survey":
-    """What the folder holds, whether its pictures are files or are inside Parquet files.
+def _findings(source: "ImagesSource", name: str, table: str) -> tuple["Survey", Findings]:
+    """What the source holds, and what the rule needs of it.
 
     Args:
-        root: the folder.
-        may_be_parquet: whether the user named the folder, and not a table or a package.
+        source: the pictures; an archive is unpacked for as long as it is looked at.
+        name: dataset.source.
+        table: path of the table of labels in the source, or ''.
     """
+    from headstart.commands.label_source import findings_of
     from headstart.commands.parquet_survey import survey_parquet
     from headstart.commands.survey import survey
-    from headstart.fetching.parquet_sources import find_parquet
-    from headstart.terminal.bars import Bars
+    from headstart.fetching.local_archives import LocalArchive
+    from headstart.fetching.parquet_sources import ParquetImages
+    from headstart.fetching.remote_images import open_images
 
     def progress(looks: Iterable["Look | None"], n: int) -> Iterator["Look | None"]:
-        return Bars().over(looks, n, "look")
+        return OnTerminal().progress(looks, n, "look")
 
-    inside = find_parquet(root) if may_be_parquet else None
-    return survey_parquet(inside, progress) if inside else survey(root, progress)
+    if isinstance(source, ParquetImages):
+        looked = survey_parquet(source, progress)
+        return looked, findings_of(looked, name, table)
+    with open_images(source, OnTerminal()) as folder:
+        looked = survey(folder, progress)
+        if isinstance(source, LocalArchive):
+            looked = replace(looked, archive=source.path)
+        return looked, findings_of(looked, name, table)
 
 
-def _folder_and_table(pictures: Path) -> tuple[Path, str]:
-    """The absolute folder of the pictures, and the path of the table of labels in it, or ''."""
-    from headstart.fetching.image_sources import ArchiveImages, PackageImages, read_images_source
-    from headstart.project.located import locate
+class OnTerminal(Silent):
+    """Shows the progress of a command."""
 
-    if pictures.suffix in DESCRIBED:
+    def progress(
+        self, items: Iterable[T], n: int, label: str, shown: Shown[T] | None = None
+    ) -> Iterator[T]:
+        """Yield `items` with a bar."""
+        from headstart.terminal.bars import Bars
+
+        return Bars().over(items, n, label)
+
+
+def _source_and_table(pictures: Path) -> tuple["ImagesSource", str, str]:
+    """The source of the pictures, dataset.source, and the path of the table of labels in it or ''."""
+    from headstart.fetching.image_sources import ArchiveImages, read_images_source
+    from headstart.fetching.local_archives import ARCHIVE_SUFFIXES
+
+    if pictures.suffix in (".yaml", ".yml"):
         source = read_images_source(str(pictures))
         if isinstance(source, ArchiveImages):
             raise click.ClickException(
-                f"{pictures} names archives that are not unpacked yet: unpack them into a folder, "
-                "and give that folder."
+                f"{pictures} names archives on the net: unpack them into a folder, and give that "
+                "folder."
             )
-        if isinstance(source, PackageImages):
-            return locate(source), ""
+        return source, str(pictures), ""
     path = pictures.expanduser().resolve()
-    if path.is_file():
-        return path.parent, path.name
-    if not path.is_dir():
+    if path.is_file() and not path.name.lower().endswith(ARCHIVE_SUFFIXES):
+        return UserPath(path.parent), str(path.parent), path.name
+    if not path.exists():
         raise click.ClickException(f"{pictures} does not exist: give a folder of pictures.")
-    return path, ""
+    return read_images_source(str(path)), str(path), ""
 
 
 def _require_no_edits(force: bool) -> None:
@@ -172,7 +193,7 @@ def _as_json(
     looked: "Survey", per_class: Mapping[str, int], choices: list[Choice]
 ) -> dict[str, Any]:
     return {
-        "folder": str(looked.root),
+        "folder": str(looked.origin),
         "n_pictures": len(looked.paths),
         "classes": dict(per_class),
         "splits": dict(looked.splits),

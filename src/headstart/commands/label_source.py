@@ -40,7 +40,7 @@ def findings_of(looked: Survey, source: str, table: str) -> Findings:
     if not looked.paths:
         others = ", ".join(f"{n} {suffix}" for suffix, n in looked.others.items())
         raise click.ClickException(
-            f"{looked.root} holds no pictures{f', only {others} files' if others else ''}."
+            f"{looked.origin} holds no pictures{f', only {others} files' if others else ''}."
         )
     if not table and len(looked.classes) > 1:
         return _findings(looked, source, {"labels": "folders"}, "a folder a class", looked.classes)
@@ -69,7 +69,7 @@ def _findings(
 def _no_classes(looked: Survey) -> str:
     named = ", ".join(looked.classes) or "none"
     return (
-        f"{looked.root} gives {len(looked.paths)} pictures no classes: class folders: {named}; at "
+        f"{looked.origin} gives {len(looked.paths)} pictures no classes: class folders: {named}; at "
         "least two are needed. Put the pictures into a folder for each class, or give a table with a "
         "column of file names and a column of labels: headstart init TABLE."
     )

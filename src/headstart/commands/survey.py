@@ -59,6 +59,7 @@ class Survey:
         tables: paths of files that may hold labels; they lie beside or around the pictures' folders, or
             in the split folders themselves.
         in_parquet: whether the pictures are rows of Parquet files; `paths` are those that they get.
+        archive: that the pictures were unpacked from, into `root`, for as long as the look took.
         seconds: that the look took.
     """
 
@@ -75,7 +76,13 @@ class Survey:
     others: Mapping[str, int]
     tables: Sequence[str] = ()
     in_parquet: bool = False
+    archive: Path | None = None
     seconds: float = field(default=0.0, compare=False)
+
+    @property
+    def origin(self) -> Path:
+        """The folder or archive that the user named."""
+        return self.archive or self.root
 
 
 Progress = Callable[[Iterable[Look | None], int], Iterator[Look | None]]

@@ -12,7 +12,7 @@ N_CLASSES, N_NAMED = 8, 3
 def told(looked: Survey, found: Findings) -> str:
     """The findings, one row each; what there is nothing to say about has no row."""
     rows = {
-        "folder": str(looked.root),
+        "archive" if looked.archive else "folder": str(looked.origin),
         "files": _in_parquet(looked, found),
         "labels": f"{found.reason}; {found.labels.get('task', 'single_label').replace('_', ' ')}",
         "pictures": f"{len(looked.paths):,}, {_counts(looked.modes)}",

@@ -39,11 +39,12 @@ with warnings.catch_warnings():
         source: str = Field(
             min_length=1,
             description="a file under sources/ (such as sources/textile.yaml), or the absolute path "
-            "of a folder of pictures, or of Parquet files that hold them",
+            "of a folder of pictures, of an archive of them, or of a folder of Parquet files that "
+            "hold them",
         )
         copy: bool = Field(  # type: ignore[assignment]
             description="true: copy the pictures into data/, where DVC keeps them; false: read them "
-            "from their folder or package (pictures in archives or Parquet are always copied)"
+            "from their folder or package (those in archives and Parquet files are always copied)"
         )
 
 
