@@ -2,24 +2,19 @@
 
 import json
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from headstart.commands.choices import Choice, Findings, View, Wishes, choose
-from headstart.project.located import UserPath
+from headstart.commands.choices import Choice, View, Wishes, choose
 from headstart.project.params import PARAMS_FILE
-from headstart.project.report import Shown, Silent
 
 if TYPE_CHECKING:
-    from headstart.commands.survey import Look, Survey
-    from headstart.fetching.image_sources import ImagesSource
+    from headstart.commands.survey import Survey
 
 RECIPE = Path("recipes/dogscats-lite0.yaml")  # for photographs; `choose` says what differs
-T = TypeVar("T")
 
 
 @click.command()
@@ -53,8 +48,10 @@ def init(pictures: Path, view: View, network: str, quick: bool, as_json: bool, f
     headstart init /home/me/pictures/labels.csv --view top_down
     headstart init /home/me/pictures --network resnet50.a1_in1k
     """
+    from headstart.commands.named_source import look_into, named_source
+
     _require_no_edits(force)
-    looked, found = _findings(*_source_and_table(pictures))
+    looked, found = look_into(named_source(pictures))
     wishes = Wishes(network, _network_px(network), view, quick)
     choices = choose(found, wishes)
     _write(choices, pictures)
@@ -65,67 +62,6 @@ def init(pictures: Path, view: View, network: str, quick: bool, as_json: bool, f
 
     click.echo(told(looked, found))
     click.echo(f"\n{PARAMS_FILE} is written, with the reason of each choice. Next: dvc repro")
-
-
-def _findings(source: "ImagesSource", name: str, table: str) -> tuple["Survey", Findings]:
-    """What the source holds, and what the rule needs of it.
-
-    Args:
-        source: the pictures; an archive is unpacked for as long as it is looked at.
-        name: dataset.source.
-        table: path of the table of labels in the source, or ''.
-    """
-    from headstart.commands.label_source import findings_of
-    from headstart.commands.parquet_survey import survey_parquet
-    from headstart.commands.survey import survey
-    from headstart.fetching.local_archives import LocalArchive
-    from headstart.fetching.parquet_sources import ParquetImages
-    from headstart.fetching.remote_images import open_images
-
-    def progress(looks: Iterable["Look | None"], n: int) -> Iterator["Look | None"]:
-        return OnTerminal().progress(looks, n, "look")
-
-    if isinstance(source, ParquetImages):
-        looked = survey_parquet(source, progress)
-        return looked, findings_of(looked, name, table)
-    with open_images(source, OnTerminal()) as folder:
-        looked = survey(folder, progress)
-        if isinstance(source, LocalArchive):
-            looked = replace(looked, archive=source.path)
-        return looked, findings_of(looked, name, table)
-
-
-class OnTerminal(Silent):
-    """Shows the progress of a command."""
-
-    def progress(
-        self, items: Iterable[T], n: int, label: str, shown: Shown[T] | None = None
-    ) -> Iterator[T]:
-        """Yield `items` with a bar."""
-        from headstart.terminal.bars import Bars
-
-        return Bars().over(items, n, label)
-
-
-def _source_and_table(pictures: Path) -> tuple["ImagesSource", str, str]:
-    """The source of the pictures, dataset.source, and the path of the table of labels in it or ''."""
-    from headstart.fetching.image_sources import ArchiveImages, read_images_source
-    from headstart.fetching.local_archives import ARCHIVE_SUFFIXES
-
-    if pictures.suffix in (".yaml", ".yml"):
-        source = read_images_source(str(pictures))
-        if isinstance(source, ArchiveImages):
-            raise click.ClickException(
-                f"{pictures} names archives on the net: unpack them into a folder, and give that "
-                "folder."
-            )
-        return source, str(pictures), ""
-    path = pictures.expanduser().resolve()
-    if path.is_file() and not path.name.lower().endswith(ARCHIVE_SUFFIXES):
-        return UserPath(path.parent), str(path.parent), path.name
-    if not path.exists():
-        raise click.ClickException(f"{pictures} does not exist: give a folder of pictures.")
-    return read_images_source(str(path)), str(path), ""
 
 
 def _require_no_edits(force: bool) -> None:
