@@ -10,6 +10,8 @@ from safetensors.numpy import save_file
 
 from headstart.checks.on_this_machine import missing_here
 from headstart.project.params import PARAMS_FILE, read_params
+from tests.indexed import picture
+from tests.parquets import write_parquet
 
 ROOT = Path(__file__).parents[2]
 RIGHT = read_params(ROOT / "params.yaml")
@@ -89,6 +91,10 @@ def test_what_is_there_below_a_source(pictures: Path) -> None:
     changes = {f"index_images.{key}": name for key, name in names.items()}
     changes |= {"dataset.source": str(pictures), "write_submission.sample": "labels.csv"}
     assert found(changes) == []
+    (pictures / "train/metadata.csv").touch()
+    assert found(changes | {"index_images.labels": "*/metadata.csv"}) == []
+    [line] = found(changes | {"index_images.labels": "*/metadata.jsonl"})
+    assert line.startswith("index_images.labels is '*/metadata.jsonl', but dataset.source")
     for other in ("folders", "names"):
         assert found({"index_images.labels": other, "index_images.csv_folder": "of no table"}) == []
 
@@ -96,8 +102,26 @@ def test_what_is_there_below_a_source(pictures: Path) -> None:
 def test_what_an_archive_would_not_keep() -> None:
     planet = {"dataset.source": "sources/planet_sample.yaml", "index_images.csv_folder": "train"}
     assert found(planet | {"index_images.labels": "labels.csv"}) == []
+    assert found(planet | {"index_images.labels": "*/labels.csv"}) == []
     [line] = found(planet | {"index_images.labels": "train_classes.csv"})
     assert "but dataset.source (sources/planet_sample.yaml) has no such file" in line
+
+
+def test_what_an_archive_of_the_users_holds_is_found_out_later(tmp_path: Path) -> None:
+    (tmp_path / "p.zip").touch()
+    changes = {"dataset.source": str(tmp_path / "p.zip"), "index_images.labels": "labels.csv"}
+    assert found(changes) == []
+
+
+def test_pictures_inside_parquet_files_bring_no_other_file(tmp_path: Path) -> None:
+    (tmp_path / "sample.csv").touch()
+    write_parquet(tmp_path / "train.parquet", [picture(0)], label=["cat"])
+    assert found({"dataset.source": str(tmp_path)}) == []
+    [line] = found({"dataset.source": str(tmp_path), "write_submission.sample": "sample.csv"})
+    assert line.startswith("write_submission.sample is 'sample.csv', but dataset.source (")
+    write_parquet(tmp_path / "train.parquet", [picture(0)], breed=["cat"])
+    [line] = found({"dataset.source": str(tmp_path)})
+    assert line.startswith("dataset.source: ") and line.endswith("Call it label in all files.")
 
 
 def test_a_package_that_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

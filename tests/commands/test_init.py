@@ -12,6 +12,17 @@ from ruamel.yaml import YAML
 
 from headstart.checks.whole_file import check_file
 from headstart.commands.cli import main
+from headstart.fetching.image_sources import read_images_source, that_stays
+from headstart.fetching.remote_images import open_images
+from headstart.image_files.image_folder import ImageFolder, write_images
+from headstart.image_files.tree import list_tree
+from headstart.indexing.params import IndexImagesParams
+from headstart.project.report import Silent
+from headstart.steps.fetch_images import fetch_images
+from headstart.steps.index_images import index_images
+from tests.fetching.test_archives import packed
+from tests.indexed import Files, id_of, index, picture
+from tests.parquets import write_parquet
 
 ROOT = Path(__file__).parents[2]
 
@@ -38,6 +49,11 @@ def pictures(folder: Path, *names: str, n: int = 6) -> Path:
         for i in range(n):
             draw(folder / name.format(i), 100 * k + i)
     return folder
+
+
+def files(folder: Path) -> Files:
+    """What the folder holds, as index-images reads it."""
+    return {path: (folder / path).read_bytes() for path in list_tree(folder).sizes}
 
 
 def run(*arguments: str | Path) -> Result:
@@ -113,6 +129,105 @@ def test_a_table_of_tags(project: Path, tmp_path: Path) -> None:
         "multi_label",
         "",
     ]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_a_table_in_each_split_folder(project: Path, tmp_path: Path, suffix: str) -> None:
+    folder = pictures(tmp_path / "p", "set/train/{}.jpg", "set/validation/{}.jpg")
+    for part in ("train", "validation"):
+        said = [(f"{i}.jpg", "xy"[i % 2]) for i in range(6)]
+        lines = ["file_name,label", *map(",".join, said)]
+        if suffix == "jsonl":
+            lines = [json.dumps({"file_name": name, "label": label}) for name, label in said]
+        (folder / f"set/{part}/metadata.{suffix}").write_text("\n".join(lines))
+        (folder / f"set/{part}/0.txt").write_text("about 0.jpg")
+    values = written(folder)
+    keys = ("labels", "id_column", "id_suffix", "csv_folder", "split")
+    assert index_of(values, *keys) == [f"set/*/metadata.{suffix}", "file_name", "", "", "given"]
+    found = index(files(folder), **values["index_images"])
+    assert found.counts()["n_problems"]["total"] == 0
+    assert {split: of["n"] for split, of in found.counts()["splits"].items()} == {
+        "train": 6, "valid": 6
+    }  # fmt: skip
+
+
+def listed(source: str, folder: Path) -> ImageFolder:
+    """The pictures of dataset.source as the stage fetch-images leaves them."""
+    found = read_images_source(source)
+    stays = that_stays(found, copy=False)
+    with open_images(found, Silent()) as root:
+        files = fetch_images(list_tree(root), found, None if stays else 10**9, Silent())
+        write_images(folder, root, files, stays)
+    return ImageFolder(folder)
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_pictures_inside_parquet_files(
+    project: Path, tmp_path: Path, named: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(project))
+    names = {"label": ["ant", "bee"]} if named else None
+    label = [0, 1] * 6 if named else ["ant", "bee"] * 6
+    for k, file in enumerate(("train-00000-of-00002", "train-00001-of-00002", "validation")):
+        given: list[bytes | None] = [picture(20 * k + i, "JPEG") for i in range(12)]
+        if file == "train-00001-of-00002":
+            given[3], given[5] = None, given[4]
+        write_parquet(tmp_path / f"p/data/{file}.parquet", given, names, 5, label=label)
+    write_parquet(tmp_path / "p/data/test.parquet", [picture(90)], names)
+    result = run(tmp_path / "p")
+    assert result.exit_code == 0, result.output
+    assert "files         Parquet with 36 pictures inside: 3 splits, 2 classes\n" in result.output
+    assert "1: train/bee/data-train-00001-of-00002-000004.jpg (the file is empty)" in result.output
+    assert (
+        "same content  1: train/ant/data-train-00001-of-00002-000005.jpg = train/b" in result.output
+    )
+    values = written(tmp_path / "p")
+    assert index_of(values, "labels", "split") == ["folders", "given"]
+    images = listed(values["dataset"]["source"], tmp_path / "images")
+    found = index_images(
+        images, images.sha256, images.forms, IndexImagesParams(**values["index_images"]), Silent()
+    )
+    assert found.problems[["path", "problem"]].to_numpy().tolist() == [
+        ["train/ant/data-train-00001-of-00002-000005.jpg", "two_labels"],
+        ["train/bee/data-train-00001-of-00002-000004.jpg", "zero_bytes"],
+        ["train/bee/data-train-00001-of-00002-000006.jpg", "two_labels"],
+    ]
+    splits = found.counts()["splits"]
+    assert {split: of["per_class"] for split, of in splits.items()} == {
+        "train": {"ant": 11, "bee": 10}, "valid": {"ant": 6, "bee": 6}, "test": {}
+    }  # fmt: skip
+    [only] = found.labels.ids("test")
+    assert only == id_of(picture(90))
+
+
+def test_an_archive(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(project))
+    folder = pictures(tmp_path / "p", "pets/train/a{}.jpg", "pets/test/{}.jpg")
+    rows = [f"a{i}.jpg,{'xy'[i % 2]}" for i in range(6)]
+    (folder / "pets/labels.csv").write_text("\n".join(["file_name,label", *rows]))
+    archive = packed(tmp_path / "pets.tgz", files(folder))
+    shutil.rmtree(folder)
+    result = run(archive)
+    assert result.exit_code == 0, result.output
+    assert result.output.startswith(f"archive       {archive}\n")
+    values = written(archive)
+    assert values["dataset"]["source"] == str(archive)
+    assert index_of(values, "labels", "csv_folder") == ["pets/labels.csv", "pets/train"]
+    images = listed(values["dataset"]["source"], tmp_path / "images")
+    assert index(dict(images), **values["index_images"]).problems.empty
+
+
+def test_an_archive_without_classes_is_called_by_its_name(project: Path, tmp_path: Path) -> None:
+    archive = packed(tmp_path / "pets.zip", {"1.txt": b"x"})
+    result = run(archive)
+    assert result.exit_code == 1 and f"{archive} holds no pictures, only 1 .txt" in result.output
+
+
+def test_parquet_files_that_cannot_be_read_are_told(project: Path, tmp_path: Path) -> None:
+    write_parquet(tmp_path / "p/train.parquet", [picture(0)], breed=["pug"])
+    result = run(tmp_path / "p")
+    assert result.exit_code == 1 and "did you mean breed? Call it label in all" in result.output
+    assert not Path("params.yaml").exists()
 
 
 def test_labels_in_the_names(project: Path, tmp_path: Path) -> None:

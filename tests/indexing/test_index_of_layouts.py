@@ -200,6 +200,40 @@ def test_the_imagefolder_of_hugging_face() -> None:
     }
     with pytest.raises(ValueError, match=r"names train/metadata\.jsonl alone"):
         index(files | metadata | of_test, **form)
+    form["labels"] = "*/metadata.jsonl"
+    found = index(files | metadata | of_test, **form)
+    assert {split: of["per_class"] for split, of in found.counts()["splits"].items()} == {
+        "train": {"a": 3, "b": 3}, "test": {"a": 1}
+    }  # fmt: skip
+    [note] = found.notes  # and none on files that are left aside
+    assert note.startswith("No labelled picture is in valid") and found.n_ignored == 2
+    of_test["test/metadata.jsonl"] += b'\n{"file_name": "9.png", "label": "b"}'
+    with pytest.raises(IndexImagesError, match=r"test/9\.png: two_labels: rows of the table say a"):
+        index(files | metadata | of_test, **form)
+    of_test["test/metadata.jsonl"] = b'{"file_name": "9.png"}'
+    with pytest.raises(
+        ValueError, match=r"test/metadata\.jsonl has no column 'label', but train/m"
+    ):
+        index(files | metadata | of_test, **form)
+
+
+def test_tables_of_the_splits_hold_labels_and_groups() -> None:
+    files: Files = {}
+    for k, part in enumerate(("train", "valid", "test")):
+        ids = [f"{i}.png" for i in range(4)]
+        files |= {f"set/{part}/{name}": picture(10 * k + i) for i, name in enumerate(ids)}
+        # the same names in each split; several labels in train alone
+        label = ["a b", "b", "a", "b"] if part == "train" else ["a", "b", "", "b"]
+        groups = [f"{part}{i // 2}" for i in range(4)]
+        files[f"set/{part}/metadata.csv"] = table(file_name=ids, labels=label, patient=groups)
+    found = index(
+        files, labels="set/*/metadata.csv", id_column="file_name", label_column="labels",
+        id_suffix="", task="multi_label", group_column="patient",
+    )  # fmt: skip
+    said = found.labels.table.set_index("id")
+    assert said.loc[id_of(files["set/train/0.png"]), "labels"] == ["a", "b"]
+    assert said.loc[id_of(files["set/test/3.png"]), "group"] == "test1"
+    assert said["split"].value_counts().to_dict() == {"train": 4, "valid": 4, "test": 4}
 
 
 def test_a_table_of_windows_is_read_and_told(with_table: Files) -> None:

@@ -5,7 +5,6 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -15,7 +14,6 @@ import pytest
 from headstart.indexing.table_file import read_table
 from headstart.indexing.table_rows import Table
 from headstart.project.errors import HeadstartError
-from tests.pages import blocks, read_page
 
 ROWS = [("a.jpg", "Terrier"), ("b.jpg", "Pug, old"), ("c.jpg", "Bärenhund")]
 
@@ -187,21 +185,8 @@ def of_hugging_face() -> bytes:
 
 
 @pytest.mark.parametrize("make", [of_hugging_face, lambda: parquet(image=[b"\x89PNG"], label=[1])])
-def test_a_parquet_of_pictures_says_how_to_write_them_out(make: Callable[[], bytes]) -> None:
+def test_a_parquet_of_pictures_is_a_source_and_no_table(make: Callable[[], bytes]) -> None:
     with pytest.raises(
-        HeadstartError, match=r"pictures themselves \(in column image\): write each"
+        HeadstartError, match=r"pictures themselves \(in column image\): set dataset\.source"
     ):
         read(make())
-
-
-def test_the_lines_of_the_page_write_them_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("parquet").mkdir()
-    Path("parquet/train-00000-of-00001.parquet").write_bytes(of_hugging_face())
-    [lines] = blocks(read_page("docs/own_pictures.md"), "python")
-    exec(lines, {})
-    [file] = (path for path in Path("pictures").rglob("*") if path.is_file())
-    assert file.as_posix() == "pictures/train/1/train-00000-of-00001-0.jpg"
-    assert file.read_bytes() == b"\x89PNG"

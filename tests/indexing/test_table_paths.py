@@ -1,6 +1,6 @@
 import pytest
 
-from headstart.indexing.table_paths import by_path, require_one_table
+from headstart.indexing.table_paths import by_path, require_all_tables
 from headstart.project.errors import HeadstartError
 
 PATHS = [f"train/{i}.jpg" for i in range(9)]
@@ -62,9 +62,15 @@ def test_a_folder_without_pictures_is_another_problem() -> None:
 def test_a_table_a_split_is_told() -> None:
     files = ["train/metadata.csv", "test/metadata.csv", "train/0.jpg", "test/deep/1.jpg"]
     with pytest.raises(
-        HeadstartError, match=r"names train/metadata\.csv alone.* test/metadata\.csv"
+        HeadstartError,
+        match=r"names train/metadata\.csv alone.* test/metadata\.csv beside them: set index_images"
+        r'\.labels to "\*/metadata\.csv", which reads',
     ):
-        require_one_table(files[0], files, ["test/deep/1.jpg"])
-    require_one_table(files[0], files, [])
-    require_one_table(files[0], files, ["other/1.jpg"])
-    require_one_table(files[0], ["train/metadata.csv", "test/other.csv"], ["test/1.jpg"])
+        require_all_tables(files[:1], files, ["test/deep/1.jpg"])
+    require_all_tables(files[:2], files, ["test/deep/1.jpg"])
+    require_all_tables(files[:1], files, [])
+    require_all_tables(files[:1], files, ["other/1.jpg"])
+    require_all_tables(files[:1], ["train/metadata.csv", "test/other.csv"], ["test/1.jpg"])
+    deeper = ["metadata.csv", "test/metadata.csv"]
+    with pytest.raises(HeadstartError, match="beside them: join these tables into one in the"):
+        require_all_tables(deeper[:1], deeper, ["test/1.jpg"])

@@ -62,6 +62,19 @@ def test_the_form_is_that_of_the_content(root: Path) -> None:
         assert files[name].sha256 == hashlib.sha256(content).hexdigest()
 
 
+def test_an_edit_of_a_table_beside_the_pictures_changes_the_list(
+    root: Path, tmp_path: Path
+) -> None:
+    """The list is a dependency of index-images, so that DVC runs it again."""
+    lists = []
+    for said in ("cat", "cow"):
+        (root / "cats/metadata.jsonl").write_text(f'{{"file_name": "1.jpg", "label": "{said}"}}')
+        files = fetch_images(list_tree(root), UserPath(root), None, Silent())
+        write_images(tmp_path / "images", root, files, UserPath(root))
+        lists.append((tmp_path / "images/files.parquet").read_bytes())
+    assert lists[0] != lists[1]
+
+
 def test_a_file_that_changes_or_vanishes_meanwhile_is_named(root: Path) -> None:
     tree = list_tree(root)
     (root / "dogs/2.jpg").write_bytes(b"two, and more of it")

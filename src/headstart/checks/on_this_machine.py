@@ -10,6 +10,8 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from headstart.fetching.image_sources import ArchiveImages, ImagesSource, read_images_source
+from headstart.fetching.local_archives import LocalArchive
+from headstart.fetching.parquet_sources import ParquetImages
 from headstart.fetching.weights_sources import (
     PackageWeights,
     read_weights_source,
@@ -54,7 +56,9 @@ def _pictures(values: Mapping[str, Any]) -> Iterator[str]:
     if not (name := text_at(values, "dataset.source")):
         return
     source = read_images_source(name)
-    where = name if isinstance(source, ArchiveImages) else str(locate(source))
+    where = name
+    if not isinstance(source, ArchiveImages | LocalArchive | ParquetImages):
+        where = str(locate(source))
     for key, is_right in IN_THE_PICTURES.items():
         value = text_at(values, key)
         if not value or (key in _OF_A_TABLE and text_at(values, "index_images.labels") in NO_TABLE):
@@ -66,13 +70,20 @@ def _pictures(values: Mapping[str, Any]) -> Iterator[str]:
 
 def _holds(source: ImagesSource, name: str, is_right: Any) -> bool:
     """Whether the source holds a file or folder; for archives, whether extraction keeps it."""
+    if isinstance(source, LocalArchive):
+        return True  # fetch-images finds out
     if isinstance(source, ArchiveImages):
         wanted = PurePosixPath(name)
+        if "*" in name:
+            return True  # which folders there are is known once they are unpacked
         kept = [PurePosixPath(part) for part in source.keep]
         return not kept or any(
             wanted.is_relative_to(part) or part.is_relative_to(wanted) for part in kept
         )
-    return bool(is_right(locate(source) / name))
+    if isinstance(source, ParquetImages):
+        return False  # only pictures are written out
+    folder = locate(source)
+    return any(map(is_right, [folder / name, *(folder.glob(name) if "*" in name else ())]))
 
 
 def _weights(values: Mapping[str, Any]) -> Iterator[str]:

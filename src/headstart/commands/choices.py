@@ -83,7 +83,7 @@ def choose(found: Findings, wishes: Wishes) -> list[Choice]:
 
 
 def _pictures(found: Findings, wishes: Wishes) -> Iterator[Choice]:
-    yield Choice("dataset.source", found.source, "read in place, never changed")
+    yield Choice("dataset.source", found.source, "never changed")
     for key, value in found.labels.items():
         yield Choice(f"index_images.{key}", value, found.reason)
     n = found.n_labelled

@@ -36,7 +36,8 @@ def init(pictures: Path, view: View, network: str, quick: bool, as_json: bool, f
     """Look at PICTURES and write a params.yaml that fits them; then `dvc repro` trains.
 
     PICTURES is a folder with a folder for each class, or with folders train and valid (or another
-    usual name of them) that have these; or a table of file names and labels, beside or above its
+    usual name of them) that have these, or with Parquet files that hold the pictures; or an archive
+    (.zip, .tar, .tgz) of such a folder; or a table of file names and labels, beside or above its
     pictures; or a file of sources/ that names a package.
 
     The command reads headers, not pixels, and prints what it found. Each value that it sets in
@@ -47,14 +48,10 @@ def init(pictures: Path, view: View, network: str, quick: bool, as_json: bool, f
     headstart init /home/me/pictures/labels.csv --view top_down
     headstart init /home/me/pictures --network resnet50.a1_in1k
     """
-    from headstart.commands.label_source import findings_of
-    from headstart.commands.survey import survey
-    from headstart.terminal.bars import Bars
+    from headstart.commands.named_source import look_into, named_source
 
     _require_no_edits(force)
-    root, table = _folder_and_table(pictures)
-    looked = survey(root, lambda looks, n: Bars().over(looks, n, "look"))
-    found = findings_of(looked, str(pictures) if pictures.suffix == ".yaml" else str(root), table)
+    looked, found = look_into(named_source(pictures))
     wishes = Wishes(network, _packaged_weights(network), _network_px(network), view, quick)
     choices = choose(found, wishes)
     _write(choices, pictures)
@@ -65,27 +62,6 @@ def init(pictures: Path, view: View, network: str, quick: bool, as_json: bool, f
 
     click.echo(told(looked, found))
     click.echo(f"\n{PARAMS_FILE} is written, with the reason of each choice. Next: dvc repro")
-
-
-def _folder_and_table(pictures: Path) -> tuple[Path, str]:
-    """The absolute folder of the pictures, and the path of the table of labels in it, or ''."""
-    from headstart.fetching.image_sources import ArchiveImages, read_images_source
-    from headstart.project.located import locate
-
-    if pictures.suffix in (".yaml", ".yml"):
-        source = read_images_source(str(pictures))
-        if isinstance(source, ArchiveImages):
-            raise click.ClickException(
-                f"{pictures} names archives that are not unpacked yet: unpack them into a folder, "
-                "and give that folder."
-            )
-        return locate(source), ""
-    path = pictures.expanduser().resolve()
-    if path.is_file():
-        return path.parent, path.name
-    if not path.is_dir():
-        raise click.ClickException(f"{pictures} does not exist: give a folder of pictures.")
-    return path, ""
 
 
 def _require_no_edits(force: bool) -> None:
@@ -174,7 +150,7 @@ def _as_json(
     looked: "Survey", per_class: Mapping[str, int], choices: list[Choice]
 ) -> dict[str, Any]:
     return {
-        "folder": str(looked.root),
+        "folder": str(looked.origin),
         "n_pictures": len(looked.paths),
         "classes": dict(per_class),
         "splits": dict(looked.splits),

@@ -1,8 +1,8 @@
 """Where the labels of a folder come from: its class folders, a table in it, or the files' names."""
 
 import re
-from collections import Counter
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -12,6 +12,7 @@ from headstart.commands.choices import Findings
 from headstart.commands.survey import Survey
 from headstart.indexing.columns import EVERY, guess_columns
 from headstart.indexing.label_table import LabelsById, labels_by_id
+from headstart.indexing.several_tables import joined, pattern_of, tables_named
 from headstart.indexing.table_file import read_table
 from headstart.indexing.table_paths import by_path, places
 from headstart.indexing.table_rows import Table
@@ -39,12 +40,12 @@ def findings_of(looked: Survey, source: str, table: str) -> Findings:
     if not looked.paths:
         others = ", ".join(f"{n} {suffix}" for suffix, n in looked.others.items())
         raise click.ClickException(
-            f"{looked.root} holds no pictures{f', only {others} files' if others else ''}."
+            f"{looked.origin} holds no pictures{f', only {others} files' if others else ''}."
         )
     if not table and len(looked.classes) > 1:
         return _findings(looked, source, {"labels": "folders"}, "a folder a class", looked.classes)
     problems = []
-    for name in [table] if table else looked.tables:
+    for name in [table] if table else _candidates(looked.tables):
         try:
             return _of_table(looked, source, name)
         except HeadstartError as error:
@@ -68,7 +69,7 @@ def _findings(
 def _no_classes(looked: Survey) -> str:
     named = ", ".join(looked.classes) or "none"
     return (
-        f"{looked.root} gives {len(looked.paths)} pictures no classes: class folders: {named}; at "
+        f"{looked.origin} gives {len(looked.paths)} pictures no classes: class folders: {named}; at "
         "least two are needed. Put the pictures into a folder for each class, or give a table with a "
         "column of file names and a column of labels: headstart init TABLE."
     )
@@ -93,20 +94,31 @@ def _is_test(looked: Survey, path: str) -> bool:
     return looked.layout.parts(path)[0] == "test"
 
 
+def _candidates(tables: Sequence[str]) -> list[str]:
+    """The tables, those of one name and depth in several folders as one; the nearest come first."""
+    alike: defaultdict[tuple[int, str], list[str]] = defaultdict(list)
+    for path in tables:
+        alike[path.count("/"), PurePosixPath(path).name].append(path)
+    return [pattern_of(alike[key]) for key in sorted(alike)]
+
+
 def _of_table(looked: Survey, source: str, name: str) -> Findings:
-    """Labels from a table.
+    """Labels from a table, or from several of one name.
 
     Raises:
         HeadstartError: the file is no table, or its columns or ids cannot be understood.
     """
-    table = read_table((looked.root / name).read_bytes(), name)
-    id_column, label_column = guess_columns(table.columns, [row.cells for row in table.rows])
+    named = tables_named(name, {*looked.tables, name} if "*" not in name else looked.tables)
+    tables = [read_table((looked.root / path).read_bytes(), path) for path in named]
+    first = tables[0]
+    id_column, label_column = guess_columns(first.columns, [row.cells for row in first.rows])
     if not id_column or not label_column:
         raise HeadstartError(
-            f"{name} has the columns {', '.join(table.columns)}: none is known to name the "
+            f"{first.name} has the columns {', '.join(first.columns)}: none is known to name the "
             f"{'picture' if not id_column else 'label'}. Set index_images.id_column and "
             "index_images.label_column in params.yaml."
         )
+    table = joined(tables, name, id_column)
     task, said = _task_and_labels(table, id_column, label_column)
     fits = places(said.labels, looked.paths).most_common(1)
     if not fits:

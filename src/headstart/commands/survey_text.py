@@ -12,7 +12,8 @@ N_CLASSES, N_NAMED = 8, 3
 def told(looked: Survey, found: Findings) -> str:
     """The findings, one row each; what there is nothing to say about has no row."""
     rows = {
-        "folder": str(looked.root),
+        "archive" if looked.archive else "folder": str(looked.origin),
+        "files": _in_parquet(looked, found),
         "labels": f"{found.reason}; {found.labels.get('task', 'single_label').replace('_', ' ')}",
         "pictures": f"{len(looked.paths):,}, {_counts(looked.modes)}",
         "shorter side": _quantiles(looked.short_px, " px"),
@@ -26,6 +27,16 @@ def told(looked: Survey, found: Findings) -> str:
         "took": f"{looked.seconds:.1f} s",
     }
     return "\n".join(f"{name:<13} {text}" for name, text in rows.items() if text)
+
+
+def _in_parquet(looked: Survey, found: Findings) -> str:
+    if not looked.in_parquet:
+        return ""
+    n_splits = len(looked.splits)
+    return (
+        f"Parquet with {len(looked.paths):,} pictures inside: {n_splits} "
+        f"{'split' if n_splits == 1 else 'splits'}, {len(found.per_class):,} classes"
+    )
 
 
 def _quantiles(quantiles: Sequence[float], unit: str) -> str:

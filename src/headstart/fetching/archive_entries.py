@@ -89,8 +89,8 @@ class _Bounded:
         """Up to `size` bytes."""
         if size > MAX_HEADER_BYTES or self.tell() + size > self._max_bytes + MAX_HEADER_BYTES:
             raise SourceError(
-                f"{self._name} unpacks to far more than the limits in the file under sources/ allow: "
-                "it may be a decompression bomb."
+                f"{self._name} unpacks to far more than the limits allow: it may be a decompression "
+                "bomb."
             )
         return self._stream.read(size)
 

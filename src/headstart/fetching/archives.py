@@ -9,19 +9,41 @@ import errno
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
+from typing import Protocol
 
 from headstart.fetching.archive_entries import BROKEN, Entry, read_entries
-from headstart.fetching.image_sources import ArchiveImages
 from headstart.image_files.tree import n_free_bytes
 from headstart.project.located import SourceError
 
 PIECE_BYTES = 1 << 18
 HEADER_BYTES = 4096  # per entry of a tar: its header, a long name, the padding
 N_SHOWN = 10  # names that an error message lists
-IN_THE_SOURCE = "in the file under sources/"
 
 
-def unpack(archives: Sequence[Path], folder: Path, source: ArchiveImages) -> Iterator[int]:
+class Rules(Protocol):
+    """What is unpacked, and how much at most."""
+
+    @property
+    def root(self) -> str | None:
+        """Folder inside the archives that becomes the folder of pictures; None: all of it."""
+
+    @property
+    def keep(self) -> tuple[str, ...]:
+        """Files and folders below root; empty: everything."""
+
+    @property
+    def limit_bytes(self) -> int:
+        """Limit of the unpacked bytes of all archives."""
+
+    @property
+    def max_files(self) -> int:
+        """Limit of files and folders, kept or not."""
+
+    def remedy(self, key: str) -> str:
+        """What to do where `max_files` or `max_unpacked_bytes` is too low for an archive."""
+
+
+def unpack(archives: Sequence[Path], folder: Path, source: Rules) -> Iterator[int]:
     """Write the files that `source` keeps below `folder`; yield how many bytes of `archives` are read.
 
     Args:
@@ -56,12 +78,16 @@ def unpack(archives: Sequence[Path], folder: Path, source: ArchiveImages) -> Ite
         raise SourceError(
             f"{names}: there is no file {', '.join(sorted(missing)) or 'at all'}"
             f"{f' below {source.root}' if source.root else ''}; at the top: "
-            f"{', '.join(sorted(tops)[:N_SHOWN]) or 'nothing'}. Correct root and keep "
-            f"{IN_THE_SOURCE}."
+            f"{', '.join(sorted(tops)[:N_SHOWN]) or 'nothing'}."
+            + (
+                " Correct root and keep in the file under sources/."
+                if source.root or missing
+                else ""
+            )
         )
 
 
-def _check_limits(archive: Path, source: ArchiveImages, n_entries: int, n_bytes: int) -> None:
+def _check_limits(archive: Path, source: Rules, n_entries: int, n_bytes: int) -> None:
     for n, limit, unit, key in (
         (n_entries, source.max_files, "files", "max_files"),
         (n_bytes, source.limit_bytes, "bytes", "max_unpacked_bytes"),
@@ -69,7 +95,7 @@ def _check_limits(archive: Path, source: ArchiveImages, n_entries: int, n_bytes:
         if n > limit:
             raise SourceError(
                 f"{archive.name} unpacks to more than {limit} {unit}: it may be a decompression "
-                f"bomb; if you trust it, raise {key} {IN_THE_SOURCE}."
+                f"bomb; if you trust it, {source.remedy(key)}."
             )
 
 
@@ -83,7 +109,7 @@ def _safe_path(archive: Path, entry: Entry) -> PurePosixPath:
     return path
 
 
-def _inside(path: PurePosixPath, source: ArchiveImages) -> PurePosixPath | None:
+def _inside(path: PurePosixPath, source: Rules) -> PurePosixPath | None:
     """`path` relative to the root, or None where it is not kept."""
     root = PurePosixPath(source.root or ".")
     if not path.is_relative_to(root) or path == root:

@@ -1,4 +1,4 @@
-"""Where pictures come from: a package, archives on the net, or the user's own folder."""
+"""Where pictures come from: a package, archives on the net, or the user's folder of them."""
 
 import hashlib
 from collections.abc import Mapping
@@ -9,10 +9,11 @@ from urllib.parse import unquote, urlsplit
 from pydantic import Field, field_validator, model_validator
 
 from headstart.fetching.descriptions import checked_path, read_description
+from headstart.fetching.local_archives import ARCHIVE_SUFFIXES, LocalArchive
+from headstart.fetching.parquet_sources import ParquetImages, find_parquet
 from headstart.project.located import Package, Sha256, SourceError, UserPath
 from headstart.project.section import Section
 
-ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".tar.gz")
 MAX_GROWTH = 10  # unpacked bytes per byte of archive, unless max_unpacked_bytes says otherwise
 
 Md5 = Annotated[str, Field(pattern="^[0-9a-f]{32}$", description="32 hex digits")]
@@ -92,15 +93,20 @@ class ArchiveImages(Section):
         """Limit of the unpacked bytes of all archives."""
         return self.max_unpacked_bytes or MAX_GROWTH * sum(a.n_bytes for a in self.archives)
 
+    def remedy(self, key: str) -> str:
+        """What to do where the limit `key` is too low."""
+        return f"raise {key} in the file under sources/"
 
-ImagesSource = PackageImages | ArchiveImages | UserPath
+
+ImagesSource = PackageImages | ArchiveImages | LocalArchive | ParquetImages | UserPath
 
 
 def read_images_source(value: str) -> ImagesSource:
     """The source that `dataset.source` names.
 
     Raises:
-        SourceError: `value` has no allowed form, or what it names does not exist.
+        SourceError: `value` has no allowed form, or what it names does not exist; or as
+            `find_parquet`.
     """
     path = checked_path(
         *("dataset.source", value, "a folder of pictures", "/home/me/pictures"),
@@ -108,9 +114,12 @@ def read_images_source(value: str) -> ImagesSource:
         "as sources/planet_sample.yaml",
     )
     if path.is_absolute():
+        if path.is_file() and path.name.lower().endswith(ARCHIVE_SUFFIXES):
+            return LocalArchive(path)
         if not path.is_dir():
-            raise SourceError(f"dataset.source is {value!r}, which is not a folder.")
-        return UserPath(path)
+            or_archive = f" or an archive ({', '.join(ARCHIVE_SUFFIXES)})" if path.is_file() else ""
+            raise SourceError(f"dataset.source is {value!r}, which is not a folder{or_archive}.")
+        return find_parquet(path) or UserPath(path)
     one_of = Annotated[PackageImages | ArchiveImages, Field(discriminator="kind")]
     source: ImagesSource = read_description(path, one_of)
     return source
@@ -119,9 +128,10 @@ def read_images_source(value: str) -> ImagesSource:
 def that_stays(source: ImagesSource, copy: bool) -> Package | UserPath | None:
     """The source, if its pictures are read where they lie; None if they are copied.
 
-    Pictures from archives are always copied, as nothing else keeps them.
+    Pictures in archives and Parquet files are always copied, as nothing else has them as files.
     """
-    return None if copy or isinstance(source, ArchiveImages) else source
+    packed = ArchiveImages | LocalArchive | ParquetImages
+    return None if copy or isinstance(source, packed) else source
 
 
 def tree_digest(digests: Mapping[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""Opens the folder of pictures that a source names; archives are fetched and unpacked first."""
+"""Opens the folder of pictures that a source names; what has none is fetched and unpacked first."""
 
 import shutil
 from collections.abc import Iterable, Iterator
@@ -8,6 +8,9 @@ from pathlib import Path
 from headstart.fetching.archives import unpack
 from headstart.fetching.download import download
 from headstart.fetching.image_sources import ArchiveImages, ImagesSource
+from headstart.fetching.local_archives import LocalArchive
+from headstart.fetching.parquet_pictures import write_pictures
+from headstart.fetching.parquet_sources import ParquetImages
 from headstart.project.beside import written_beside
 from headstart.project.located import locate
 from headstart.project.report import Report
@@ -22,11 +25,16 @@ def open_images(source: ImagesSource, report: Report) -> Iterator[Path]:
 
     Archives are removed when all are unpacked, and unpacked pictures when the block ends without an
     error. So the disk holds the pictures twice at most. After an error or a kill both stay, and the
-    next run goes on from there, also with another `root`.
+    next run goes on from there, also with another `root`. Pictures inside the user's own archive or
+    Parquet files are written anew by each run.
 
     Raises:
-        SourceError: see locate, download and unpack.
+        SourceError: see locate, download, unpack and write_pictures.
     """
+    if isinstance(source, LocalArchive | ParquetImages):
+        with _written(source, report) as pictures:
+            yield pictures
+        return
     if not isinstance(source, ArchiveImages):
         yield locate(source)
         return
@@ -36,6 +44,26 @@ def open_images(source: ImagesSource, report: Report) -> Iterator[Path]:
             _fetch(source, pictures, report)
         yield pictures
         shutil.rmtree(work)
+
+
+@contextmanager
+def _written(source: LocalArchive | ParquetImages, report: Report) -> Iterator[Path]:
+    """A folder with the pictures of a source of the user's own, which lasts until the block ends."""
+    origin = source.path if isinstance(source, LocalArchive) else source.root
+    with work_folder("pictures", {"of": str(origin)}) as work:
+        try:
+            with written_beside(work / "unpacked") as partial:
+                partial.mkdir()
+                if isinstance(source, LocalArchive):
+                    positions = unpack([origin], partial, source)
+                    _show(report, positions, origin.stat().st_size, "unpack")
+                else:
+                    written = write_pictures(source, partial)
+                    for _ in report.progress(written, source.n_rows, "write pictures"):
+                        pass
+            yield work / "unpacked"
+        finally:
+            shutil.rmtree(work)
 
 
 def _fetch(source: ArchiveImages, pictures: Path, report: Report) -> None:

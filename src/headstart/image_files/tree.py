@@ -39,11 +39,12 @@ with warnings.catch_warnings():
         source: str = Field(
             min_length=1,
             description="a file under sources/ (such as sources/textile.yaml), or the absolute path "
-            "of a folder of pictures",
+            "of a folder of pictures, of an archive of them, or of a folder of Parquet files that "
+            "hold them",
         )
         copy: bool = Field(  # type: ignore[assignment]
             description="true: copy the pictures into data/, where DVC keeps them; false: read them "
-            "from their folder or package (pictures in archives are always copied)"
+            "from their folder or package (those in archives and Parquet files are always copied)"
         )
 
 
@@ -71,6 +72,11 @@ class Tree:
         return {"n_files": len(self.sizes), "n_bytes": self.n_bytes, "n_hidden": self.n_hidden}
 
 
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder of this name is hidden or of the system, so that it is left out."""
+    return name.startswith(".") or name.lower() in _SYSTEM_NAMES
+
+
 def list_tree(root: Path) -> Tree:
     """List all files below `root`; symbolic links are followed.
 
@@ -88,7 +94,7 @@ def list_tree(root: Path) -> Tree:
     while waiting:
         folder, above = waiting.pop()
         for path in _entries(folder):
-            if path.name.startswith(".") or path.name.lower() in _SYSTEM_NAMES:
+            if is_hidden(path.name):
                 n_hidden += 1
                 continue
             if path.is_symlink() and not path.exists():

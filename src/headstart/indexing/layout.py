@@ -1,32 +1,14 @@
 """What the folders above the pictures mean: splits under their usual names, and wrapping folders."""
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from headstart.image_files.split_names import SplitName, split_named
 from headstart.project.errors import HeadstartError
 
-SplitName = Literal["train", "valid", "test"]
-_STEMS: Mapping[str, SplitName] = {
-    "train": "train", "training": "train",
-    "valid": "valid", "val": "valid", "validation": "valid", "dev": "valid",
-    "test": "test", "testing": "test", "test1": "test",
-}  # fmt: skip
-_ENDS = ("", "set", "data", "images", "imgs")
-_SPLITS: Mapping[str, SplitName] = {
-    f"{stem}{end}": split for stem, split in _STEMS.items() for end in _ENDS
-}
 INIT = "let `headstart init` write params.yaml"
-
-
-def split_named(folder: str) -> SplitName | None:
-    """The split that a folder's name stands for, such as `Val`, `training_set` or `test-images`.
-
-    Case, `-`, `_`, `.` and spaces do not count.
-    """
-    return _SPLITS.get(re.sub(r"[-_. ]", "", folder.casefold()))
 
 
 @dataclass(frozen=True)

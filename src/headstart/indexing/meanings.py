@@ -11,8 +11,9 @@ from headstart.indexing.labelling import Meaning, Meanings, Problem, from_folder
 from headstart.indexing.layout import INIT, checked_layout, layout_of
 from headstart.indexing.name_labels import from_names
 from headstart.indexing.params import NO_TABLE, IndexImagesParams
+from headstart.indexing.several_tables import joined, tables_named
 from headstart.indexing.table_file import read_table
-from headstart.indexing.table_paths import by_path, require_one_table
+from headstart.indexing.table_paths import by_path, require_all_tables
 from headstart.indexing.table_rows import Table
 
 
@@ -55,14 +56,15 @@ def find_meanings(
 
 
 def _table(files: Mapping[str, bytes], paths: Sequence[str], params: IndexImagesParams) -> Table:
-    if params.labels not in files:
+    if not (names := tables_named(params.labels, files)):
         like = get_close_matches(params.labels, sorted(set(files) - set(paths)), n=1)
         guess = f"; did you mean {like[0]}?" if like else "."
         raise IndexImagesError(
             f"index_images.labels is {params.labels!r}, but the images folder has no such file; "
             f"it must be folders, names, or the path of a table below dataset.source{guess} Or {INIT}."
         )
-    return read_table(files[params.labels], params.labels)
+    tables = [read_table(files[name], name) for name in names]
+    return joined(tables, params.labels, params.id_column)
 
 
 def _of_table(
@@ -73,7 +75,8 @@ def _of_table(
     no_classes = {params.group_column} - {""}
     said = labels_by_id(table, *columns, several, params.label_separator, no_classes)
     rows = by_path(said.labels, params.labels, params.csv_folder, params.id_suffix, paths)
-    require_one_table(params.labels, files, set(paths) - rows.keys())
+    tables = tables_named(params.labels, files)
+    require_all_tables(tables, files, set(paths) - rows.keys())
     given = params.split == "given"
     return from_table(paths, rows, layout_of(paths, given), given, may_be_empty=several), said.notes
 

@@ -20,7 +20,8 @@ class IndexImagesParams(Section):
 
     labels: BelowImages = Field(
         min_length=1,
-        description="folders, names (of the files), or the path of a table below the images folder",
+        description="folders, names (of the files), or the path of a table below the images folder; "
+        "* stands for any name: */metadata.jsonl is the table in each folder",
     )
     id_column: str = Field(min_length=1, description="column of the table that names the picture")
     label_column: str = Field(

@@ -50,9 +50,9 @@ def parquet_table(data: bytes, name: str) -> Table:
         file = pq.ParquetFile(io.BytesIO(data))
         if pictures := [field.name for field in file.schema_arrow if _holds_bytes(field.type)]:
             raise HeadstartError(
-                f"{name} holds the pictures themselves (in column {', '.join(pictures)}): write "
-                "each into a file in a folder named by its label (docs/own_pictures.md, Tables of "
-                "labels, has the lines that do it), and set index_images.labels to folders."
+                f"{name} holds the pictures themselves (in column {', '.join(pictures)}): set "
+                "dataset.source to a folder of such Parquet files and of nothing else, and "
+                "index_images.labels to folders (docs/own_pictures.md, Tables of labels)."
             )
         table = file.read()
     except (pa.ArrowException, OSError) as error:

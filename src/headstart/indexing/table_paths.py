@@ -1,11 +1,12 @@
 """Finds the picture of each id of a table, or guesses the params under which there would be one."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import PurePosixPath
 from typing import NamedTuple, TypeVar
 
+from headstart.indexing.several_tables import pattern_of
 from headstart.project.errors import HeadstartError
 
 _N_TRIED = 200  # ids from which a setting is guessed
@@ -50,27 +51,37 @@ def by_path(
     return best
 
 
-def require_one_table(table: str, files: Iterable[str], left: Iterable[str]) -> None:
-    """Check that pictures without a row do not have their rows in a table of the same name.
+def require_all_tables(tables: Sequence[str], files: Iterable[str], left: Iterable[str]) -> None:
+    """Check that pictures without a row do not have their rows in another table of the same name.
 
     Args:
-        table: path of the table.
+        tables: paths of the tables that are read, at least one.
         files: all paths of the images folder.
         left: pictures that the table does not name.
 
     Raises:
         HeadstartError: they do, as in Hugging Face's imagefolder with a metadata.csv a split.
     """
-    name = PurePosixPath(table).name
-    others = {str(PurePosixPath(p).parent): p for p in files if p != table and _name(p) == name}
+    names = {_name(table) for table in tables}
+    others = {
+        str(PurePosixPath(path).parent): path
+        for path in files
+        if _name(path) in names and path not in tables
+    }
     folders = (
         {str(folder) for path in left for folder in PurePosixPath(path).parents} if others else ()
     )
     if found := sorted(others[folder] for folder in others if folder in folders):
+        pattern = pattern_of([*tables, *found])
+        remedy = (
+            f'set index_images.labels to "{pattern}", which reads them as one.'
+            if pattern
+            else "join these tables into one in the images folder, with each picture's folder before "
+            "its name, and set index_images.labels to it."
+        )
         raise HeadstartError(
-            f"index_images.labels names {table} alone, but pictures without a row there have "
-            f"{', '.join(found)} beside them: join these tables into one in the images folder, with "
-            "each picture's folder before its name, and set index_images.labels to it."
+            f"index_images.labels names {', '.join(tables)} alone, but pictures without a row there "
+            f"have {', '.join(found)} beside them: {remedy}"
         )
 
 

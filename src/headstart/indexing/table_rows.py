@@ -11,10 +11,17 @@ Cell = str | tuple[str, ...]
 
 
 class TableRow(NamedTuple):
-    """One row: its number in the file, from 1, and a cell for each column."""
+    """One row of a table.
+
+    Attributes:
+        number: in its file, from 1.
+        cells: one for each column.
+        file: path of its file, if the table was joined from several; '': that of the table.
+    """
 
     number: int
     cells: tuple[Cell, ...]
+    file: str = ""
 
 
 @dataclass(frozen=True)
@@ -22,7 +29,7 @@ class Table:
     """What a table file holds.
 
     Attributes:
-        name: path of the file, for sentences.
+        name: path of the file, or of several with * in it, for sentences.
         unit: what the numbers of the rows count: line or row.
         columns: their names, each once.
         rows: in the order of the file, without empty ones.
@@ -48,7 +55,7 @@ class Table:
 
     def place(self, row: TableRow) -> str:
         """Where a row is, such as line 7 of labels.csv."""
-        return f"{self.unit} {row.number} of {self.name}"
+        return f"{self.unit} {row.number} of {row.file or self.name}"
 
     def text(self, row: TableRow, column: str) -> str:
         """The cell of a row, which must be text on one line.

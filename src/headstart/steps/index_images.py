@@ -13,6 +13,7 @@ from headstart.indexing.labelling import Meaning, Problem, agreed
 from headstart.indexing.layout import INIT
 from headstart.indexing.meanings import find_meanings
 from headstart.indexing.params import IndexImagesParams
+from headstart.indexing.several_tables import tables_named
 from headstart.indexing.splits import SplitRule, assign
 from headstart.kept.once import Known, NothingKnown
 from headstart.labels.labels import Labels
@@ -92,7 +93,7 @@ def index_images(
             *notes,
             *group_notes,
             *_notes(labels, params),
-            *_left_out(set(files) - {*pictures, params.labels}, problems),
+            *_left_out(set(files) - {*pictures, *tables_named(params.labels, files)}, problems),
         ),
     )
 

@@ -1,0 +1,91 @@
+"""Opens what the user named to `headstart init`, and looks into it."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import click
+
+from headstart.commands.choices import Findings
+from headstart.commands.label_source import findings_of
+from headstart.commands.parquet_survey import survey_parquet
+from headstart.commands.survey import Look, Survey, survey
+from headstart.fetching.image_sources import ArchiveImages, ImagesSource, read_images_source
+from headstart.fetching.local_archives import ARCHIVE_SUFFIXES, LocalArchive
+from headstart.fetching.parquet_sources import ParquetImages
+from headstart.fetching.remote_images import open_images
+from headstart.project.located import UserPath
+from headstart.project.report import Shown, Silent
+from headstart.terminal.bars import Bars
+
+T = TypeVar("T")
+
+
+class NamedSource(NamedTuple):
+    """A source of pictures.
+
+    Attributes:
+        source: the pictures.
+        name: as dataset.source has it.
+        table: path of the table of labels in it; '': none was named.
+    """
+
+    source: ImagesSource
+    name: str
+    table: str
+
+
+def named_source(pictures: Path) -> NamedSource:
+    """The source that a path names: a folder, an archive, a table, or a file below sources/.
+
+    Raises:
+        ClickException: it does not exist, or names archives on the net.
+        SourceError: see read_images_source.
+    """
+    if pictures.suffix in (".yaml", ".yml"):
+        source = read_images_source(str(pictures))
+        if isinstance(source, ArchiveImages):
+            raise click.ClickException(
+                f"{pictures} names archives on the net: unpack them into a folder, and give that "
+                "folder."
+            )
+        return NamedSource(source, str(pictures), "")
+    path = pictures.expanduser().resolve()
+    if path.is_file() and not path.name.lower().endswith(ARCHIVE_SUFFIXES):
+        return NamedSource(UserPath(path.parent), str(path.parent), path.name)
+    if not path.exists():
+        raise click.ClickException(f"{pictures} does not exist: give a folder of pictures.")
+    return NamedSource(read_images_source(str(path)), str(path), "")
+
+
+def look_into(named: NamedSource) -> tuple[Survey, Findings]:
+    """What the source holds, and what the rule of `choose` needs of it.
+
+    An archive is unpacked for as long as it is looked at.
+
+    Raises:
+        HeadstartError: it cannot be read; see also `findings_of`.
+    """
+    source, name, table = named
+    if isinstance(source, ParquetImages):
+        looked = survey_parquet(source, _looks)
+        return looked, findings_of(looked, name, table)
+    with open_images(source, _OnTerminal()) as folder:
+        looked = survey(folder, _looks)
+        if isinstance(source, LocalArchive):
+            looked = replace(looked, archive=source.path)
+        return looked, findings_of(looked, name, table)
+
+
+def _looks(looks: Iterable[Look | None], n: int) -> Iterator[Look | None]:
+    return Bars().over(looks, n, "look")
+
+
+class _OnTerminal(Silent):
+    """Shows the progress of unpacking."""
+
+    def progress(
+        self, items: Iterable[T], n: int, label: str, shown: Shown[T] | None = None
+    ) -> Iterator[T]:
+        return Bars().over(items, n, label)

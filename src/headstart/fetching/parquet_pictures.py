@@ -1,0 +1,127 @@
+"""Reads pictures out of Parquet files, and writes them as files.
+
+Nothing that a file says becomes a path as it is: a picture's path consists of its split, a safe name of
+its class, the Parquet file's own name and the row. The names of files in it (`path`) are not read.
+"""
+
+import errno
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from headstart.fetching.parquet_columns import batches
+from headstart.fetching.parquet_sources import ParquetImages, PicturesFile
+from headstart.image_files.forms import form_of
+from headstart.image_files.safe_names import safe_name
+from headstart.image_files.tree import n_free_bytes
+from headstart.project.located import SourceError
+
+N_ROWS = 64  # that are in memory
+NO_LABEL = -1  # in place of a class's number
+
+Label = str | int | bool | None
+
+
+class Picture(NamedTuple):
+    """One picture: its path (with /), and the bytes of its file, b"" where the row has none."""
+
+    path: str
+    data: bytes
+
+
+def pictures_in(source: ParquetImages) -> Iterator[Picture]:
+    """The pictures of all rows, below the folders <split>/<class>; without a label in <split>.
+
+    A row without a picture becomes an empty file, and bytes that are no picture get the suffix .jpg, so
+    that index-images names both as pictures that it cannot read.
+
+    Raises:
+        SourceError: a file is damaged, a label has no name, or two classes would get one folder.
+    """
+    classes: dict[str, str] = {}  # by the name of their folder
+    for file in source.files:
+        place = str(source.root / file.path)
+        stem = safe_name(file.path[: -len(".parquet")].replace("/", "-"))
+        for row, data, label in _rows(place, file):
+            name = _class_name(place, file, row, label)
+            folder = safe_name(name) if name else ""
+            if classes.setdefault(folder, name) != name:
+                raise SourceError(
+                    f"dataset.source: the classes {classes[folder]!r} and {name!r} (row {row} of "
+                    f"{place}) would get one folder, {folder!r}: rename one of them."
+                )
+            above = f"{file.split}/{folder}" if folder else file.split
+            yield Picture(f"{above}/{stem}-{row:06}{_suffix(data)}", data)
+
+
+def write_pictures(source: ParquetImages, folder: Path) -> Iterator[int]:
+    """Write the pictures of all rows as files below `folder`; yield how many are written.
+
+    Raises:
+        SourceError: as `pictures_in`; or no row holds a picture, or the disk is full.
+    """
+    n_filled = 0
+    for n, (path, data) in enumerate(pictures_in(source), start=1):
+        target = folder / path
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with target.open("xb") as file:
+                file.write(data)
+        except OSError as error:
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            room = (
+                f"; {n_free_bytes(folder)} bytes are free: make room and run again" if full else ""
+            )
+            raise SourceError(
+                f"dataset.source: picture {n} of {source.n_rows} cannot be written as {target} "
+                f"({error.strerror}){room}."
+            ) from None
+        n_filled += bool(data)
+        yield n
+    if not n_filled:
+        raise SourceError(
+            f"dataset.source: none of the {source.n_rows} rows of the Parquet files in {source.root} "
+            "holds a picture, at most a path of one: give the folder of these pictures."
+        )
+
+
+def _rows(place: str, file: PicturesFile) -> Iterator[tuple[int, bytes, Label]]:
+    """Number from 1, picture and label of each row."""
+    pictures, labels, _ = file.columns
+    wanted = [f"{pictures}.bytes", *([labels] if labels else [])]
+    number = count(1)
+    try:
+        with pq.ParquetFile(place) as opened:
+            for batch in batches(opened, N_ROWS, wanted):
+                of_labels = batch.column(labels) if labels else [pa.scalar(None)] * len(batch)
+                for picture, label in zip(batch.column(pictures), of_labels, strict=True):
+                    found = picture.as_py() or {}
+                    yield next(number), found.get("bytes") or b"", label.as_py()
+    except (pa.ArrowException, OSError) as error:
+        raise SourceError(f"dataset.source: {place} is a damaged Parquet file: {error}.") from None
+
+
+def _class_name(place: str, file: PicturesFile, row: int, label: Label) -> str:
+    """The name of a label; '' where there is none."""
+    names = file.columns.names
+    if label is None or (names and label == NO_LABEL):
+        return ""
+    if isinstance(label, bool):
+        return str(label).lower()
+    if not names or isinstance(label, str):
+        return str(label).strip()
+    if not 0 <= label < len(names):
+        raise SourceError(
+            f"dataset.source: row {row} of {place} has {file.columns.labels} {label}, but its schema "
+            f"names {len(names)} classes, 0 to {len(names) - 1}."
+        )
+    return names[label]
+
+
+def _suffix(data: bytes) -> str:
+    form = form_of(data)
+    return ".jpg" if form in ("jpeg", "") else f".{form}"
