@@ -2,7 +2,7 @@
 
 Run: pip install -e '.[bench]'
      python -m bench.zero_tuning --dogscats FOLDER --dogbreeds FOLDER --planet FOLDER
-     (about an hour on two cores; a run that was stopped resumes)
+     (an hour and a half on two cores; a run that was stopped resumes)
 
 The sets are textile, dogs and cats, the 40 largest dog breeds of the folder, Planet, and two made of
 dogs and cats: `few` has 20 pictures a class in train, `rare` one class with 5 % of train. The folders
@@ -13,8 +13,8 @@ chooses a small network input, and the machine needs minutes.
 headstart runs in a fresh clone of the last commit. The seeds of the training stages are the only
 values of params.yaml that the bench changes. fastai runs `vision_learner`, `lr_find`,
 `fine_tune` and `tta` with the same network, weights, pictures, input size and batches, for the epochs
-of fine-tuning that params.yaml has (after one frozen epoch, its default). The floor is a logistic
-regression on the same frozen activations; folds of train choose its penalty.
+of fine-tuning that params.yaml has, at least three (after one frozen epoch, its default). The floor is
+a logistic regression on the same frozen activations; folds of train choose its penalty.
 
 Scores are of test, which nobody chose anything on: accuracy, or F2 at one threshold found on valid.
 The time to fastai's score runs from the start of `headstart init` to the end of the first stage whose
@@ -60,7 +60,7 @@ class Run:
         source: folder of the real pictures.
         kind: of the set.
         seed: of the draw and of the training.
-        options: n_train, n_valid, n_test, stored_px, least_epochs.
+        options: n_train, n_valid, n_test, stored_px, textile_px, least_epochs.
     """
 
     def __init__(
@@ -71,9 +71,8 @@ class Run:
         counts = {split: options[f"n_{split}"] for split in ("train", "valid", "test")}
         self._pictures = work / "pictures"
         drawn = draw(labels, kind, counts, seed)
-        self._table = write_set(
-            source, labels, drawn, self._pictures, options["stored_px"], kind.several
-        )
+        px = options["textile_px" if kind.folder == "textile" else "stored_px"]
+        self._table = write_set(source, labels, drawn, self._pictures, px, kind.several)
         self._clone = ours.Clone(work / "clone", {})
 
     def result(self) -> dict[str, Any]:
@@ -190,8 +189,9 @@ def _say(*what: Any) -> None:
 @click.option("--n-train", default=300, show_default=True)
 @click.option("--n-valid", default=200, show_default=True)
 @click.option("--n-test", default=200, show_default=True)
-@click.option("--stored-px", default=160, show_default=True, help="shorter side of the pictures")
-@click.option("--least-epochs", default=1, show_default=True, help="of fastai's fine_tune")
+@click.option("--stored-px", default=128, show_default=True, help="shorter side of the pictures")
+@click.option("--textile-px", default=160, show_default=True, help="of textile's: small defects")
+@click.option("--least-epochs", default=3, show_default=True, help="of fastai's fine_tune")
 @click.option(
     "--name", default="zero_tuning", show_default=True, help="of the file in bench/results"
 )

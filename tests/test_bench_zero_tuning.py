@@ -139,7 +139,8 @@ def test_ranks_are_shared_by_equal_scores() -> None:
 
 def test_the_table_says_in_how_many_seeds_the_score_was_reached(tmp_path: Path) -> None:
     found = {
-        "when": "today", "command": "c", "n_train": 4, "n_valid": 2, "n_test": 3, "stored_px": 160,
+        "when": "today", "command": "c", "n_train": 4, "n_valid": 2, "n_test": 3, "stored_px": 128,
+        "textile_px": 160,
         "machine": {"cores": 2, "chip": "a chip", "torch": "2", "fastai": "2"},
         "zero_tuning": [row(0, "x y", "1 0", "0 0", "1 0"), row(1, "z", "1", "1", "1")],
     }  # fmt: skip
