@@ -34,7 +34,7 @@ import click
 import numpy as np
 
 from bench import ours
-from bench.compare import fastai, machine, textile
+from bench.compare import fastai, machine, shown, textile
 from bench.floor import compared, floor_of, largest, penalty_of
 from bench.tables import RESULTS, earlier_rows, write_result
 from bench.zero_sets import KINDS, Kind, draw, labels_in, write_set
@@ -205,7 +205,7 @@ def main(sets: str, seeds: int, name: str, results: Path, **options: Any) -> Non
     chosen = [of for of in sets.split(",") if KINDS[of].folder in folders]
     found = {
         "name": name, "when": datetime.now(UTC).date().isoformat(), "machine": machine(),
-        "command": _shown(sys.argv[1:]), **options, "zero_tuning": [],
+        "command": shown(sys.argv[1:], "bench.zero_tuning", [f"--{of}" for of in given]), **options, "zero_tuning": [],
     }  # fmt: skip
     rows = found["zero_tuning"] = earlier_rows(results, found, "zero_tuning", options)
     done = {(row["set"], row["seed"]) for row in rows}
@@ -219,12 +219,6 @@ def main(sets: str, seeds: int, name: str, results: Path, **options: Any) -> Non
                 rows.append({"set": of, "seed": seed, **run.result()})
             write_result(results, found)
     click.echo(zero_table(found))
-
-
-def _shown(arguments: list[str]) -> str:
-    """The command to print beside the results, with folders by last name only."""
-    words = [Path(word).name if "/" in word else word for word in arguments]
-    return " ".join(["python -m bench.zero_tuning", *words])
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import subprocess
+import sys
 from itertools import chain
 from pathlib import Path
 
@@ -160,6 +162,27 @@ def test_a_run_goes_on_only_with_the_same_options(tmp_path: Path) -> None:
     assert earlier_rows(tmp_path, found, "rows", {"n": 1}) == [{"seed": 0}]
     with pytest.raises(click.ClickException, match=r"x\.json is of other options; move it away"):
         earlier_rows(tmp_path, found, "rows", {"n": 2})
+
+
+@pytest.mark.longer
+def test_three_contenders_are_scored_on_the_same_pictures(repo_root: Path, tmp_path: Path) -> None:
+    pytest.importorskip("fastai")
+    numbers = ["--n-train", "24", "--n-valid", "12", "--n-test", "12", "--textile-px", "96"]
+    words = ["--sets", "textile", "--seeds", "1", *numbers, "--results", str(tmp_path)]
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.zero_tuning", *words],
+        cwd=repo_root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    found = json.loads((tmp_path / "zero_tuning.json").read_text())
+    assert zero_table(found) in done.stdout
+    [made] = found["zero_tuning"]
+    assert {len(text.split()) for text in made["scores"].values()} == {12}
+    assert [name for name, *_ in made["checkpoints"]] == ["head", "augmented", "finetuned", "TTA"]
+    seconds = [seconds for _, seconds, _ in made["checkpoints"]]
+    assert 0 < made["init_seconds"] < seconds[0] and seconds == sorted(seconds)
+    assert seconds[-1] < made["seconds"]
+    assert made["size_px"] == 96 and made["epochs"] == 3
 
 
 def test_folds_choose_a_strong_penalty_for_noise_and_a_weak_one_for_a_rule() -> None:
