@@ -77,7 +77,8 @@ def zero_table(found: Mapping[str, Any]) -> str:
         "with TTA, paired 95 % intervals over pictures; seconds are medians over seeds. At most "
         f"{found['n_train']} pictures of train, {found['n_valid']} of valid and {found['n_test']} "
         f"of test, shorter sides {found['stored_px']} px (textile {found['textile_px']}). "
-        f"{found['when']}, {about['cores']} cores of {about['chip']}, torch {about['torch']}, fastai {about['fastai']}. `{found['command']}`",
+        f"{found['when']}, {about['cores']} cores of {about['chip']}, torch "
+        f"{about['torch']}, fastai {about['fastai']}. `{found['command']}`",
     ]
     return "\n".join(lines)
 

@@ -205,7 +205,8 @@ def main(sets: str, seeds: int, name: str, results: Path, **options: Any) -> Non
     chosen = [of for of in sets.split(",") if KINDS[of].folder in folders]
     found = {
         "name": name, "when": datetime.now(UTC).date().isoformat(), "machine": machine(),
-        "command": shown(sys.argv[1:], "bench.zero_tuning", [f"--{of}" for of in given]), **options, "zero_tuning": [],
+        "command": shown(sys.argv[1:], "bench.zero_tuning", [f"--{of}" for of in given]),
+        **options, "zero_tuning": [],
     }  # fmt: skip
     rows = found["zero_tuning"] = earlier_rows(results, found, "zero_tuning", options)
     done = {(row["set"], row["seed"]) for row in rows}
