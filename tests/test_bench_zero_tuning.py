@@ -196,3 +196,4 @@ def test_folds_choose_a_strong_penalty_for_noise_and_a_weak_one_for_a_rule() -> 
     assert penalty_by_folds(features, both) >= 1.0
     single = np.r_[rule[:-1], 3]  # a class of one picture, which some fold's rest does not have
     assert penalty_by_folds(features, single) in INVERSE_PENALTIES
+    assert penalty_by_folds(features[:9], np.arange(9) // 3) in INVERSE_PENALTIES
