@@ -83,6 +83,7 @@ class Run:
         checkpoints = self._checkpoints(start, SCORE[whole.task])
         _say("headstart", mine, checkpoints)
         c, by_floor = self._floor(labels)
+        _say("floor", {"c": c})
         theirs, by_fastai = self._fastai(whole, mine)
         _say("fastai", theirs)
         search = read_params(self._clone.root / "params.yaml")["tta_evaluate"]["thresholds"]
