@@ -29,7 +29,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -121,15 +121,17 @@ def machine() -> dict[str, Any]:
     return {"chip": chip, "cores": os.cpu_count(), "python": platform.python_version(), **versions}
 
 
-def shown(arguments: list[str]) -> str:
+def shown(
+    arguments: list[str], module: str = "bench.compare", folders: Sequence[str] = ("--pictures",)
+) -> str:
     """The command to print beside the results: without --results, and folders by last name only."""
     pairs = list(zip(arguments[::2], arguments[1::2], strict=True))
     words = [
-        f"{option} {Path(value).name if option == '--pictures' else value}"
+        f"{option} {Path(value).name if option in folders else value}"
         for option, value in pairs
         if option != "--results"
     ]
-    return " ".join(["python -m bench.compare", *words])
+    return " ".join([f"python -m {module}", *words])
 
 
 def _version(package: str) -> str:

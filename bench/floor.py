@@ -74,10 +74,12 @@ def penalty_by_folds(train: NDArray[np.float32], targets: NDArray[Any]) -> float
 
     Args:
         train: (M, D) features, M at least N_FOLDS.
-        targets: class numbers (M,), in stratified folds; or 0 and 1, (M, K).
+        targets: class numbers (M,), in stratified folds where a class has a picture for each; or 0
+            and 1, (M, K).
     """
     one_of_many = targets.ndim == 1
-    folds = (StratifiedKFold if one_of_many else KFold)(N_FOLDS, shuffle=True, random_state=0)
+    stratified = one_of_many and np.bincount(targets).max() >= N_FOLDS
+    folds = (StratifiedKFold if stratified else KFold)(N_FOLDS, shuffle=True, random_state=0)
     hot = targets == 1 if targets.ndim > 1 else targets[:, None] == np.arange(targets.max() + 1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of classes with fewer pictures than folds

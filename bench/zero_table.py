@@ -76,8 +76,9 @@ def zero_table(found: Mapping[str, Any]) -> str:
         f"Mean rank over the sets: {ranks}. Scores of test, plain / with TTA; differences "
         "with TTA, paired 95 % intervals over pictures; seconds are medians over seeds. At most "
         f"{found['n_train']} pictures of train, {found['n_valid']} of valid and {found['n_test']} "
-        f"of test, shorter sides {found['stored_px']} px. {found['when']}, {about['cores']} cores of "
-        f"{about['chip']}, torch {about['torch']}, fastai {about['fastai']}. `{found['command']}`",
+        f"of test, shorter sides {found['stored_px']} px (textile {found['textile_px']}). "
+        f"{found['when']}, {about['cores']} cores of {about['chip']}, torch "
+        f"{about['torch']}, fastai {about['fastai']}. `{found['command']}`",
     ]
     return "\n".join(lines)
 

@@ -2,7 +2,7 @@
 
 Run: pip install -e '.[bench]'
      python -m bench.zero_tuning --dogscats FOLDER --dogbreeds FOLDER --planet FOLDER
-     (about an hour on two cores; a run that was stopped resumes)
+     (an hour and a half on two cores; a run that was stopped resumes)
 
 The sets are textile, dogs and cats, the 40 largest dog breeds of the folder, Planet, and two made of
 dogs and cats: `few` has 20 pictures a class in train, `rare` one class with 5 % of train. The folders
@@ -13,8 +13,8 @@ chooses a small network input, and the machine needs minutes.
 headstart runs in a fresh clone of the last commit. The seeds of the training stages are the only
 values of params.yaml that the bench changes. fastai runs `vision_learner`, `lr_find`,
 `fine_tune` and `tta` with the same network, weights, pictures, input size and batches, for the epochs
-of fine-tuning that params.yaml has (after one frozen epoch, its default). The floor is a logistic
-regression on the same frozen activations; folds of train choose its penalty.
+of fine-tuning that params.yaml has, at least three (after one frozen epoch, its default). The floor is
+a logistic regression on the same frozen activations; folds of train choose its penalty.
 
 Scores are of test, which nobody chose anything on: accuracy, or F2 at one threshold found on valid.
 The time to fastai's score runs from the start of `headstart init` to the end of the first stage whose
@@ -34,7 +34,7 @@ import click
 import numpy as np
 
 from bench import ours
-from bench.compare import fastai, machine, textile
+from bench.compare import fastai, machine, shown, textile
 from bench.floor import compared, floor_of, largest, penalty_of
 from bench.tables import RESULTS, earlier_rows, write_result
 from bench.zero_sets import KINDS, Kind, draw, labels_in, write_set
@@ -60,7 +60,7 @@ class Run:
         source: folder of the real pictures.
         kind: of the set.
         seed: of the draw and of the training.
-        options: n_train, n_valid, n_test, stored_px, least_epochs.
+        options: n_train, n_valid, n_test, stored_px, textile_px, least_epochs.
     """
 
     def __init__(
@@ -71,9 +71,8 @@ class Run:
         counts = {split: options[f"n_{split}"] for split in ("train", "valid", "test")}
         self._pictures = work / "pictures"
         drawn = draw(labels, kind, counts, seed)
-        self._table = write_set(
-            source, labels, drawn, self._pictures, options["stored_px"], kind.several
-        )
+        px = options["textile_px" if kind.folder == "textile" else "stored_px"]
+        self._table = write_set(source, labels, drawn, self._pictures, px, kind.several)
         self._clone = ours.Clone(work / "clone", {})
 
     def result(self) -> dict[str, Any]:
@@ -84,6 +83,7 @@ class Run:
         checkpoints = self._checkpoints(start, SCORE[whole.task])
         _say("headstart", mine, checkpoints)
         c, by_floor = self._floor(labels)
+        _say("floor", {"c": c})
         theirs, by_fastai = self._fastai(whole, mine)
         _say("fastai", theirs)
         search = read_params(self._clone.root / "params.yaml")["tta_evaluate"]["thresholds"]
@@ -190,8 +190,9 @@ def _say(*what: Any) -> None:
 @click.option("--n-train", default=300, show_default=True)
 @click.option("--n-valid", default=200, show_default=True)
 @click.option("--n-test", default=200, show_default=True)
-@click.option("--stored-px", default=160, show_default=True, help="shorter side of the pictures")
-@click.option("--least-epochs", default=1, show_default=True, help="of fastai's fine_tune")
+@click.option("--stored-px", default=128, show_default=True, help="shorter side of the pictures")
+@click.option("--textile-px", default=160, show_default=True, help="of textile's: small defects")
+@click.option("--least-epochs", default=3, show_default=True, help="of fastai's fine_tune")
 @click.option(
     "--name", default="zero_tuning", show_default=True, help="of the file in bench/results"
 )
@@ -205,7 +206,8 @@ def main(sets: str, seeds: int, name: str, results: Path, **options: Any) -> Non
     chosen = [of for of in sets.split(",") if KINDS[of].folder in folders]
     found = {
         "name": name, "when": datetime.now(UTC).date().isoformat(), "machine": machine(),
-        "command": _shown(sys.argv[1:]), **options, "zero_tuning": [],
+        "command": shown(sys.argv[1:], "bench.zero_tuning", [f"--{of}" for of in given]),
+        **options, "zero_tuning": [],
     }  # fmt: skip
     rows = found["zero_tuning"] = earlier_rows(results, found, "zero_tuning", options)
     done = {(row["set"], row["seed"]) for row in rows}
@@ -219,12 +221,6 @@ def main(sets: str, seeds: int, name: str, results: Path, **options: Any) -> Non
                 rows.append({"set": of, "seed": seed, **run.result()})
             write_result(results, found)
     click.echo(zero_table(found))
-
-
-def _shown(arguments: list[str]) -> str:
-    """The command to print beside the results, with folders by last name only."""
-    words = [Path(word).name if "/" in word else word for word in arguments]
-    return " ".join(["python -m bench.zero_tuning", *words])
 
 
 if __name__ == "__main__":

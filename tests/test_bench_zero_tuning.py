@@ -2,6 +2,8 @@
 
 import csv
 import json
+import subprocess
+import sys
 from itertools import chain
 from pathlib import Path
 
@@ -139,7 +141,8 @@ def test_ranks_are_shared_by_equal_scores() -> None:
 
 def test_the_table_says_in_how_many_seeds_the_score_was_reached(tmp_path: Path) -> None:
     found = {
-        "when": "today", "command": "c", "n_train": 4, "n_valid": 2, "n_test": 3, "stored_px": 160,
+        "when": "today", "command": "c", "n_train": 4, "n_valid": 2, "n_test": 3, "stored_px": 128,
+        "textile_px": 160,
         "machine": {"cores": 2, "chip": "a chip", "torch": "2", "fastai": "2"},
         "zero_tuning": [row(0, "x y", "1 0", "0 0", "1 0"), row(1, "z", "1", "1", "1")],
     }  # fmt: skip
@@ -161,6 +164,27 @@ def test_a_run_goes_on_only_with_the_same_options(tmp_path: Path) -> None:
         earlier_rows(tmp_path, found, "rows", {"n": 2})
 
 
+@pytest.mark.longer
+def test_three_contenders_are_scored_on_the_same_pictures(repo_root: Path, tmp_path: Path) -> None:
+    pytest.importorskip("fastai")
+    numbers = ["--n-train", "24", "--n-valid", "12", "--n-test", "12", "--textile-px", "96"]
+    words = ["--sets", "textile", "--seeds", "1", *numbers, "--results", str(tmp_path)]
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.zero_tuning", *words],
+        cwd=repo_root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    found = json.loads((tmp_path / "zero_tuning.json").read_text())
+    assert zero_table(found) in done.stdout
+    [made] = found["zero_tuning"]
+    assert {len(text.split()) for text in made["scores"].values()} == {12}
+    assert [name for name, *_ in made["checkpoints"]] == ["head", "augmented", "finetuned", "TTA"]
+    seconds = [seconds for _, seconds, _ in made["checkpoints"]]
+    assert 0 < made["init_seconds"] < seconds[0] and seconds == sorted(seconds)
+    assert seconds[-1] < made["seconds"]
+    assert made["size_px"] == 96 and made["epochs"] == 3
+
+
 def test_folds_choose_a_strong_penalty_for_noise_and_a_weak_one_for_a_rule() -> None:
     rng = np.random.default_rng(0)
     features = rng.normal(size=(120, 8)).astype(np.float32)
@@ -172,3 +196,4 @@ def test_folds_choose_a_strong_penalty_for_noise_and_a_weak_one_for_a_rule() -> 
     assert penalty_by_folds(features, both) >= 1.0
     single = np.r_[rule[:-1], 3]  # a class of one picture, which some fold's rest does not have
     assert penalty_by_folds(features, single) in INVERSE_PENALTIES
+    assert penalty_by_folds(features[:9], np.arange(9) // 3) in INVERSE_PENALTIES
