@@ -300,6 +300,30 @@ def networks_table(found: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def choices_table(found: Mapping[str, Any]) -> str:
+    """What the head reaches on each network's frozen activations, in Markdown; a column a set."""
+    rows: Sequence[Mapping[str, Any]] = found["network_choices"]
+    sets, networks = (list(dict.fromkeys(row[key] for row in rows)) for key in ("set", "network"))
+    lines = [
+        f"| network | px | pictures/s | {' | '.join(sets)} |",
+        "|---" * (3 + len(sets)) + "|",
+    ]
+    for network in networks:
+        own = [row for row in rows if row["network"] == network]
+        cells = [f"`{network}`", str(own[0]["size_px"])]
+        cells.append(f"{statistics.median(row['per_second'] for row in own):.0f}")
+        for of in sets:
+            cells.append(mean_and_sd([row["score"] for row in own if row["set"] == of], 3))
+        lines.append(f"| {' | '.join(cells)} |")
+    n_seeds, about = len({row["seed"] for row in rows}), found["machine"]
+    lines += [
+        "",
+        f"At most {found['n_train']} pictures of train and {found['n_valid']} of valid, {n_seeds} "
+        f"draws. {found['when']}, {about['cores']} cores of {about['chip']}. `{found['command']}`",
+    ]
+    return "\n".join(lines)
+
+
 def _of_sizes(options: Mapping[str, Any]) -> str:
     """How a network that was built with these options takes the size."""
     if "img_size" in options:
@@ -351,6 +375,7 @@ def _table_of(found: Mapping[str, Any]) -> str:
         "limits": limits_table, "scale": scale_table, "recipe": compare_table,
         "neighbours": neighbours_table, "lr_rules": rules_table,
         "networks": networks_table, "zero_tuning": zero_table,
+        "network_choices": choices_table,
     }  # fmt: skip
     return next(table_of for kind, table_of in kinds.items() if kind in found)(found)
 

@@ -15,6 +15,7 @@ from bench.pictures import add_pictures
 from bench.tables import (
     PAGES,
     RESULTS,
+    choices_table,
     compare_table,
     filled,
     limits_table,
@@ -316,6 +317,20 @@ def test_each_fast_path_can_be_left_out(repo_root: Path) -> None:
     values = {row[0].strip(): [float(cell) for cell in row[1:]] for row in rows}
     assert values[ALL][1] == values[ALL][3] == 1 and min(map(min, values.values())) > 0
     assert values["folded norms"][4] > values[ALL][4]  # a norm keeps its input
+
+
+def test_the_table_of_choices_has_a_row_a_network() -> None:
+    look = {"size_px": 224, "per_second": 90.4}
+    rows = [
+        look | {"set": of, "seed": seed, "network": name, "score": 0.5 + seed / 10}
+        for of in ("dogscats", "planet") for seed in (0, 1) for name in ("a", "b")
+    ]  # fmt: skip
+    found = {"network_choices": rows, "machine": {"chip": "x", "cores": 2}, "when": "today"}
+    table = choices_table(found | {"n_train": 4, "n_valid": 3, "command": "python -m c"})
+    head, _, first, second, _, about = table.splitlines()
+    assert head == "| network | px | pictures/s | dogscats | planet |"
+    assert first == "| `a` | 224 | 90 | 0.550 (0.071) | 0.550 (0.071) |" and "`b`" in second
+    assert about.startswith("At most 4 pictures of train and 3 of valid, 2 draws.")
 
 
 def test_the_table_of_networks_counts_those_that_were_tried() -> None:
