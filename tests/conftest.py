@@ -12,6 +12,7 @@ import pytest
 
 from headstart.tracking.start import start
 from headstart.tracking.tracker import Tracker
+from tests.tracked import TellerInProcess
 
 start()  # as in a stage; most tests load torch
 
@@ -62,3 +63,9 @@ def tracked_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_store
     monkeypatch.setenv("DVC_ROOT", str(root))
     monkeypatch.chdir(copy)
     return root
+
+
+@pytest.fixture
+def told_in_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For a test of what is told: the runs of its stages reach MLflow when they end."""
+    monkeypatch.setattr("headstart.tracking.teller.Teller", TellerInProcess)

@@ -1,5 +1,6 @@
 """A tracked stage, a published row, and the store's content, for the tests of tracking."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ from headstart.project.section import Section
 from headstart.tracking.live import stage_run
 from headstart.tracking.records import RunRecord, read_run
 from headstart.tracking.state import Row, flatten, numbers, state_of
+from headstart.tracking.tell import tell
 from headstart.tracking.tracker import Tracker
 
 
@@ -21,6 +23,19 @@ class TrainParams(Section):
 
 
 PARAMS = TrainParams(n_epochs=2, phases=(Phase(lr=0.1, train="head"), Phase(lr=1e-5, train="all")))
+
+
+class TellerInProcess:
+    """As `Teller`, but in the process of the test: one of its own takes seconds to import MLflow."""
+
+    def __init__(self) -> None:
+        self._messages: list[dict[str, Any]] = []
+
+    def send(self, kind: str, content: Any) -> None:
+        self._messages.append(json.loads(json.dumps({kind: content})))
+
+    def answer(self) -> str | None:
+        return tell(self._messages)
 
 
 def run_stage(path: Path = Path("run.json"), stage: str = "train-head") -> RunRecord:

@@ -6,7 +6,8 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,8 @@ class Project:
                 (self.root / file).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(repo_root / file, self.root / file)
         self.run("git", "init", "-q", "-b", "main")
+        self.no_mlflow = self.root / "src/mlflow.py"
+        (self.root / ".git/info/exclude").write_text("/src/mlflow.py\n")
         self.commit()
 
     def run(
@@ -93,6 +96,13 @@ class Project:
         """Run `dvc repro`, keep its output, and return the stages whose commands ran."""
         self.said = self.run("dvc", "repro", *targets)
         return set(re.findall(r"^Running stage '([^']+)'", self.said, re.M))
+
+    @contextmanager
+    def without_mlflow(self) -> Iterator[None]:
+        """Stages fail to import MLflow, which takes seconds of each; their runs are kept for later."""
+        self.no_mlflow.write_text('raise ImportError("this test leaves it out")\n')
+        yield
+        self.no_mlflow.unlink()
 
     def headstart(self, *arguments: str, **environment: str) -> str:
         code = "from headstart.commands.cli import main; main()"

@@ -44,8 +44,9 @@ def test_the_bytes_are_the_same_in_every_process(tmp_path: Path) -> None:
         "write_tensors(Path(sys.argv[1]), NamedTensors({'b': torch.ones(3), 'a': torch.zeros(2)}, "
         "{c: c for c in 'pqrstuvw'}))"
     )
-    for name in ("1", "2"):
-        subprocess.run([sys.executable, "-c", program, str(tmp_path / name)], check=True)
+    subprocess.run([sys.executable, "-c", program, str(tmp_path / "1")], check=True)
+    tensors = {"b": torch.ones(3), "a": torch.zeros(2)}
+    write_tensors(tmp_path / "2", NamedTensors(tensors, {c: c for c in "pqrstuvw"}))
     assert (tmp_path / "1").read_bytes() == (tmp_path / "2").read_bytes()
 
 

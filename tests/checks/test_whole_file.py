@@ -1,15 +1,14 @@
 """The whole of params.yaml before any work: refused by the first stage, remembered by the others."""
 
-import os
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from ruamel.yaml import YAML
 
 from headstart.checks.whole_file import check_file, load_section, require_right_file
@@ -57,12 +56,8 @@ def test_any_stage_refuses_what_is_wrong_in_any_section(
     source = (ROOT / f"stages/{script}.py").read_text()
     options = re.findall(r'click\.option\(\s*"(--[a-z-]+)"', source)
     arguments = [part for option in options for part in (option, str(tmp_path / "none"))]
-    done = subprocess.run(
-        [sys.executable, ROOT / f"stages/{script}.py", *arguments],
-        env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
-        capture_output=True, text=True,
-    )  # fmt: skip
-    assert (done.returncode, done.stdout) == (1, "")
+    done = CliRunner().invoke(import_module(f"stages.{script}").main, arguments)
+    assert (done.exit_code, done.stdout) == (1, "")
     assert done.stderr == "Error: " + "\n".join(SENTENCES) + "\n"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["params.yaml", "sources"]
 

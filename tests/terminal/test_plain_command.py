@@ -44,7 +44,7 @@ def invoke(error: Exception | None, warning: str = "") -> Result:
     return CliRunner().invoke(stage)
 
 
-@pytest.mark.usefixtures("tracked_project")
+@pytest.mark.usefixtures("tracked_project", "told_in_process")
 def test_an_error_of_the_data_is_one_sentence_and_a_failed_run() -> None:
     result = invoke(HeadstartError(SENTENCE))
     assert (result.exit_code, result.stderr) == (1, f"Error: {SENTENCE}\n")
@@ -53,14 +53,14 @@ def test_an_error_of_the_data_is_one_sentence_and_a_failed_run() -> None:
     assert not Path("run.json").exists()
 
 
-@pytest.mark.usefixtures("tracked_project")
+@pytest.mark.usefixtures("tracked_project", "told_in_process")
 @pytest.mark.parametrize("bug", [ValueError("shapes differ"), KeyError("x"), TypeError("y")])
 def test_a_bug_keeps_its_traceback(bug: Exception) -> None:
     assert invoke(bug).exception is bug
     assert [run.info.status for run in all_runs()] == ["FAILED"]
 
 
-@pytest.mark.usefixtures("tracked_project")
+@pytest.mark.usefixtures("tracked_project", "told_in_process")
 @pytest.mark.parametrize(("value", "shown"), [("1", True), ("0", False), ("", False)])
 def test_who_asks_for_the_traceback_gets_it(
     monkeypatch: pytest.MonkeyPatch, value: str, shown: bool
@@ -69,7 +69,7 @@ def test_who_asks_for_the_traceback_gets_it(
     assert isinstance(invoke(HeadstartError(SENTENCE)).exception, HeadstartError) is shown
 
 
-@pytest.mark.usefixtures("tracked_project")
+@pytest.mark.usefixtures("tracked_project", "told_in_process")
 @pytest.mark.filterwarnings("default")
 def test_a_warning_is_one_line_without_its_place_in_the_code() -> None:
     before = warnings.showwarning
@@ -136,15 +136,20 @@ def test_wrong_params_are_one_sentence_of_every_stage(repo_root: Path, tmp_path:
         assert "Traceback" not in done.stderr
 
 
-def test_wrong_data_are_one_sentence_of_a_stage(repo_root: Path, tmp_path: Path) -> None:
-    shutil.copy(repo_root / "params.yaml", tmp_path)
+@pytest.mark.usefixtures("told_in_process")
+def test_wrong_data_are_one_sentence_of_a_stage(
+    repo_root: Path, tracked_project: Path, tmp_path: Path
+) -> None:
+    from stages.index_images import main
+
+    shutil.copy(repo_root / "params.yaml", ".")
     (tmp_path / "empty").mkdir()
-    write_images(tmp_path / "images", tmp_path / "empty", [], UserPath(tmp_path / "empty"))
+    write_images(Path("images"), tmp_path / "empty", [], UserPath(tmp_path / "empty"))
     words = ("--metrics", "m.json", "--run", "r.json", "--pictures", "p", "--labels", "l")
     more = ("--train-ids", "t", "--problems", "q.csv", "--images", "images")
-    done = in_process(tmp_path, "stages/index_images.py", *words, *more)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("Error: ") and done.stderr.count("\n") == 1
+    result = CliRunner().invoke(main, [*words, *more])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("Error: ") and result.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize(

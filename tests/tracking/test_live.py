@@ -48,6 +48,7 @@ def test_a_stage_leaves_one_finished_run_and_its_record(tracked_project: Path) -
     assert [p.name for p in Path.cwd().iterdir() if p.name.startswith("ml")] == []
 
 
+@pytest.mark.usefixtures("told_in_process")
 def test_a_stage_ends_in_one_line(capfd: pytest.CaptureFixture[str]) -> None:
     with stage_run("train-head", Path("run.json"), {}) as run:
         run.says("3 epochs → valid accuracy 0.8125", Path("a.png"))
@@ -124,6 +125,7 @@ def test_under_dvc_a_run_is_told_by_the_process_that_began_first() -> None:
     assert [run.info.run_id for run in all_runs()] == [read_run(Path("run.json")).run_id]
 
 
+@pytest.mark.usefixtures("told_in_process")
 def test_a_diverged_loss_is_kept_as_it_is() -> None:
     with stage_run("find-lr-head", Path("run.json"), {}) as run:
         run.log({"loss": math.nan}, 0)
@@ -133,6 +135,7 @@ def test_a_diverged_loss_is_kept_as_it_is() -> None:
     json.loads(Path("run.json").read_text(), parse_constant=pytest.fail)
 
 
+@pytest.mark.usefixtures("told_in_process")
 @pytest.mark.parametrize(
     ("error", "status"), [(ValueError("bad"), "FAILED"), (KeyboardInterrupt(), "KILLED")]
 )
@@ -148,6 +151,7 @@ def test_a_stage_that_raises_leaves_a_failed_run_and_no_record(
     assert not Path("run.json").exists()
 
 
+@pytest.mark.usefixtures("told_in_process")
 def test_tags_name_the_commit_and_the_experiment(monkeypatch: pytest.MonkeyPatch) -> None:
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org"]
     subprocess.run([*git, "init", "-q"], check=True)
@@ -159,6 +163,7 @@ def test_tags_name_the_commit_and_the_experiment(monkeypatch: pytest.MonkeyPatch
     assert tags["headstart.experiment"] == "calm-otter"
 
 
+@pytest.mark.usefixtures("told_in_process")
 def test_a_tracker_that_goes_down_halfway_is_completed_later(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -237,6 +242,7 @@ def test_mlflow_is_imported_by_who_tells_it_alone(code: str, imported: bool) -> 
     subprocess.run([sys.executable, "-c", code], check=True, env=environment)
 
 
+@pytest.mark.usefixtures("told_in_process")
 def test_no_bar_is_drawn_where_stderr_is_no_terminal(capfd: pytest.CaptureFixture[str]) -> None:
     run_stage()
     assert capfd.readouterr().err == ""

@@ -127,6 +127,7 @@ def test_a_fresh_store_in_a_folder_of_an_odd_name(
     assert names_in(tmp_path) == ["places"]
 
 
+@pytest.mark.usefixtures("told_in_process")
 def test_a_folder_that_mlflow_cannot_name_is_told_in_a_sentence(
     tmp_path: Path,
     stage_folder: Path,

@@ -11,7 +11,7 @@ from headstart.tracking.state import numbers
 from headstart.tracking.tracker import Tracker, publish
 from tests.tracked import all_runs, row, run_stage
 
-pytestmark = pytest.mark.usefixtures("tracked_project")
+pytestmark = pytest.mark.usefixtures("tracked_project", "told_in_process")
 
 
 def test_the_users_own_tracking_uri_comes_first(

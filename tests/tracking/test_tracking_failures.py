@@ -152,6 +152,7 @@ def test_a_call_of_a_row_that_fails_is_made_up_for(
     assert n > 20
 
 
+@pytest.mark.usefixtures("told_in_process")
 @pytest.mark.parametrize("place", ["blocked/art", "mlflow-artifacts:/art"])
 def test_a_store_that_takes_no_files_has_all_numbers_and_gets_the_files_later(
     place: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
