@@ -68,6 +68,7 @@ class Project:
                 shutil.copy(repo_root / file, self.root / file)
         self.run("git", "init", "-q", "-b", "main")
         self.no_mlflow = self.root / "src/mlflow.py"
+        (self.root / ".git/info").mkdir(exist_ok=True)  # not in every template of git
         (self.root / ".git/info/exclude").write_text("/src/mlflow.py\n")
         self.commit()
 
