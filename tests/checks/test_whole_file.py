@@ -165,6 +165,17 @@ def test_a_network_that_timm_does_not_know_is_refused_before_any_download(edit: 
         require_right_file(PARAMS_FILE, at_sources=True)
 
 
+def test_a_size_that_the_network_does_not_take_is_refused_by_the_first_stage(edit: Edit) -> None:
+    edit({"backbone.name": "test_maxvit", "backbone.weights": "sources/random.yaml"})
+    edit({"backbone.size_px": 64, "augment.shift_px": 0, "find_lr_finetune.size_px": 32})
+    with pytest.raises(ParamsError) as caught:
+        load_section("dataset", DatasetParams)
+    [line] = str(caught.value).splitlines()
+    assert line.startswith("params.yaml: find_lr_finetune.size_px is 32, which backbone.name")
+    assert line.endswith("Sizes that fit: 64 px.")
+    assert check_file(PARAMS_FILE).errors == [line]
+
+
 def test_another_file_leaves_no_note(edit: Edit, tmp_path: Path) -> None:
     other = tmp_path / "other.yaml"
     PARAMS_FILE.rename(other)

@@ -1,5 +1,7 @@
 """index-images keeps groups, such as the pictures of one patient, in one split."""
 
+import json
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -42,6 +44,16 @@ def test_groups_in_folders_stay_together(n_folds: int, of_patients: Files) -> No
     assert len(alone) == 26
 
 
+def test_groups_are_counted_where_there_are_some(of_patients: Files) -> None:
+    of_patients["a/p02/2.png"] = picture(502)
+    found = index(of_patients, **IN_FOLDERS)
+    counts = found.counts()
+    assert (counts["n_groups"], counts["n_in_largest_group"]) == (14, 3)
+    by_split = Counter(split for of_one in splits_of_groups(found).values() for split in of_one)
+    assert {split: of["n_groups"] for split, of in counts["splits"].items()} == by_split
+    assert "group" not in json.dumps(index(of_patients, split="stratified").counts())
+
+
 def test_groups_in_a_column_stay_together(with_table: Files) -> None:
     patients = [f"p{i // 4}" for i in range(20)]
     with_table["labels.csv"] = table(
@@ -52,9 +64,11 @@ def test_groups_in_a_column_stay_together(with_table: Files) -> None:
     in_groups = {g: s for g, s in splits_of_groups(found).items() if g.startswith("p")}
     assert sorted(in_groups) == ["p0", "p1", "p2", "p3", "p4"]
     assert all(len(of_one) == 1 for of_one in in_groups.values())
-    assert {split: of["n"] for split, of in found.counts()["splits"].items()} == {
-        "train": 16, "valid": 4, "test": 3
+    counts = found.counts()
+    assert {split: (of["n"], of["n_groups"]) for split, of in counts["splits"].items()} == {
+        "train": (16, 4), "valid": (4, 1), "test": (3, 0)
     }  # fmt: skip
+    assert (counts["n_groups"], counts["n_in_largest_group"]) == (5, 4)
     assert not found.notes
 
 

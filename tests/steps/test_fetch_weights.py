@@ -1,19 +1,14 @@
-import hashlib
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Thread
-from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import save, save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from headstart.backbone import torchvision_ops
@@ -27,12 +22,12 @@ from headstart.backbone.timm_models import UnsuitableBackboneError
 from headstart.fetching.weights import WeightsError
 from headstart.fetching.weights_sources import (
     RandomWeights,
-    TimmWeights,
     read_source,
     read_weights_source,
 )
 from headstart.project.located import UserPath
 from headstart.steps.fetch_weights import UntrainedWarning, fetch_weights
+from tests.hub import standing_in_for_the_hub
 
 RESNET = "test_resnet"  # timm's own miniature networks: the structure of the real ones
 
@@ -215,24 +210,6 @@ def test_random_weights_are_seeded_and_loud() -> None:
     assert torch.rand(1) == torch.rand(1, generator=torch.Generator().manual_seed(1))
 
 
-def test_timms_own_download(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a stand-in for the hub: all of timm's own code runs, but for the network."""
-    state = whole_model()
-    save_file(state, tmp_path / "model.safetensors")
-    asked = []
-
-    def hub(repo_id: str, filename: str, **_: Any) -> str:
-        asked.append((repo_id, filename))
-        return str(tmp_path / filename)
-
-    monkeypatch.setattr("timm.models._hub.hf_hub_download", hub)
-    weights = fetch_weights(TimmWeights(kind="timm"), None, params(weights="sources/timm.yaml"))
-    assert asked == [("timm/test_resnet.r160_in1k", "model.safetensors")]
-    assert all(torch.equal(tensor, state[key]) for key, tensor in weights.tensors.items())
-    assert not any(key.startswith("fc.") for key in weights.tensors)
-    assert weights.metadata["source"] == "timm test_resnet.r160_in1k"
-
-
 IN_A_PROCESS_OF_ITS_OWN = """
 import json, sys
 from headstart.backbone.backbone import BackboneParams, tensors_digest
@@ -250,45 +227,6 @@ for name in sys.argv[1:]:
     found = fetch_weights(source, read_source(source), params)
     print(json.dumps([sorted(found.tensors), tensors_digest(found.tensors), found.metadata]))
 """
-
-
-@contextmanager
-def standing_in_for_the_hub(files: dict[str, bytes]) -> Iterator[tuple[str, list[str]]]:
-    """A server on this machine: its address, and what it was asked for of `files`, by path.
-
-    It answers as the hub does: the commit, and the sha256 of the content as its ETag.
-    """
-    asked = []
-
-    class Hub(BaseHTTPRequestHandler):
-        def do_HEAD(self) -> None:
-            self.answer()
-
-        def do_GET(self) -> None:
-            self.wfile.write(self.answer())
-
-        def answer(self) -> bytes:
-            content = files.get(self.path, b"")
-            if self.path in files:
-                asked.append(f"{self.command} {self.path}")
-            self.send_response(200 if self.path in files else 404)
-            self.send_header("Content-Length", str(len(content)))
-            self.send_header("X-Repo-Commit", "c" * 40)
-            self.send_header("ETag", f'"{hashlib.sha256(content).hexdigest()}"')
-            self.end_headers()
-            return content
-
-        def log_message(self, *_: object) -> None:
-            """Keep quiet."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Hub) as server:
-        thread = Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}", asked
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 def test_the_networks_of_the_course_come_from_the_hub_bit_for_bit(repo_root: Path) -> None:
@@ -310,7 +248,9 @@ def test_the_networks_of_the_course_come_from_the_hub_bit_for_bit(repo_root: Pat
             text=True,
         )
     assert done.returncode == 0, done.stderr
-    assert asked == [f"{verb} {path}" for path in paths.values() for verb in ("HEAD", "GET")]
+    assert asked == [
+        f"{verb} {path}" for path in paths.values() for verb in ("HEAD", "HEAD", "GET")
+    ]
     for (name, state), line in zip(whole.items(), done.stdout.splitlines(), strict=True):
         names, digest, metadata = json.loads(line)
         assert state.keys() - set(names) == {"fc.weight", "fc.bias"}
@@ -319,32 +259,6 @@ def test_the_networks_of_the_course_come_from_the_hub_bit_for_bit(repo_root: Pat
         assert metadata["source"] == f"timm {name}"
         assert json.loads(metadata["mean"]) == [0.485, 0.456, 0.406]
         assert json.loads(metadata["std"]) == [0.229, 0.224, 0.225]
-
-
-def test_timm_without_network_or_with_a_wrong_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    source = TimmWeights(kind="timm")
-
-    def offline(*_: Any, **__: Any) -> str:
-        raise ConnectionError("no route to host")
-
-    monkeypatch.setattr("timm.models._hub.hf_hub_download", offline)
-    with pytest.raises(WeightsError, match=r"no route to host\); on a machine without network"):
-        fetch_weights(source, None, params())
-    state = whole_model()
-    del state["bn1.weight"]
-    save_file(state, tmp_path / "model.safetensors")
-    monkeypatch.setattr(
-        "timm.models._hub.hf_hub_download", lambda *_, **__: str(tmp_path / "model.safetensors")
-    )
-    with pytest.raises(WeightsError, match=r"bn1\.weight"):
-        fetch_weights(source, None, params())
-
-
-def test_a_network_without_weights_is_told() -> None:
-    with pytest.raises(WeightsError, match=r"no pretrained weights for backbone.name .nf_resnet26"):
-        fetch_weights(TimmWeights(kind="timm"), None, params("nf_resnet26"))
 
 
 def test_unsuitable_networks_are_named() -> None:

@@ -52,6 +52,8 @@ def test_the_index_tells_what_is_not_labelled_and_what_was_set_aside() -> None:
     }
     text = "train 1,200, valid 400 (390 labelled), test 400 (none labelled)"
     assert lines.index_images(counts) == f"2,000 pictures of 3 classes: {text}"
+    in_groups = counts | {"n_groups": 1200}
+    assert lines.index_images(in_groups) == f"2,000 pictures of 3 classes in 1,200 groups: {text}"
     counts |= {"n_problems": {"total": 1}, "splits": {"train": split(9, 9)}, "n_classes": 1}
     assert lines.index_images(counts) == "2,000 pictures of 1 class: train 9; 1 file set aside"
 

@@ -130,14 +130,23 @@ def _unfit(name: str, sizes: Sequence[int], problem: str) -> str:
             f"backbone.name is {name!r}, which takes one size at a time; backbone.size_px and "
             f"backbone.cached_px stand for {', '.join(map(str, sizes))} px: set cached_px to [full]."
         )
-    near = {px // step * step + more for px in sizes for step in (14, 32) for more in (0, step)}
-    fit = [px for px in sorted({*COMMON_PX, *near, own_px(name)}) if px >= 32 and takes(name, px)]
+    fit = [px for px in likely_px(name, sizes) if takes(name, px)]
     remedy = f"Sizes that fit: {', '.join(map(str, fit))} px." if fit else "No size was found."
     wanted = ", ".join(str(px) for px in sizes if px not in fit) or ", ".join(map(str, sizes))
     return (
         f"backbone.name is {name!r}, which does not take pictures of {wanted} px "
         f"(backbone.size_px, backbone.cached_px): {problem.rstrip('.')}. {remedy}"
     )
+
+
+def likely_px(name: str, sizes: Sequence[int]) -> list[int]:
+    """Sizes to offer in place of `sizes`, which the network may take: usual ones, near ones, its own.
+
+    Raises:
+        UnsuitableBackboneError: timm does not know the name.
+    """
+    near = {px // step * step + more for px in sizes for step in (14, 32) for more in (0, step)}
+    return [px for px in sorted({*COMMON_PX, *near, own_px(name)}) if px >= 32]
 
 
 def takes(name: str, size_px: int) -> bool:

@@ -91,8 +91,9 @@ def _checked(values: Mapping[str, Any], path: Path, absent: bool) -> Verdict:
 
 
 def _of_file(values: Mapping[str, Any], path: Path) -> Verdict:
-    """Check each section, all sections together, and the name of the network."""
+    """Check each section, all sections together, and the name and the sizes of the network."""
     from headstart.checks.cautions import WARNINGS
+    from headstart.checks.network_sizes import unfit_sizes
     from headstart.checks.networks import unknown_network
     from headstart.checks.rules import ERRORS, broken
     from headstart.checks.sections import read_sections
@@ -100,6 +101,8 @@ def _of_file(values: Mapping[str, Any], path: Path) -> Verdict:
     sections, errors = read_sections(values, path)
     errors += [f"{path}: {problem}" for problem in broken(ERRORS, sections)]
     errors += unknown_network(values, path)
+    if not errors:
+        errors += [f"{path}: {problem}" for problem in broken((unfit_sizes,), sections)]
     if errors:
         return Verdict(errors, [])
     warnings = [f"{path}: {problem}" for problem in broken(WARNINGS, sections)]

@@ -28,6 +28,7 @@ class Index:
         n_ignored: files that are no pictures, the table of labels among them.
         notes: sentences for the user on how a table of labels was read, and on what these pictures do
             not allow, though nothing is wrong.
+        grouped: whether the params say how pictures belong together.
     """
 
     pictures: pd.DataFrame
@@ -35,24 +36,35 @@ class Index:
     problems: pd.DataFrame
     n_ignored: int
     notes: tuple[str, ...] = ()
+    grouped: bool = False
 
     def counts(self) -> dict[str, Any]:
-        """Counts for a metrics file: pictures in all, per split and per class; problems per kind."""
+        """Counts for a metrics file: pictures in all, per split and per class; problems per kind.
+
+        Groups of labelled pictures are counted too, if the params group them; a labelled picture that
+        belongs with no other counts as one group.
+        """
         table = self.labels.table
+        groups = table["group"].where(table["labels"].notna())  # nan is not counted
         splits: dict[str, Any] = {}
         for split in self.labels.splits():
             of_split = table["labels"][table["split"] == split]
             n = Counter(label for labels in of_split if labels is not None for label in labels)
             splits[split] = {"n": len(of_split), "n_labelled": int(of_split.notna().sum())}
+            if self.grouped:
+                splits[split]["n_groups"] = groups[table["split"] == split].nunique()
             absent = [name for name in self.labels.classes if not n[name]]
             splits[split]["n_classes_absent"] = len(absent)
             if absent:
                 splits[split]["classes_absent"] = ", ".join(absent)
             splits[split]["per_class"] = {name: n[name] for name in self.labels.classes if n[name]}
+        sizes = groups.value_counts()
+        grouped = {"n_groups": len(sizes), "n_in_largest_group": int(sizes.max())}
         kinds = Counter(self.problems["problem"])
         return {
             "n_pictures": len(self.pictures),
             "n_classes": len(self.labels.classes),
+            **(grouped if self.grouped else {}),
             "n_files_ignored": self.n_ignored,
             "splits": splits,
             "n_problems": {"total": kinds.total(), **dict(sorted(kinds.items()))},

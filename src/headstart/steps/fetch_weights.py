@@ -3,15 +3,13 @@
 import json
 import warnings
 from collections.abc import Mapping
-from typing import Any
 
 from torch import Tensor
 
-from headstart.backbone import torchvision_ops
 from headstart.backbone.backbone import Backbone, BackboneParams
-from headstart.backbone.forms import Options
 from headstart.backbone.seeding import torch_seed
 from headstart.backbone.tensors import NamedTensors
+from headstart.fetching.hub import download
 from headstart.fetching.weights import WeightsError, fitted, renamed
 from headstart.fetching.weights_sources import (
     PackageWeights,
@@ -63,7 +61,7 @@ def fetch_weights(
             )
             found = expected
         case TimmWeights():
-            found, about["source"] = _download(params.name, backbone.options)
+            found, about["source"] = download(params.name, backbone.options)
         case PackageWeights():
             about |= {"mean": json.dumps(source.mean), "std": json.dumps(source.std)}
             _check_architecture(source.architecture, params)
@@ -94,26 +92,3 @@ def _check_architecture(architecture: str, params: BackboneParams) -> None:
             f"backbone.weights is {params.weights!r}, which holds weights of {architecture}, but "
             f"backbone.name is {params.name!r}."
         )
-
-
-def _download(name: str, options: Options) -> tuple[Mapping[str, Tensor], str]:
-    """The tensors that timm downloads for `name`, loaded strictly, and their full name in timm.
-
-    Where `options` state another input size than the network's own, timm resamples its positions.
-    """
-    torchvision_ops.declare_missing()
-    import timm  # here, because the import takes seconds
-
-    config = timm.models.get_pretrained_cfg(name)
-    if config is None or not config.has_weights:
-        raise WeightsError(f"timm has no pretrained weights for backbone.name {name!r}.")
-    try:
-        sized: dict[str, Any] = {key: value for key, value in options.items() if key == "img_size"}
-        model = timm.create_model(name, pretrained=True, **sized)
-    except Exception as error:  # the hub, the network and the file each fail in their own ways
-        raise WeightsError(
-            f"timm could not get its weights for {name!r} ({type(error).__name__}: {error}); on a "
-            "machine without network, set backbone.weights to the absolute path of a file. Weights "
-            "whose owner asks for consent need a token of yours in HF_TOKEN."
-        ) from error
-    return model.state_dict(), f"timm {config.architecture}.{config.tag}"

@@ -95,6 +95,7 @@ def index_images(
             *_notes(labels, params),
             *_left_out(set(files) - {*pictures, *tables_named(params.labels, files)}, problems),
         ),
+        grouped=bool(names),
     )
 
 

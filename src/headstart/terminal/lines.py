@@ -46,9 +46,11 @@ def fetch_weights(name: str, counts: Values) -> str:
 
 
 def index_images(counts: Values) -> str:
-    """How many pictures each split has."""
+    """How many pictures each split has, and in how many groups all are, where they are grouped."""
     splits = ", ".join(_split(name, values) for name, values in counts["splits"].items())
     classes = f"{counts['n_classes']:,} class" + ("es" if counts["n_classes"] != 1 else "")
+    if "n_groups" in counts:
+        classes += f" in {_n(counts['n_groups'], 'group')}"
     n_problems = counts["n_problems"]["total"]
     aside = f"; {_n(n_problems, 'file')} set aside" if n_problems else ""
     return f"{_n(counts['n_pictures'], 'picture')} of {classes}: {splits}{aside}"
