@@ -278,6 +278,27 @@ def test_a_file_that_cannot_be_written_is_told_before_any_work(files: list[str])
     assert result.exit_code == 1 and "out/a.parquet cannot be written: " in result.stderr
 
 
+def test_a_broken_off_run_leaves_the_earlier_file_and_no_whole_list(
+    files: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("a.csv").write_text("earlier")
+    monkeypatch.setattr("headstart.backbone.device.FORWARD_BATCH", 2)
+    forward = Backbone.forward
+    n_passes: list[int] = []
+
+    def broken(backbone: Backbone, pictures: torch.Tensor) -> torch.Tensor:
+        n_passes.append(len(pictures))
+        if len(n_passes) == 2:
+            raise MemoryError
+        return forward(backbone, pictures)
+
+    monkeypatch.setattr(Backbone, "forward", broken)
+    result = headstart("predict", "net.safetensors", *files, "--json", "--csv", "a.csv")
+    assert isinstance(result.exception, MemoryError)
+    assert Path("a.csv").read_text() == "earlier" and not list(Path().glob("*.partial"))
+    assert len(result.stdout.splitlines()) == 3 and "]" not in result.stdout
+
+
 def test_unsure_pictures_come_least_sure_first(files: list[str]) -> None:
     _, *rows = rows_of(headstart("predict", "net.safetensors", *files))
     surest = {row[0]: max(map(float, row[2:])) for row in rows}

@@ -15,6 +15,7 @@ from headstart.image_files.forms import HEAD_BYTES, form_of
 from headstart.image_files.tree import list_tree, n_free_bytes
 from headstart.pictures.names import is_picture
 from headstart.project.errors import HeadstartError
+from headstart.project.workers import in_order
 
 STDIN = Path("-")
 
@@ -102,10 +103,12 @@ def _named_by(path: Path, lasting: ExitStack) -> list[NamedPicture]:
 
 def _below(path: Path, folder: Path) -> list[NamedPicture]:
     """The pictures below `folder`, which stands for the user's `path`."""
+    names = list(list_tree(folder).sizes)
+    heads = in_order(_head, (folder / name for name in names))
     found = [
         NamedPicture(str(path / name), folder / name)
-        for name in list_tree(folder).sizes
-        if is_picture(name, form_of(_head(folder / name)))
+        for name, head in zip(names, heads, strict=True)
+        if is_picture(name, form_of(head))
     ]
     return found or [NamedPicture(str(path), path, "it holds no picture")]
 

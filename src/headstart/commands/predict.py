@@ -114,14 +114,12 @@ def _outputs(
         wanted: --json, --csv and --parquet.
         lasting: closes them.
     """
-    from headstart.commands.prediction_outputs import Csv, Json, Table, csv_file, parquet_file
+    from headstart.commands.prediction_outputs import Csv, Table, csv_file, json_list, parquet_file
 
     as_json, csv, parquet = wanted
     outputs: list[Output] = []
     if as_json:
-        printed = Json(classifier)
-        lasting.callback(printed.close)
-        outputs.append(printed)
+        outputs.append(lasting.enter_context(json_list(classifier)))
     elif csv == STDOUT or not (csv or parquet or _on_terminal()):
         outputs.append(Csv(classifier, None))
     elif not (csv or parquet):

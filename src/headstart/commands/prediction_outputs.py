@@ -73,10 +73,10 @@ class Table:
 
 
 class Json:
-    """A JSON list on stdout, a picture a line; `close` ends it."""
+    """A JSON list on stdout, a picture a line."""
 
     def __init__(self, classifier: "Classifier") -> None:
-        """Print the beginning."""
+        """Print nothing yet."""
         self._classifier, self._before = classifier, "[\n"
 
     def write(self, results: Sequence[Result]) -> None:
@@ -94,9 +94,17 @@ class Json:
             _tell(f"{self._before}{json.dumps(said, ensure_ascii=False)}")
             self._before = ",\n"
 
-    def close(self) -> None:
+    def end(self) -> None:
         """Print the end."""
         _tell("[]\n" if self._before == "[\n" else "\n]\n")
+
+
+@contextmanager
+def json_list(classifier: "Classifier") -> Iterator[Json]:
+    """A JSON list that is complete when the block ends without an error, and then only."""
+    printed = Json(classifier)
+    yield printed
+    printed.end()
 
 
 class Csv:
