@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import click
 
@@ -60,74 +60,85 @@ def predict(
     \b
     headstart predict data/4_checkpoints/model.safetensors photo.jpg holiday/ more.zip
     headstart predict data/4_checkpoints/model.safetensors holiday --unsure 0.6
-    find . -newer last -print0 | headstart predict model.safetensors -0 - --csv new.csv
+    find . -name '*.jpg' -newer last -print0 | headstart predict model.safetensors -0 - --csv new.csv
     """
     from headstart.backbone.device import RuntimeParams, prepare
     from headstart.commands.named_pictures import named_pictures
     from headstart.use.classifier import Classifier
 
-    if as_json and csv == STDOUT:
-        raise click.UsageError("--json and --csv - both print to stdout: leave out one of them.")
-    if parquet == STDOUT:
-        raise click.UsageError("--parquet is -, but stdout takes no Parquet: name a file.")
+    wanted = Wanted(as_json, csv, parquet)
+    wanted.check()
     machine = prepare(RuntimeParams(precision="auto", deterministic=True))
     classifier = Classifier.on(model, machine)
     for sentence in classifier.differences:
         click.echo(sentence, err=True)
+    left_out: list[str] = []
+    n = 0
     with ExitStack() as lasting:
         named = named_pictures(paths, lasting, b"\0" if by_nul else b"\n")
-        outputs = _outputs(classifier, named, (as_json, csv, parquet), lasting)
-        results: Iterable[Result] = _results(classifier, named)
-        n_read = n_written = 0
+        outputs = _outputs(classifier, named, wanted, lasting)
+        results: Iterable[Result] = _results(classifier, named, left_out)
         if unsure is not None:
-            every = list(results)
-            n_read = len(every)
-            least_sure = sorted(every, key=lambda result: result.probabilities.max())
-            results = [r for r in least_sure if r.probabilities.max() < unsure]
+            results = _least_sure(results, unsure)
         for batch in _batches(results, classifier.batch_size):
             for output in outputs:
                 output.write(batch)
-            n_written += len(batch)
-    if unsure is None:
-        n_read = n_written
-    else:
-        click.echo(f"{n_written} of {n_read} pictures are below {unsure:g}.", err=True)
-    for path in (csv, parquet):
-        if path not in (None, STDOUT) and not as_json and csv != STDOUT:
-            click.echo(f"{path}: {n_written} pictures")
-    if n_read < len(named):
-        click.echo(f"{len(named) - n_read} of {len(named)} files were left out.", err=True)
+            n += len(batch)
+    if unsure is not None:
+        n_read = len(named) - len(left_out)
+        click.echo(f"{n} of {n_read} pictures are below {unsure:g}.", err=True)
+    if not wanted.on_stdout:
+        for path in wanted.files:
+            click.echo(f"{path}: {n} {'picture' if n == 1 else 'pictures'}")
+    if left_out:
+        click.echo(f"{len(left_out)} of {len(named)} files were left out.", err=True)
         sys.exit(1)
 
 
-def _outputs(
-    classifier: "Classifier",
-    named: "Sequence[NamedPicture]",
-    wanted: tuple[bool, Path | None, Path | None],
-    lasting: ExitStack,
-) -> "list[Output]":
-    """The outputs that the options ask for; files appear when `lasting` closes without an error.
+class Wanted(NamedTuple):
+    """The outputs that the options ask for: --json, --csv and --parquet."""
 
-    Args:
-        classifier: whose results they show.
-        named: the pictures that will come.
-        wanted: --json, --csv and --parquet.
-        lasting: closes them.
-    """
+    as_json: bool
+    csv: Path | None
+    parquet: Path | None
+
+    @property
+    def files(self) -> list[Path]:
+        """The files to write."""
+        return [path for path in (self.csv, self.parquet) if path and path != STDOUT]
+
+    @property
+    def on_stdout(self) -> bool:
+        """Whether the results go to stdout: if an option says so, or none names a file."""
+        return self.as_json or self.csv == STDOUT or not self.files
+
+    def check(self) -> None:
+        """Refuse options that contradict each other."""
+        if self.as_json and self.csv == STDOUT:
+            raise click.UsageError(
+                "--json and --csv - both print to stdout: leave out one of them."
+            )
+        if self.parquet == STDOUT:
+            raise click.UsageError("--parquet is -, but stdout takes no Parquet: name a file.")
+
+
+def _outputs(
+    classifier: "Classifier", named: "Sequence[NamedPicture]", wanted: Wanted, lasting: ExitStack
+) -> "list[Output]":
+    """The outputs for the pictures that will come; files appear when `lasting` closes without error."""
     from headstart.commands.prediction_outputs import Csv, Table, csv_file, json_list, parquet_file
 
-    as_json, csv, parquet = wanted
     outputs: list[Output] = []
-    if as_json:
+    if wanted.as_json:
         outputs.append(lasting.enter_context(json_list(classifier)))
-    elif csv == STDOUT or not (csv or parquet or _on_terminal()):
-        outputs.append(Csv(classifier, None))
-    elif not (csv or parquet):
-        outputs.append(Table(classifier, [_shown(one) for one in named]))
-    if csv and csv != STDOUT:
-        outputs.append(_opened(csv, csv_file(classifier, csv), lasting))
-    if parquet:
-        outputs.append(_opened(parquet, parquet_file(classifier, parquet), lasting))
+    elif wanted.on_stdout:
+        table = wanted.csv is None and _on_terminal()
+        names = [_shown(one) for one in named]
+        outputs.append(Table(classifier, names) if table else Csv(classifier, None))
+    if wanted.csv and wanted.csv != STDOUT:
+        outputs.append(_opened(wanted.csv, csv_file(classifier, wanted.csv), lasting))
+    if wanted.parquet:
+        outputs.append(_opened(wanted.parquet, parquet_file(classifier, wanted.parquet), lasting))
     return outputs
 
 
@@ -139,8 +150,10 @@ def _opened(path: Path, output: AbstractContextManager[T], lasting: ExitStack) -
         raise click.ClickException(f"{path} cannot be written: {error.strerror}.") from None
 
 
-def _results(classifier: "Classifier", named: "Sequence[NamedPicture]") -> "Iterator[Result]":
-    """The prediction of each path that is a picture; every other path is named on stderr."""
+def _results(
+    classifier: "Classifier", named: "Sequence[NamedPicture]", left_out: list[str]
+) -> "Iterator[Result]":
+    """The prediction of each path that is a picture; `left_out` and stderr get every other path."""
     from tqdm import tqdm
 
     from headstart.commands.prediction_outputs import Result
@@ -159,10 +172,17 @@ def _results(classifier: "Classifier", named: "Sequence[NamedPicture]") -> "Iter
                 problem = said.problem
                 bar.update()
             if problem:
+                left_out.append(_shown(one))
                 with tqdm.external_write_mode():
                     click.echo(unreadable(_shown(one), problem), err=True)
             else:
                 yield Result(_shown(one), said.probabilities)
+
+
+def _least_sure(results: "Iterable[Result]", below: float) -> "list[Result]":
+    """The results whose largest probability is below a limit, the smallest first."""
+    unsure = [result for result in results if result.probabilities.max() < below]
+    return sorted(unsure, key=lambda result: result.probabilities.max())
 
 
 def unreadable(name: str, problem: str) -> str:
