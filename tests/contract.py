@@ -17,9 +17,11 @@ NO_SECTION = {"fetch-images", "fetch-weights", "precompute-activations", "publis
 FROM_PARAMS = {"fetch-images": "${dataset.source}", "fetch-weights": "${backbone.weights}"}
 PACKAGE = "src/headstart/"
 STEPS = f"{PACKAGE}steps/"
-# Output to the terminal and the tracker, checks of params.yaml, and the user's commands: no output's
-# bytes depend on these rooms, so no stage declares them.
-UNDECLARED = frozenset({"terminal", "tracking", "checks", "commands"})
+# Output to the terminal and the tracker, checks of params.yaml, what reads finished results, and the
+# user's commands: no output's bytes depend on these rooms, so no stage declares them.
+UNDECLARED = frozenset({"terminal", "tracking", "checks", "use", "commands"})
+# What `from headstart import ...` gives to Python; it is imported when it is asked for.
+FRONT = f"{PACKAGE}__init__.py"
 # publish-run is the exception: what it writes to the tracker is its result.
 DECLARED_BY = {"publish-run": frozenset({"tracking"})}
 # Only these use the room `reporting`, so that an edit of a figure or a page trains nothing again.
@@ -250,7 +252,7 @@ def _publish_problems(root: Path, stages: list[Stage]) -> Iterator[str]:
 
 
 def _source_problems(root: Path) -> Iterator[str]:
-    """Yield paths written in the package and code in its __init__ files."""
+    """Yield paths written in the package and imports in its __init__ files."""
     for path in sorted((root / "src/headstart").rglob("*.py")):
         place = path.relative_to(root).as_posix()
         yield from _text_problems(path.read_text(encoding="utf-8"), place)
@@ -265,6 +267,8 @@ def _problems_of_one_file(tree: ast.Module, place: str) -> Iterator[str]:
     prose = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     code = [node for node in tree.body if getattr(node, "value", None) not in prose]
     yield from _import_problems(tree, place)
+    if place == FRONT:
+        code = [node for node in code if _runs_at_import(node)]
     if place.endswith("/__init__.py") and code:
         yield f"{place} must be empty: a re-export ties every stage to every module."
     for node in ast.walk(tree):
@@ -277,6 +281,14 @@ def _problems_of_one_file(tree: ast.Module, place: str) -> Iterator[str]:
             continue
         if _called(node) in ("import_module", "__import__"):
             yield f"{place}:{node.lineno} imports a module that no reader can see."
+
+
+def _runs_at_import(node: ast.stmt) -> bool:
+    """Whether a statement may import more than types when its file is imported."""
+    if isinstance(node, ast.If):
+        return ast.unparse(node.test) != "TYPE_CHECKING"
+    harmless = isinstance(node, ast.Assign | ast.FunctionDef)
+    return not harmless and ast.unparse(node) != "from typing import TYPE_CHECKING"
 
 
 def _import_problems(tree: ast.Module, place: str) -> Iterator[str]:
@@ -330,7 +342,7 @@ def closure(root: Path, script: str, apart: frozenset[str] = UNDECLARED) -> set[
     """Return every module of the package that `script` imports, directly or not, as paths.
 
     Imports inside functions count. Modules in the rooms `apart` cannot change an output's bytes: they
-    are not listed, nor is what only they import. __init__ files are empty, which is checked.
+    are not listed, nor is what only they import. __init__ files import nothing, which is checked.
     """
     seen: set[str] = set()
     todo = [script]

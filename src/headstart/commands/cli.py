@@ -6,8 +6,9 @@ import click
 
 from headstart.commands.experiments import folds, seeds
 from headstart.commands.init import init
-from headstart.commands.networks import check_gradients, predict
+from headstart.commands.networks import check_gradients
 from headstart.commands.plots import plots
+from headstart.commands.predict import predict
 from headstart.commands.sync import sync
 from headstart.project.params import PARAMS_FILE
 from headstart.terminal.plain_command import PlainGroup

@@ -1,10 +1,9 @@
-"""Reads the networks of a checkpoint for the commands of `headstart`."""
+"""Reads the networks of a checkpoint."""
 
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
-import click
 import PIL
 
 from headstart.backbone.backbone import metadata_of, restore_backbone
@@ -23,14 +22,11 @@ def read_networks(path: Path) -> Checkpoint:
     """Read a checkpoint of one or several whole networks.
 
     Raises:
-        click.ClickException: the file is no checkpoint, or holds a head alone.
+        CheckpointError: the file is no checkpoint, or holds a head alone.
     """
-    try:
-        content = read_checkpoint(path)
-    except CheckpointError as error:
-        raise click.ClickException(str(error)) from None
+    content = read_checkpoint(path)
     if content.info.kind == "head":
-        raise click.ClickException(
+        raise CheckpointError(
             f"{path} holds a head without its backbone; name the fine-tuned checkpoint."
         )
     return content

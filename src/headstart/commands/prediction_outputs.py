@@ -1,0 +1,189 @@
+"""The forms in which `headstart predict` gives its results: table, JSON, CSV and Parquet."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import click
+
+from headstart.project.beside import written_beside
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from headstart.use.classifier import Classifier, Floats
+
+N_TOP = 3  # classes in the table
+GAP = "  "
+
+
+class Result(NamedTuple):
+    """The prediction of one picture: its name, and the probabilities (K,)."""
+
+    name: str
+    probabilities: "Floats"
+
+
+class Output(Protocol):
+    """Takes the results, a batch at a time."""
+
+    def write(self, results: Sequence[Result]) -> None:
+        """Take the results of a batch."""
+        ...
+
+
+class Table:
+    """Aligned columns on stdout: the picture, and its likeliest classes or its labels."""
+
+    def __init__(self, classifier: "Classifier", names: Iterable[str]) -> None:
+        """Print the head.
+
+        Args:
+            classifier: decides the labels.
+            names: of all pictures that will come, for the width of the first column.
+        """
+        self._classifier = classifier
+        self._picture_wide = max([len("picture"), *map(len, names)])
+        self._class_wide = max(map(len, classifier.classes)) + len(" 0.000")
+        n_top = min(N_TOP, len(classifier.classes))
+        heads = ["1st", "2nd", "3rd"][:n_top] if classifier.decided == "class" else ["labels"]
+        _tell(self._line("picture", heads))
+
+    def write(self, results: Sequence[Result]) -> None:
+        """Print a line a picture."""
+        _tell("".join(self._line(name, self._cells(row)) for name, row in results))
+
+    def _cells(self, row: "Floats") -> list[str]:
+        of = self._classifier
+        likeliest = of.likeliest(row, len(of.classes))
+        if of.decided == "class":
+            return [f"{name} {p:.3f}" for name, p in likeliest[:N_TOP]]
+        reached = set(of.labels(row))
+        shown = [f"{name} {p:.3f}" for name, p in likeliest if name in reached]
+        name, p = likeliest[0]
+        return shown or [f"none (likeliest: {name} {p:.3f})"]
+
+    def _line(self, name: str, cells: Iterable[str]) -> str:
+        wide = [name.ljust(self._picture_wide), *(cell.ljust(self._class_wide) for cell in cells)]
+        return f"{GAP.join(wide).rstrip()}\n"
+
+
+class Json:
+    """A JSON list on stdout, a picture a line."""
+
+    def __init__(self, classifier: "Classifier") -> None:
+        """Print nothing yet."""
+        self._classifier, self._before = classifier, "[\n"
+
+    def write(self, results: Sequence[Result]) -> None:
+        """Print an object a picture: picture, class or labels, probabilities by class."""
+        of = self._classifier
+        for name, row in results:
+            labels = of.labels(row)
+            said = {
+                "picture": name,
+                of.decided: labels[0] if of.decided == "class" else labels,
+                "probabilities": {
+                    label: round(float(p), 6) for label, p in zip(of.classes, row, strict=True)
+                },
+            }
+            _tell(f"{self._before}{json.dumps(said, ensure_ascii=False)}")
+            self._before = ",\n"
+
+    def end(self) -> None:
+        """Print the end."""
+        _tell("[]\n" if self._before == "[\n" else "\n]\n")
+
+
+@contextmanager
+def json_list(classifier: "Classifier") -> Iterator[Json]:
+    """A JSON list that is complete when the block ends without an error, and then only."""
+    printed = Json(classifier)
+    yield printed
+    printed.end()
+
+
+class Csv:
+    """CSV: the picture, its class or labels (separated by spaces), the probability of each class."""
+
+    def __init__(self, classifier: "Classifier", file: "io.TextIOBase | None") -> None:
+        """Write the head; to stdout if `file` is None."""
+        self._classifier, self._file = classifier, file
+        self._write([["picture", classifier.decided, *classifier.classes]])
+
+    def write(self, results: Sequence[Result]) -> None:
+        """Write a row a picture."""
+        self._write(
+            [name, " ".join(self._classifier.labels(row)), *(f"{p:.4f}" for p in row)]
+            for name, row in results
+        )
+
+    def _write(self, rows: Iterable[Iterable[object]]) -> None:
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(rows)
+        if self._file is None:
+            _tell(text.getvalue())
+        else:
+            self._file.write(text.getvalue())
+
+
+@contextmanager
+def csv_file(classifier: "Classifier", path: Path) -> Iterator[Csv]:
+    """A CSV file that appears when the block ends without an error."""
+    with written_beside(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+        yield Csv(classifier, file)
+
+
+class Parquet:
+    """Collects the columns of a Parquet file: those of the CSV; labels are a list of text."""
+
+    def __init__(self, classifier: "Classifier") -> None:
+        """Collect nothing yet."""
+        self._classifier, self._results = classifier, list[Result]()
+
+    def write(self, results: Sequence[Result]) -> None:
+        """Keep the results of a batch."""
+        self._results += results
+
+    def table(self) -> "pa.Table":
+        """The columns of all results."""
+        import numpy as np
+        import pyarrow as pa
+
+        of = self._classifier
+        labels = [of.labels(row) for _, row in self._results]
+        decided = (
+            pa.array([one for (one,) in labels], pa.string())
+            if of.decided == "class"
+            else pa.array(labels, pa.list_(pa.string()))
+        )
+        shape = (len(self._results), len(of.classes))  # (N, K), also for N = 0
+        values = np.array([row for _, row in self._results], np.float64).reshape(shape)
+        pictures = pa.array([name for name, _ in self._results], pa.string())
+        classes = [pa.array(column, pa.float64()) for column in values.T]
+        names = ["picture", of.decided, *of.classes]
+        return pa.table([pictures, decided, *classes], names=names)
+
+
+@contextmanager
+def parquet_file(classifier: "Classifier", path: Path) -> Iterator[Parquet]:
+    """A Parquet file that is written when the block ends without an error."""
+    import pyarrow.parquet as pq
+
+    with written_beside(path) as partial:
+        partial.touch()
+        output = Parquet(classifier)
+        yield output
+        pq.write_table(output.table(), partial)
+
+
+def _tell(text: str) -> None:
+    """Print to stdout, above an open bar."""
+    from tqdm import tqdm
+
+    with tqdm.external_write_mode():
+        click.echo(text, nl=False)

@@ -1,0 +1,195 @@
+"""A trained network that classifies pictures, for Python and for `headstart predict`."""
+
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from headstart.backbone.device import Compute, RuntimeParams, forward_batch, prepare
+from headstart.network.checkpoints import CheckpointError, CheckpointInfo
+from headstart.network.network import Network
+from headstart.network.probabilities import probabilities
+from headstart.project.errors import HeadstartError
+from headstart.use.picture_files import Picture, PictureFiles
+from headstart.use.saved_networks import differences, read_networks, restored
+from headstart.views.inference import forward_passes, id_batches
+from headstart.views.pictures import Pictures
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the network says of one picture.
+
+    Attributes:
+        number: of the picture among those that were given, from 0.
+        probabilities: (K,) of the classes; empty if the picture cannot be read.
+        problem: why it cannot be read; empty for a good picture.
+    """
+
+    number: int
+    probabilities: Floats
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """The network of a checkpoint, or the networks of an ensemble, ready to predict.
+
+    It gives the plain probabilities that the pipeline measured, without test-time augmentation.
+
+    Attributes:
+        info: what the checkpoint says about itself.
+        networks: in evaluation mode, on one device.
+        differences: sentences about how this machine differs from the one that scored the checkpoint.
+    """
+
+    info: CheckpointInfo
+    networks: Sequence[Network]
+    differences: tuple[str, ...] = ()
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Load data/4_checkpoints/model.safetensors, or another checkpoint of a whole network.
+
+        HEADSTART_DEVICE chooses the device (auto, cpu, cuda, cuda:1, mps). Where Pillow's version or
+        the chip's precision is not that of the scores, a warning says so.
+
+        Raises:
+            CheckpointError: the file is missing or no checkpoint, holds a head alone, or has several
+                labels a picture and no thresholds.
+            HeadstartError: HEADSTART_DEVICE or HEADSTART_THREADS is malformed.
+        """
+        # `deterministic` would also hold for all else that a notebook computes
+        machine = prepare(RuntimeParams(precision="auto", deterministic=False))
+        classifier = cls.on(Path(path), machine)
+        for sentence in classifier.differences:
+            warnings.warn(sentence, stacklevel=2)
+        return classifier
+
+    @classmethod
+    def on(cls, path: Path, machine: Compute) -> Self:
+        """The same on a prepared machine, without warnings.
+
+        Raises:
+            CheckpointError: as `load`.
+        """
+        content = read_networks(path)
+        info = content.info
+        if info.task == "multi_label" and "plain" not in info.thresholds:
+            raise CheckpointError(
+                f"{path} holds no thresholds; use data/4_checkpoints/model.safetensors, which "
+                "tta-evaluate writes."
+            )
+        compute = machine.predicting_in(info.precision)
+        told = tuple(differences(path, info, compute))
+        return cls(info, restored(content, path, compute), told)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The K classes, in the order of the probabilities."""
+        return self.info.classes
+
+    @property
+    def device(self) -> torch.device:
+        """Where the networks are."""
+        return self.networks[0].backbone.compute.device
+
+    @property
+    def batch_size(self) -> int:
+        """Pictures of one forward pass."""
+        return forward_batch(self.device)
+
+    def each(self, pictures: Sequence[Picture]) -> Iterator[Prediction]:
+        """Yield the prediction of each picture, in their order; threads decode ahead of the network.
+
+        A picture that cannot be read gets a prediction that says why.
+        """
+        info, files = self.info, PictureFiles(pictures, self.info.preprocessing)
+        batches = id_batches(files.ids, self.device)
+        shown = Pictures.of(files, info.size_px, info.frame, self.device).plain(batches)
+        for ids, logits in zip(batches, forward_passes(self._members, shown), strict=True):
+            of_members = torch.from_numpy(logits).transpose(0, 1)  # (B, M, K) -> (M, B, K)
+            rows = probabilities(of_members, info.task).mean(axis=0)  # of an ensemble, the mean
+            for picture, row in zip(ids, rows, strict=True):
+                problem = files.problems.get(picture, "")
+                yield Prediction(int(picture), row[:0] if problem else row, problem)
+
+    def predict(self, pictures: Picture | Sequence[Picture], top: int = 3) -> "pd.DataFrame":
+        """Classify pictures.
+
+        Args:
+            pictures: N files or Pillow images, or one of them. An image counts as a PNG file.
+            top: how many of the likeliest classes have columns, from 1; K at most.
+
+        Returns:
+            N rows in the order of `pictures`. Columns: `picture` (the path, or `image 1` for the first
+            if it has none); `class` (str), or `labels` (list of str: those that reach their
+            thresholds) if pictures have several; `top_1`, `p_1`, `top_2`, ... (the likeliest classes
+            and their probabilities); `problem` (why a picture cannot be read, else empty). Where there
+            is no picture, labels is empty, and class, top and p are missing values.
+
+        Raises:
+            HeadstartError: `top` is below 1.
+        """
+        import pandas as pd
+
+        if top < 1:
+            raise HeadstartError(f"top is {top}; it must be at least 1.")
+        if isinstance(pictures, Picture):
+            pictures = [pictures]
+        n = min(top, len(self.classes))
+        names = [f"{name}_{place}" for place in range(1, n + 1) for name in ("top", "p")]
+        rows = [
+            [_name(pictures[said.number], said.number), *self._cells(said, n), said.problem]
+            for said in self.each(pictures)
+        ]
+        return pd.DataFrame(rows, columns=["picture", self.decided, *names, "problem"])
+
+    @property
+    def decided(self) -> str:
+        """What a prediction decides: `class`, or `labels` if a picture may have several."""
+        return "class" if self.info.task == "single_label" else "labels"
+
+    def labels(self, row: Floats) -> list[str]:
+        """What probabilities (K,) decide: the likeliest class, or labels that reach the thresholds."""
+        if self.info.task == "single_label":
+            return [self.classes[int(row.argmax())]]
+        reached = (row >= self.info.thresholds["plain"]).nonzero()[0]
+        return [self.classes[int(k)] for k in reached]
+
+    def likeliest(self, row: Floats, n: int) -> list[tuple[str, float]]:
+        """The n likeliest classes of probabilities (K,), with their probabilities."""
+        order = np.argsort(-row, kind="stable")[:n]
+        return [(self.classes[int(k)], float(row[k])) for k in order]
+
+    def _members(self, batch: Tensor) -> Tensor:
+        """The logits (B, M, K) that each of the M networks gives a batch (B, 3, S, S)."""
+        return torch.stack([network(batch) for network in self.networks], dim=1)
+
+    def _cells(self, said: Prediction, n: int) -> list[object]:
+        """What is decided, and the n likeliest classes, each before its probability."""
+        several = self.info.task == "multi_label"
+        if said.problem:
+            return [[] if several else None, *([None, np.nan] * n)]
+        labels = self.labels(said.probabilities)
+        top = [cell for pair in self.likeliest(said.probabilities, n) for cell in pair]
+        return [labels if several else labels[0], *top]
+
+
+def _name(picture: Picture, number: int) -> str:
+    """The path of a picture; an image that was made in memory has a number."""
+    if isinstance(picture, Image.Image):
+        return str(getattr(picture, "filename", "") or f"image {number + 1}")
+    return str(picture)

@@ -1,0 +1,30 @@
+"""The forms of predictions that `tests/commands/test_predict.py` does not reach."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from headstart.commands.prediction_outputs import Result, Table
+from headstart.network.checkpoints import read_checkpoint
+from headstart.use.classifier import Classifier
+from tests.saved_networks import save_networks
+
+
+def test_a_table_of_many_labels_names_the_likeliest_where_none_is_reached(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_networks(tmp_path)
+    info = read_checkpoint(tmp_path / "many.safetensors").info
+    thresholds = {"plain": (0.5, 0.2, 0.3)}
+    classifier = Classifier(info.model_copy(update={"thresholds": thresholds}), [])
+    results = [
+        Result("a.png", np.array([0.6, 0.1, 0.9])),
+        Result("a longer name.png", np.array([0.4, 0.1, 0.2])),
+    ]
+    Table(classifier, [name for name, _ in results]).write(results)
+    assert capsys.readouterr().out == (
+        "picture            labels\n"
+        "a.png              eel 0.900  cat 0.600\n"
+        "a longer name.png  none (likeliest: cat 0.400)\n"
+    )

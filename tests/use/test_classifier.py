@@ -1,0 +1,121 @@
+"""A trained network in Python says what `headstart predict` says."""
+
+import csv
+import io
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from headstart import Classifier
+from headstart.commands.cli import main
+from headstart.network.checkpoints import CheckpointError
+from headstart.project.errors import HeadstartError
+from headstart.use.classifier import Classifier as Whole
+from headstart.use.picture_files import PictureFiles
+from tests.saved_networks import save_networks
+from tests.small_networks import PREPROCESSING, picture
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    monkeypatch.setenv("HEADSTART_DEVICE", "cpu")
+    monkeypatch.chdir(tmp_path)
+    save_networks(tmp_path)
+    for number in range(4):
+        picture(number).save(f"{number}.png")
+    return [f"{number}.png" for number in range(4)]
+
+
+def test_it_says_what_the_command_says(files: list[str]) -> None:
+    assert Classifier is Whole
+    for model in ("net", "two", "many"):
+        told = CliRunner().invoke(main, ["predict", f"{model}.safetensors", *files]).stdout
+        header, *rows = csv.reader(io.StringIO(told))
+        table = Classifier.load(f"{model}.safetensors").predict(files)
+        assert list(table.columns[:2]) == header[:2] and table["picture"].tolist() == files
+        for said, (_, decided, *values) in zip(table.to_dict("records"), rows, strict=True):
+            labels = said[header[1]]
+            assert decided == (labels if model != "many" else " ".join(labels))
+            shown = {said[f"top_{k}"]: f"{said[f'p_{k}']:.4f}" for k in (1, 2, 3)}
+            assert [shown[name] for name in ("cat", "dog", "eel")] == values
+            assert said["p_1"] >= said["p_2"] >= said["p_3"] and said["problem"] == ""
+
+
+def test_images_count_as_png_files(files: list[str]) -> None:
+    """Whatever their mode; EXIF turns them as it turns a file."""
+    classifier = Classifier.load("net.safetensors")
+    turned = picture(0)
+    turned.getexif()[0x0112] = 6
+    clear = picture(1).convert("RGBA")
+    clear.putalpha(picture(2).convert("L"))
+    deep = Image.fromarray(np.asarray(picture(3).convert("L")).astype(np.int32) * 257)
+    images = [turned, clear, picture(2).convert("CMYK"), deep, picture(3).convert("P")]
+    assert deep.mode == "I"
+    turned.save("turned.png", exif=turned.getexif())
+    clear.save("clear.png")
+    images[2].convert("RGB").save("inks.png")
+    deep.convert("I;16").save("deep.png")
+    images[4].save("palette.png")
+    names = ["turned.png", "clear.png", "inks.png", "deep.png", "palette.png"]
+    of_images, of_files = classifier.predict(images), classifier.predict(names)
+    assert of_images["picture"].tolist() == [f"image {n}" for n in range(1, 6)]
+    columns = ["class", "p_1", "p_2", "p_3"]
+    assert of_images[columns].equals(of_files[columns])
+    upright = classifier.predict(picture(0))
+    assert len(upright) == 1 and upright["p_1"][0] != of_images["p_1"][0]
+    with Image.open("clear.png") as opened:
+        assert classifier.predict([opened])["picture"].tolist() == ["clear.png"]
+
+
+def test_a_picture_that_cannot_be_read_has_a_row_that_says_why(files: list[str]) -> None:
+    table = Classifier.load("many.safetensors").predict(
+        [files[0], "none.png", Path(files[1])], top=9
+    )
+    assert table["problem"].tolist() == ["", "No such file or directory", ""]
+    assert list(table.columns).count("top_3") == 1 and "top_4" not in table
+    bad = table.iloc[1]
+    assert bad["labels"] == [] and pd.isna(bad["p_1"]) and pd.isna(bad["top_1"])
+    alone = Classifier.load("net.safetensors").predict("none.png")
+    assert alone["class"].isna().tolist() == [True]
+    assert len(Classifier.load("net.safetensors").predict([])) == 0
+
+
+def test_top_must_be_positive(files: list[str]) -> None:
+    with pytest.raises(HeadstartError, match=r"top is 0; it must be at least 1\."):
+        Classifier.load("net.safetensors").predict(files, top=0)
+
+
+@pytest.mark.parametrize(
+    ("file", "sentence"),
+    [
+        ("none", "is no readable checkpoint"),
+        ("head", "holds a head without its backbone"),
+        ("bare", "holds no thresholds"),
+    ],
+)
+def test_what_cannot_predict_is_refused(files: list[str], file: str, sentence: str) -> None:
+    with pytest.raises(CheckpointError, match=sentence):
+        Classifier.load(f"{file}.safetensors")
+
+
+def test_pictures_are_read_when_they_are_asked_for(
+    files: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So a long list holds a few batches in memory, and threads read ahead of the network."""
+    monkeypatch.setattr("headstart.backbone.device.FORWARD_BATCH", 1)
+    monkeypatch.setattr("headstart.project.workers.n_workers", lambda: 1)
+    read: list[str] = []
+    encoded = PictureFiles.encoded
+
+    def noted(source: PictureFiles, number: str) -> bytes:
+        read.append(number)
+        return encoded(source, number)
+
+    monkeypatch.setattr(PictureFiles, "encoded", noted)
+    first = next(Classifier.load("net.safetensors").each(files * 10))
+    assert first.number == 0 and 1 <= len(read) <= 5  # of 40: four jobs wait for one thread
+    assert PictureFiles(files, PREPROCESSING).ids == ["0", "1", "2", "3"]
