@@ -69,7 +69,6 @@ def look_alikes(hashes: Mapping[str, NDArray[np.uint64]]) -> list[Alike] | None:
 
 def _n_differing(some: NDArray[np.uint64], others: NDArray[np.uint64]) -> NDArray[np.uint8]:
     """Bits in which each of (2, A) differs from each of (2, B) hashes, (A, B)."""
-    first, second = (
-        np.bitwise_count(a[:, None] ^ b[None, :]) for a, b in zip(some, others, strict=True)
-    )
-    return first + second
+    n_bits: NDArray[np.uint8] = np.bitwise_count(some[0][:, None] ^ others[0])
+    n_bits += np.bitwise_count(some[1][:, None] ^ others[1])
+    return n_bits

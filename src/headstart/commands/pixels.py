@@ -68,8 +68,9 @@ def splits_of(pair: Alike, layout: Layout) -> tuple[SplitName, ...]:
 
 def in_two_classes(pair: Alike, layout: Layout) -> bool:
     """Whether the pictures of a pair lie in the folders of two classes."""
-    first, second = (layout.parts(path)[1] for path in (pair.first, pair.second))
-    return bool(first and second) and first[:1] != second[:1]
+    folders = [layout.parts(path)[1] for path in (pair.first, pair.second)]
+    tops = {of[0] for of in folders if of}
+    return len(tops) == 2
 
 
 def _urgency(pair: Alike, layout: Layout) -> tuple[bool, bool, int]:
