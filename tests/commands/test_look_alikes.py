@@ -55,8 +55,8 @@ def test_few_pictures() -> None:
 
 def test_near_means_nearer_where_all_pictures_are_similar() -> None:
     value = hashes(1)["0000"]
-    # each differs from the common picture in 15 bits, so two of them differ in 27 on average
-    of = {f"{i:04}": changed(value, 15) for i in range(1)}
+    # each differs from a common picture in 17 bits, so the nearest others are some 25 away
+    of = {}
     rng = np.random.default_rng(0)
     for i in range(300):
         flipped = np.zeros(128, np.uint8)

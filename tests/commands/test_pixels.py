@@ -4,7 +4,6 @@ from itertools import pairwise
 
 import pytest
 
-from headstart.commands import pixels
 from headstart.commands.pixels import MAX_DECODED, in_two_classes, is_sampled, pixels_of, splits_of
 from headstart.commands.small_picture import Seen, see
 from headstart.indexing.layout import layout_of
@@ -59,4 +58,3 @@ def test_what_cannot_be_decoded_counts_nowhere() -> None:
     seen["d.jpg"] = see(encoded(scene(4).convert("L")))
     found = pixels_of(seen, [], layout_of(seen))
     assert (found.n_decoded, found.n_grey, found.alike) == (3, 1, [])
-    assert pixels.MAX_DECODED == 20_000  # as docs/own_pictures.md says
