@@ -1,6 +1,7 @@
 """`headstart init`: what it finds in each layout, and that the params it writes can run."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,10 @@ from headstart.steps.index_images import index_images
 from tests.fetching.test_archives import packed
 from tests.indexed import Files, id_of, index, picture
 from tests.parquets import write_parquet
+from tests.scenes import encoded, scene
 
 ROOT = Path(__file__).parents[2]
+REAL_DATA = os.environ.get("HEADSTART_REAL_DATA")  # read now: tests do not see HEADSTART_*
 
 
 @pytest.fixture
@@ -323,3 +326,96 @@ def test_it_runs_where_the_project_is(tmp_path: Path, monkeypatch: pytest.Monkey
         result.exit_code == 1
         and "run the command in the folder that holds dvc.yaml" in result.output
     )
+
+
+def scenes(folder: Path, *paths: str) -> Path:
+    """A JPEG at each path; the name of a file is the number of its scene."""
+    for path in paths:
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(encoded(scene(int(Path(path).stem))))
+    return folder
+
+
+def test_what_only_pixels_show(project: Path, tmp_path: Path) -> None:
+    parts = {"train/cats": range(6), "train/dogs": range(6, 12), "valid/cats": (12,)}
+    names = [f"{above}/{i}.jpg" for above, numbers in parts.items() for i in numbers]
+    folder = scenes(tmp_path / "p", *names, "valid/dogs/13.jpg")
+    (folder / "train/dogs/6.jpg").write_bytes(encoded(scene(6))[:-2000])
+    (folder / "train/dogs/7.jpg").write_bytes(encoded(scene(7).convert("L").convert("RGB")))
+    (folder / "valid/cats/copy.jpg").write_bytes(encoded(scene(3).resize((160, 120)), quality=60))
+    (folder / "train/dogs/copy.png").write_bytes(encoded(scene(4), "PNG"))
+    shutil.copy(folder / "train/dogs/8.jpg", folder / "train/dogs/again.jpg")
+    output = run(folder).output
+    assert "\npixels        15 colour, 1 grey\n" in output
+    assert "unreadable    1: train/dogs/6.jpg (image file is truncated (" in output
+    assert "same content  1: train/dogs/8.jpg = train/dogs/again.jpg" in output
+    assert (
+        "\nlook alike    2 pairs, 1 in train and valid, 1 in two classes: train/cats/3.jpg ~ "
+        "valid/cats/copy.jpg, train/cats/4.jpg ~ train/dogs/copy.png\n" in output
+    )
+    found = json.loads(run(folder, "--json").output)
+    assert (found["n_decoded"], found["n_grey"]) == (16, 1)
+    pairs = found["look_alike"]
+    assert [(pair["first"], pair["second"]) for pair in pairs] == [
+        ("train/cats/3.jpg", "valid/cats/copy.jpg"), ("train/cats/4.jpg", "train/dogs/copy.png")
+    ]  # fmt: skip
+    assert all(0 <= pair["n_bits"] <= 12 for pair in pairs)
+    assert len(found["classes"]) == 2 and found["n_pictures"] == 16
+
+
+def test_black_pictures_are_no_pairs(project: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "p"
+    for i in range(40):
+        path = folder / f"{'ab'[i % 2]}/{i}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(encoded(Image.new("RGB", (100 + i, 80))))  # not the same bytes
+    assert "look alike" not in run(folder).output
+    assert json.loads(run(folder, "--json").output)["look_alike"] == []
+
+
+def test_frames_of_a_video_are_not_judged(project: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "p"
+    for i in range(30):
+        path = folder / f"{'ab'[i % 2]}/{i}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(encoded(scene(0).crop((i // 4, 0, 310 + i // 4, 240)), quality=60 + i))
+    output = run(folder).output
+    assert (
+        "\nlook alike    not judged: these pictures are too similar (frames of a video?" in output
+    )
+    assert json.loads(run(folder, "--json").output)["look_alike"] is None
+
+
+def test_of_very_many_pictures_a_sample_is_decoded(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = scenes(tmp_path / "p", *(f"{'ab'[i % 2]}/{i}.jpg" for i in range(24)))
+    (folder / "a/copy.png").write_bytes(encoded(scene(0), "PNG"))
+    monkeypatch.setattr("headstart.commands.pixels.MAX_DECODED", 24)
+    output = run(folder).output
+    assert "\npixels        of 24 of 25 looked at: 24 colour, 0 grey\n" in output
+    monkeypatch.setattr("headstart.commands.pixels.MAX_DECODED", 25)
+    output = run(folder).output
+    assert "\npixels        25 colour, 0 grey\n" in output
+    assert "\nlook alike    1 pair: a/0.jpg ~ a/copy.png\n" in output
+
+
+def test_pixels_in_parquet(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(project))
+    data: list[bytes | None] = [encoded(scene(i)) for i in range(12)]
+    label = ["ant", "bee"] * 6
+    write_parquet(tmp_path / "p/train.parquet", data, label=label)
+    other: list[bytes | None] = [encoded(scene(5), quality=50), encoded(scene(40))[:-900]]
+    write_parquet(tmp_path / "p/validation.parquet", other, label=["bee", "ant"])
+    output = run(tmp_path / "p").output
+    assert "look alike    1 pair, 1 in train and valid: train/bee/train-000006.jpg ~ " in output
+    assert "1: valid/ant/validation-000002.jpg (image file is truncated (" in output
+
+
+@pytest.mark.skipif(not REAL_DATA, reason="HEADSTART_REAL_DATA names no folder with dogscats/")
+def test_one_photograph_under_two_names(project: Path) -> None:
+    found = json.loads(run(Path(str(REAL_DATA)) / "dogscats", "--json").output)
+    assert [(pair["first"], pair["second"]) for pair in found["look_alike"]] == [
+        ("train/dogs/dog.180.jpg", "train/dogs/dog.74.jpg")
+    ]
+    assert (found["n_decoded"], found["unreadable"], found["copies"]) == (2000, [], [])

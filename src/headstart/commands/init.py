@@ -40,8 +40,9 @@ def init(pictures: Path, view: View, network: str, quick: bool, as_json: bool, f
     (.zip, .tar, .tgz) of such a folder; or a table of file names and labels, beside or above its
     pictures; or a file of sources/ that names a package.
 
-    The command reads headers, not pixels, and prints what it found. Each value that it sets in
-    params.yaml has its reason at the line. Edit what you know better.
+    The command reads all headers, decodes up to 20,000 pictures small, and prints what it found, such
+    as files that break off and pictures that look alike. Each value that it sets in params.yaml has
+    its reason at the line. Edit what you know better.
 
     \b
     headstart init /home/me/pictures && dvc repro
@@ -149,6 +150,7 @@ def _write(choices: list[Choice], pictures: Path) -> None:
 def _as_json(
     looked: "Survey", per_class: Mapping[str, int], choices: list[Choice]
 ) -> dict[str, Any]:
+    pairs = looked.pixels.alike
     return {
         "folder": str(looked.origin),
         "n_pictures": len(looked.paths),
@@ -159,6 +161,9 @@ def _as_json(
         "modes": dict(looked.modes),
         "unreadable": looked.unreadable,
         "copies": looked.copies,
+        "n_decoded": looked.pixels.n_decoded,
+        "n_grey": looked.pixels.n_grey,
+        "look_alike": pairs and [pair._asdict() for pair in pairs],  # null: not judged
         "other_files": dict(looked.others),
         "notes": looked.layout.notes(),
         "seconds": round(looked.seconds, 2),

@@ -10,7 +10,7 @@ import click
 from headstart.commands.choices import Findings
 from headstart.commands.label_source import findings_of
 from headstart.commands.parquet_survey import survey_parquet
-from headstart.commands.survey import Look, Survey, survey
+from headstart.commands.survey import Survey, survey
 from headstart.fetching.image_sources import ArchiveImages, ImagesSource, read_images_source
 from headstart.fetching.local_archives import ARCHIVE_SUFFIXES, LocalArchive
 from headstart.fetching.parquet_sources import ParquetImages
@@ -69,21 +69,17 @@ def look_into(named: NamedSource) -> tuple[Survey, Findings]:
     """
     source, name, table = named
     if isinstance(source, ParquetImages):
-        looked = survey_parquet(source, _looks)
+        looked = survey_parquet(source, _OnTerminal())
         return looked, findings_of(looked, name, table)
     with open_images(source, _OnTerminal()) as folder:
-        looked = survey(folder, _looks)
+        looked = survey(folder, _OnTerminal())
         if isinstance(source, LocalArchive):
             looked = replace(looked, archive=source.path)
         return looked, findings_of(looked, name, table)
 
 
-def _looks(looks: Iterable[Look | None], n: int) -> Iterator[Look | None]:
-    return Bars().over(looks, n, "look")
-
-
 class _OnTerminal(Silent):
-    """Shows the progress of unpacking."""
+    """Shows the progress of unpacking and of looking."""
 
     def progress(
         self, items: Iterable[T], n: int, label: str, shown: Shown[T] | None = None

@@ -4,41 +4,56 @@ import hashlib
 import io
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from typing import NamedTuple
 
-from headstart.commands.survey import Look, Progress, Survey, look_at, summed_up
-from headstart.fetching.parquet_pictures import pictures_in
+from headstart.commands.headers import Look, look_at
+from headstart.commands.pixels import is_sampled
+from headstart.commands.small_picture import Seen, see
+from headstart.commands.survey import Survey, summed_up
+from headstart.fetching.parquet_pictures import Picture, pictures_in
 from headstart.fetching.parquet_sources import ParquetImages
 from headstart.pictures.plugins import register_plugins
+from headstart.project.report import Report
+from headstart.project.workers import in_order
 
 
-def survey_parquet(source: ParquetImages, progress: Progress) -> Survey:
-    """Look at every picture, under the path that fetch-images gives it; none is decoded.
+class _Row(NamedTuple):
+    path: str
+    look: Look
+    sha256: bytes
+    seen: Seen | None  # None: it is not decoded
+
+
+def survey_parquet(source: ParquetImages, report: Report) -> Survey:
+    """Look at every picture, under the path that fetch-images gives it.
 
     Args:
         source: the data set.
-        progress: passes the looks through, and shows how many of how many are done.
+        report: shows the progress.
 
     Raises:
         SourceError: see pictures_in.
     """
     start = time.perf_counter()
     register_plugins()
-    paths: list[str] = []
+
+    def row(numbered: tuple[int, Picture]) -> _Row:
+        index, (path, data) = numbered
+        look = look_at(io.BytesIO(data))
+        decoded = not look.problem and is_sampled(index, source.n_rows)
+        seen = see(data) if decoded else None
+        return _Row(path, look, hashlib.sha256(data).digest(), seen)
+
+    rows = in_order(row, enumerate(pictures_in(source)))
+    found = sorted(report.progress(rows, source.n_rows, "look"), key=lambda row: row.path)
     of_content: defaultdict[bytes, list[str]] = defaultdict(list)
-
-    def looks() -> Iterator[Look]:
-        for path, data in pictures_in(source):
-            look = look_at(io.BytesIO(data))
-            paths.append(path)
-            if not look.problem:
-                of_content[hashlib.sha256(data).digest()].append(path)
-            yield look
-
-    found = [look for look in progress(looks(), source.n_rows) if look]
+    for path, look, sha256, _ in found:
+        if not look.problem:
+            of_content[sha256].append(path)
     return summed_up(
         source.root,
-        dict(sorted(zip(paths, found, strict=True))),
+        {path: look for path, look, *_ in found},
+        {row.path: row.seen for row in found if row.seen},
         start,
         copies=[tuple(same) for same in of_content.values() if len(same) > 1],
         others={},

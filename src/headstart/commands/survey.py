@@ -1,43 +1,25 @@
-"""What a folder of pictures holds, found by looking at file headers, sizes and folders."""
+"""What a folder of pictures holds, found by looking at folders, headers and small decoded pictures."""
 
 import hashlib
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from headstart.image_files.forms import HEAD_BYTES, form_of
+from headstart.commands.headers import Look, look_at_file
+from headstart.commands.pixels import Pixels, is_sampled, pixels_of
+from headstart.commands.small_picture import Seen, see_file
 from headstart.image_files.split_names import split_named
 from headstart.image_files.tree import list_tree
 from headstart.indexing.layout import Layout, layout_of
-from headstart.pictures.facts import why_unreadable
-from headstart.pictures.names import is_picture
 from headstart.pictures.plugins import register_plugins
+from headstart.project.report import Report
 from headstart.project.workers import in_order
-
-TURNED = {5, 6, 7, 8}  # EXIF orientations that exchange width and height
-
-
-class Look(NamedTuple):
-    """What the header of one file says; `problem` is empty if it is a picture.
-
-    Attributes:
-        width, height: of the upright picture, px.
-        mode: of Pillow, such as RGB, L, CMYK.
-        problem: why it is no picture.
-    """
-
-    width: int = 0
-    height: int = 0
-    mode: str = ""
-    problem: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,6 +35,7 @@ class Survey:
         short_px: 5 %, 50 % and 95 % quantile of the shorter side, px.
         aspect: the same of longer side by shorter side.
         modes: pictures of each of Pillow's modes.
+        pixels: what the decoded pictures show.
         unreadable: (path, reason) of files that should be pictures.
         copies: groups of files with the same content.
         others: files of each suffix that are no pictures; hidden ones do not count.
@@ -71,6 +54,7 @@ class Survey:
     short_px: tuple[int, int, int]
     aspect: tuple[float, float, float]
     modes: Mapping[str, int]
+    pixels: Pixels
     unreadable: Sequence[tuple[str, str]]
     copies: Sequence[tuple[str, ...]]
     others: Mapping[str, int]
@@ -85,16 +69,15 @@ class Survey:
         return self.archive or self.root
 
 
-Progress = Callable[[Iterable[Look | None], int], Iterator[Look | None]]
 TABLES = {".csv", ".tsv", ".txt", ".jsonl", ".parquet"}
 
 
-def survey(root: Path, progress: Progress) -> Survey:
-    """Look at every file below `root`; pictures are not decoded, so that it takes seconds.
+def survey(root: Path, report: Report) -> Survey:
+    """Look at the header of every file below `root`, then at pixels (`pixels.is_sampled` says which).
 
     Args:
         root: the folder.
-        progress: passes the looks through, and shows how many of how many are done.
+        report: shows the progress.
 
     Raises:
         HeadstartError: there is no such folder, or its files cannot be listed.
@@ -102,13 +85,17 @@ def survey(root: Path, progress: Progress) -> Survey:
     start = time.perf_counter()
     tree = list_tree(root)
     register_plugins()
-    looked = progress(in_order(partial(_look, root), tree.sizes), len(tree.sizes))
+    n_files = len(tree.sizes)
+    looked = report.progress(in_order(partial(look_at_file, root), tree.sizes), n_files, "look")
     looks = {path: look for path, look in zip(tree.sizes, looked, strict=True) if look}
     good = [path for path, look in looks.items() if not look.problem]
+    sample = [path for i, path in enumerate(good) if is_sampled(i, len(good))]
+    decoded = in_order(lambda path: see_file(root / path), sample)
+    seen = dict(zip(sample, report.progress(decoded, len(sample), "decode"), strict=True))
     others = Counter(_suffix(path) or "no suffix" for path in tree.sizes if path not in looks)
     wrapping = layout_of(good).wrapping
     return summed_up(
-        root, looks, start,
+        root, looks, seen, start,
         copies=_copies(root, {path: tree.sizes[path] for path in good}),
         others=dict(others.most_common()),
         tables=[path for path in tree.sizes if _is_table(path, wrapping)],
@@ -116,16 +103,20 @@ def survey(root: Path, progress: Progress) -> Survey:
 
 
 def summed_up(
-    root: Path, looks: Mapping[str, Look], start: float, copies: Sequence[tuple[str, ...]],
-    others: Mapping[str, int], tables: Sequence[str] = (), in_parquet: bool = False,
+    root: Path, looks: Mapping[str, Look], seen: Mapping[str, Seen], start: float,
+    copies: Sequence[tuple[str, ...]], others: Mapping[str, int], tables: Sequence[str] = (),
+    in_parquet: bool = False,
 ) -> Survey:  # fmt: skip
-    """The findings from a look at each picture.
+    """The findings from a look at each picture; what cannot be decoded is none.
 
     Args:
         looks: by path, in the order of the paths.
+        seen: what the pixels of those that were decoded show, by path.
         start: when the look began, by time.perf_counter, s.
         root, copies, others, tables, in_parquet: as `Survey` has them.
     """
+    broken = {path: Look(problem=one.problem) for path, one in seen.items() if one.problem}
+    looks = {**looks, **broken}
     good = {path: look for path, look in looks.items() if not look.problem}
     layout = layout_of(good)
     classes: Counter[str] = Counter()
@@ -148,37 +139,11 @@ def summed_up(
         splits=dict(splits),
         short_px=_whole(_quantiles(short)), aspect=_quantiles(long / short),
         modes=dict(Counter(look.mode for look in good.values()).most_common()),
+        pixels=pixels_of(seen, copies, layout),
         unreadable=[(path, look.problem) for path, look in looks.items() if look.problem],
         copies=copies, others=others, tables=tables, in_parquet=in_parquet,
         seconds=time.perf_counter() - start,
     )  # fmt: skip
-
-
-def _look(root: Path, path: str) -> Look | None:
-    """What the header of a file says; None if it is no picture."""
-    try:
-        with (root / path).open("rb") as file:
-            return look_at(file) if is_picture(path, form_of(file.read(HEAD_BYTES))) else None
-    except OSError as error:
-        return Look(problem=why_unreadable(error, b"")[1])
-
-
-def look_at(file: IO[bytes]) -> Look:
-    """What the header of an opened picture says; `register_plugins` comes before the first."""
-    head = b""
-    try:
-        file.seek(0)
-        head = file.read(HEAD_BYTES)
-        if not head:
-            return Look(problem="the file is empty")
-        file.seek(0)
-        with Image.open(file) as image:
-            width, height = image.size
-            if image.getexif().get(0x0112) in TURNED:
-                width, height = height, width
-            return Look(width, height, image.mode)
-    except Exception as error:  # each of Pillow's decoders has its own ways to fail
-        return Look(problem=why_unreadable(error, head)[1])
 
 
 def _copies(root: Path, sizes: Mapping[str, int]) -> list[tuple[str, ...]]:

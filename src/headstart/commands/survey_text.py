@@ -1,9 +1,11 @@
 """What a look at a folder found, on one screen of a terminal."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import islice
 
 from headstart.commands.choices import Findings
+from headstart.commands.pixels import in_two_classes, splits_of
 from headstart.commands.survey import Survey
 
 N_CLASSES, N_NAMED = 8, 3
@@ -16,6 +18,7 @@ def told(looked: Survey, found: Findings) -> str:
         "files": _in_parquet(looked, found),
         "labels": f"{found.reason}; {found.labels.get('task', 'single_label').replace('_', ' ')}",
         "pictures": f"{len(looked.paths):,}, {_counts(looked.modes)}",
+        "pixels": _colours(looked),
         "shorter side": _quantiles(looked.short_px, " px"),
         "long : short": _quantiles(looked.aspect, ""),
         "classes": _classes(found.per_class),
@@ -23,6 +26,7 @@ def told(looked: Survey, found: Findings) -> str:
         "folders": " ".join(looked.layout.notes()),
         "unreadable": _named([f"{path} ({why})" for path, why in looked.unreadable]),
         "same content": _named([" = ".join(paths) for paths in looked.copies]),
+        "look alike": _alike(looked, by_folders=found.labels["labels"] == "folders"),
         "other files": _counts(looked.others),
         "took": f"{looked.seconds:.1f} s",
     }
@@ -37,6 +41,42 @@ def _in_parquet(looked: Survey, found: Findings) -> str:
         f"Parquet with {len(looked.paths):,} pictures inside: {n_splits} "
         f"{'split' if n_splits == 1 else 'splits'}, {len(found.per_class):,} classes"
     )
+
+
+def _colours(looked: Survey) -> str:
+    n, n_grey = looked.pixels.n_decoded, looked.pixels.n_grey
+    return f"{_sampled(looked)}{n - n_grey:,} colour, {n_grey:,} grey" if n else ""
+
+
+def _alike(looked: Survey, by_folders: bool) -> str:
+    """The pairs that look alike, if any, and why they matter; or that the look cannot tell.
+
+    Args:
+        looked: the findings.
+        by_folders: whether the folders are classes.
+    """
+    pairs, layout = looked.pixels.alike, looked.layout
+    if pairs is None:
+        return (
+            f"{_sampled(looked)}not judged: these pictures are too similar (frames of a video? then "
+            "see index_images.group_regex)"
+        )
+    if not pairs:
+        return ""
+    splits = Counter(" and ".join(splits_of(pair, layout)) for pair in pairs)
+    del splits[""]  # pairs in one split
+    n_classes = sum(in_two_classes(pair, layout) for pair in pairs) if by_folders else 0
+    where = [f"{n:,} in {names}" for names, n in splits.items()]
+    where += [f"{n_classes:,} in two classes"] if n_classes else []
+    named = _listed([f"{pair.first} ~ {pair.second}" for pair in pairs])
+    n_pairs = f"{len(pairs):,} {'pair' if len(pairs) == 1 else 'pairs'}"
+    return f"{_sampled(looked)}{', '.join([n_pairs, *where])}: {named}"
+
+
+def _sampled(looked: Survey) -> str:
+    """What part of the pictures was decoded; nothing if all were."""
+    n, n_all = looked.pixels.n_decoded, len(looked.paths)
+    return f"of {n:,} of {n_all:,} looked at: " if n < n_all else ""
 
 
 def _quantiles(quantiles: Sequence[float], unit: str) -> str:
@@ -61,7 +101,9 @@ def _classes(per_class: Mapping[str, int]) -> str:
 
 def _named(findings: Sequence[str]) -> str:
     """The number of findings, and the first few."""
-    if not findings:
-        return ""
+    return f"{len(findings):,}: {_listed(findings)}" if findings else ""
+
+
+def _listed(findings: Sequence[str]) -> str:
     more = ", ..." if len(findings) > N_NAMED else ""
-    return f"{len(findings):,}: {', '.join(islice(findings, N_NAMED))}{more}"
+    return f"{', '.join(islice(findings, N_NAMED))}{more}"

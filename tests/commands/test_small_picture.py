@@ -1,0 +1,94 @@
+"""What a look at the small decoded picture notices."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image, ImageFile
+
+from headstart.commands.look_alikes import MAX_BITS
+from headstart.commands.small_picture import Seen, see, see_file
+from tests.scenes import encoded, scene
+
+
+def n_differing(first: Seen, second: Seen) -> int:
+    def bits(seen: Seen) -> NDArray[np.uint64]:
+        assert seen.dhash is not None
+        return seen.dhash
+
+    return int(np.bitwise_count(bits(first) ^ bits(second)).sum())
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("kept", [0.3, 0.6, 0.95, -1])
+def test_a_jpeg_that_breaks_off(kept: float, progressive: bool) -> None:
+    data = encoded(scene(0, (1600, 1200)), quality=90, progressive=progressive)
+    assert see(data).problem == ""
+    end = int(kept) if kept < 0 else int(kept * len(data))
+    assert see(data[:end]).problem.startswith("image file is truncated (")
+    assert not ImageFile.LOAD_TRUNCATED_IMAGES  # it would hide them, from later stages too
+
+
+def test_other_files_that_break_off() -> None:
+    for form in ("PNG", "TIFF", "BMP"):
+        data = encoded(scene(0), form)
+        assert see(data).problem == "" and see(data[: len(data) // 2]).problem
+
+
+def test_bytes_of_another_file_in_the_middle() -> None:
+    data = encoded(scene(0), quality=90)
+    middle = len(data) // 2
+    assert see(data[:middle] + np.random.default_rng(0).bytes(middle)).problem
+
+
+def test_a_file_that_vanishes(tmp_path: Path) -> None:
+    assert see_file(tmp_path / "absent.jpg").problem == "No such file or directory"
+
+
+@pytest.mark.parametrize("quality", [95, 20])
+def test_grey_stored_as_colour(quality: int) -> None:
+    grey = scene(0).convert("L")
+    assert see(encoded(grey)).is_grey
+    assert see(encoded(grey.convert("RGB"), quality=quality)).is_grey
+    assert not see(encoded(scene(0), quality=quality)).is_grey
+    tinted = Image.merge("RGB", (grey, grey, grey.point(lambda level: max(0, level - 12))))
+    assert not see(encoded(tinted, quality=quality)).is_grey
+
+
+def test_a_small_coloured_part_is_colour() -> None:
+    image = scene(0, (1600, 1200)).convert("L").convert("RGB")
+    image.paste((255, 120, 0), (1400, 1100, 1500, 1140))  # as the date that a camera prints
+    assert not see(encoded(image, "PNG")).is_grey
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_copies_have_nearly_the_same_hash(number: int) -> None:
+    image = scene(number)
+    original = see(encoded(image, quality=90))
+    for copy in (
+        encoded(image, quality=20),
+        encoded(image, "PNG"),
+        encoded(image.resize((160, 120))),
+        encoded(image.convert("L")),
+        encoded(image.point(lambda level: level * 4 // 5)),
+    ):
+        assert n_differing(original, see(copy)) <= MAX_BITS
+    assert n_differing(original, see(encoded(scene(number + 100)))) > 36
+
+
+def test_a_turn_by_exif_counts() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = scene(0).transpose(Image.Transpose.ROTATE_90)
+    assert n_differing(see(encoded(scene(0))), see(encoded(turned, exif=exif))) <= MAX_BITS
+
+
+def test_flat_and_tiny_pictures_have_no_hash() -> None:
+    for image in (
+        Image.new("RGB", (320, 240)),
+        Image.new("RGB", (320, 240), (200, 90, 3)),
+        scene(0, (8, 8)),
+        scene(0, (400, 6)),
+    ):
+        assert see(encoded(image)).dhash is None
