@@ -346,7 +346,7 @@ def test_what_only_pixels_show(project: Path, tmp_path: Path) -> None:
     (folder / "train/dogs/copy.png").write_bytes(encoded(scene(4), "PNG"))
     shutil.copy(folder / "train/dogs/8.jpg", folder / "train/dogs/again.jpg")
     output = run(folder).output
-    assert "\npixels        15 colour, 1 grey\n" in output
+    assert "\npixels        15 in colour, 1 grey\n" in output
     assert "unreadable    1: train/dogs/6.jpg (image file is truncated (" in output
     assert "same content  1: train/dogs/8.jpg = train/dogs/again.jpg" in output
     assert (
@@ -393,10 +393,10 @@ def test_of_very_many_pictures_a_sample_is_decoded(
     (folder / "a/copy.png").write_bytes(encoded(scene(0), "PNG"))
     monkeypatch.setattr("headstart.commands.pixels.MAX_DECODED", 24)
     output = run(folder).output
-    assert "\npixels        of 24 of 25 looked at: 24 colour, 0 grey\n" in output
+    assert "\npixels        of 24 of 25 looked at: all in colour\n" in output
     monkeypatch.setattr("headstart.commands.pixels.MAX_DECODED", 25)
     output = run(folder).output
-    assert "\npixels        25 colour, 0 grey\n" in output
+    assert "\npixels        25 in colour, 0 grey\n" in output
     assert "\nlook alike    1 pair: a/0.jpg ~ a/copy.png\n" in output
 
 

@@ -17,7 +17,7 @@ def told(looked: Survey, found: Findings) -> str:
         "archive" if looked.archive else "folder": str(looked.origin),
         "files": _in_parquet(looked, found),
         "labels": f"{found.reason}; {found.labels.get('task', 'single_label').replace('_', ' ')}",
-        "pictures": f"{len(looked.paths):,}, {_counts(looked.modes)}",
+        "pictures": _pictures(looked),
         "pixels": _colours(looked),
         "shorter side": _quantiles(looked.short_px, " px"),
         "long : short": _quantiles(looked.aspect, ""),
@@ -43,9 +43,18 @@ def _in_parquet(looked: Survey, found: Findings) -> str:
     )
 
 
+def _pictures(looked: Survey) -> str:
+    """Their number, and Pillow's modes of them."""
+    modes = next(iter(looked.modes)) if len(looked.modes) == 1 else _counts(looked.modes)
+    return f"{len(looked.paths):,}" + (f" ({modes})" if modes else "")
+
+
 def _colours(looked: Survey) -> str:
     n, n_grey = looked.pixels.n_decoded, looked.pixels.n_grey
-    return f"{_sampled(looked)}{n - n_grey:,} colour, {n_grey:,} grey" if n else ""
+    if not n:
+        return ""
+    some = f"{n - n_grey:,} in colour, {n_grey:,} grey"
+    return _sampled(looked) + {0: "all in colour", n: "all grey"}.get(n_grey, some)
 
 
 def _alike(looked: Survey, by_folders: bool) -> str:
