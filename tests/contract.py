@@ -17,9 +17,9 @@ NO_SECTION = {"fetch-images", "fetch-weights", "precompute-activations", "publis
 FROM_PARAMS = {"fetch-images": "${dataset.source}", "fetch-weights": "${backbone.weights}"}
 PACKAGE = "src/headstart/"
 STEPS = f"{PACKAGE}steps/"
-# Output to the terminal and the tracker, checks of params.yaml, and the user's commands: no output's
-# bytes depend on these rooms, so no stage declares them.
-UNDECLARED = frozenset({"terminal", "tracking", "checks", "commands"})
+# Output to the terminal and the tracker, checks of params.yaml, the user's commands and the files that
+# they export: no output's bytes depend on these rooms, so no stage declares them.
+UNDECLARED = frozenset({"terminal", "tracking", "checks", "commands", "exporting"})
 # publish-run is the exception: what it writes to the tracker is its result.
 DECLARED_BY = {"publish-run": frozenset({"tracking"})}
 # Only these use the room `reporting`, so that an edit of a figure or a page trains nothing again.

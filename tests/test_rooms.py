@@ -78,6 +78,7 @@ TABLE: dict[str, set[str]] = {
     "steps/train_head": {"train-head"},
     "checks/rules": set(),
     "commands/cli": set(),
+    "exporting/graph": set(),
 }
 
 

@@ -1,0 +1,124 @@
+"""`headstart export`: a trained network as a file that runs without headstart."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from headstart.commands.project_pictures import ProjectPictures
+    from headstart.exporting.forms import FormName, Pixels
+    from headstart.network.checkpoints import CheckpointInfo
+
+N_CHECKED = 64  # pictures
+FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+
+
+@click.command()
+@click.argument("model", type=FILE)
+@click.option(
+    "--to", "form_name", type=click.Choice(["onnx", "pt2"]), required=True, help="Form of the file."
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False),
+    help="File to write (default: the name of MODEL, in this folder).",
+)  # fmt: skip
+@click.option(
+    "--check", "files", type=click.Path(path_type=Path, exists=True), multiple=True, metavar="PATH",
+    help="A picture, or a folder of pictures, to hold the file against the network on; may be "
+    "repeated. Default: pictures of valid.",
+)  # fmt: skip
+def export(model: Path, form_name: "FormName", out: Path | None, files: tuple[Path, ...]) -> None:
+    """Write the network in the checkpoint MODEL as a file that runs without headstart.
+
+    The file takes RGB pixels (N, S, S, 3), uint8, of the network's input size, and gives
+    probabilities (N, K). Normalisation is inside. Its metadata say how a picture becomes these
+    pixels, and hold the names and thresholds of the classes: docs/export.md. An ensemble becomes one
+    file, which gives the mean.
+
+    Before the file is put in its place, it is run on pictures. No probability may be further than
+    1e-4 from the network's in float32. The times are for one picture by itself on the CPU.
+
+    \b
+    headstart export data/4_checkpoints/model.safetensors --to onnx
+    headstart export data/4_checkpoints/model.safetensors --to pt2 --check /my/pictures
+    """
+    from headstart.backbone.device import PLAIN_CPU, RuntimeParams, prepare
+    from headstart.commands.project_pictures import project_pictures
+    from headstart.commands.saved_networks import read_networks, restored
+    from headstart.exporting.about import text
+    from headstart.exporting.forms import FORMS
+    from headstart.exporting.graph import exported, graph_of
+    from headstart.exporting.parity import compare, network_run, require_parity
+    from headstart.project.beside import written_beside
+    from headstart.project.errors import HeadstartError
+
+    form = FORMS[form_name]
+    form.require()
+    content = read_networks(model)
+    info = content.info
+    if info.task == "multi_label" and "plain" not in info.thresholds:
+        raise HeadstartError(
+            f"{model} has no thresholds to decide by, so its export could not tell labels: export "
+            "data/4_checkpoints/model.safetensors, which tta-evaluate writes."
+        )
+    prepare(RuntimeParams(precision="fp32", deterministic=False))
+    pixels, shown = _checked_on(files, project_pictures(model, info), info)
+    network = network_run(restored(content, model, PLAIN_CPU), info.task)
+    target = out or Path(f"{model.stem}.{form_name}")
+    program = exported(graph_of(content), info.size_px)
+    with written_beside(target) as partial:
+        form.write(program, partial, text(info))
+        parity = compare(form.load(partial), network, pixels)
+        require_parity(parity, target, shown)
+        megabytes = partial.stat().st_size / 1e6
+    if info.precision != "float32":
+        click.echo(
+            f"{model} was scored in {info.precision}; {target} computes in float32, so probabilities "
+            "may differ a little from the measured ones.",
+            err=True,
+        )
+    click.echo(
+        f"{target}: {megabytes:.1f} MB, max |dp| {parity.max_dp:.1e} on {shown}, {parity.ms:.1f} ms a "
+        f"picture (the network: {parity.network_ms:.1f} ms)"
+    )
+
+
+def _checked_on(
+    files: tuple[Path, ...], project: "ProjectPictures | None", info: "CheckpointInfo"
+) -> tuple["Pixels", str]:
+    """The pictures that an export is checked on, and what they are, for a sentence.
+
+    Raises:
+        HeadstartError: a file that the user named is no picture, or a folder holds none.
+    """
+    from headstart.exporting.squares import noise, squares
+
+    if files:
+        stored = _readable(files, info)
+        return squares(stored, info), f"{len(stored)} pictures"
+    if project and (valid := project.labels.ids("valid")[:N_CHECKED]):
+        return project.squares(valid), f"{len(valid)} pictures of valid"
+    return noise(
+        N_CHECKED, info.size_px
+    ), f"{N_CHECKED} random pictures (no picture of valid is here)"
+
+
+def _readable(paths: tuple[Path, ...], info: "CheckpointInfo") -> list[bytes]:
+    """The first pictures among files and folders, in their stored form."""
+    from headstart.commands.picture_files import read_files
+    from headstart.project.errors import HeadstartError
+
+    found: list[bytes] = []
+    for path in paths:
+        inside = sorted(file for file in path.rglob("*") if file.is_file())
+        before = len(found)
+        for file in read_files(inside if path.is_dir() else [path], info.preprocessing):
+            if file.problem and not path.is_dir():
+                raise HeadstartError(f"{path} cannot be read: {file.problem.rstrip('.')}.")
+            found += [file.stored] if file.stored else []
+            if len(found) >= N_CHECKED:
+                return found
+        if len(found) == before:
+            raise HeadstartError(f"{path} holds no picture.")
+    return found
