@@ -7,19 +7,23 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 from click.testing import CliRunner, Result
 
 from headstart.commands.cli import main
-from headstart.exporting import forms
+from headstart.commands.export import quantised
+from headstart.commands.project_pictures import project_pictures
+from headstart.exporting import forms, int8
 from headstart.exporting.about import about
-from headstart.exporting.forms import PACKAGES, read_about
+from headstart.exporting.forms import PACKAGES, Run, read_about
 from headstart.exporting.graph import Graph, graph_of
 from headstart.labels.labels import Labels, write_labels
 from headstart.network.checkpoints import Checkpoint, write_checkpoint
 from headstart.pictures.resized import write_resized
+from headstart.project.errors import HeadstartError
 from tests.exporting.checkpoints import CLASSES, small_checkpoint, small_info
 from tests.pages import blocks, read_page
 from tests.small_networks import FORM, picture
@@ -156,9 +160,52 @@ def test_it_is_checked_on_valid_of_its_own_project() -> None:
     assert result.exit_code == 0 and " on 3 pictures of valid, " in result.output, result.output
 
 
-def test_pictures_of_another_network_are_not_its_own() -> None:
-    from headstart.commands.project_pictures import project_pictures
+@pytest.mark.skipif(not HAS_ONNX, reason="needs onnx, onnxscript and onnxruntime")
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_int8_is_scored_beside_float32_and_refused_where_it_loses_more() -> None:
+    write_project(Path("project"))
+    write(small_checkpoint(), "project/model.safetensors")
+    words = ["project/model.safetensors", "--to", "onnx", "--int8", "--max-loss"]
+    result = export(*words, "1")
+    assert result.exit_code == 0, result.output
+    size = Path("model.int8.onnx").stat().st_size
+    assert result.stdout.startswith(f"model.int8.onnx: {size / 1e6:.1f} MB, accuracy ")
+    assert " on 3 pictures of valid (float32: " in result.stdout
+    assert read_about(Path("model.int8.onnx")) == about(small_info())
+    Path("model.int8.onnx").unlink()
+    write(small_checkpoint(), "model.safetensors")
+    alone = export("model.safetensors", "--to", "onnx", "--int8")
+    assert alone.exit_code == 1 and "--int8 needs the pictures of train" in alone.output
+    assert not list(Path().glob("*.onnx"))
 
+
+def test_a_loss_above_the_limit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With files that onnxruntime would make: the second is right half as often."""
+    write_project(Path("project"))
+    project = project_pictures(Path("project/model.safetensors"), small_info())
+    assert project
+    right = np.eye(3, dtype=np.float32)[project.labels.targets(["2", "3", "4"])]
+    runs = {b"float32": right, b"int8": np.roll(right, 1, axis=1)}
+
+    def load(path: Path) -> Run:
+        return lambda pixels: runs[path.read_bytes()][: len(pixels)]
+
+    monkeypatch.setattr(
+        int8, "quantise", lambda source, target, pixels: target.write_bytes(b"int8")
+    )
+    file, target = Path("net.partial"), Path("net.onnx")
+    file.write_bytes(b"float32")
+    with pytest.raises(
+        HeadstartError, match=r"net.onnx is not written: accuracy 0.0000 on 3 .* 0.5"
+    ):
+        quantised(file, load, project, 0.5, target)
+    file.write_bytes(b"float32")
+    _, found = quantised(file, load, project, 1.0, target)
+    assert found == "accuracy 0.0000 on 3 pictures of valid (float32: 1.0000)"
+    assert file.read_bytes() == b"int8"
+
+
+def test_pictures_of_another_network_are_not_its_own() -> None:
     write_project(Path("project"))
     model = Path("project/model.safetensors")
     found = project_pictures(model, small_info())
@@ -187,4 +234,5 @@ def test_what_cannot_be_exported_is_refused_in_a_sentence(monkeypatch: pytest.Mo
     result = export("model.safetensors", "--to", "onnx")
     assert result.exit_code == 1
     assert "pip install onnx onnxscript onnxruntime" in result.output
+    assert "--int8 makes ONNX files" in export("model.safetensors", "--to", "pt2", "--int8").output
     assert not list(Path().glob("*.onnx")) and not list(Path().glob("*.pt2"))

@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from headstart.commands.project_pictures import ProjectPictures
-    from headstart.exporting.forms import FormName, Pixels
+    from headstart.exporting.forms import FormName, Pixels, Run
     from headstart.network.checkpoints import CheckpointInfo
 
 N_CHECKED = 64  # pictures
+N_CALIBRATED = 128
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
@@ -28,7 +31,15 @@ FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
     help="A picture, or a folder of pictures, to hold the file against the network on; may be "
     "repeated. Default: pictures of valid.",
 )  # fmt: skip
-def export(model: Path, form_name: "FormName", out: Path | None, files: tuple[Path, ...]) -> None:
+@click.option("--int8", is_flag=True, help="Compute in 8 bits, calibrated on pictures of train.")
+@click.option(
+    "--max-loss", type=click.FloatRange(0, 1), default=0.01, show_default=True,
+    help="With --int8: what the accuracy (F2 of many labels) on valid may lose.",
+)  # fmt: skip
+def export(
+    model: Path, form_name: "FormName", out: Path | None, files: tuple[Path, ...], int8: bool,
+    max_loss: float,
+) -> None:  # fmt: skip
     """Write the network in the checkpoint MODEL as a file that runs without headstart.
 
     The file takes RGB pixels (N, S, S, 3), uint8, of the network's input size, and gives
@@ -41,6 +52,7 @@ def export(model: Path, form_name: "FormName", out: Path | None, files: tuple[Pa
 
     \b
     headstart export data/4_checkpoints/model.safetensors --to onnx
+    headstart export data/4_checkpoints/model.safetensors --to onnx --int8 --max-loss 0.02
     headstart export data/4_checkpoints/model.safetensors --to pt2 --check /my/pictures
     """
     from headstart.backbone.device import PLAIN_CPU, RuntimeParams, prepare
@@ -62,26 +74,71 @@ def export(model: Path, form_name: "FormName", out: Path | None, files: tuple[Pa
             f"{model} has no thresholds to decide by, so its export could not tell labels: export "
             "data/4_checkpoints/model.safetensors, which tta-evaluate writes."
         )
+    if int8 and form_name != "onnx":
+        raise HeadstartError(f"--int8 makes ONNX files alone, but --to is {form_name}.")
     prepare(RuntimeParams(precision="fp32", deterministic=False))
-    pixels, shown = _checked_on(files, project_pictures(model, info), info)
+    project = project_pictures(model, info)
+    if int8 and not (project and project.labels.ids("train") and project.labels.labelled("valid")):
+        raise HeadstartError(
+            "--int8 needs the pictures of train and labelled ones of valid on which the network was "
+            f"trained, and {model} does not lie in a project that has them: run `dvc repro` there."
+        )
+    pixels, shown = _checked_on(files, project, info)
     network = network_run(restored(content, model, PLAIN_CPU), info.task)
-    target = out or Path(f"{model.stem}.{form_name}")
+    target = out or Path(f"{model.stem}{'.int8' * int8}.{form_name}")
     program = exported(graph_of(content), info.size_px)
     with written_beside(target) as partial:
         form.write(program, partial, text(info))
         parity = compare(form.load(partial), network, pixels)
         require_parity(parity, target, shown)
+        ms, found = parity.ms, f"max |dp| {parity.max_dp:.1e} on {shown}"
+        if int8 and project:
+            ms, found = quantised(partial, form.load, project, max_loss, target)
         megabytes = partial.stat().st_size / 1e6
     if info.precision != "float32":
         click.echo(
-            f"{model} was scored in {info.precision}; {target} computes in float32, so probabilities "
-            "may differ a little from the measured ones.",
+            f"{model} was scored in {info.precision}; {target} computes in "
+            f"{'int8' if int8 else 'float32'}, so probabilities may differ a little from the measured "
+            "ones.",
             err=True,
         )
     click.echo(
-        f"{target}: {megabytes:.1f} MB, max |dp| {parity.max_dp:.1e} on {shown}, {parity.ms:.1f} ms a "
-        f"picture (the network: {parity.network_ms:.1f} ms)"
+        f"{target}: {megabytes:.1f} MB, {found}, {ms:.1f} ms a picture "
+        f"(the network: {parity.network_ms:.1f} ms)"
     )
+
+
+def quantised(
+    partial: Path, load: "Callable[[Path], Run]", project: "ProjectPictures",
+    max_loss: float, target: Path,
+) -> tuple[float, str]:  # fmt: skip
+    """Replace the float32 file `partial` by an int8 one; its milliseconds, and its score in words.
+
+    Raises:
+        HeadstartError: it loses more than `max_loss` of the score.
+    """
+    from headstart.exporting.int8 import quantise
+    from headstart.exporting.parity import milliseconds, score
+    from headstart.labels.task import SCORE
+    from headstart.project.beside import written_beside
+    from headstart.project.errors import HeadstartError
+
+    valid, train = project.labels.labelled("valid"), project.labels.ids("train")[:N_CALIBRATED]
+    pixels, targets, info = project.squares(valid), project.labels.targets(valid), project.info
+    before = score(load(partial), pixels, targets, info)
+    with written_beside(partial) as smaller:
+        quantise(partial, smaller, project.squares(train))
+        run = load(smaller)
+        after, ms = score(run, pixels, targets, info), milliseconds(run, pixels)
+    found = (
+        f"{SCORE[info.task]} {after:.4f} on {len(valid)} pictures of valid (float32: {before:.4f})"
+    )
+    if before - after > max_loss:
+        raise HeadstartError(
+            f"{target} is not written: {found} loses {before - after:.4f}; --max-loss allows "
+            f"{max_loss:g}."
+        )
+    return ms, found
 
 
 def _checked_on(
@@ -99,9 +156,8 @@ def _checked_on(
         return squares(stored, info), f"{len(stored)} pictures"
     if project and (valid := project.labels.ids("valid")[:N_CHECKED]):
         return project.squares(valid), f"{len(valid)} pictures of valid"
-    return noise(
-        N_CHECKED, info.size_px
-    ), f"{N_CHECKED} random pictures (no picture of valid is here)"
+    pixels = noise(N_CHECKED, info.size_px)
+    return pixels, f"{N_CHECKED} random pictures (no picture of valid is here)"
 
 
 def _readable(paths: tuple[Path, ...], info: "CheckpointInfo") -> list[bytes]:

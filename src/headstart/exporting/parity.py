@@ -12,9 +12,13 @@ from numpy.typing import NDArray
 
 from headstart.exporting.forms import Pixels, Run
 from headstart.labels.task import Task
+from headstart.network.checkpoints import CheckpointInfo
 from headstart.network.network import Network
+from headstart.network.objective import Targets
 from headstart.network.probabilities import probabilities
 from headstart.project.errors import HeadstartError
+from headstart.scores.multi_label import f_beta
+from headstart.scores.thresholds import decide
 
 TOLERANCE: Final = 1e-4
 """How far a probability of an export in float32 may be from the network's."""
@@ -54,10 +58,19 @@ def in_batches(run: Run, pixels: Pixels) -> NDArray[np.float32]:
     return np.concatenate([run(pixels[i : i + BATCH]) for i in range(0, len(pixels), BATCH)])
 
 
+def score(run: Run, pixels: Pixels, targets: Targets, info: CheckpointInfo) -> float:
+    """The accuracy, or the F2 of many labels at the network's thresholds, in [0, 1]; N at least 1."""
+    found = in_batches(run, pixels)
+    if info.task == "single_label":
+        return float((found.argmax(axis=1) == targets).mean())
+    decided = decide(found.astype(np.float64), info.thresholds["plain"])
+    return float(f_beta(decided, targets.astype(bool)).mean())
+
+
 def compare(run: Run, network: Run, pixels: Pixels) -> Parity:
     """Run both on the same pictures, N at least 1."""
     # one after the other: onnxruntime's threads spin for a while after a call, which slows torch
-    network_ms, ms = (_milliseconds(each, pixels) for each in (network, run))
+    network_ms, ms = (milliseconds(each, pixels) for each in (network, run))
     max_dp = float(np.abs(in_batches(run, pixels) - in_batches(network, pixels)).max())
     return Parity(max_dp, ms, network_ms)
 
@@ -80,7 +93,7 @@ def require_parity(parity: Parity, target: Path, shown: str) -> None:
         )
 
 
-def _milliseconds(run: Run, pixels: Pixels) -> float:
+def milliseconds(run: Run, pixels: Pixels) -> float:
     """Of one picture by itself, the median."""
     found = []
     for i in range(WARM_UP + TIMED):
