@@ -24,7 +24,7 @@ from headstart.commands.export import N_CALIBRATED
 from headstart.commands.project_pictures import project_pictures
 from headstart.commands.saved_networks import read_networks, restored
 from headstart.exporting.about import text
-from headstart.exporting.forms import FORMS
+from headstart.exporting.forms import FORMS, Run
 from headstart.exporting.graph import exported, graph_of
 from headstart.exporting.int8 import quantise
 from headstart.exporting.parity import in_batches, milliseconds, network_run, score
@@ -41,31 +41,29 @@ def measured(model: Path, n: int, folder: Path) -> dict[str, Any]:
     valid = project.labels.labelled("valid")[:n]
     pixels, targets = project.squares(valid), project.labels.targets(valid)
     program = exported(graph_of(content), info.size_px)
-    files = {name: folder / f"network.{name}" for name in ("pt2", "onnx")}
-    for name, path in files.items():
-        FORMS[name].write(program, path, text(info))  # type: ignore[index]
+    files = {name: folder / f"network.{name}" for name in FORMS}
+    for name, form in FORMS.items():
+        form.write(program, files[name], text(info))
     calibrated = project.squares(project.labels.ids("train")[:N_CALIBRATED])
     quantise(files["onnx"], folder / "int8.onnx", calibrated)
     network = network_run(restored(content, model, PLAIN_CPU), info.task)
     exact = in_batches(network, pixels)
-    runs = {
-        "headstart": (model, lambda path: network),
-        "pt2": (files["pt2"], FORMS["pt2"].load),
-        "onnx": (files["onnx"], FORMS["onnx"].load),
-        "onnx, int8": (folder / "int8.onnx", FORMS["onnx"].load),
+    runs: dict[str, tuple[Path, Run]] = {
+        "headstart": (model, network),
+        "pt2": (files["pt2"], FORMS["pt2"].load(files["pt2"])),
+        "onnx": (files["onnx"], FORMS["onnx"].load(files["onnx"])),
+        "onnx, int8": (folder / "int8.onnx", FORMS["onnx"].load(folder / "int8.onnx")),
     }
-    rows = []
-    for form, (path, load) in runs.items():
-        run = load(path)
-        rows.append(
-            {
-                "form": form,
-                "megabytes": path.stat().st_size / 1e6,
-                "ms": milliseconds(run, pixels),
-                "score": score(run, pixels, targets, info),
-                "max_dp": float(np.abs(in_batches(run, pixels) - exact).max()),
-            }
-        )
+    rows = [
+        {
+            "form": form_name,
+            "megabytes": path.stat().st_size / 1e6,
+            "ms": milliseconds(run, pixels),
+            "score": score(run, pixels, targets, info),
+            "max_dp": float(np.abs(in_batches(run, pixels) - exact).max()),
+        }
+        for form_name, (path, run) in runs.items()
+    ]
     about = {"architecture": info.architecture, "size_px": info.size_px, "score": SCORE[info.task]}
     return {**about, "n_valid": len(valid), "export": rows}
 

@@ -16,9 +16,9 @@ from click.testing import CliRunner, Result
 from headstart.commands.cli import main
 from headstart.commands.export import quantised
 from headstart.commands.project_pictures import project_pictures
-from headstart.exporting import forms, int8
+from headstart.exporting import int8
 from headstart.exporting.about import about
-from headstart.exporting.forms import PACKAGES, Run, read_about
+from headstart.exporting.forms import PACKAGES, Run
 from headstart.exporting.graph import Graph, graph_of
 from headstart.labels.labels import Labels, write_labels
 from headstart.network.checkpoints import Checkpoint, write_checkpoint
@@ -69,14 +69,16 @@ def by_headstart(files: list[str]) -> dict[str, list[str]]:
     return {row[0]: row[1].split() for row in list(csv.reader(io.StringIO(result.stdout)))[1:]}
 
 
-def by_the_page(form: str, files: list[str]) -> dict[str, list[str]]:
-    """What the code in docs/export.md prints; it reads model.onnx or model.pt2 in this folder."""
+def by_the_page(form: str, files: list[str]) -> tuple[dict[str, list[str]], dict[str, Any]]:
+    """What the code of the page prints of model.onnx or model.pt2, and what that says of itself."""
     square, of_onnx, of_pt2 = blocks(read_page("docs/export.md"), "python")
     code = f"{square}\n{of_onnx if form == 'onnx' else of_pt2}"
     assert "headstart" not in code.replace('"headstart"', "").replace('"headstart.json"', "")
+    names: dict[str, Any] = {"paths": files}
     with redirect_stdout(io.StringIO()) as printed:
-        exec(compile(code, "docs/export.md", "exec"), {"paths": files})
-    return {line.split()[0]: line.split()[1:] for line in printed.getvalue().splitlines()}
+        exec(compile(code, "docs/export.md", "exec"), names)
+    rows = map(str.split, printed.getvalue().splitlines())
+    return {file: classes for file, *classes in rows}, names["about"]
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")  # of torch, about its own code
@@ -92,8 +94,7 @@ def test_the_file_and_the_code_of_the_page_predict_the_same_classes(form: str, m
     assert " on 4 pictures, " in line and line.endswith(" ms)")
     files = [f"pictures/{number}.png" for number in range(4)]
     told = by_headstart(files)
-    assert by_the_page(form, files) == told
-    assert read_about(Path(f"model.{form}")) == about(content.info)
+    assert by_the_page(form, files) == (told, about(content.info))
     assert len(set(map(tuple, told.values()))) > 1  # it tells pictures apart
 
 
@@ -171,8 +172,10 @@ def test_int8_is_scored_beside_float32_and_refused_where_it_loses_more() -> None
     size = Path("model.int8.onnx").stat().st_size
     assert result.stdout.startswith(f"model.int8.onnx: {size / 1e6:.1f} MB, accuracy ")
     assert " on 3 pictures of valid (float32: " in result.stdout
-    assert read_about(Path("model.int8.onnx")) == about(small_info())
-    Path("model.int8.onnx").unlink()
+    Path("model.int8.onnx").rename("model.onnx")
+    _, told = by_the_page("onnx", ["pictures/0.png"])
+    assert told == about(small_info())
+    Path("model.onnx").unlink()
     write(small_checkpoint(), "model.safetensors")
     alone = export("model.safetensors", "--to", "onnx", "--int8")
     assert alone.exit_code == 1 and "--int8 needs the pictures of train" in alone.output
@@ -230,7 +233,7 @@ def test_what_cannot_be_exported_is_refused_in_a_sentence(monkeypatch: pytest.Mo
     for path, problem in {"notes.txt": "cannot be read", "empty": "holds no picture"}.items():
         result = export("model.safetensors", "--to", "pt2", "--check", path)
         assert result.exit_code == 1 and f"Error: {path} {problem}" in result.output
-    monkeypatch.setattr(forms.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("headstart.exporting.forms.find_spec", lambda name: None)
     result = export("model.safetensors", "--to", "onnx")
     assert result.exit_code == 1
     assert "pip install onnx onnxscript onnxruntime" in result.output

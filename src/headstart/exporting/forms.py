@@ -1,11 +1,10 @@
 """The forms of exported files: how each is written, and how it is run without headstart."""
 
-import importlib.util
-import json
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -46,23 +45,11 @@ class Form:
 
     def require(self) -> None:
         """Raise a HeadstartError unless all packages that it needs are installed."""
-        if missing := [name for name in self.needs if importlib.util.find_spec(name) is None]:
+        if missing := [name for name in self.needs if find_spec(name) is None]:
             raise HeadstartError(
                 f"This export needs {' and '.join(missing)}, which this environment lacks: "
                 f"pip install {' '.join(missing)}"
             )
-
-
-def read_about(path: Path) -> dict[str, Any]:
-    """The metadata of an exported file, by the form that its suffix names."""
-    if path.suffix == ".onnx":
-        metadata: Mapping[str, str] = _session(path).get_modelmeta().custom_metadata_map
-        found: dict[str, Any] = json.loads(metadata[KEY])
-        return found
-    files = {PT2_ABOUT: ""}
-    torch.export.load(path, extra_files=files)
-    found = json.loads(files[PT2_ABOUT])
-    return found
 
 
 def _write_onnx(program: ExportedProgram, path: Path, about: str) -> None:

@@ -48,7 +48,8 @@ def network_run(networks: list[Network], task: Task) -> Run:
         pictures = torch.from_numpy(pixels).permute(0, 3, 1, 2)  # (N, S, S, 3) -> (N, 3, S, S)
         with torch.inference_mode():
             each = [probabilities(network(pictures), task) for network in networks]
-        return np.mean(each, axis=0).astype(np.float32)
+        mean: NDArray[np.float32] = np.mean(each, axis=0).astype(np.float32)
+        return mean
 
     return run
 
