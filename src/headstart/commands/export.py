@@ -9,11 +9,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from headstart.commands.project_pictures import ProjectPictures
-    from headstart.exporting.forms import FormName, Pixels, Run
-    from headstart.network.checkpoints import CheckpointInfo
+    from headstart.exporting.forms import FormName, Run
 
-N_CHECKED = 64  # pictures
-N_CALIBRATED = 128
+N_CALIBRATED = 128  # pictures
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
@@ -56,6 +54,7 @@ def export(
     headstart export data/4_checkpoints/model.safetensors --to pt2 --check /my/pictures
     """
     from headstart.backbone.device import PLAIN_CPU, RuntimeParams, prepare
+    from headstart.commands.checked_pictures import checked_on
     from headstart.commands.project_pictures import project_pictures
     from headstart.commands.saved_networks import read_networks, restored
     from headstart.exporting.about import text
@@ -83,7 +82,7 @@ def export(
             "--int8 needs the pictures of train and labelled ones of valid on which the network was "
             f"trained, and {model} does not lie in a project that has them: run `dvc repro` there."
         )
-    pixels, shown = _checked_on(files, project, info)
+    pixels, shown = checked_on(files, project, info)
     network = network_run(restored(content, model, PLAIN_CPU), info.task)
     target = out or Path(f"{model.stem}{'.int8' * int8}.{form_name}")
     program = exported(graph_of(content), info.size_px)
@@ -139,42 +138,3 @@ def quantised(
             f"{max_loss:g}."
         )
     return ms, found
-
-
-def _checked_on(
-    files: tuple[Path, ...], project: "ProjectPictures | None", info: "CheckpointInfo"
-) -> tuple["Pixels", str]:
-    """The pictures that an export is checked on, and what they are, for a sentence.
-
-    Raises:
-        HeadstartError: a file that the user named is no picture, or a folder holds none.
-    """
-    from headstart.exporting.squares import noise, squares
-
-    if files:
-        stored = _readable(files, info)
-        return squares(stored, info), f"{len(stored)} pictures"
-    if project and (valid := project.labels.ids("valid")[:N_CHECKED]):
-        return project.squares(valid), f"{len(valid)} pictures of valid"
-    pixels = noise(N_CHECKED, info.size_px)
-    return pixels, f"{N_CHECKED} random pictures (no picture of valid is here)"
-
-
-def _readable(paths: tuple[Path, ...], info: "CheckpointInfo") -> list[bytes]:
-    """The first pictures among files and folders, in their stored form."""
-    from headstart.commands.picture_files import read_files
-    from headstart.project.errors import HeadstartError
-
-    found: list[bytes] = []
-    for path in paths:
-        inside = sorted(file for file in path.rglob("*") if file.is_file())
-        before = len(found)
-        for file in read_files(inside if path.is_dir() else [path], info.preprocessing):
-            if file.problem and not path.is_dir():
-                raise HeadstartError(f"{path} cannot be read: {file.problem.rstrip('.')}.")
-            found += [file.stored] if file.stored else []
-            if len(found) >= N_CHECKED:
-                return found
-        if len(found) == before:
-            raise HeadstartError(f"{path} holds no picture.")
-    return found
