@@ -311,16 +311,18 @@ def choices_table(found: Mapping[str, Any]) -> str:
     ]
     for network in networks:
         own = [row for row in rows if row["network"] == network]
-        cells = [f"`{network}`", str(own[0]["size_px"])]
+        sizes = sorted({row["size_px"] for row in own})  # small pictures get a smaller input
+        cells = [f"`{network}`", " to ".join(map(str, dict.fromkeys((sizes[0], sizes[-1]))))]
         cells.append(f"{statistics.median(row['per_second'] for row in own):.0f}")
         for of in sets:
             cells.append(mean_and_sd([row["score"] for row in own if row["set"] == of], 3))
         lines.append(f"| {' | '.join(cells)} |")
-    n_seeds, about = len({row["seed"] for row in rows}), found["machine"]
+    n_draws, about = len({row["seed"] for row in rows}), found["machine"]
     lines += [
         "",
-        f"At most {found['n_train']} pictures of train and {found['n_valid']} of valid, {n_seeds} "
-        f"draws. {found['when']}, {about['cores']} cores of {about['chip']}. `{found['command']}`",
+        f"At most {found['n_train']} pictures of train and {found['n_valid']} of valid"
+        f"{_times(n_draws, 'draw')}. {found['when']}, {about['cores']} cores of {about['chip']}. "
+        f"`{found['command']}`",
     ]
     return "\n".join(lines)
 

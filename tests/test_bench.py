@@ -331,7 +331,7 @@ def test_the_table_of_choices_has_a_row_a_network() -> None:
     head, _, first, second, _, about = table.splitlines()
     assert head == "| network | px | pictures/s | dogscats | planet |"
     assert first == "| `a` | 224 | 90 | 0.550 (0.071) | 0.550 (0.071) |" and "`b`" in second
-    assert about.startswith("At most 4 pictures of train and 3 of valid, 2 draws.")
+    assert about.startswith("At most 4 pictures of train and 3 of valid, 2 draws. today")
 
 
 def test_the_table_of_networks_counts_those_that_were_tried() -> None:

@@ -118,7 +118,7 @@ def test_fine_tuning_is_kept_only_if_it_helps(view: View, quick: bool) -> None:
 
 def test_a_quick_try_is_small() -> None:
     values = chosen(found(100_000, 50_000, 50_000), quick=True)
-    assert values["index_images.n_max_per_class"] == 200
+    assert values["index_images.n_max_per_class"] == 120
     assert (values["backbone.size_px"], values["train_head.n_epochs"]) == (128, 2)
 
 

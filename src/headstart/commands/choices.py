@@ -15,7 +15,7 @@ FEW_PICTURES = 1000  # below it valid is a fold, so that `headstart folds` can s
 UNEVEN = 5  # largest class by smallest class from which on rare classes are repeated
 HEAD_STEPS = 200  # steps that the head trains on plain views
 LR_OF_FEW = 0.006  # of a head on few pictures a class
-QUICK_PICTURES = 400
+QUICK_PICTURES = 240  # of train, and as many of valid
 MIN_PX, STEP_PX = 96, 32  # input sizes of small pictures
 
 

@@ -29,7 +29,7 @@ RECIPE = Path("recipes/dogscats-lite0.yaml")  # for photographs; `choose` says w
 @click.option(
     "--network", default="", help="a timm model; default: the packaged EfficientNet-Lite0"
 )
-@click.option("--quick", is_flag=True, help="a try on a few pictures, in some three minutes")
+@click.option("--quick", is_flag=True, help="a try on a few pictures, in about two minutes")
 @click.option("--json", "as_json", is_flag=True, help="print what was found and chosen as JSON")
 @click.option("--force", is_flag=True, help="replace a params.yaml that has edits of yours")
 def init(pictures: Path, view: View, network: str, quick: bool, as_json: bool, force: bool) -> None:
