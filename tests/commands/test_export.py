@@ -224,7 +224,9 @@ def test_pictures_of_another_network_are_not_its_own() -> None:
 
 def test_what_cannot_be_exported_is_refused_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     write(small_checkpoint(task="multi_label"), "bare.safetensors")
-    assert "bare.safetensors has no thresholds" in export("bare.safetensors", "--to", "pt2").output
+    assert (
+        "bare.safetensors holds no thresholds" in export("bare.safetensors", "--to", "pt2").output
+    )
     write(small_checkpoint(kind="head"), "head.safetensors")
     assert "a head without its backbone" in export("head.safetensors", "--to", "pt2").output
     write(small_checkpoint())

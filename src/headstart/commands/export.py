@@ -62,17 +62,12 @@ def export(
     from headstart.exporting.parity import compare, network_run, require_parity
     from headstart.project.beside import written_beside
     from headstart.project.errors import HeadstartError
-    from headstart.use.saved_networks import read_networks, restored
+    from headstart.use.saved_networks import read_deciding, restored
 
     form = FORMS[form_name]
     form.require()
-    content = read_networks(model)
+    content = read_deciding(model)
     info = content.info
-    if info.task == "multi_label" and "plain" not in info.thresholds:
-        raise HeadstartError(
-            f"{model} has no thresholds to decide by, so its export could not tell labels: export "
-            "data/4_checkpoints/model.safetensors, which tta-evaluate writes."
-        )
     if int8 and form_name != "onnx":
         raise HeadstartError(f"--int8 makes ONNX files alone, but --to is {form_name}.")
     prepare(RuntimeParams(precision="fp32", deterministic=False))

@@ -13,12 +13,12 @@ from PIL import Image
 from torch import Tensor
 
 from headstart.backbone.device import Compute, RuntimeParams, forward_batch, prepare
-from headstart.network.checkpoints import CheckpointError, CheckpointInfo
+from headstart.network.checkpoints import CheckpointInfo
 from headstart.network.network import Network
 from headstart.network.probabilities import probabilities
 from headstart.project.errors import HeadstartError
 from headstart.use.picture_files import Picture, PictureFiles
-from headstart.use.saved_networks import differences, read_networks, restored
+from headstart.use.saved_networks import differences, read_deciding, restored
 from headstart.views.inference import forward_passes, id_batches
 from headstart.views.pictures import Pictures
 
@@ -85,13 +85,8 @@ class Classifier:
         Raises:
             CheckpointError: as `load`.
         """
-        content = read_networks(path)
+        content = read_deciding(path)
         info = content.info
-        if info.task == "multi_label" and "plain" not in info.thresholds:
-            raise CheckpointError(
-                f"{path} holds no thresholds; use data/4_checkpoints/model.safetensors, which "
-                "tta-evaluate writes."
-            )
         compute = machine.predicting_in(info.precision)
         told = tuple(differences(path, info, compute))
         return cls(info, restored(content, path, compute), told)

@@ -32,6 +32,21 @@ def read_networks(path: Path) -> Checkpoint:
     return content
 
 
+def read_deciding(path: Path) -> Checkpoint:
+    """As `read_networks`, and the checkpoint also holds what decides between classes.
+
+    Raises:
+        CheckpointError: as `read_networks`; or it is of several labels a picture and no thresholds.
+    """
+    content = read_networks(path)
+    if content.info.task == "multi_label" and "plain" not in content.info.thresholds:
+        raise CheckpointError(
+            f"{path} holds no thresholds, by which labels are decided; name "
+            "data/4_checkpoints/model.safetensors, which tta-evaluate writes."
+        )
+    return content
+
+
 def restored(content: Checkpoint, path: Path, compute: Compute) -> list[Network]:
     """The networks of the checkpoint at `path`, in evaluation mode."""
     info = content.info
