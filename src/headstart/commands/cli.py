@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from headstart.commands.demo import demo
 from headstart.commands.experiments import folds, seeds
 from headstart.commands.export import export
 from headstart.commands.init import init
@@ -18,7 +19,7 @@ from headstart.tracking.start import start
 
 @click.group(
     cls=PlainGroup,
-    commands=[init, plots, predict, export, check_gradients, folds, seeds, sync],
+    commands=[init, plots, predict, demo, export, check_gradients, folds, seeds, sync],
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 def main() -> None:
@@ -34,6 +35,7 @@ def main() -> None:
     headstart folds 5                     each fold once as valid: mean and spread
     headstart seeds 3                     training with 3 seeds: mean and spread
     headstart predict ...                 classify pictures by the fine-tuned network
+    headstart demo ...                    a page that classifies the picture you drop on it
     headstart export ...                  the network as a file that runs without headstart
     headstart check-gradients ...         which precision may train a network
     mlflow ui                             compare the results

@@ -63,7 +63,7 @@ class Project:
             HeadstartError: `kind` is neither, or the stage has not run.
         """
         _require_one_of("kind", kind, get_args(Kind))
-        said = read_predictions(self._file("tta-evaluate", "--predictions"))
+        said = read_predictions(self.file("tta-evaluate", "--predictions"))
         values, classes = said.probabilities(kind), said.classes
         if said.task == "multi_label":
             decided = decide(values, said.thresholds[kind])
@@ -117,7 +117,7 @@ class Project:
         Raises:
             HeadstartError: the stage has not run.
         """
-        scores = read_json(self._file("tta-evaluate", "--metrics"))
+        scores = read_json(self.file("tta-evaluate", "--metrics"))
         rows = [
             {"checkpoint": name, "split": split, "kind": kind, **_numbers(of_kind)}
             for name, of_name in scores.get("checkpoints", {}).items()
@@ -141,7 +141,7 @@ class Project:
         """
         _require_one_of("view", view, get_args(Cached))
         stage = {"plain": "precompute-activations", "views": "precompute-views"}[view]
-        sizes = read_activations(self._file(stage, "--activations"))
+        sizes = read_activations(self.file(stage, "--activations"))
         found = sizes.first() if size_px is None else sizes.at(size_px, "size_px")
         labels = self._labels.table.set_index("id").loc[list(found.ids)]
         path_of = self._path_of
@@ -154,6 +154,20 @@ class Project:
             }
         )
         return CachedFeatures(rows, found.features[0] if view == "plain" else found.features)
+
+    def file(self, stage: str, option: str) -> Path:
+        """The path that a stage is given by `option`; of several the last, which is the final one.
+
+        Raises:
+            HeadstartError: dvc.yaml has no such stage or option, or the stage has not run.
+        """
+        found = self._stages[stage].given(option) if stage in self._stages else []
+        if not found:
+            raise HeadstartError(f"{self._root / PIPELINE} has no stage {stage} with {option}.")
+        path = self._root / found[-1]
+        if not path.exists():
+            raise HeadstartError(f"{path} does not exist: run `dvc repro {stage}`.")
+        return path
 
     @property
     def _root(self) -> Path:
@@ -172,25 +186,11 @@ class Project:
     @property
     def _path_of(self) -> Mapping[str, str]:
         """id -> the first path of each picture, relative to the folder of pictures."""
-        return dict(first_paths(read_pictures(self._file("index-images", "--pictures"))))
+        return dict(first_paths(read_pictures(self.file("index-images", "--pictures"))))
 
     @property
     def _labels(self) -> Labels:
-        return read_labels(self._file("index-images", "--labels"))
-
-    def _file(self, stage: str, option: str) -> Path:
-        """The path that a stage is given by `option`; of several the last, which is the final one.
-
-        Raises:
-            HeadstartError: dvc.yaml has no such stage or option, or the stage has not run.
-        """
-        found = self._stages[stage].given(option) if stage in self._stages else []
-        if not found:
-            raise HeadstartError(f"{self._root / PIPELINE} has no stage {stage} with {option}.")
-        path = self._root / found[-1]
-        if not path.exists():
-            raise HeadstartError(f"{path} does not exist: run `dvc repro {stage}`.")
-        return path
+        return read_labels(self.file("index-images", "--labels"))
 
 
 class _Stage(NamedTuple):

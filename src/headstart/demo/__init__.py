@@ -1,0 +1,1 @@
+"""The page of `headstart demo`."""
