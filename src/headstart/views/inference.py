@@ -26,8 +26,9 @@ def forward_passes(
     so that a picture's output does not depend on the size of its batch.
     """
     for pictures in batches:
-        with torch.inference_mode():
-            yield forward(padded(pictures))[: len(pictures)].float().cpu().numpy()
+        with torch.inference_mode():  # not around the yield: the caller may want gradients
+            outputs = forward(padded(pictures))[: len(pictures)].float().cpu().numpy()
+        yield outputs
 
 
 def padded(pictures: Tensor) -> Tensor:
