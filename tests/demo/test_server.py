@@ -62,7 +62,10 @@ def test_a_dropped_picture_gets_what_the_classifier_says(client: Client, tmp_pat
         kind, content = said["picture"].split(",")
         assert kind == "data:image/jpeg;base64"
         assert Image.open(io.BytesIO(base64.b64decode(content))).size == (48, 40)
-        assert said["similar"] == []
+        assert said["similar"] == [] and list(said["heat"]) == decided
+        for mask in said["heat"].values():
+            kind, content = mask.split(",")
+            assert Image.open(io.BytesIO(base64.b64decode(content))).size == (64, 53)
 
 
 def test_a_label_is_kept_with_the_picture(client: Client, tmp_path: Path) -> None:

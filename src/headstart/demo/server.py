@@ -21,8 +21,9 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from headstart.demo.corrections import Corrections
 from headstart.demo.similar import Similar, TrainPictures
+from headstart.explaining.overlay import mask_png
 from headstart.project.errors import HeadstartError
-from headstart.use.classifier import Classifier
+from headstart.use.classifier import Classifier, Prediction
 from headstart.use.picture_files import PictureFiles
 
 MAX_BYTES = 1 << 26  # of a picture, 64 MiB
@@ -62,7 +63,8 @@ class Demo:
 
         Returns:
             key (names the picture in `tell`), decided (list of str), classes (the likeliest, each with
-            name and p), picture (a data: address), similar (a list: picture, path, labels, cosine).
+            name and p), picture (a data: address), heat (decided label -> what lies over the picture),
+            similar (a list: picture, path, labels, cosine).
 
         Raises:
             HeadstartError: the bytes are no picture that can be read.
@@ -71,20 +73,31 @@ class Demo:
         file = self.uploads / key
         file.write_bytes(data)
         with self._one_at_a_time:
-            (said,) = self.classifier.each([file])
+            said = self._said(file)
             if said.problem:
                 file.unlink()
                 raise HeadstartError(f"This file cannot be read: {said.problem.rstrip('.')}.")
             similar = self.train.like(file, N_SIMILAR) if self.train else []
         shown = PictureFiles([file], self.classifier.info.preprocessing).decode("0")
+        frame = self.classifier.info.frame
+        masks = {label: mask_png(heat, shown.size, frame) for label, heat in said.heat.items()}
         likeliest = self.classifier.likeliest(said.probabilities, N_CLASSES)
         return {
             "key": key,
             "decided": self.classifier.labels(said.probabilities),
             "classes": [{"name": name, "p": p} for name, p in likeliest],
             "picture": _address(shown, SHOWN_PX),
+            "heat": {label: _png(mask) for label, mask in masks.items()},
             "similar": [_told(one) for one in similar],
         }
+
+    def _said(self, file: Path) -> Prediction:
+        """The prediction of a picture, with heat maps where this kind of network has any."""
+        try:
+            (said,) = self.classifier.explained([file])
+        except HeadstartError:  # the patches form no square
+            (said,) = self.classifier.each([file])
+        return said
 
     def tell(self, key: str, labels: list[str]) -> str:
         """Keep a picture that was dropped, with the labels of a person; the sentence about it.
@@ -200,3 +213,7 @@ def _address(picture: Image.Image, side_px: int) -> str:
     file = io.BytesIO()
     small.save(file, "JPEG", quality=85)
     return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
+
+
+def _png(data: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(data).decode('ascii')}"
