@@ -41,7 +41,7 @@ def test_what_the_network_was_not_shown_is_dark() -> None:
 def test_the_hottest_place_has_the_last_colour() -> None:
     hot = np.ones((2, 2), np.float32)
     shown = np.asarray(overlay(grey(32, 32), hot, Frame("center", 1)))
-    expected = 0.75 * np.array(STOPS[-1]) + 0.25 * 128
+    expected = 0.6 * np.array(STOPS[-1]) + 0.4 * 128
     assert np.abs(shown - expected).max() <= 1
 
 

@@ -73,11 +73,7 @@ class HeatPictures:
 
     def said(self) -> str:
         """What was written, and where."""
-        maps = "1 heat map" if self.n == 1 else f"{self.n} heat maps"
-        nothing = (
-            f"; in {self.n_empty} of them nothing speaks for the class" if self.n_empty else ""
-        )
-        return f"{self._folder}: {maps}{nothing}."
+        return told(self._folder, self.n, self.n_empty)
 
     def _jobs(self, result: "Result") -> list[_Job]:
         """The JPEGs of one picture; none if the user named it before."""
@@ -98,6 +94,13 @@ class HeatPictures:
                 self._taken.add(path)
                 return path
         raise AssertionError("count ends never")
+
+
+def told(folder: Path, n: int, n_empty: int) -> str:
+    """The sentence about n heat maps in a folder, some of which show nothing."""
+    maps = "1 heat map" if n == 1 else f"{n} heat maps"
+    nothing = f"; in {n_empty} of them nothing speaks for the class" if n_empty else ""
+    return f"{folder}: {maps}{nothing}."
 
 
 def places(names: Sequence[str]) -> list[str]:

@@ -13,7 +13,7 @@ from headstart.views.draws import PLAIN
 
 STOPS: Final = ((0, 0, 4), (87, 16, 110), (188, 55, 84), (249, 142, 9), (252, 255, 164))
 """Five even steps of matplotlib's inferno, RGB: equal steps of heat look equally large."""
-HOTTEST_OPACITY = 0.75  # of the hottest colour; the coldest is clear
+HOTTEST_OPACITY = 0.6  # of the hottest colour; the coldest is clear
 UNSEEN_OPACITY = 0.5  # of the black over what the network was not shown
 N_LEVELS = 48  # of heat, in a palette
 MASK_PX = 64
