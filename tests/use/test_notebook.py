@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
@@ -12,6 +13,11 @@ from tests.saved_networks import save_networks
 from tests.small_networks import picture
 
 NOTEBOOK = "docs/results.ipynb"
+
+
+def read(repo_root: Path) -> Any:
+    text = (repo_root / NOTEBOOK).read_text("utf-8")
+    return nbformat.reads(text, as_version=4)  # type: ignore[no-untyped-call]
 
 
 def test_the_notebook_shows_the_results_of_a_run(
@@ -26,7 +32,7 @@ def test_the_notebook_shows_the_results_of_a_run(
     shutil.copy(networks / "net.safetensors", networks / "model.safetensors")
     (tmp_path / "docs").mkdir()
     picture(0).save(tmp_path / "docs/photo.jpg")
-    notebook = nbformat.read(repo_root / NOTEBOOK, as_version=4)
+    notebook = read(repo_root)
     NotebookClient(
         notebook, timeout=120, resources={"metadata": {"path": str(tmp_path / "docs")}}
     ).execute()
@@ -42,6 +48,6 @@ def test_the_notebook_shows_the_results_of_a_run(
 
 
 def test_the_notebook_is_kept_without_outputs(repo_root: Path) -> None:
-    notebook = nbformat.read(repo_root / NOTEBOOK, as_version=4)
+    notebook = read(repo_root)
     for cell in notebook.cells:
         assert not cell.get("outputs") and cell.get("execution_count") is None

@@ -57,7 +57,7 @@ def test_scores_are_rows(repo_root: Path, tmp_path: Path) -> None:
 
 def test_a_picture_is_the_stored_one(repo_root: Path, tmp_path: Path) -> None:
     project = write_project(tmp_path, repo_root)
-    assert np.array_equal(project.picture("c"), pixels(IDS.index("c")))
+    assert np.array_equal(np.asarray(project.picture("c")), pixels(IDS.index("c")))
     with pytest.raises(KeyError, match="holds no picture 'z'"):
         project.picture("z")
 
