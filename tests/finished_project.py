@@ -14,8 +14,9 @@ from headstart.backbone.frame import Frame
 from headstart.evaluation.predictions import Kind, Predictions, write_predictions
 from headstart.labels.labels import Labels, write_labels
 from headstart.labels.task import Task
+from headstart.pictures.resized import write_resized
 from headstart.pictures.table import write_pictures
-from tests.small_networks import PREPROCESSING
+from tests.small_networks import FORM, PREPROCESSING, StoredPictures
 
 IDS = ["a", "b", "c", "d"]
 SPLIT = ["train", "valid", "valid", "test"]
@@ -34,6 +35,9 @@ def write_project(root: Path, repo_root: Path, task: Task = "single_label") -> P
     pictures = {"id": IDS, "paths": [[f"{i}.jpg", "copy.jpg"] for i in IDS]}
     sizes = {"width": [9] * 4, "height": [9] * 4}
     write_pictures(root / "data/1_index/pictures.parquet", pd.DataFrame(pictures | sizes))
+    stored = StoredPictures()
+    rows_of = ((name, stored.encoded(str(number))) for number, name in enumerate(IDS))
+    write_resized(root / "data/2_resized", rows_of, FORM.model_dump(exclude_none=True))
     table = pd.DataFrame({"id": IDS, "labels": LABELS, "split": SPLIT, "group": IDS})
     write_labels(root / "data/1_index/labels.parquet", Labels(table, ("cat", "eel"), task))
     for name, number in (("plain", 1), ("views", 2)):

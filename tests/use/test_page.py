@@ -91,7 +91,7 @@ def test_the_python_of_the_page_runs(project: Path) -> None:
     assert list(names["table"].columns) == [
         *("picture", "class", "top_1", "p_1", "top_2", "p_2", "problem")
     ]
-    assert names["wrong"]["id"].tolist() == ["c", "d"]
+    assert names["wrong"]["id"].tolist() == ["c"]
     assert names["best"].to_dict() == {"train-head": 0.5, "unfreeze-finetune": 0.5}
     assert len(names["rows"]) == len(names["features"])
 

@@ -12,6 +12,7 @@ from headstart import Project
 from headstart.activations.stored import ActivationsError
 from headstart.project.errors import HeadstartError
 from tests.finished_project import FEATURES, IDS, LABELS, PLAIN, SPLIT, write_project
+from tests.small_networks import pixels
 
 
 def test_predictions_have_paths_labels_and_probabilities(repo_root: Path, tmp_path: Path) -> None:
@@ -52,6 +53,13 @@ def test_scores_are_rows(repo_root: Path, tmp_path: Path) -> None:
     (tmp_path / "metrics/tta_evaluate.json").unlink()
     with pytest.raises(HeadstartError, match=r"does not exist: run `dvc repro tta-evaluate`\."):
         project.scores()
+
+
+def test_a_picture_is_the_stored_one(repo_root: Path, tmp_path: Path) -> None:
+    project = write_project(tmp_path, repo_root)
+    assert np.array_equal(np.asarray(project.picture("c")), pixels(IDS.index("c")))
+    with pytest.raises(KeyError, match="holds no picture 'z'"):
+        project.picture("z")
 
 
 def test_activations_are_rows_and_an_array(repo_root: Path, tmp_path: Path) -> None:

@@ -10,10 +10,12 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from PIL import Image
 
 from headstart.activations.stored import read_activations
 from headstart.evaluation.predictions import Kind, read_predictions
 from headstart.labels.labels import Labels, read_labels
+from headstart.pictures.resized import ResizedPictures
 from headstart.pictures.table import first_paths, read_pictures
 from headstart.project.errors import HeadstartError
 from headstart.project.files import read_json
@@ -84,6 +86,18 @@ class Project:
         }
         columns |= {f"p_{name}": values[:, k] for k, name in enumerate(classes)}
         return pd.DataFrame(columns)
+
+    def picture(self, picture: str) -> Image.Image:
+        """A picture as it is stored: RGB, upright, small.
+
+        Args:
+            picture: its id, as the tables here have it.
+
+        Raises:
+            HeadstartError: the stage has not run.
+            KeyError: it has no picture of this id.
+        """
+        return ResizedPictures(self.file("resize", "--resized")).decode(picture)
 
     def epochs(self) -> pd.DataFrame:
         """The epochs of all training stages that have run, in the order of dvc.yaml.
