@@ -100,16 +100,28 @@ def test_of_a_transformer_it_is_gradient_times_token_before_the_class_token_read
 
 def test_a_map_where_nothing_speaks_for_the_class_is_0() -> None:
     network = network_of("test_resnet", 64)
-    network.head.requires_grad_(False)[-1].weight.zero_()
+    network.head.get_submodule("6").requires_grad_(False).get_parameter("weight").zero_()
     assert not Look(network, noise(64)).heat(CLASSES).any()
 
 
-def test_patches_that_form_no_square_are_refused() -> None:
-    network = network_of("test_vit", 64)
-    backbone = network.backbone
-    backbone.layout = replace(backbone.layout, n_prefix=backbone.layout.n_prefix + 1)
-    with pytest.raises(HeadstartError, match="patches, which form no square"):
-        Look(network, noise(64)).heat(CLASSES)
+def test_tokens_that_cannot_be_laid_over_a_picture_are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    network = network_of("test_vit", 64, "token")
+    monkeypatch.setattr("headstart.explaining.look._last_block", lambda backbone: None)
+    with pytest.raises(HeadstartError, match="reads the class token of test_vit alone"):
+        Look(network, noise(64))
+    layout = network.backbone.layout
+    network.backbone.layout = replace(layout, n_prefix=layout.n_prefix + 1)
+    with pytest.raises(HeadstartError, match="gives 15 tokens of patches, which form no square"):
+        Look(network, noise(64))
+
+
+def test_a_last_block_that_works_within_patches_is_not_asked() -> None:
+    """Each block of TNT takes the pixels of each patch first, then the patches."""
+    network, pictures = network_of("tnt_s_patch16_224", 224, "token_avg"), noise(224)
+    heat = Look(network, pictures).heat(CLASSES)
+    assert heat.shape == (3, 14, 14) and heat.max() == 1
 
 
 PX, SIDE = 128, 40
@@ -133,7 +145,7 @@ def test_a_trained_network_looks_at_what_it_names() -> None:
     for step in range(40):
         pictures, colours, _ = squares(16, seed=step)
         optimizer.zero_grad()
-        functional.cross_entropy(network(pictures), colours).backward()
+        functional.cross_entropy(network(pictures), colours).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     network.eval().requires_grad_(False)
     pictures, colours, middles = squares(24, seed=999)
