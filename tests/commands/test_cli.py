@@ -19,6 +19,7 @@ from headstart.commands.cli import main
 from headstart.tracking.records import Point, RunRecord, read_run, write_run
 from headstart.tracking.state import state_of
 from headstart.tracking.tracker import Tracker
+from tests.tracked import results_of, stages_of
 
 
 def headstart(*arguments: str) -> Result:
@@ -176,9 +177,9 @@ def test_sync_adds_the_row_once(project: Path) -> None:
         "train_head.phases.0.n": "1",
         "resize": "{}",
     }
-    assert row.data.metrics == {"train_head.valid.accuracy": 0.75}
+    assert results_of(row) == {"train_head.valid.accuracy": 0.75}
     assert row.data.tags["headstart.state"] == state_of(PARAMS, {"train_head": METRICS})
-    stage = Tracker().client.get_run(row.data.tags["headstart.run.train-head"])
+    stage = Tracker().client.get_run(stages_of(row)["train-head"])
     assert stage.data.metrics == {"train_loss": 0.5}
     assert stage.data.tags["mlflow.parentRunId"] == row.info.run_id
 
@@ -189,7 +190,7 @@ def test_sync_of_a_revision_needs_the_metrics_files_alone(project: Path) -> None
     result = headstart("sync", "HEAD")
     assert result.exit_code == 0 and "with 0 stage run(s)" in result.output, result.output
     [row] = rows()
-    assert row.data.metrics == {"train_head.valid.accuracy": 0.75}
+    assert results_of(row) == {"train_head.valid.accuracy": 0.75}
 
 
 def add_files(project: Path) -> str:
@@ -213,7 +214,7 @@ def add_files(project: Path) -> str:
 def texts() -> dict[str, str]:
     """The content of each file that MLflow has of the row and its stage run."""
     client, [row] = Tracker().client, rows()
-    run_ids = [row.info.run_id, row.data.tags["headstart.run.train-head"]]
+    run_ids = [row.info.run_id, stages_of(row)["train-head"]]
     return {
         file.path: Path(client.download_artifacts(run_id, file.path)).read_text()
         for run_id in run_ids
@@ -256,7 +257,7 @@ def test_sync_completes_a_stage_run_of_a_row_that_is_there(project: Path) -> Non
     run.rename(project / "data/7_runs/train_head.json")
     assert "MLflow has the row already" in headstart("sync").output
     [row] = rows()
-    stage = Tracker().client.get_run(row.data.tags["headstart.run.train-head"])
+    stage = Tracker().client.get_run(stages_of(row)["train-head"])
     assert stage.data.tags["mlflow.parentRunId"] == row.info.run_id
 
 
@@ -287,7 +288,7 @@ def test_sync_of_a_revision_whose_publish_run_names_each_file(project: Path) -> 
     result = headstart("sync")
     assert result.exit_code == 0 and "with 1 stage run(s)" in result.output, result.output
     [row] = rows()
-    assert row.data.metrics == {"train_head.valid.accuracy": 0.75}
+    assert results_of(row) == {"train_head.valid.accuracy": 0.75}
 
 
 def test_sync_refuses_a_project_that_has_run_nothing(project: Path) -> None:
