@@ -1,5 +1,7 @@
 """The description of a row."""
 
+from typing import Any
+
 from headstart.steps.publish_run import publish_run
 from headstart.tracking.summary import again, summary
 
@@ -8,7 +10,7 @@ PARAMS = {
     "backbone": {"name": "resnet18", "weights": "w.yaml", "size_px": 224},
 }
 PLAIN = {"n_pictures": 1400, "accuracy": 0.9, "accuracy_ci_low": 0.85, "accuracy_ci_high": 0.95}
-METRICS = {
+METRICS: dict[str, dict[str, Any]] = {
     "index_images": {
         "n_pictures": 7000,
         "splits": {

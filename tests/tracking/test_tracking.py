@@ -4,6 +4,7 @@ import json
 import shutil
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -87,12 +88,16 @@ def test_a_description_that_the_user_gave_the_experiment_stays() -> None:
 def test_a_row_is_named_after_what_differs_from_the_one_before(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    params = [{"train_head.lr": 0.1, "a": 1}, {"train_head.lr": 0.1, "a": 2}, {"a": 2}]
+    params: list[dict[str, Any]] = [
+        {"train_head.lr": 0.1, "a": 1},
+        {"train_head.lr": 0.1, "a": 2},
+        {"a": 2},
+    ]
     record = run_stage()
     for n, of_row in enumerate(params):
-        publish(Row(f"s{n}", dict(of_row), {}), [record] if n == 0 else [])
+        publish(Row(f"s{n}", of_row, {}), [record] if n == 0 else [])
     monkeypatch.setenv("DVC_EXP_NAME", "calm-otter")
-    publish(Row("s3", dict(params[2]), {}), [record])
+    publish(Row("s3", params[2], {}), [record])
     tracker = Tracker()
     rows = tracker.client.search_runs(
         [tracker.experiment_id], "tags.`headstart.complete` = 'true'", order_by=["start_time DESC"]

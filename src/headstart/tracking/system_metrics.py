@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from headstart.tracking.store import tracking_uri
 
@@ -13,14 +14,16 @@ def system_metrics(run_id: str) -> Iterator[None]:
     It happens only where MLflow's own MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING is true, every 10 s or as
     MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL says. What MLflow cannot measure here costs nothing.
     """
-    from mlflow.environment_variables import MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING
+    from mlflow import environment_variables
 
-    if not MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING.get():
+    wanted: Any = environment_variables.MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING
+    if not wanted.get():
         yield
         return
-    from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+    from mlflow.system_metrics import system_metrics_monitor
 
-    monitor = SystemMetricsMonitor(run_id, tracking_uri=tracking_uri())
+    monitors: Any = system_metrics_monitor
+    monitor = monitors.SystemMetricsMonitor(run_id, tracking_uri=tracking_uri())
     monitor.start()
     try:
         yield
