@@ -1,6 +1,7 @@
 """`headstart`: checking params, and rows for results that no stage computed here."""
 
 import ast
+import hashlib
 import json
 import re
 import shutil
@@ -16,6 +17,7 @@ from ruamel.yaml import YAML
 
 from headstart.checks.sections import SECTIONS
 from headstart.commands.cli import main
+from headstart.tracking.data_set import digest
 from headstart.tracking.records import Point, RunRecord, read_run, write_run
 from headstart.tracking.state import state_of
 from headstart.tracking.tracker import Tracker
@@ -191,6 +193,26 @@ def test_sync_of_a_revision_needs_the_metrics_files_alone(project: Path) -> None
     assert result.exit_code == 0 and "with 0 stage run(s)" in result.output, result.output
     [row] = rows()
     assert results_of(row) == {"train_head.valid.accuracy": 0.75}
+
+
+def test_sync_of_a_revision_names_its_commit_and_its_data(project: Path) -> None:
+    (project / "labels.parquet").write_text("of the revision")
+    stages = YAML().load(project / "dvc.yaml")
+    stages["stages"]["publish-run"]["cmd"] += " --index labels.parquet"
+    stages["stages"]["publish-run"]["deps"].append("labels.parquet")
+    YAML().dump(stages, project / "dvc.yaml")
+    lock(project)
+    git("add", "-A")
+    git("commit", "-q", "-m", "A better head")
+    git("commit", "-q", "--allow-empty", "-m", "later")
+    (project / "labels.parquet").write_text("of the workspace")
+    assert "Added the row" in headstart("sync", "HEAD~1").output
+    [row] = rows()
+    commit = subprocess.check_output(["git", "rev-parse", "HEAD~1"], text=True).strip()
+    assert row.info.run_name == "A better head"
+    assert row.data.tags["mlflow.source.git.commit"] == commit
+    [pictures] = row.inputs.dataset_inputs
+    assert pictures.dataset.digest == digest([hashlib.md5(b"of the revision").hexdigest()])
 
 
 def add_files(project: Path) -> str:
