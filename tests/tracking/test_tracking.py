@@ -75,6 +75,7 @@ def test_a_row_keeps_a_view_of_the_scores() -> None:
     shown = tracker.client.search_runs([tracker.experiment_id], view["searchFilter"])
     assert [run.info.run_id for run in shown] == [row_id]
     assert "viewStateShareKey=scores" in tags["mlflow.note.content"]
+    assert tags["mlflow.experimentKind"] == "custom_model_development"
 
 
 def test_a_description_that_the_user_gave_the_experiment_stays() -> None:

@@ -21,6 +21,8 @@ from headstart.tracking.view import COMPLETE, NAME, note, view_tag
 STATE = "headstart.state"
 RUNS = "headstart.runs"  # JSON: stage -> id of the run that made its result
 NOTE = "mlflow.note.content"  # the description of a run or an experiment
+# Which pages MLflow opens. Version 3.17 does not look at it: there the browser's user chooses.
+KIND = "mlflow.experimentKind"
 SOURCE = "dvc.yaml"  # what a row is the run of
 
 
@@ -89,14 +91,13 @@ class Tracker(Runs):
             self.client.log_inputs(row_id, datasets=[pictures])
 
     def _keep_view(self, numbers: Mapping[str, float]) -> None:
-        """Save the view, and the description of the experiment unless it has one."""
-        tag, view = view_tag(numbers)
+        """Save the view; give the experiment its description and kind unless it has them."""
+        first = {NOTE: note(self.experiment_id), KIND: "custom_model_development"}
         try:
-            tags = self.client.get_experiment(self.experiment_id).tags
-            if tags.get(tag) != view:
-                self.client.set_experiment_tag(self.experiment_id, tag, view)
-            if NOTE not in tags:
-                self.client.set_experiment_tag(self.experiment_id, NOTE, note(self.experiment_id))
+            there = self.client.get_experiment(self.experiment_id).tags
+            for name, value in (first | there | dict([view_tag(numbers)])).items():
+                if there.get(name) != value:
+                    self.client.set_experiment_tag(self.experiment_id, name, value)
         except Exception as error:  # the row is complete without it
             self.missing[f"the view {NAME}"] = reason(error)
 
