@@ -13,6 +13,7 @@ import click
 
 from headstart.project.params import PARAMS_FILE
 from headstart.steps.publish_run import publish_run
+from headstart.tracking.data_set import digest
 from headstart.tracking.records import RunRecord, parse_run
 from headstart.tracking.state import Row
 
@@ -56,7 +57,7 @@ class _State:
         from dvc.exceptions import DvcException
         from ruamel.yaml import YAML
 
-        self._where = f" at {rev}" if rev else ""
+        self._revision, self._where = rev or "HEAD", f" at {rev}" if rev else ""
         try:
             self._files = DVCFileSystem(str(root), rev=rev)
             lock = YAML(typ="safe", pure=True).load(self._files.read_text("dvc.lock"))
@@ -86,7 +87,9 @@ class _State:
                     f"{path}{self._where} is missing or differs from dvc.lock: run `dvc repro`."
                 )
             metrics[Path(path).stem] = json.loads(content)
-        return publish_run(self._stage["params"][str(PARAMS_FILE)], metrics)
+        data = digest(self._digests[path] for path in self.paths("--index"))
+        params = self._stage["params"][str(PARAMS_FILE)]
+        return publish_run(params, metrics, data, self._revision)
 
     def records(self) -> list[RunRecord]:
         """Return the records of the stage runs that the workspace or DVC's cache has."""
