@@ -18,8 +18,8 @@ The div puts range tests or reliability diagrams side by side where there is roo
 | charts_thresholds.thresholds_chart | predictions, split, kind | without a picture with a label |
 
 The colours follow `color-scheme`, so the page sets `:root { color-scheme: light dark }`. The script
-shows the values under the pointer; without it everything else is there. A page may set the
-variables --chart-ink, --chart-grid, … of charts.css to colours of its own.
+shows the values under the pointer; without it everything else is there. charts.css takes the page's
+--ink, --muted, --line, --card, --blue, --orange, --green and --red where it has them.
 
 Places are in percent of the plot, x from the left and y from the top. So a plot stretches with the
 page, while its text, dots and widths of lines keep their size in CSS pixels at any width.
@@ -155,7 +155,9 @@ def number(value: float) -> str:
 
 
 def digits(value: float) -> str:
-    """Three significant digits: 0.251, 1,230, 2.5e-05."""
+    """Three significant digits: 0.251, 1,230, 2.5e-05; `no number` if it is infinite or NaN."""
+    if not math.isfinite(value):
+        return "no number"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 

@@ -100,11 +100,9 @@ def _rest(others: Floats, absent: list[str], split: str) -> str:
     """What is not drawn, in words."""
     sentences = []
     if len(others):
-        one = len(others) == 1
-        between = f"{others[0]:.3f}" if one else f"{others[0]:.3f} to {others[-1]:.3f}"
-        sentences.append(
-            f"Not drawn: {len(others)} {'label' if one else 'labels'} of a higher F2, {between}."
-        )
+        one, low, high = len(others) == 1, others[0], others[-1]
+        have = f"label has F2 {low:.3f}" if one else f"labels have F2 {low:.3f} to {high:.3f}"
+        sentences.append(f"Not drawn: {len(others)} other {have}.")
     if absent:
         named = ", ".join(absent[:N_SHOWN]) + (", …" if len(absent) > N_SHOWN else "")
         sentences.append(f"No picture of {split} has: {named}.")
