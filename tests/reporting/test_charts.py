@@ -63,7 +63,7 @@ def test_any_values_have_an_axis_with_ticks_that_holds_them(values: list[float],
 
 def test_a_line_is_broken_where_a_value_is_missing() -> None:
     y = np.array([0, math.nan, 50, 100, math.nan, 25])
-    line = series("a", "A", np.arange(6) * 20.0, y)
+    line = series("a", "A", np.linspace(0, 100, 6), y)
     assert line.line == "M0 100M40 50L60 0M100 75"
     assert line.dots == "M0 100h0M40 50h0M60 0h0M100 75h0"
 
@@ -71,7 +71,7 @@ def test_a_line_is_broken_where_a_value_is_missing() -> None:
 def test_of_many_points_only_lonely_ones_are_dotted() -> None:
     y = np.ones(N_DOTS + 3)
     y[1] = math.nan
-    assert series("a", "A", np.arange(len(y)) * 1.0, y).dots == "M0 99h0"
+    assert series("a", "A", np.linspace(0, 1, len(y)), y).dots == "M0 99h0"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The drawing of all stages on one axis of epochs."""
 
 import math
+import re
 from typing import Any
 
 import pandas as pd
@@ -49,6 +50,10 @@ def test_stages_follow_one_another_on_one_axis() -> None:
     assert lines_of(markup, "stage") == ["40.0"] * 3  # in each panel
     assert lines_of(markup, "cycle") == ["20.0", "60.0"] * 3
     assert "1 Head on the plain view: epochs 1 to 2; 2 Fine-tuning: epochs 3 to 5." in words(markup)
+    # A line is broken between two stages.
+    assert [line.line.count("M") for panel in chart.panels for line in panel.lines] == [2] * 4
+    places = re.findall(r"([ML])([\d.]+) ", chart.panels[0].lines[1].line)
+    assert places == [("M", "10"), ("L", "30"), ("M", "50"), ("L", "70"), ("L", "90")]
     assert [tick.label for tick in chart.x_ticks] == ["1", "2", "3", "4", "5"]
     assert [panel.name for panel in chart.panels] == [
         "loss",
@@ -110,7 +115,7 @@ def test_without_valid_the_drawing_says_so(absent: bool) -> None:
     assert chart is not None
     assert [panel.name for panel in chart.panels] == ["loss", "learning rate (log scale)"]
     markup = drawn("course_chart", chart)
-    assert "No F2 is drawn: valid was not measured." in words(markup)
+    assert "No F2: valid was not measured." in words(markup)
     assert "nan" not in markup
 
 

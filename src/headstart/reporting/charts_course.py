@@ -94,16 +94,17 @@ def course_chart(course: Course, score: str) -> CourseChart | None:
     values = {name: epochs[name].to_numpy(float) for name in COLUMNS}
     new_stage, new_cycle = (_changes(epochs, columns) for columns in (["stage"], _CYCLE))
     starts = np.flatnonzero(new_cycle & ~new_stage)
+    note = (
+        "" if np.isfinite(values["valid_score"]).any() else f"No {score}: valid was not measured."
+    )
     return CourseChart(
-        _panels(across, values, score),
+        _panels(across, values, np.flatnonzero(new_stage)[1:], score),
         _spans(tables, x),
         tuple(x.place(start + 0.5) for start in starts.tolist()),
         _kept(course, tables, x),
         x.ticks,
         _readings(epochs, across, values, score),
-        ""
-        if np.isfinite(values["valid_score"]).any()
-        else f"No {score} is drawn: valid was not measured.",
+        note,
     )
 
 
@@ -115,24 +116,28 @@ def _changes(epochs: pd.DataFrame, columns: list[str]) -> NDArray[np.bool_]:
     return np.asarray(epochs[columns].ne(epochs[columns].shift()).any(axis=1), bool)
 
 
-def _panels(x: Floats, values: dict[str, Floats], score: str) -> tuple[Panel, ...]:
-    """The panels that have anything to show; a rate of 0 has no place on a logarithmic axis."""
-    positive = bool((values["lr"] > 0).all())
-    rate = "learning rate (log scale)" if positive else "learning rate"
+def _panels(
+    x: Floats, values: dict[str, Floats], stages: NDArray[np.int64], score: str
+) -> tuple[Panel, ...]:
+    """The panels that have anything to show; a rate of 0 has no place on a logarithmic axis.
+
+    A line is broken where a stage starts, because nothing is trained between two stages.
+    """
+    log = bool((values["lr"] > 0).all())
+    losses = (("train", "train loss", "train_loss"), ("valid", "valid loss", "valid_loss"))
     plans = (
-        (
-            "loss",
-            False,
-            (("train", "train loss", "train_loss"), ("valid", "valid loss", "valid_loss")),
-        ),
+        ("loss", False, losses),
         (f"{score} on valid", False, (("score", f"valid {score}", "valid_score"),)),
-        (rate, positive, (("rate", "learning rate", "lr"),)),
+        (f"learning rate{' (log scale)' * log}", log, (("rate", "learning rate", "lr"),)),
     )
     panels = []
-    for name, log, lines in plans:
-        shown = [line for line in lines if np.isfinite(values[line[2]]).any()]
-        y = spread_axis(np.concatenate([values[line[2]] for line in lines]), log)
-        drawn = tuple(series(key, text, x, y.places(values[of])) for key, text, of in shown)
+    for name, is_log, lines in plans:
+        y = spread_axis(np.concatenate([values[of] for _, _, of in lines]), is_log)
+        drawn = tuple(
+            series(key, text, *(np.insert(to, stages, np.nan) for to in (x, y.places(values[of]))))
+            for key, text, of in lines
+            if np.isfinite(values[of]).any()
+        )
         if drawn:
             panels.append(Panel(name, from_top(y.ticks), drawn))
     return tuple(panels)
