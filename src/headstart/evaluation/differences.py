@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from headstart.evaluation.decisions import unseen_decisions
 from headstart.evaluation.paired import Difference, difference_of_means, difference_of_shares
 from headstart.evaluation.predictions import Kind, Predictions
 from headstart.evaluation.scoring import Scoring
 from headstart.project.errors import HeadstartError
 from headstart.scores.metrics import Floats, log_losses, predicted_classes
-from headstart.scores.multi_label import Bools, binary_cross_entropies, f_beta
-from headstart.scores.thresholds import Search, cross_fitted, decide
+from headstart.scores.multi_label import binary_cross_entropies, f_beta
+from headstart.scores.thresholds import Search
 
 
 def shared_pictures(
@@ -52,8 +53,7 @@ def score_differences(
     Args:
         before: as shared_pictures returned it.
         after: as shared_pictures returned it, with the same pictures in the same order.
-        split: of these pictures. Thresholds were chosen on valid, so there multi_label is decided by
-            cross-fitting, as in tta-evaluate.
+        split: of these pictures; multi_label is decided as in unseen_decisions.
         kinds: predictions of `before` and of `after` that are used, plain or tta.
         search: of thresholds, tta_evaluate.thresholds; single_label has none.
         scoring: of the intervals.
@@ -93,16 +93,8 @@ def _scores(table: Predictions, split: str, kind: Kind, search: Search) -> tuple
         right = (predicted_classes(probabilities) == targets).astype(np.float64)
         return right, log_losses(probabilities, targets)
     truth = table.multi_hot()
-    decided = _decided(table, truth, split, kind, search)
+    decided = unseen_decisions(table, split, kind, search)
     return f_beta(decided, truth), binary_cross_entropies(probabilities, truth)
-
-
-def _decided(table: Predictions, truth: Bools, split: str, kind: Kind, search: Search) -> Bools:
-    """Labels given (N, K), each at thresholds that were found without its picture."""
-    probabilities = table.probabilities(kind)
-    if split == "valid":
-        return cross_fitted(probabilities, truth, search)
-    return decide(probabilities, table.thresholds[kind])
 
 
 def _of_means(before: Floats, after: Floats, scoring: Scoring, place: int) -> Difference:

@@ -16,9 +16,7 @@ Values = Mapping[str, Any]
 N_LISTED = 200
 """Files set aside that the page lists; problems.csv lists all."""
 
-LOOK_ALIKES = (
-    "A run does not search for pictures that only look alike; `headstart init` lists them."
-)
+LOOK_ALIKES = "A run does not search for pictures that only look alike; headstart init lists them."
 
 
 @dataclass(frozen=True)
@@ -175,9 +173,9 @@ def _copies(n_paths: "pd.Series[int]") -> str:
 def _groups(index: Values) -> str:
     if "n_groups" not in index:
         return ""
+    n, n_largest = index["n_groups"], index["n_in_largest_group"]
     return (
-        f"They form {index['n_groups']:,} groups, the largest of {index['n_in_largest_group']:,}; no "
-        "group is in two splits."
+        f"The pictures form {n:,} groups, the largest of {n_largest:,}; no group is in two splits."
     )
 
 

@@ -12,6 +12,9 @@ EXPERIMENT = "headstart.experiment"
 CHANGES, MACHINE, VERSIONS = "headstart.changes", "headstart.machine", "headstart.versions"
 """Tags of the record of a stage's run, as headstart.tracking writes them."""
 
+UNCHANGED = "none"
+"""Value of CHANGES where there were none."""
+
 N_COMMIT = 10
 """Characters of a shortened commit."""
 
@@ -109,7 +112,8 @@ def _commands(commit: str, params_changed: bool) -> list[str]:
 
 def _changes(record: Values) -> list[str]:
     """Paths with uncommitted changes; empty where there were none, or none were recorded."""
-    return [path for path in record["tags"].get(CHANGES, "").split("\n") if path]
+    said = record["tags"].get(CHANGES, UNCHANGED)
+    return [] if said == UNCHANGED else said.split("\n")
 
 
 def _by_value(ran: Sequence[Values], tag: str) -> dict[str, list[str]]:
@@ -132,5 +136,5 @@ def _where(stages_of: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
 def _duration(seconds: float) -> str:
     minutes = seconds / 60
     if minutes < 2:
-        return f"{seconds:,.0f} seconds"
-    return f"{minutes:,.0f} minutes" if minutes < 120 else f"{minutes / 60:,.1f} hours"
+        return f"{seconds:.0f} s"
+    return f"{minutes:.0f} minutes" if minutes < 120 else f"{minutes / 60:,.1f} hours"

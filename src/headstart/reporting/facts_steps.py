@@ -153,7 +153,7 @@ def _note(split: str, has_test: bool, task: Task, params: Values) -> str:
     if task == "multi_label":
         reason += " F2 is nevertheless at thresholds that were found without the scored picture."
     return reason + (
-        " Trust test." if has_test else " There is no labelled test split to check it."
+        " Judge by test." if has_test else " There is no labelled test split to check it."
     )
 
 

@@ -24,10 +24,10 @@ _CPUINFO, _GPUS = Path("/proc/cpuinfo"), Path("/proc/driver/nvidia/gpus")
 
 
 def surroundings() -> dict[str, str]:
-    """Tags of a run; `headstart.changes` is "" where git knows of no change, one path a line."""
+    """Tags of a run: machine, versions, and `headstart.changes`: one path a line, or none."""
     tags = {"headstart.machine": machine(), "headstart.versions": versions()}
     if (changed := changes()) is not None:
-        tags["headstart.changes"] = "\n".join(changed)
+        tags["headstart.changes"] = "\n".join(changed) or "none"
     return tags
 
 
