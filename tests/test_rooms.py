@@ -79,6 +79,7 @@ TABLE: dict[str, set[str]] = {
     "checks/rules": set(),
     "use/classifier": set(),
     "commands/cli": set(),
+    "explaining/look": set(),
     "exporting/graph": set(),
 }
 
