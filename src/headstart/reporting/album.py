@@ -59,7 +59,7 @@ class Pair(NamedTuple):
 
     actual: str
     predicted: str
-    count: int
+    n: int
     share: float
     """Of the class `actual`, in (0, 1]."""
     of_actual: Shot | None
@@ -83,7 +83,7 @@ class Album:
     def figure(self, pick: Pick, n: int, heading: str) -> Figure:
         """A contact sheet: one row per class, of at most `n` pictures."""
         rows = [
-            (name, [self._tile(row, number) for row in picked.tolist()])
+            (name, [self._tile(row, number) for row in picked])
             for number, (name, picked) in enumerate(self._picked(pick, n))
         ]
         return contact_sheet_figure(rows, heading)
@@ -110,23 +110,25 @@ class Album:
         events, first = self.confusion.events(), self._picked("most_correct", 1)
         numbers = {name: number for number, name in enumerate(self.classes)}
         found = []
-        for pair in pairs.head(N_PAIRS_WITH_PICTURES).itertuples(index=False):
-            actual, predicted = numbers[pair.actual], numbers[pair.predicted]
-            such = (events["actual"] == pair.actual) & (events["predicted"] == pair.predicted)
+        for actual, predicted, n, share in pairs.head(N_PAIRS_WITH_PICTURES).to_numpy(object):
+            such = (events["actual"] == actual) & (events["predicted"] == predicted)
             mistakes = events.loc[such, "p_predicted"].sort_values(ascending=False, kind="stable")
+            of_actual, of_predicted = numbers[actual], numbers[predicted]
             shots = (
-                [self._shot(row, number) for row in rows[:1]]
+                self._shot(rows[0], number) if rows else None
                 for rows, number in (
-                    (first[actual][1], actual),
-                    (mistakes.index.tolist(), actual),
-                    (first[predicted][1], predicted),
+                    (first[of_actual][1], of_actual),
+                    (mistakes.index.tolist(), of_actual),
+                    (first[of_predicted][1], of_predicted),
                 )
             )
-            found.append(Pair(*pair, *(shot[0] if shot else None for shot in shots)))
+            found.append(Pair(actual, predicted, n, share, *shots))
         return found
 
-    def _picked(self, pick: Pick, n: int) -> list[tuple[str, Sequence[int]]]:
-        return list(zip(self.classes, self.confusion.picked(pick, n), strict=True))
+    def _picked(self, pick: Pick, n: int) -> list[tuple[str, list[int]]]:
+        """For each class, its name and the rows of up to `n` of its pictures."""
+        of_classes = zip(self.classes, self.confusion.picked(pick, n), strict=True)
+        return [(name, [int(row) for row in rows]) for name, rows in of_classes]
 
     def _tile(self, row: int, number: int) -> Tile:
         picture = self.ids[row]

@@ -53,7 +53,7 @@ def by_errors(counts: Ints) -> list[int]:
     """Class numbers by the errors of counts (K, K) in their row and column, most first."""
     wrong = counts * ~np.eye(len(counts), dtype=bool)
     errors = wrong.sum(axis=0) + wrong.sum(axis=1)
-    return np.argsort(-errors, kind="stable").tolist()
+    return [int(number) for number in np.argsort(-errors, kind="stable")]
 
 
 def matrix_grid(counts: Ints, names: Sequence[str], last_is_none: bool = False) -> Grid:
