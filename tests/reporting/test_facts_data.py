@@ -1,10 +1,10 @@
-"""What the page says about the pictures and the network."""
+"""What the page says about the pictures."""
 
 from typing import Any
 
 import pandas as pd
 
-from headstart.reporting.facts_data import N_LISTED, data_facts, network_facts
+from headstart.reporting.facts_data import N_LISTED, data_facts
 
 ABOUT: dict[str, Any] = {
     "kind": "network", "architecture": "net", "weights": "abc", "size_px": 64, "precision": "float32",
@@ -78,19 +78,3 @@ def test_files_set_aside_are_counted_by_kind_and_listed_with_their_reason() -> N
     assert found.problems == {"no label": 2, "zero bytes": 1}
     assert len(found.set_aside) == N_LISTED
     assert found.set_aside[0] == ("0.jpg", "no label", "its row has none")
-
-
-def test_the_network_is_told_with_its_weights_and_their_digest() -> None:
-    params = {"backbone": {"weights": "sources/w.yaml"}}
-    found = dict(network_facts(params, 3_413_073, ABOUT))
-    assert found["network"] == "net, 3.4 million weights"
-    assert found["weights from"] == "sources/w.yaml"
-    assert found["digest of these weights"] == "abc"
-    assert found["head"] == "no hidden layer, dropout 0 and 0.5, 2 classes"
-    assert found["input"] == "64 × 64 px, center crop of 0.96 of the shorter side"
-    assert found["result"] == "one network, trained by train-head, unfreeze-finetune"
-    assert found["device of the training"] == "cuda"
-    about = ABOUT | {"frame": {"crop": "squash", "crop_frac": 1.0}, "params": {}}
-    other = dict(network_facts(params, 1, about))
-    assert "squashed" in other["input"]
-    assert "device of the training" not in other
