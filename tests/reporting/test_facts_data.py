@@ -65,9 +65,12 @@ def test_copies_groups_and_other_files_are_told() -> None:
     text = " ".join(data_facts(index, pictures((9, 9), (9, 9), n_paths=3), NONE, ABOUT).sentences)
     assert "4 files hold 2 different pictures: 1 picture has exact copies" in text
     assert "The pictures form 1,200 groups, the largest of 7" in text
-    assert "1 file is left aside, as no pictures." in text
-    alone = " ".join(data_facts(INDEX, pictures((9, 9)), NONE, ABOUT).sentences)
+    assert "One more file is no picture and was left aside." in text
+    alone = " ".join(
+        data_facts(INDEX | {"n_files_ignored": 2}, pictures((9, 9)), NONE, ABOUT).sentences
+    )
     assert "No two files have the same content." in alone
+    assert "2 other files are no pictures" in alone
     assert "groups" not in alone
 
 

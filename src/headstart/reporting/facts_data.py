@@ -150,4 +150,6 @@ def _groups(index: Values) -> str:
 def _ignored(n: int) -> str:
     if not n:
         return ""
-    return f"{n:,} {'file is' if n == 1 else 'files are'} left aside, as no pictures."
+    if n == 1:
+        return "One more file is no picture and was left aside."
+    return f"{n:,} other files are no pictures and were left aside."
