@@ -35,7 +35,7 @@ def table(seed: int, n: int = 60, task: Task = "single_label", start: int = 0) -
 
 def test_pictures_are_joined_by_id_and_only_where_the_labels_agree() -> None:
     before, after = table(1, 10), table(2, 10, start=4)
-    after.table.at[0, "targets"] = [2]  # picture 0004 has another label now
+    after.table["targets"] = [[2], *after.table["targets"][1:]]  # picture 0004 has another label
     first, second = shared_pictures(before, after, "test")
     assert (
         first.table["id"].tolist()

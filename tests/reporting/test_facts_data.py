@@ -1,10 +1,10 @@
-"""What the page says about the pictures and the network."""
+"""What the page says about the pictures."""
 
 from typing import Any
 
 import pandas as pd
 
-from headstart.reporting.facts_data import N_LISTED, data_facts, network_facts
+from headstart.reporting.facts_data import N_LISTED, data_facts
 
 ABOUT: dict[str, Any] = {
     "kind": "network", "architecture": "net", "weights": "abc", "size_px": 64, "precision": "float32",
@@ -65,9 +65,12 @@ def test_copies_groups_and_other_files_are_told() -> None:
     text = " ".join(data_facts(index, pictures((9, 9), (9, 9), n_paths=3), NONE, ABOUT).sentences)
     assert "4 files hold 2 different pictures: 1 picture has exact copies" in text
     assert "The pictures form 1,200 groups, the largest of 7" in text
-    assert "1 file is left aside, as no pictures." in text
-    alone = " ".join(data_facts(INDEX, pictures((9, 9)), NONE, ABOUT).sentences)
+    assert "One more file is no picture and was left aside." in text
+    alone = " ".join(
+        data_facts(INDEX | {"n_files_ignored": 2}, pictures((9, 9)), NONE, ABOUT).sentences
+    )
     assert "No two files have the same content." in alone
+    assert "2 other files are no pictures" in alone
     assert "groups" not in alone
 
 
@@ -78,19 +81,3 @@ def test_files_set_aside_are_counted_by_kind_and_listed_with_their_reason() -> N
     assert found.problems == {"no label": 2, "zero bytes": 1}
     assert len(found.set_aside) == N_LISTED
     assert found.set_aside[0] == ("0.jpg", "no label", "its row has none")
-
-
-def test_the_network_is_told_with_its_weights_and_their_digest() -> None:
-    params = {"backbone": {"weights": "sources/w.yaml"}}
-    found = dict(network_facts(params, 3_413_073, ABOUT))
-    assert found["network"] == "net, 3.4 million weights"
-    assert found["weights from"] == "sources/w.yaml"
-    assert found["digest of these weights"] == "abc"
-    assert found["head"] == "no hidden layer, dropout 0 and 0.5, 2 classes"
-    assert found["input"] == "64 × 64 px, center crop of 0.96 of the shorter side"
-    assert found["result"] == "one network, trained by train-head, unfreeze-finetune"
-    assert found["device of the training"] == "cuda"
-    about = ABOUT | {"frame": {"crop": "squash", "crop_frac": 1.0}, "params": {}}
-    other = dict(network_facts(params, 1, about))
-    assert "squashed" in other["input"]
-    assert "device of the training" not in other

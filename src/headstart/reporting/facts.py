@@ -7,7 +7,8 @@ from typing import Any
 import pandas as pd
 
 from headstart.evaluation.predictions import Predictions
-from headstart.reporting.facts_data import DataFacts, data_facts, network_facts
+from headstart.reporting.facts_data import DataFacts, data_facts
+from headstart.reporting.facts_network import network_facts
 from headstart.reporting.facts_recipe import RecipeFacts, recipe_facts
 from headstart.reporting.facts_reproduce import ReproduceFacts, reproduce_facts
 from headstart.reporting.facts_steps import StepsFacts, named_predictions, steps_facts

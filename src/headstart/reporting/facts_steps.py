@@ -1,7 +1,7 @@
 """What each step of the recipe gave, against the step before, and whether that is noise."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from headstart.evaluation.predictions import Predictions
@@ -117,23 +117,29 @@ def _steps(
 ) -> Iterator[Step]:
     before = ""
     for name, of_splits in checkpoints.items():
-        plain, tta = of_splits[split]["plain"], of_splits[split]["tta"]
-        title, after = TITLES.get(name, name), predictions.get(name)
-        form = SCORES[next(iter(predictions.values())).task]
-        shown = number(plain, form), number(tta, form), number(tta, LOG_LOSS)
-        if after is None:
-            yield Step(title, "", *shown)
+        step = _step(name, of_splits[split], next(iter(predictions.values())).task)
+        if name not in predictions:
+            yield step
             continue
-        there = predictions[before] if before else None
-        yield Step(
-            title,
-            TITLES.get(before, before),
-            *shown,
-            there and changes(there, after, split, ("plain", "plain"), section),
-            there and changes(there, after, split, ("tta", "tta"), section),
-            changes(after, after, split, ("plain", "tta"), section),
-        )
+        after = predictions[name]
+        gain = changes(after, after, split, ("plain", "tta"), section)
+        if before:
+            there = predictions[before]
+            step = replace(
+                step,
+                before=TITLES.get(before, before),
+                plain_changes=changes(there, after, split, ("plain", "plain"), section),
+                tta_changes=changes(there, after, split, ("tta", "tta"), section),
+            )
+        yield replace(step, tta_gain=gain)
         before = name
+
+
+def _step(name: str, scores: Values, task: Task) -> Step:
+    """A step that is compared with nothing yet."""
+    plain, tta, form = scores["plain"], scores["tta"], SCORES[task]
+    shown = number(plain, form), number(tta, form), number(tta, LOG_LOSS)
+    return Step(TITLES.get(name, name), "", *shown)
 
 
 def _note(split: str, has_test: bool, task: Task, params: Values) -> str:
