@@ -40,7 +40,7 @@ STDOUT = Path("-")
     "--explain",
     type=FOLDER,
     metavar="FOLDER",
-    help="write each picture with what speaks for its class into FOLDER, as JPEG",
+    help="write each picture under the heat map of its class into FOLDER, as JPEG",
 )
 @click.option("-0", "--null", "by_nul", is_flag=True, help="the paths on stdin end in NUL")
 def predict(

@@ -38,9 +38,6 @@ class Looks(NamedTuple):
 
         Args:
             classes: B numbers, the class asked of each picture.
-
-        Raises:
-            HeadstartError: the patches of a network with tokens form no square.
         """
         logits = self.members[0].logits
         asked = torch.zeros(len(logits), dtype=torch.int64)
@@ -54,6 +51,9 @@ def looks(networks: Sequence[Network], batches: Iterable[Tensor]) -> Iterator[Lo
     """Look at each batch (B, 3, S, S) with each network; all are in evaluation mode.
 
     Partial batches are padded as `forward_passes` pads them.
+
+    Raises:
+        HeadstartError: a network has tokens, but none that could be laid over a picture.
     """
     for pictures in batches:
         full = padded(pictures)
@@ -71,7 +71,7 @@ def heat_maps(
         asked: a picture may come several times, with several classes.
 
     Raises:
-        HeadstartError: the patches of a network with tokens form no square.
+        HeadstartError: a network has tokens, but none that could be laid over a picture.
     """
     batches = id_batches([picture for picture, _ in asked], pictures.device)
     classes = iter([number for _, number in asked])

@@ -5,7 +5,8 @@ of the weighted sum only what speaks for the class counts. Source: Selvaraju et 
 arXiv 1610.02391.
 
 Tokens: gradient times token, summed over the channels, of the patches' tokens; again only what speaks
-for the class counts.
+for the class counts. The tokens are the last ones; where there is a class token, those that the last
+attention reads.
 """
 
 import math
@@ -37,19 +38,29 @@ class Look:
         Args:
             network: in evaluation mode.
             pictures: (N, 3, S, S) in [0, 255], on its device.
+
+        Raises:
+            HeadstartError: the network has tokens, but none that could be laid over a picture.
         """
         backbone = network.backbone
         self._layout = backbone.layout
-        block, entered = _last_block(backbone), list[Tensor]()
-        hook = block.register_forward_pre_hook(_recorder(entered)) if block else nullcontext()
+        last, entered = _last_attention(backbone), list[Tensor]()
+        hook = last.register_forward_pre_hook(_recorder(entered)) if last else nullcontext()
         with hook, torch.no_grad():
             features = backbone.features(pictures)
-        self._asked = entered[0] if entered else features.detach().requires_grad_()
-        self._n_patches = features.shape[1] - self._layout.n_prefix  # of tokens (N, L, C)
-        with torch.enable_grad():
-            self._logits: Tensor = network.head(
-                backbone.joined(features if entered else self._asked)
+        if self._layout.form == "NLC":
+            self._side = _side(features.shape[1] - self._layout.n_prefix)
+        if entered and self._are_tokens(entered[0], features):
+            self._asked = entered[0]
+        elif backbone.pool == "token":
+            raise HeadstartError(
+                f"the head reads the class token of {backbone.architecture} alone, which was not "
+                "seen to read the patches: where the network looked cannot be shown."
             )
+        else:
+            self._asked = features = features.detach().requires_grad_()
+        with torch.enable_grad():
+            self._logits: Tensor = network.head(backbone.joined(features))
         self.logits = self._logits.detach()
 
     def heat(self, classes: Tensor) -> Tensor:
@@ -59,32 +70,26 @@ class Look:
 
         Args:
             classes: (N,) int64, the class asked of each picture.
-
-        Raises:
-            HeadstartError: the patches of a network with tokens form no square.
         """
         # in evaluation mode no picture shapes the logits of another: one pass serves them all
         wanted = self._logits.gather(1, classes.unsqueeze(1)).sum()
         (slopes,) = torch.autograd.grad(wanted, self._asked, retain_graph=True)
         features, slopes = self._asked.detach().float(), slopes.float()
         if self._layout.form == "NLC":
-            return scaled(self._of_tokens(features * slopes))
+            products = (features * slopes)[:, -(self._side**2) :].sum(2)  # (N, L, C) -> (N, h * w)
+            return scaled(products.reshape(-1, self._side, self._side))
         if self._layout.form == "NHWC":
             # (N, H, W, C) -> (N, C, H, W)
             features, slopes = (x.permute(0, 3, 1, 2) for x in (features, slopes))
         weights = slopes.mean((2, 3), keepdim=True)  # (N, C, 1, 1)
         return scaled((weights * features).sum(1))
 
-    def _of_tokens(self, products: Tensor) -> Tensor:
-        """Sums over channels, (N, h, w), of the patches among tokens (N, L, C); the prefix is first."""
-        side = math.isqrt(self._n_patches)
-        if side**2 != self._n_patches:
-            raise HeadstartError(
-                f"the network sees {self._n_patches} patches, which form no square: where it looked "
-                "cannot be shown."
-            )
-        patches = products[:, -self._n_patches :].sum(2)  # (N, L, C) -> (N, h * w)
-        return patches.unflatten(1, (side, side))
+    def _are_tokens(self, entered: Tensor, features: Tensor) -> bool:
+        """Whether what enters the attention are tokens (N, L, C), with or without the prefix."""
+        n, length = features.shape[:2]
+        return (
+            entered.ndim == 3 and len(entered) == n and self._side**2 <= entered.shape[1] <= length
+        )
 
 
 def scaled(maps: Tensor) -> Tensor:
@@ -93,24 +98,42 @@ def scaled(maps: Tensor) -> Tensor:
     return maps / maps.amax((1, 2), keepdim=True).clamp_min(torch.finfo(maps.dtype).tiny)
 
 
-def _last_block(backbone: Backbone) -> nn.Module | None:
-    """The block whose input is asked in place of the last features; None: there is none.
+def _side(n_patches: int) -> int:
+    """The side of the square that the patches of a picture form.
 
-    The last block moves what the patches show into the class token, which the head reads. A gradient
-    of the last patches would not see that.
+    Raises:
+        HeadstartError: they form none.
+    """
+    side = math.isqrt(max(n_patches, 0))
+    if side < 2 or side**2 != n_patches:
+        raise HeadstartError(
+            f"the network gives {n_patches} tokens of patches, which form no square: where it looked "
+            "cannot be shown."
+        )
+    return side
+
+
+def _last_attention(backbone: Backbone) -> nn.Module | None:
+    """The attention whose input is asked in place of the last features; None: there is none.
+
+    The last attention moves what the patches show into the class token, which the head reads. A
+    gradient of the last patches would not see that. One of the block's own input would not either: the
+    norm between them takes away the length of a token, so along a token there is no slope.
     """
     blocks = getattr(backbone.model, "blocks", None)
-    has_blocks = isinstance(blocks, nn.Sequential | nn.ModuleList) and len(blocks) > 0
-    return blocks[-1] if has_blocks and backbone.layout.has_class else None
+    if backbone.layout.has_class and isinstance(blocks, nn.Sequential | nn.ModuleList) and blocks:
+        attention = getattr(blocks[-1], "attn", None)
+        return attention if isinstance(attention, nn.Module) else None
+    return None
 
 
 def _recorder(entered: list[Tensor]) -> Callable[[nn.Module, tuple[Any, ...]], tuple[Any, ...]]:
-    """A hook that keeps a block's input in `entered`, and records gradients from it on.
+    """A hook that keeps a module's input in `entered`, and records gradients from it on.
 
     It switches recording on for the rest of the forward pass; the `no_grad` around it ends that.
     """
 
-    def enter(block: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    def enter(module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
         torch.set_grad_enabled(True)
         entered.append(inputs[0].detach().requires_grad_())
         return entered[0], *inputs[1:]

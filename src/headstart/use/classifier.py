@@ -127,7 +127,7 @@ class Classifier:
         `explaining.overlay.overlay(picture, heat, classifier.info.frame)` shows it.
 
         Raises:
-            HeadstartError: the patches of a network with tokens form no square.
+            HeadstartError: a network has tokens, but none that could be laid over a picture.
         """
         files = PictureFiles(pictures, self.info.preprocessing)
         batches, shown = self._batches(files)
