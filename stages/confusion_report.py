@@ -48,6 +48,8 @@ def main(
 ) -> None:  # fmt: skip
     """Report on the errors and the whole run."""
     params, every = load_section("confusion_report", ConfusionReportParams), read_params()
+    # some gradients have no deterministic kernel, and overlays decide nothing
+    runtime = load_section("runtime", RuntimeParams).model_copy(update={"deterministic": False})
     with live.stage_run("confusion-report", run_file, {"confusion_report": params}) as run:
         values, tables = by_stage(jsons), [read_predictions(path) for path in said]
         indexed, stored = read_pictures(pictures), ResizedPictures(resized)
@@ -56,7 +58,7 @@ def main(
             read_course(course, values["unfreeze_finetune"]), params,
             every["tta_evaluate"]["confidence"],
             facts(read_told(values, tables, indexed, problems, recipes, records)),
-            partial(masks, model, stored, prepare(load_section("runtime", RuntimeParams))),
+            partial(masks, model, stored, prepare(runtime)),
         )  # fmt: skip
         for path in reports:
             write_report(path, report.files[path.name])
