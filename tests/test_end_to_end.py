@@ -165,7 +165,7 @@ def test_sync_adds_the_row_of_a_revision_to_a_store_that_lacks_it(
         assert len(stage_runs) == n_stages
         assert not any("headstart.missing" in run.data.tags for run in [row, *stage_runs])
         shown = [file.path for file in MlflowClient(uri).list_artifacts(row.info.run_id)]
-        assert shown == ["report.html", "confusion.png"]
+        assert shown == ["confusion.png", "report.html"]
     project.edit({"train_head.lr": 0.01})
 
 

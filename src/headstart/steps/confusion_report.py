@@ -103,8 +103,7 @@ def confusion_report(
         params: section confusion_report
         confidence: level of the intervals, in (0, 1)
         facts: the written parts of the page; None for none
-        looked: id -> where the network looked, for an overlay on the pictures of the page; None
-            for none
+        looked: gives the pictures of the page overlays of where the network looked; None for none
 
     Raises:
         ValueError: predictions of multi_label have no thresholds.
@@ -124,22 +123,11 @@ def confusion_report(
     summary = " ".join(filter(None, [summary, *notes]))
     album = Album(confusion, chosen.classes, ids, paths, Thumbnails(decode, looked))
     picks, n = CLASS_SHEETS if single else LABEL_SHEETS, params.n_pictures
-    k = len(chosen.classes)
-    shown = [number for number in by_errors(counts) if number < k][:N_CLASSES_WITH_PICTURES]
-    errors = Errors(
-        matrix_grid(counts, names, last_is_none=not single),
-        tables,
-        listed,
-        album.pairs(listed) if n else [],
-        [album.sheet(pick, n, *texts, shown) for pick, texts in picks.items()],
-        k - len(shown),
-        album.thumbnails,
-    )
     page = confusion_page if single else label_page
     on = ReportedOn(params.split, params.probabilities, confidence)
     around = Around(drawings(course, predictions, params.split, params.probabilities), facts)
     files: dict[str, str | pd.DataFrame | Figure] = {
-        "report.html": page(scores, summary, errors, around, on),
+        "report.html": page(scores, summary, _errors(album, listed, params), around, on),
         "confusion.csv": events,
         "confusion.png": confusion_figure(counts, names, title, last_is_none=not single),
         "confusion_counts.csv": long,
@@ -150,6 +138,23 @@ def confusion_report(
         **course.figures(SCORE[predictions.task]),
     }
     return ConfusionReport(files, numbers)
+
+
+def _errors(album: Album, listed: pd.DataFrame, params: ConfusionReportParams) -> Errors:
+    """What the page shows of the errors; pictures only of the classes with the most errors."""
+    confusion, k, n = album.confusion, len(album.classes), params.n_pictures
+    single, counts = isinstance(confusion, ClassConfusion), confusion.matrix()
+    shown = [number for number in by_errors(counts) if number < k][:N_CLASSES_WITH_PICTURES]
+    picks = CLASS_SHEETS if single else LABEL_SHEETS
+    return Errors(
+        matrix=matrix_grid(counts, confusion.names, last_is_none=not single),
+        tables=confusion.tables(),
+        listed=listed,
+        pairs=album.pairs(listed) if n else [],
+        sheets=[album.sheet(pick, n, *texts, shown) for pick, texts in picks.items()],
+        n_without_sheet=k - len(shown),
+        thumbnails=album.thumbnails,
+    )
 
 
 def _confusion(chosen: Predictions, params: ConfusionReportParams) -> Confusion:
