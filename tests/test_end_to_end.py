@@ -69,7 +69,7 @@ def test_all_stages_run_and_leave_their_results(
         assert (project.root / line.rpartition("; ")[2].removesuffix(")")).exists(), line
     end = project.said[project.said.index("publish-run: row ") :]
     assert re.search(r"^valid: accuracy [\d.]+ \(.+\), TTA .+ 9 pictures$", end, re.M)
-    assert "\nreport: data/6_reports/confusion.html\n" in end
+    assert "\nreport: data/6_reports/report.html\n" in end
     project.commit()
     assert set(project.metrics()) == {s.replace("-", "_") for s in stages} - {"publish_run"}
     predictions = read_predictions(project.root / "data/5_predictions/predictions.parquet")

@@ -16,6 +16,7 @@ from headstart.tracking.origin import origin
 from headstart.tracking.records import Point, RunRecord, write_run
 from headstart.tracking.runs import now_ms
 from headstart.tracking.state import flatten, results
+from headstart.tracking.surroundings import surroundings
 
 T = TypeVar("T")
 
@@ -34,6 +35,7 @@ class StageRun:
             started_ms=now_ms(),
             params={name: str(value) for name, value in params.items()},
             tags=origin(f"stages/{stage.replace('-', '_')}.py")
+            | surroundings()
             | {"headstart.stage": stage, "headstart.record": key},
         )
         self.line: tuple[str, Path] | None = None
