@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from headstart.commands.compare import compare
 from headstart.commands.experiments import folds, seeds
 from headstart.commands.export import export
 from headstart.commands.init import init
@@ -18,7 +19,7 @@ from headstart.tracking.start import start
 
 @click.group(
     cls=PlainGroup,
-    commands=[init, plots, predict, export, check_gradients, folds, seeds, sync],
+    commands=[init, plots, predict, export, check_gradients, folds, seeds, sync, compare],
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 def main() -> None:
@@ -31,6 +32,7 @@ def main() -> None:
     headstart sync                        MLflow rows for results that DVC restored
     dvc exp run -S train_head.lr=0.005    try a value, keep the experiment
     headstart plots                       curves and confusion on an offline page
+    headstart compare HEAD                this state and the last commit side by side
     headstart folds 5                     each fold once as valid: mean and spread
     headstart seeds 3                     training with 3 seeds: mean and spread
     headstart predict ...                 classify pictures by the fine-tuned network

@@ -88,8 +88,8 @@ class Revision:
 
         return find
 
-    def subject(self) -> str:
-        """The commit and the first line of its message; "" for the workspace."""
+    def commit(self) -> str:
+        """Its short hash and the first line of its message; "" for the workspace."""
         if not self.where:
             return ""
         commit = self._files.repo.scm.resolve_commit(self._files.repo.get_rev())

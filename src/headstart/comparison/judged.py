@@ -1,0 +1,86 @@
+"""What a run says of each labelled picture of one split, and how good that is.
+
+Axis letters: N images, K classes.
+"""
+
+from collections.abc import Collection
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from headstart.comparison.runs import Run
+from headstart.evaluation.predictions import Kind
+from headstart.scores.metrics import Floats, Ints, log_losses, predicted_classes
+from headstart.scores.multi_label import Bools, binary_cross_entropies, f_beta
+from headstart.scores.thresholds import cross_fitted, decide
+
+Names = NDArray[np.object_]
+
+
+def judged(run: Run, split: str, kind: Kind, classes: Collection[str]) -> pd.DataFrame:
+    """A row for each labelled picture of `split`, as far as it is about `classes`.
+
+    single_label: pictures of other classes are left out. multi_label: other labels do not count; the
+    decisions are those that tta-evaluate scores, on valid by cross-fitting.
+
+    Args:
+        run: whose predictions.
+        split: valid or test.
+        kind: plain or tta.
+        classes: those that count, some or all of the run's.
+
+    Returns:
+        N rows, indexed by the sorted ids. Columns:
+        labels, said: the true and the predicted labels, tuples of str in the order of the classes.
+        right: whether they are equal.
+        p_said: probability of the predicted class; NaN for multi_label.
+        grade: how right it is, in [0, 1]: probability of the true class; F2 for multi_label.
+        accuracy (single_label; bool) or f2 (multi_label; in [0, 1]), and log_loss (≥ 0, nats).
+    """
+    labelled = run.predictions.labelled(split)
+    probabilities, names = labelled.probabilities(kind), np.array(labelled.classes, object)
+    if labelled.task == "single_label":
+        columns = _of_classes(probabilities, labelled.class_numbers(), names)
+    else:
+        truth = labelled.multi_hot()
+        decided = (
+            cross_fitted(probabilities, truth, run.params["tta_evaluate"]["thresholds"])
+            if split == "valid"
+            else decide(probabilities, labelled.thresholds[kind])
+        )
+        counts = np.isin(names, list(classes))
+        of_these = (array[:, counts] for array in (probabilities, truth, decided))
+        columns = _of_labels(*of_these, names[counts])
+    table = pd.DataFrame(columns, index=pd.Index(labelled.table["id"], dtype=object))
+    if labelled.task == "single_label":
+        return table[[labels[0] in classes for labels in table["labels"]]]
+    return table
+
+
+def _of_classes(probabilities: Floats, targets: Ints, names: Names) -> dict[str, object]:
+    every, predicted = np.arange(len(targets)), predicted_classes(probabilities)
+    return {
+        "labels": [(name,) for name in names[targets]],
+        "said": [(name,) for name in names[predicted]],
+        "right": predicted == targets,
+        "p_said": probabilities[every, predicted],
+        "grade": probabilities[every, targets],
+        "accuracy": predicted == targets,
+        "log_loss": log_losses(probabilities, targets),
+    }
+
+
+def _of_labels(
+    probabilities: Floats, truth: Bools, decided: Bools, names: Names
+) -> dict[str, object]:
+    f2 = f_beta(decided, truth)
+    return {
+        "labels": [tuple(names[row]) for row in truth],
+        "said": [tuple(names[row]) for row in decided],
+        "right": (decided == truth).all(axis=1),
+        "p_said": np.full(len(truth), np.nan),
+        "grade": f2,
+        "f2": f2,
+        "log_loss": binary_cross_entropies(probabilities, truth),
+    }
