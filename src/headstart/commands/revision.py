@@ -16,6 +16,8 @@ class Revision:
     Attributes:
         where: " at REV" for messages; empty for the workspace.
         stages: name -> entry of dvc.lock; empty if nothing has run.
+        deps: path -> digest of what the stages read.
+        outs: path -> digest of what they wrote.
     """
 
     def __init__(self, root: Path, rev: str | None) -> None:
@@ -38,8 +40,8 @@ class Revision:
             raise HeadstartError(str(error)) from None
         self.stages: Mapping[str, Any] = lock.get("stages", {})
         entries = self.stages.values()
-        self.outs = digests(entries, "outs")
-        self._digests = digests(entries, "deps") | self.outs
+        self.deps, self.outs = digests(entries, "deps"), digests(entries, "outs")
+        self._digests = self.deps | self.outs
 
     def stage(self, name: str) -> Mapping[str, Any]:
         """What dvc.lock holds of one stage.

@@ -17,7 +17,7 @@ from headstart.project.errors import HeadstartError
 from headstart.project.params import PARAMS_FILE, read_params
 
 WORKSPACE = "workspace"
-SCORING, INDEXING = "tta-evaluate", "index-images"
+SCORING, INDEXING, PUBLISHING = "tta-evaluate", "index-images", "publish-run"
 
 
 def read_stored_run(root: Path, name: str) -> Run:
@@ -44,14 +44,19 @@ def read_stored_run(root: Path, name: str) -> Run:
         except HeadstartError:  # without them, a picture is shown by its id
             paths = {}
     notes = _not_run_yet(root, params) if name == WORKSPACE else []
-    return Run(name, revision.commit(), params, predictions, labels, scores, paths, notes)
+    inputs = {path: of for path, of in revision.deps.items() if path not in revision.outs}
+    return Run(
+        name, revision.commit(), params, inputs, predictions, labels, scores, paths, notes
+    )  # fmt: skip
 
 
 def params_of(revision: Revision) -> dict[str, Any]:
-    """Section -> values with which the stages ran; where they differ, those of a later stage."""
+    """Section -> values with which the stages ran."""
+    # publish-run names all sections, but may be older than the stages before it
+    names = sorted(revision.stages, key=lambda name: name != PUBLISHING)
     params: dict[str, Any] = {}
-    for stage in revision.stages.values():
-        params |= stage.get("params", {}).get(str(PARAMS_FILE)) or {}
+    for name in names:
+        params |= revision.stages[name].get("params", {}).get(str(PARAMS_FILE)) or {}
     return params
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from headstart.comparison.params import ChangedParam, changed_params
+from headstart.comparison.params import ChangedParam, changed_inputs, changed_params
 from headstart.comparison.runs import Run
 from headstart.comparison.splits import KINDS, SplitComparison, compare_split
 from headstart.labels.task import SCORE
@@ -22,6 +22,7 @@ class Comparison:
         a: the first run.
         b: the second one.
         params: those that differ.
+        inputs: paths of code and sources that differ.
         notes: sentences on what holds for both splits.
         splits: valid and test, as far as a run has labelled pictures of them.
     """
@@ -29,6 +30,7 @@ class Comparison:
     a: Run
     b: Run
     params: list[ChangedParam]
+    inputs: list[str]
     notes: list[str]
     splits: list[SplitComparison]
 
@@ -40,6 +42,7 @@ class Comparison:
                 for x, run in (("a", self.a), ("b", self.b))
             },
             "params": {change.key: {"a": change.a, "b": change.b} for change in self.params},
+            "inputs": self.inputs,
             "notes": self.notes,
             "splits": {of.split: _split_json(of) for of in self.splits},
         }
@@ -51,9 +54,9 @@ def compare(a: Run, b: Run) -> Comparison:
     one_task = a.predictions.task == b.predictions.task
     shared = of_a & of_b if one_task else set()
     splits = [compare_split(a, b, split, shared, of_a == of_b) for split in ("valid", "test")]
-    params = changed_params(a.params, b.params)
+    params, inputs = changed_params(a.params, b.params), changed_inputs(a.inputs, b.inputs)
     notes = [*a.notes, *b.notes, *_notes(a, b)]
-    return Comparison(a, b, params, notes, [of for of in splits if of is not None])
+    return Comparison(a, b, params, inputs, notes, [of for of in splits if of is not None])
 
 
 def _notes(a: Run, b: Run) -> list[str]:

@@ -54,7 +54,7 @@ def judged(run: Run, split: str, kind: Kind, classes: Collection[str]) -> pd.Dat
         columns = _of_labels(*of_these, names[counts])
     table = pd.DataFrame(columns, index=pd.Index(labelled.table["id"], dtype=object))
     if labelled.task == "single_label":
-        return table[[labels[0] in classes for labels in table["labels"]]]
+        return table[np.array([name in classes for (name,) in table["labels"]], bool)]
     return table
 
 

@@ -85,6 +85,7 @@ def comparison_page(comparison: Comparison, kind: Kind, find: Find) -> str:
         names=[comparison.a.name, comparison.b.name],
         notes=comparison.notes,
         params=comparison.params,
+        inputs=comparison.inputs,
         splits=splits,
         score_names=SCORES,
         kinds=KIND,
@@ -93,7 +94,7 @@ def comparison_page(comparison: Comparison, kind: Kind, find: Find) -> str:
 
 
 def _groups(of: SplitComparison, kind: Kind, paths: Mapping[str, str], find: Find) -> list[Group]:
-    """The pictures that a alone gets right, and those of b; none where nothing is paired."""
+    """The pictures that a alone gets right, and those of b; no group is empty."""
     if not of.pictures:
         return []
     both: tuple[Which, Which] = ("a", "b")
@@ -104,6 +105,8 @@ def _groups(of: SplitComparison, kind: Kind, paths: Mapping[str, str], find: Fin
             _shot(str(picture), row, paths, find)
             for picture, row in table.head(N_PICTURES).iterrows()
         ]
+        if not shots:
+            continue
         note = f"The first {N_PICTURES}." if len(table) > N_PICTURES else ""
         groups.append(Group(f"Only {which} is right: {len(table):,}", shots, note))
     return groups

@@ -1,4 +1,4 @@
-"""The params in which two runs differ."""
+"""The params and the inputs in which two runs differ."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -26,6 +26,11 @@ def changed_params(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[ChangedPa
         for key in of_a | of_b
         if of_a.get(key, missing) != of_b.get(key, missing)
     ]
+
+
+def changed_inputs(a: Mapping[str, str], b: Mapping[str, str]) -> list[str]:
+    """The sorted paths whose digests differ in `a` and `b`, or which one of them lacks."""
+    return sorted(path for path in a | b if a.get(path) != b.get(path))
 
 
 def _text(value: object) -> str:

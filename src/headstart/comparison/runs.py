@@ -16,6 +16,7 @@ class Run:
         name: the revision or experiment as the user named it, or "workspace".
         commit: its short hash and the first line of its message; "" for the workspace.
         params: section -> values, with which the results were computed.
+        inputs: path -> digest of what is no stage's output: code, sources of pictures and weights.
         predictions: of the final network on valid and test.
         labels: of all pictures.
         scores: metrics of tta_evaluate, <split>.<plain|tta>.<score>.
@@ -26,6 +27,7 @@ class Run:
     name: str
     commit: str
     params: Mapping[str, Any]
+    inputs: Mapping[str, str]
     predictions: Predictions
     labels: Labels
     scores: Mapping[str, Any]

@@ -130,7 +130,7 @@ def compare_split(
 def _joined(a: Run, b: Run, split: str, kind: Kind, classes: Collection[str]) -> pd.DataFrame:
     """The pictures that both runs have labelled in the split, with the columns of both."""
     of_a, of_b = (judged(run, split, kind, classes) for run in (a, b))
-    return of_a.join(of_b, how="inner", lsuffix="_a", rsuffix="_b")
+    return of_a.add_suffix("_a").join(of_b.add_suffix("_b"), how="inner")
 
 
 def _with_same_labels(table: pd.DataFrame) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """Two runs side by side on a terminal of 80 columns."""
 
+import textwrap
 from collections.abc import Iterator
 
 from headstart.comparison.comparison import Comparison
@@ -14,11 +15,13 @@ KIND: dict[Kind, str] = {"plain": "plain", "tta": "TTA"}
 
 
 def comparison_text(comparison: Comparison) -> str:
-    """Lines of at most WIDTH characters, except sentences."""
+    """Lines of at most WIDTH characters."""
     a, b = comparison.a, comparison.b
     lines = [_cut(f"{x}  {title(run)}", WIDTH) for x, run in (("a", a), ("b", b))]
-    lines += [*comparison.notes, ""]
+    lines += [*map(_wrapped, comparison.notes), ""]
     lines += params_lines(comparison.params)
+    if comparison.inputs:
+        lines.append(_cut(f"code or sources that differ: {inputs_text(comparison)}", WIDTH))
     for of in comparison.splits:
         lines += ["", *split_lines(of)]
     if not comparison.splits:
@@ -48,10 +51,15 @@ def params_lines(params: list[ChangedParam]) -> Iterator[str]:
         yield f"and {rest:,} more: --html and --json show them all"
 
 
+def inputs_text(comparison: Comparison) -> str:
+    """How many paths of code and sources differ, and which."""
+    return f"{len(comparison.inputs):,} ({', '.join(comparison.inputs)})"
+
+
 def split_lines(of: SplitComparison) -> Iterator[str]:
     """Scores and counts of one split."""
     yield f"{of.split}: {paired_pictures(of)}"
-    yield from of.notes
+    yield from map(_wrapped, of.notes)
     if of.scores:
         yield f"{'':18}{'a':>8} {'b':>8} {'b - a':>9}  95 % interval"
         yield from map(_paired_line, of.scores)
@@ -89,6 +97,10 @@ def _own(value: Interval | None) -> str:
 
 def _name(score: PairedScore | OwnScore) -> str:
     return f"{SCORES[score.key]}, {KIND[score.kind]}"
+
+
+def _wrapped(sentence: str) -> str:
+    return textwrap.fill(sentence, WIDTH)
 
 
 def _cut(text: str, n: int) -> str:
