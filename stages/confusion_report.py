@@ -1,4 +1,4 @@
-"""predictions + curves + pictures → report: errors of the final checkpoint, curves of the trainings."""
+"""predictions + curves + pictures → report: errors of the final checkpoint, course of the trainings."""
 
 from headstart.tracking.start import start_stage
 
@@ -15,6 +15,7 @@ from headstart.evaluation.predictions import read_predictions
 from headstart.pictures.resized import ResizedPictures
 from headstart.pictures.table import first_paths, read_pictures
 from headstart.project.files import read_json, write_json, write_report
+from headstart.project.params import read_params
 from headstart.reporting.course import Course
 from headstart.steps.confusion_report import ConfusionReportParams, confusion_report
 from headstart.terminal import lines
@@ -32,7 +33,7 @@ from headstart.tracking import live
 )
 @click.option("--epochs", type=Path, multiple=True, help="CSV of a training (repeat)")
 @click.option("--pictures", type=Path, required=True, help="table of the pictures, for file names")
-@click.option("--resized", type=Path, required=True, help="stored pictures, for the contact sheets")
+@click.option("--resized", type=Path, required=True, help="stored pictures, to show them")
 @click.option(
     "--report", "reports", type=Path, multiple=True, help="one part, named by its file (repeat)"
 )
@@ -52,7 +53,8 @@ def main(predictions: Path, scores: Path, fine_tuning: Path, curves: tuple[Path,
             {path.stem: pd.read_csv(path) for path in epochs},
             read_json(fine_tuning),
         )
-        report = confusion_report(table, paths, decode, values, course, params)
+        level = read_params()["tta_evaluate"]["confidence"]
+        report = confusion_report(table, paths, decode, values, course, params, level)
         for path in reports:
             write_report(path, report.files[path.name])
             run.artifact(path)

@@ -68,7 +68,7 @@ def test_all_stages_run_and_leave_their_results(
         assert (project.root / line.rpartition("; ")[2].removesuffix(")")).exists(), line
     end = project.said[project.said.index("publish-run: row ") :]
     assert re.search(r"^valid: accuracy [\d.]+ \(.+\), TTA .+ 9 pictures$", end, re.M)
-    assert "\nreport: data/6_reports/confusion.html\n" in end
+    assert "\nreport: data/6_reports/report.html\n" in end
     project.commit()
     assert set(project.metrics()) == {s.replace("-", "_") for s in stages} - {"publish_run"}
     predictions = read_predictions(project.root / "data/5_predictions/predictions.parquet")
@@ -165,7 +165,7 @@ def test_sync_adds_the_row_of_a_revision_to_a_store_that_lacks_it(
         assert len(stage_runs) == n_stages
         assert not any("headstart.missing" in run.data.tags for run in [row, *stage_runs])
         shown = [file.path for file in MlflowClient(uri).list_artifacts(row.info.run_id)]
-        assert shown == ["confusion.html", "confusion.png"]
+        assert shown == ["report.html", "confusion.png"]
     project.edit({"train_head.lr": 0.01})
 
 
