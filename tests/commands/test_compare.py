@@ -120,9 +120,9 @@ def test_the_page_shows_the_pictures_of_the_workspace(project: Path) -> None:
     result = headstart("HEAD", "faint-lamb", "--html")
     assert result.output.endswith("page: compare-HEAD-faint-lamb.html\n"), result.output
     page = Path("compare-HEAD-faint-lamb.html").read_text(encoding="utf-8")
-    assert page.count('src="data:image/jpeg') == 1  # one of the two is not stored
-    assert '<small title="cats/2.png">2.png</small>' in page
-    assert '<small title="cats/3.png">3.png</small>' in page
+    assert page.count("url(data:image/jpeg") == 1  # one of the two is not stored
+    assert '<small class="file" title="cats/2.png">2.png</small>' in page
+    assert '<small class="file" title="cats/3.png">3.png</small>' in page
     assert headstart("workspace", "HEAD", "--html", "x.html").exit_code == 0
     assert Path("x.html").exists()
 

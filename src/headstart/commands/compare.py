@@ -61,7 +61,7 @@ def compare(a: str, b: str, page: str | None, view: "Kind", as_json: bool) -> No
         from headstart.comparison.page import comparison_page
         from headstart.project.files import write_text
 
-        write_text(target, comparison_page(comparison, view, stored_pictures(root)))
+        write_text(target, comparison_page(comparison, view, *stored_pictures(root)))
         click.echo(f"page: {target}", err=as_json)
 
 

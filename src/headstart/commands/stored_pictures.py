@@ -1,7 +1,6 @@
 """The workspace's stored pictures by id, as far as they are there."""
 
 import shlex
-from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,17 +9,18 @@ from PIL import Image
 from headstart.pictures.resized import ResizedPictures
 from headstart.project.errors import HeadstartError
 from headstart.project.yaml_file import read_yaml
+from headstart.reporting.thumbnails import Decode
 
 
-def stored_pictures(root: Path) -> Callable[[str], Image.Image | None]:
-    """Return a function: id -> the stored picture, RGB; None for a picture that is not stored.
+def stored_pictures(root: Path) -> tuple[Decode, frozenset[str]]:
+    """A function: id -> stored picture, RGB; and the ids that it takes, none without `resize`.
 
-    `root` holds dvc.yaml. If its pictures are not computed, none is stored.
+    `root` holds dvc.yaml.
     """
     try:
         words = shlex.split(read_yaml(root / "dvc.yaml")["stages"]["resize"]["cmd"])
         resized = ResizedPictures(root / dict(pairwise(words))["--resized"])
     except (KeyError, OSError, HeadstartError):
-        return lambda _: None
-    stored = frozenset(resized.ids)
-    return lambda picture: resized.decode(picture) if picture in stored else None
+        nothing: dict[str, Image.Image] = {}
+        return nothing.__getitem__, frozenset()
+    return resized.decode, frozenset(resized.ids)
