@@ -35,16 +35,22 @@ def run_of(
     """A run of `rows`; `trained` are the ids of train, `of_run` other attributes."""
     rows = sorted(rows, key=lambda row: (SPLITS.index(row.split), row.id))
     table = pd.DataFrame({"id": [row.id for row in rows], "split": [row.split for row in rows]})
-    numbers = [row.labels and [classes.index(name) for name in row.labels] for row in rows]
+    known = [None if row.labels is None else list(row.labels) for row in rows]
+    numbers = [of and [classes.index(name) for name in of] for of in known]
     table["targets"] = pd.Series(numbers, dtype=object)
     plain = np.array([row.plain for row in rows], float).reshape(len(rows), len(classes))
     tta = np.array([row.tta or row.plain for row in rows], float).reshape(plain.shape)
     half = (0.5,) * len(classes)
     thresholds = {} if task == "single_label" else {"plain": half, "tta": half}
     predictions = Predictions(classes, table, plain[None], tta, task, thresholds)  # type: ignore[arg-type]
-    known = [(row.id, list(row.labels or []) or None, row.split) for row in rows]
-    everything = sorted([*known, *((picture, [classes[0]], "train") for picture in trained)])
-    labels = pd.DataFrame(everything, columns=["id", "labels", "split"])
+    labels = pd.concat(
+        [
+            table[["id", "split"]].assign(labels=pd.Series(known, dtype=object)),
+            pd.DataFrame(
+                {"id": trained, "split": "train", "labels": [[classes[0]]] * len(trained)}
+            ),
+        ]
+    ).sort_values("id")
     of_labels = Labels(labels.assign(group=labels["id"]), classes, task)
     values: Mapping[str, Any] = {
         "name": "a", "commit": "", "params": PARAMS, "inputs": {}, "scores": {}, **of_run,

@@ -48,9 +48,9 @@ def test_labels_of_a_picture_have_no_probability() -> None:
 
 
 def test_what_the_user_wrote_is_escaped_and_nothing_is_loaded() -> None:
-    a = run_of(cats({"x": right()}), name="<b>", paths={"x": "<i>.jpg"})
+    a = run_of(cats({"x": right()}), name="<em>", paths={"x": "<i>.jpg"})
     params = {**PARAMS, "head": {"<u>": "<s>"}}
     page = page_of(a, run_of(cats({"x": wrong()}), params=params))
-    assert not re.search(r"<b>(?!a<|b<|cat<)|<i>|<u>|<s>", page)
+    assert not re.search("<em>|<i>|<u>|<s>", page)
     assert "&lt;i&gt;.jpg" in page and "head.<wbr>&lt;u&gt;" in page
     assert not re.search(r"""(src|href)=["'](?!data:)|@import|url\((?!data:)""", page)

@@ -8,7 +8,8 @@ import numpy as np
 
 from headstart.comparison.params import ChangedParam, changed_inputs, changed_params
 from headstart.comparison.runs import Run
-from headstart.comparison.splits import KINDS, SplitComparison, compare_split
+from headstart.comparison.scores import KINDS
+from headstart.comparison.splits import SplitComparison, compare_split
 from headstart.labels.task import SCORE
 
 N_NAMES = 5  # classes that a note names

@@ -32,11 +32,12 @@ def judged(run: Run, split: str, kind: Kind, classes: Collection[str]) -> pd.Dat
 
     Returns:
         N rows, indexed by the sorted ids. Columns:
-        labels, said: the true and the predicted labels, tuples of str in the order of the classes.
+        labels, said: the true and the predicted labels, sorted tuples of str.
         right: whether they are equal.
         p_said: probability of the predicted class; NaN for multi_label.
         grade: how right it is, in [0, 1]: probability of the true class; F2 for multi_label.
         accuracy (single_label; bool) or f2 (multi_label; in [0, 1]), and log_loss (≥ 0, nats).
+        p, truth (multi_label): (K,) arrays over the sorted `classes`.
     """
     labelled = run.predictions.labelled(split)
     probabilities, names = labelled.probabilities(kind), np.array(labelled.classes, object)
@@ -49,9 +50,10 @@ def judged(run: Run, split: str, kind: Kind, classes: Collection[str]) -> pd.Dat
             if split == "valid"
             else decide(probabilities, labelled.thresholds[kind])
         )
-        counts = np.isin(names, list(classes))
-        of_these = (array[:, counts] for array in (probabilities, truth, decided))
-        columns = _of_labels(*of_these, names[counts])
+        these = [labelled.classes.index(name) for name in sorted(classes)]
+        columns = _of_labels(
+            probabilities[:, these], truth[:, these], decided[:, these], names[these]
+        )
     table = pd.DataFrame(columns, index=pd.Index(labelled.table["id"], dtype=object))
     if labelled.task == "single_label":
         return table[np.array([name in classes for (name,) in table["labels"]], bool)]
@@ -83,4 +85,6 @@ def _of_labels(
         "grade": f2,
         "f2": f2,
         "log_loss": binary_cross_entropies(probabilities, truth),
+        "p": list(probabilities),
+        "truth": list(truth),
     }

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import pandas as pd
 
 from headstart.comparison.comparison import Comparison
-from headstart.comparison.splits import SCORES, SplitComparison, Which
+from headstart.comparison.scores import SCORES
+from headstart.comparison.splits import SplitComparison, Which
 from headstart.comparison.text import KIND, paired_pictures, title
 from headstart.evaluation.predictions import Kind
 from headstart.reporting.html_page import html_page

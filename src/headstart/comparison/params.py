@@ -30,7 +30,7 @@ def changed_params(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[ChangedPa
 
 def changed_inputs(a: Mapping[str, str], b: Mapping[str, str]) -> list[str]:
     """The sorted paths whose digests differ in `a` and `b`, or which one of them lacks."""
-    return sorted(path for path in a | b if a.get(path) != b.get(path))
+    return sorted(path for path in a.keys() | b.keys() if a.get(path) != b.get(path))
 
 
 def _text(value: object) -> str:

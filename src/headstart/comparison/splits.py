@@ -2,53 +2,17 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from headstart.comparison.judged import judged
 from headstart.comparison.runs import Run
-from headstart.evaluation.paired import Difference, difference_of_means, difference_of_shares
+from headstart.comparison.scores import KINDS, OwnScore, PairedScore, own_scores, paired_scores
 from headstart.evaluation.predictions import Kind
 
-CONFIDENCE = 0.95
-N_BOOTSTRAP = 5_000
-KINDS: tuple[Kind, ...] = get_args(Kind)
-SCORES = {"accuracy": "accuracy", "f2": "F2", "log_loss": "log loss"}
-"""The scores that are means over pictures: key and name."""
-LOWER_IS_BETTER = frozenset({"log_loss"})
-
 Which = Literal["a", "b"]
-Interval = tuple[float, float, float]
-"""A score, and the low and the high end of its interval."""
-
-
-class PairedScore(NamedTuple):
-    """A score of both runs on the same pictures; the difference is b less a, with its interval."""
-
-    key: str
-    kind: Kind
-    a: float
-    b: float
-    difference: Difference
-
-    @property
-    def verdict(self) -> str:
-        """Which run is better, or that the pictures do not tell."""
-        if self.difference.within_noise:
-            return "within noise"
-        better = "b" if (self.difference.value > 0) != (self.key in LOWER_IS_BETTER) else "a"
-        return f"{better} is better"
-
-
-class OwnScore(NamedTuple):
-    """A score of each run on its own pictures, with the interval of tta-evaluate; None: no score."""
-
-    key: str
-    kind: Kind
-    a: Interval | None
-    b: Interval | None
 
 
 @dataclass(frozen=True)
@@ -103,7 +67,7 @@ def compare_split(
         b: the second one.
         split: valid or test.
         classes: those that both runs have; empty if no picture can be paired.
-        same_classes: whether neither has others; only then is the log loss compared.
+        same_classes: whether neither has others; if not, fewer scores are compared.
     """
     ids_a, ids_b = (list(run.predictions.labelled(split).table["id"]) for run in (a, b))
     if not ids_a and not ids_b:
@@ -113,16 +77,12 @@ def compare_split(
     same = {kind: _with_same_labels(table) for kind, table in joined.items()}
     if not same or same["plain"].empty:
         notes = [_nothing_paired(split, len(ids_a), len(ids_b)), *unfair]
-        return SplitComparison(split, len(ids_a), len(ids_b), notes, [], _own(a, b, split), {})
+        return SplitComparison(
+            split, len(ids_a), len(ids_b), notes, [], [*own_scores(a, b, split)], {}
+        )
     n_both = len(set(ids_a) & set(ids_b))
     left_out = _left_out(n_both - len(joined["plain"]), len(joined["plain"]) - len(same["plain"]))
-    scores = [
-        _paired(table, key, kind)
-        for key in SCORES
-        if same_classes or key != "log_loss"
-        for kind, table in same.items()
-        if f"{key}_a" in table
-    ]
+    scores = list(paired_scores(same, same_classes))
     notes = [*left_out, *unfair]
     return SplitComparison(split, len(ids_a), len(ids_b), notes, scores, [], same)
 
@@ -137,34 +97,6 @@ def _with_same_labels(table: pd.DataFrame) -> pd.DataFrame:
     same = [set(x) == set(y) for x, y in zip(table["labels_a"], table["labels_b"], strict=True)]
     kept = table[np.array(same, bool)].drop(columns="labels_b")
     return kept.rename(columns={"labels_a": "labels"})
-
-
-def _paired(table: pd.DataFrame, key: str, kind: Kind) -> PairedScore:
-    of_a, of_b = (table[f"{key}_{which}"].to_numpy() for which in "ab")
-    if of_a.dtype == bool:
-        difference = difference_of_shares(of_a, of_b, CONFIDENCE)
-    else:
-        draws = np.random.default_rng(0)
-        difference = difference_of_means(of_a, of_b, N_BOOTSTRAP, CONFIDENCE, draws)
-    return PairedScore(key, kind, float(of_a.mean()), float(of_b.mean()), difference)
-
-
-def _own(a: Run, b: Run, split: str) -> list[OwnScore]:
-    """The scores of each run as its tta-evaluate found them."""
-    found = []
-    for key in SCORES:
-        for kind in KINDS:
-            of_a, of_b = (_interval(run.scores, split, kind, key) for run in (a, b))
-            if of_a or of_b:
-                found.append(OwnScore(key, kind, of_a, of_b))
-    return found
-
-
-def _interval(scores: Mapping[str, Any], split: str, kind: Kind, key: str) -> Interval | None:
-    values = scores.get(split, {}).get(kind, {})
-    if key not in values:
-        return None
-    return values[key], values[f"{key}_ci_low"], values[f"{key}_ci_high"]
 
 
 def _nothing_paired(split: str, n_a: int, n_b: int) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from headstart.comparison.comparison import Comparison
 from headstart.comparison.params import ChangedParam
 from headstart.comparison.runs import Run
-from headstart.comparison.splits import SCORES, Interval, OwnScore, PairedScore, SplitComparison
+from headstart.comparison.scores import SCORES, Interval, OwnScore, PairedScore
+from headstart.comparison.splits import SplitComparison
 from headstart.evaluation.predictions import Kind
 
 WIDTH = 80
