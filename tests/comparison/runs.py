@@ -36,7 +36,7 @@ def run_of(
     rows = sorted(rows, key=lambda row: (SPLITS.index(row.split), row.id))
     table = pd.DataFrame({"id": [row.id for row in rows], "split": [row.split for row in rows]})
     known = [None if row.labels is None else list(row.labels) for row in rows]
-    numbers = [of and [classes.index(name) for name in of] for of in known]
+    numbers = [None if of is None else [classes.index(name) for name in of] for of in known]
     table["targets"] = pd.Series(numbers, dtype=object)
     plain = np.array([row.plain for row in rows], float).reshape(len(rows), len(classes))
     tta = np.array([row.tta or row.plain for row in rows], float).reshape(plain.shape)
@@ -71,3 +71,15 @@ def wrong(p: float = 0.1) -> list[float]:
 def cats(chances: Mapping[str, Sequence[float]], split: str = "test") -> list[Said]:
     """Pictures of cats: id -> probabilities."""
     return [Said(picture, ["cat"], said, split) for picture, said in chances.items()]
+
+
+def many(n_wrong: int, name: str = "a", **of_run: Any) -> Run:
+    """60 pictures of test and 40 of valid; the first `n_wrong` of each are wrong."""
+    rows = [
+        said
+        for split, n in (("test", 60), ("valid", 40))
+        for said in cats(
+            {f"{split}{i:02}": wrong() if i < n_wrong else right() for i in range(n)}, split
+        )
+    ]
+    return run_of(rows, name=name, **of_run)

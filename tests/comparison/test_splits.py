@@ -6,7 +6,7 @@ import pytest
 from headstart.comparison.runs import Run
 from headstart.comparison.scores import CONFIDENCE, N_BOOTSTRAP, OwnScore, PairedScore
 from headstart.comparison.splits import SplitComparison, compare_split
-from headstart.evaluation.paired import Difference, difference_of_means, difference_of_shares
+from headstart.evaluation.paired import difference_of_means, difference_of_shares
 from tests.comparison.runs import CLASSES, Said, cats, right, run_of, wrong
 
 
@@ -48,22 +48,6 @@ def test_the_widest_gap_comes_first() -> None:
     assert list(compared(a, b).one_right("tta", "a").index) == ["y", "z", "x"]
 
 
-@pytest.mark.parametrize(
-    ("key", "value", "verdict"),
-    [
-        ("accuracy", 0.1, "b is better"),
-        ("accuracy", -0.1, "a is better"),
-        ("log_loss", 0.1, "a is better"),
-        ("log_loss", -0.1, "b is better"),
-    ],
-)
-def test_a_lower_loss_is_better(key: str, value: float, verdict: str) -> None:
-    clear = Difference(value, *sorted((value / 2, value * 2)))
-    assert PairedScore(key, "plain", 0.5, 0.5 + value, clear).verdict == verdict
-    noise = Difference(value, -1.0, 1.0)
-    assert PairedScore(key, "plain", 0.5, 0.5 + value, noise).verdict == "within noise"
-
-
 def test_pictures_with_other_labels_are_left_out() -> None:
     b = run_of([*cats({"p1": right()}), Said("p2", ["owl"], right())])
     of = compared(A, b)
@@ -78,35 +62,6 @@ def test_pictures_of_a_class_that_one_run_lacks_are_left_out() -> None:
     assert of is not None and list(of.pictures["plain"].index) == ["x"]
     assert of.notes == ["Left out: 1 picture whose class only one of the runs has."]
     assert {score.key for score in of.scores} == {"accuracy"}
-
-
-def keys(of: SplitComparison) -> list[str]:
-    return [score.key for score in of.scores if score.kind == "plain"]
-
-
-def test_each_task_has_its_scores() -> None:
-    assert keys(compared(A, B)) == ["accuracy", "log_loss", "macro_f1"]
-    rows = [Said("x", ["cat"], right()), Said("y", [], right())]
-    run = run_of(rows, task="multi_label")
-    assert keys(compared(run, run)) == ["f2", "log_loss", "map"]
-    unlabelled = run_of(rows[1:], task="multi_label")
-    assert keys(compared(unlabelled, unlabelled)) == ["f2", "log_loss"]  # mAP is undefined
-    assert keys(compared(run, run, same_classes=False)) == ["f2"]
-
-
-def test_macro_f1_and_map_are_of_the_same_pictures() -> None:
-    rows = [*cats({"p1": right(), "p2": wrong()}), Said("p3", ["eel"], wrong())]
-    [score] = [
-        s for s in compared(run_of(rows), run_of(rows[:2])).scores
-        if (s.key, s.kind) == ("macro_f1", "plain")
-    ]  # fmt: skip
-    assert score.a == score.b == pytest.approx(1 / 3)  # cat 2/3, and eel 0, which is predicted once
-    a = run_of([Said("x", ["cat"], [0.1, 0.5, 0.1]), Said("y", ["eel"], [0.9, 0.9, 0.1])],
-               task="multi_label")  # fmt: skip
-    b = run_of([Said("x", ["cat"], [0.1, 0.9, 0.5]), Said("y", ["eel"], [0.1, 0.9, 0.1])],
-               ("owl", "cat", "eel"), "multi_label")  # fmt: skip
-    [score] = [s for s in compared(a, b).scores if (s.key, s.kind) == ("map", "plain")]
-    assert (score.a, score.b) == ((0.5 + 1) / 2, (0.5 + 0.5) / 2)  # of cat and of eel
 
 
 def test_labels_are_the_same_in_any_order_of_the_classes() -> None:

@@ -90,8 +90,8 @@ def _paired(key: str, table: pd.DataFrame) -> tuple[float, float, Difference] | 
         return difference_of_macro_f1(*_class_numbers(table), *resampling)
     if key == "map" and "truth_a" in table:
         truth = np.stack(table["truth_a"].tolist())
-        both = [np.stack(table[f"p_{which}"].tolist()) for which in "ab"]
-        return difference_of_map(*both, truth, *resampling) if truth.any() else None
+        p_a, p_b = (np.stack(table[f"p_{which}"].tolist()) for which in "ab")
+        return difference_of_map(p_a, p_b, truth, *resampling) if truth.any() else None
     if f"{key}_a" not in table:
         return None
     of_a, of_b = (table[f"{key}_{which}"].to_numpy() for which in "ab")

@@ -42,11 +42,8 @@ def difference_of_macro_f1(
     every = np.vstack([counts, drawn]).astype(float)  # (1 + B, M): the pictures themselves first
     classes = np.arange(int(triples.max()) + 1)
     actual, *predicted = (cells[:, [column]] == classes for column in range(3))  # (M, K) each
-    scores = []
-    for said in predicted:
-        hits, occurrences = every @ (actual & said), every @ (actual.astype(float) + said)
-        scores.append(mean_f1(hits.astype(np.int64), occurrences.astype(np.int64)))  # (1 + B,)
-    return _difference(*scores, confidence)
+    of_before, of_after = (_weighted_macro_f1(actual, said, every) for said in predicted)
+    return _difference(of_before, of_after, confidence)
 
 
 def difference_of_map(
@@ -81,6 +78,13 @@ def difference_of_map(
         found.append([_weighted_map(of, weights) for of in rankings])
     of_before, of_after = (np.concatenate(scores) for scores in zip(*found, strict=True))
     return _difference(of_before, of_after, confidence)
+
+
+def _weighted_macro_f1(actual: Bools, said: Bools, counts: Floats) -> Floats:
+    """Macro-F1 where the cells (M, K) have `counts` (B, M) pictures -> (B,)."""
+    # whole numbers as floats: numpy multiplies matrices of integers slowly
+    hits, occurrences = counts @ (actual & said), counts @ (actual.astype(float) + said)
+    return mean_f1(hits.astype(np.int64), occurrences.astype(np.int64))
 
 
 def _weighted_map(rankings: Sequence[Ranking], weights: Ints) -> Floats:
