@@ -1,8 +1,10 @@
 """`headstart compare` in a small repository of git and DVC, whose files lie in DVC's cache."""
 
 import json
+import shlex
 import shutil
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +15,13 @@ from dvc.repo import Repo
 from ruamel.yaml import YAML
 
 from headstart.commands.cli import main
+from headstart.commands.stored_pictures import RESIZING
+from headstart.commands.stored_run import INDEXING, PUBLISHING, SCORING
 from headstart.evaluation.predictions import Predictions, write_predictions
 from headstart.labels.labels import Labels, write_labels
 from headstart.pictures.resized import write_resized
 from headstart.pictures.table import write_pictures
+from tests.contract import read_yaml
 from tests.small_networks import FORM, StoredPictures
 
 STAGES = """
@@ -97,6 +102,21 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return root
 
 
+def test_the_pipeline_names_the_files_that_are_read(repo_root: Path) -> None:
+    stages = read_yaml(repo_root / "dvc.yaml")["stages"]
+
+    def last(stage: str, option: str) -> str:
+        words = shlex.split(stages[stage]["cmd"])
+        return [path for word, path in pairwise(words) if word == option][-1]
+
+    assert last(SCORING, "--predictions") == "data/5_predictions/predictions.parquet"
+    assert last(SCORING, "--labels") == "data/1_index/labels.parquet"
+    assert last(SCORING, "--metrics") == "metrics/tta_evaluate.json"
+    assert last(INDEXING, "--pictures") == "data/1_index/pictures.parquet"
+    assert last(RESIZING, "--resized") == "data/2_resized"
+    assert PUBLISHING in stages
+
+
 def test_a_commit_and_the_workspace(project: Path) -> None:
     result = headstart("HEAD")
     assert result.exit_code == 0, result.output
@@ -112,7 +132,7 @@ def test_a_commit_and_the_workspace(project: Path) -> None:
 def test_an_experiment_is_named_by_its_name(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(project / "code")
     found = json.loads(headstart("HEAD", "faint-lamb", "--json").output)
-    assert found["params"] == {"head.lr": {"a": "0.1", "b": "0.2"}}
+    assert found["params"] == {"head.lr": {"a": 0.1, "b": 0.2}}
     assert found["splits"]["test"]["pictures"]["plain"]["only_b_right"] == ["2", "3"]
 
 

@@ -39,7 +39,7 @@ def test_runs_of_other_tasks_are_not_paired() -> None:
 def test_the_json_has_all_of_it() -> None:
     b = many(1, "b", params={**PARAMS, "head": {"lr": 0.1}}, inputs={"src/x": "1"})
     found = json.loads(json.dumps(compare(many(3), b).as_json()))
-    assert found["params"] == {"head.lr": {"a": "-", "b": "0.1"}}
+    assert found["params"] == {"head.lr": {"b": 0.1}}
     assert found["inputs"] == ["src/x"] and found["b"] == {"name": "b", "commit": ""}
     of_test = found["splits"]["test"]
     assert (of_test["n_a"], of_test["n_b"], of_test["n_compared"]) == (60, 60, 60)

@@ -11,14 +11,16 @@ from headstart.project.errors import HeadstartError
 from headstart.project.yaml_file import read_yaml
 from headstart.reporting.thumbnails import Decode
 
+RESIZING = "resize"
+
 
 def stored_pictures(root: Path) -> tuple[Decode, frozenset[str]]:
-    """A function: id -> stored picture, RGB; and the ids that it takes, none without `resize`.
+    """A function: id -> stored picture, RGB; and the ids that it takes, none if the stage has not run.
 
     `root` holds dvc.yaml.
     """
     try:
-        words = shlex.split(read_yaml(root / "dvc.yaml")["stages"]["resize"]["cmd"])
+        words = shlex.split(read_yaml(root / "dvc.yaml")["stages"][RESIZING]["cmd"])
         resized = ResizedPictures(root / dict(pairwise(words))["--resized"])
     except (KeyError, OSError, HeadstartError):
         nothing: dict[str, Image.Image] = {}

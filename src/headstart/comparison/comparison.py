@@ -42,7 +42,7 @@ class Comparison:
                 x: {"name": run.name, "commit": run.commit}
                 for x, run in (("a", self.a), ("b", self.b))
             },
-            "params": {change.key: {"a": change.a, "b": change.b} for change in self.params},
+            "params": {change.key: change.values() for change in self.params},
             "inputs": self.inputs,
             "notes": self.notes,
             "splits": {of.split: _split_json(of) for of in self.splits},

@@ -94,7 +94,7 @@ def _joined(a: Run, b: Run, split: str, kind: Kind, classes: Collection[str]) ->
 
 
 def _with_same_labels(table: pd.DataFrame) -> pd.DataFrame:
-    same = [set(x) == set(y) for x, y in zip(table["labels_a"], table["labels_b"], strict=True)]
+    same = [x == y for x, y in zip(table["labels_a"], table["labels_b"], strict=True)]
     kept = table[np.array(same, bool)].drop(columns="labels_b")
     return kept.rename(columns={"labels_a": "labels"})
 

@@ -45,7 +45,8 @@ def params_lines(params: list[ChangedParam]) -> Iterator[str]:
     shown, rest = params[:N_PARAMS], len(params) - N_PARAMS
     n_key = min(max(len("params that differ"), *(len(change.key) for change in shown)), 42)
     n_value = (WIDTH - n_key - 4) // 2
-    for key, *values in (("params that differ", "a", "b"), *shown):
+    rows = [(change.key, *change.texts()) for change in shown]
+    for key, *values in [("params that differ", "a", "b"), *rows]:
         cells = [_cut(key, n_key).ljust(n_key), *(_cut(value, n_value) for value in values)]
         yield f"{cells[0]}  {cells[1]:<{n_value}}  {cells[2]}".rstrip()
     if rest > 0:
