@@ -59,7 +59,9 @@ TABLE: dict[str, tuple[list[str], list[str]]] = {
     "confusion-report": (
         [
             *(PREDICTIONS, INDEX + "pictures.parquet", "metrics/*.json", RESIZED),
-            *(CURVES, FIND_HEAD, FIND_FINETUNE),
+            *(CURVES, FIND_HEAD, FIND_FINETUNE, INDEX + "problems.csv", "recipes"),
+            *(f"data/5_predictions/{name}.parquet" for name in EARLIER),
+            *("data/5_predictions/final.json", "data/7_runs/*.json"),
         ],
         ["data/6_reports/*.html", "data/6_reports/*.png"],
     ),

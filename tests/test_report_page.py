@@ -17,6 +17,8 @@ from headstart.evaluation.scoring import Scoring, class_scores, label_scores
 from headstart.labels.task import Task
 from headstart.steps.confusion_report import ConfusionReportParams, confusion_report
 from tests.browser import looked_at
+from tests.reporting.test_facts import told
+from tests.reporting.test_facts_data import ABOUT
 from tests.steps.test_confusion_report import COURSE
 
 PARAMS = ConfusionReportParams(split="valid", probabilities="tta", n_pictures=2, n_pairs=20)
@@ -49,17 +51,24 @@ def page_of(task: Task, k: int, n: int = 160) -> str:
         scores = class_scores(p, np.arange(n) % k, names, scoring)
     else:
         p = raw / (2 + raw)
-        predictions = Predictions(names, table, p[None], p, task, {"tta": (0.5,) * k})
+        predictions = Predictions(
+            names, table, p[None], p, task, {"plain": (0.5,) * k, "tta": (0.5,) * k}
+        )
         scores = label_scores(p, truth, p > 0.5, p > 0.5, names, scoring)
     valid = {"plain": scores, "tta": scores}
-    told = {"valid": valid, "test": valid, "checkpoints": {"head": {"valid": valid, "test": valid}}}
+    scored = {
+        "valid": valid,
+        "test": valid,
+        "checkpoints": {"head": {"valid": valid, "test": valid}},
+    }
+    facts = told(about=ABOUT | {"classes": list(names)})
     looked = np.linspace(0, 1, 49, dtype=np.float32).reshape(7, 7)
 
     def decode(picture: str) -> Image.Image:
         return Image.new("RGB", (64, 20 + int(picture) % 60), (int(picture) % 256, 90, 160))
 
     report = confusion_report(
-        predictions, paths, decode, told, COURSE, PARAMS, 0.95, lambda _: looked
+        predictions, paths, decode, scored, COURSE, PARAMS, 0.95, facts, lambda _: looked
     )
     return str(report.files["report.html"])
 

@@ -80,6 +80,7 @@ TABLE: dict[str, set[str]] = {
     "comparison/splits": set(),
     "use/classifier": set(),
     "commands/cli": set(),
+    "explaining/look": set(),
     "exporting/graph": set(),
 }
 

@@ -22,7 +22,7 @@ def test_a_table_of_many_labels_names_the_likeliest_where_none_is_reached(
         Result("a.png", np.array([0.6, 0.1, 0.9])),
         Result("a longer name.png", np.array([0.4, 0.1, 0.2])),
     ]
-    Table(classifier, [name for name, _ in results]).write(results)
+    Table(classifier, [result.name for result in results]).write(results)
     assert capsys.readouterr().out == (
         "picture            labels\n"
         "a.png              eel 0.900  cat 0.600\n"

@@ -119,3 +119,17 @@ def test_pictures_are_read_when_they_are_asked_for(
     first = next(Classifier.load("net.safetensors").each(files * 10))
     assert first.number == 0 and 1 <= len(read) <= 5  # of 40: four jobs wait for one thread
     assert PictureFiles(files, PREPROCESSING).ids == ["0", "1", "2", "3"]
+
+
+def test_explained_predictions_are_the_same_and_have_a_map_for_each_label(files: list[str]) -> None:
+    named = [*files[:2], "none.png", *files[2:]]
+    for model in ("net", "two", "many"):
+        classifier = Classifier.load(f"{model}.safetensors")
+        for plain, one in zip(classifier.each(named), classifier.explained(named), strict=True):
+            assert np.array_equal(plain.probabilities, one.probabilities)
+            assert (plain.number, plain.problem) == (one.number, one.problem)
+            assert plain.heat == {} and (one.problem == "") == bool(one.heat)
+            if not one.problem:
+                assert list(one.heat) == classifier.labels(one.probabilities)
+            for heat in one.heat.values():
+                assert heat.dtype == np.float32 and heat.max() in (0, 1)

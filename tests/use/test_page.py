@@ -1,14 +1,17 @@
 """docs/use.md: its outputs belong together, and its Python runs."""
 
 import json
+import runpy
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from headstart.commands.cli import main
+from headstart.commands.heat_pictures import told
 from headstart.commands.prediction_outputs import Result, Table, json_list
 from headstart.network.checkpoints import read_checkpoint
 from headstart.use.classifier import Classifier
@@ -40,7 +43,7 @@ def project(tmp_path: Path, repo_root: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_the_table_and_the_json_of_the_page_are_of_the_same_numbers(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    [table], [text] = blocks(read_page(PAGE), "text"), blocks(read_page(PAGE), "json")
+    (table, _), [text] = blocks(read_page(PAGE), "text"), blocks(read_page(PAGE), "json")
     said = json.loads(text)
     info = read_checkpoint(project / "data/4_checkpoints/model.safetensors").info
     classes = tuple(said[0]["probabilities"])
@@ -48,7 +51,7 @@ def test_the_table_and_the_json_of_the_page_are_of_the_same_numbers(
     results = [
         Result(one["picture"], np.array(list(one["probabilities"].values()))) for one in said
     ]
-    Table(classifier, [name for name, _ in results]).write(results)
+    Table(classifier, [result.name for result in results]).write(results)
     assert capsys.readouterr().out == table
     with json_list(classifier) as printed:
         printed.write(results)
@@ -58,11 +61,26 @@ def test_the_table_and_the_json_of_the_page_are_of_the_same_numbers(
 def test_every_command_of_the_page_runs(project: Path) -> None:
     lines = of_tool(read_page(PAGE), "headstart")
     lines = [words for words in lines if len(words) > 1]  # without the name in the heading
-    assert len(lines) == 4
+    assert len(lines) == 5
     for words in lines:
         result = CliRunner().invoke(main, words)
         assert result.exit_code == 0, result.output
     assert Path("said.csv").is_file() and Path("said.parquet").is_file()
+    assert sorted(path.stem for path in Path("heat").iterdir()) == WEAVES
+
+
+def test_the_sentence_about_heat_maps_is_the_commands() -> None:
+    """Of four heat maps, one is empty: the page says so of its fourth picture."""
+    _, text = blocks(read_page(PAGE), "text")
+    assert text == f"{told(Path('heat'), 4, 1)}\n"
+
+
+def test_the_picture_of_the_page_is_drawn_by_its_script(project: Path, repo_root: Path) -> None:
+    sheet = runpy.run_path(str(repo_root / "docs/make_heat_maps.py"))["sheet"]
+    classifier = Classifier.load("data/4_checkpoints/model.safetensors")
+    drawn = sheet(classifier, [Path(f"weaves/{name}.jpg") for name in WEAVES])
+    with Image.open(repo_root / "docs/heat_maps.jpg") as shown:
+        assert drawn.size == shown.size
 
 
 def test_the_python_of_the_page_runs(project: Path) -> None:
@@ -79,4 +97,4 @@ def test_the_python_of_the_page_runs(project: Path) -> None:
 
 
 def test_the_page_is_short() -> None:
-    assert len(read_page(PAGE).splitlines()) <= 60
+    assert len(read_page(PAGE).splitlines()) <= 85

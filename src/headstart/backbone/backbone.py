@@ -157,6 +157,10 @@ class Backbone(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         """(N, 3, H, W) in [0, 255] -> pooled features (N, D) in the dtype of the weights."""
+        return self.joined(self.features(pictures))
+
+    def features(self, pictures: Tensor) -> Tensor:
+        """(N, 3, H, W) in [0, 255] -> maps or tokens, as `layout` says, in the dtype of the weights."""
         dtype = next(self.parameters()).dtype
         x = self.normalisation.apply(pictures, dtype)
         x = x.contiguous(memory_format=torch.channels_last)
@@ -165,8 +169,12 @@ class Backbone(nn.Module):
         ours = ours and not is_plain()
         backward = CpuBackward(compute.backward_dtype) if ours else nullcontext()
         with compute.autocast(training=torch.is_grad_enabled()), backward:
-            features = self.model.forward_features(x)  # type: ignore[operator]
-        parts = pooled(features.to(dtype), self.pool, self.layout)  # each (N, C)
+            features: Tensor = self.model.forward_features(x)  # type: ignore[operator]
+        return features.to(dtype)
+
+    def joined(self, features: Tensor) -> Tensor:
+        """Maps or tokens of N pictures -> pooled features (N, D)."""
+        parts = pooled(features, self.pool, self.layout)  # each (N, C)
         if self.layout.form == "NLC" and (norm := getattr(self.model, "fc_norm", None)):
             parts = [norm(part) for part in parts]  # of transformers that norm after pooling
         return torch.cat(parts, dim=1)  # (N, D)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from headstart.commands.heat_pictures import HeatPictures
     from headstart.commands.named_pictures import NamedPicture
     from headstart.commands.prediction_outputs import Output, Result
     from headstart.use.classifier import Classifier
@@ -19,6 +20,7 @@ T = TypeVar("T")
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 ANY_PATH = click.Path(path_type=Path)  # a bad one is reported while the others are predicted
 OUT = click.Path(path_type=Path, dir_okay=False)
+FOLDER = click.Path(path_type=Path, file_okay=False)
 STDOUT = Path("-")
 
 
@@ -34,6 +36,12 @@ STDOUT = Path("-")
     metavar="P",
     help="only pictures whose largest probability is below P, the least sure first",
 )
+@click.option(
+    "--explain",
+    type=FOLDER,
+    metavar="FOLDER",
+    help="write each picture with what speaks for its class into FOLDER, as JPEG",
+)
 @click.option("-0", "--null", "by_nul", is_flag=True, help="the paths on stdin end in NUL")
 def predict(
     model: Path,
@@ -42,6 +50,7 @@ def predict(
     csv: Path | None,
     parquet: Path | None,
     unsure: float | None,
+    explain: Path | None,
     by_nul: bool,
 ) -> None:
     """Classify the pictures at each PATH by the fine-tuned network in MODEL.
@@ -57,12 +66,17 @@ def predict(
     the same as in the pipeline (the plain ones, without test-time augmentation). A file that cannot be
     read is named on stderr and left out. The others are predicted, and the exit status is 1.
 
+    --explain writes one JPEG for each picture, or for each of its labels. Bright places speak most for
+    what was decided, clear ones do not, and what the network was not shown is dark.
+
     \b
     headstart predict data/4_checkpoints/model.safetensors photo.jpg holiday/ more.zip
     headstart predict data/4_checkpoints/model.safetensors holiday --unsure 0.6
+    headstart predict data/4_checkpoints/model.safetensors holiday --explain heat
     find . -name '*.jpg' -newer last -print0 | headstart predict model.safetensors -0 - --csv new.csv
     """
     from headstart.backbone.device import RuntimeParams, prepare
+    from headstart.commands.heat_pictures import without_heat_maps
     from headstart.commands.named_pictures import named_pictures
     from headstart.use.classifier import Classifier
 
@@ -76,13 +90,18 @@ def predict(
     n = 0
     with ExitStack() as lasting:
         named = named_pictures(paths, lasting, b"\0" if by_nul else b"\n")
+        if explain:
+            named = without_heat_maps(named, explain)
         outputs = _outputs(classifier, named, wanted, lasting)
-        results: Iterable[Result] = _results(classifier, named, left_out)
+        explaining = _heat_pictures(classifier, named, explain) if explain else None
+        results: Iterable[Result] = _results(classifier, named, left_out, explain is not None)
         if unsure is not None:
             results = _least_sure(results, unsure)
         for batch in _batches(results, classifier.batch_size):
             for output in outputs:
                 output.write(batch)
+            if explaining:
+                explaining.write(batch)
             n += len(batch)
     if unsure is not None:
         n_read = len(named) - len(left_out)
@@ -90,6 +109,8 @@ def predict(
     if not wanted.on_stdout:
         for path in wanted.files:
             click.echo(f"{path}: {n} {'picture' if n == 1 else 'pictures'}")
+    if explaining:
+        click.echo(explaining.said(), err=True)
     if left_out:
         click.echo(f"{len(left_out)} of {len(named)} files were left out.", err=True)
         sys.exit(1)
@@ -150,8 +171,20 @@ def _opened(path: Path, output: AbstractContextManager[T], lasting: ExitStack) -
         raise click.ClickException(f"{path} cannot be written: {error.strerror}.") from None
 
 
+def _heat_pictures(
+    classifier: "Classifier", named: "Sequence[NamedPicture]", folder: Path
+) -> "HeatPictures":
+    """The output of --explain; its folder is made before the work."""
+    from headstart.commands.heat_pictures import HeatPictures
+
+    try:
+        return HeatPictures(classifier, folder, [one._replace(name=_shown(one)) for one in named])
+    except OSError as error:
+        raise click.ClickException(f"{folder} cannot be made: {error.strerror}.") from None
+
+
 def _results(
-    classifier: "Classifier", named: "Sequence[NamedPicture]", left_out: list[str]
+    classifier: "Classifier", named: "Sequence[NamedPicture]", left_out: list[str], explain: bool
 ) -> "Iterator[Result]":
     """The prediction of each path that is a picture; `left_out` and stderr get every other path."""
     from tqdm import tqdm
@@ -159,7 +192,7 @@ def _results(
     from headstart.commands.prediction_outputs import Result
 
     files = [one.file for one in named if not one.problem]
-    predictions = classifier.each(files)
+    predictions = classifier.explained(files) if explain else classifier.each(files)
     hidden = len(files) <= classifier.batch_size or None  # None: where stderr is no terminal
     with tqdm(
         total=len(files), desc="predict", unit=" pictures", leave=False, disable=hidden,
@@ -176,7 +209,7 @@ def _results(
                 with tqdm.external_write_mode():
                     click.echo(unreadable(_shown(one), problem), err=True)
             else:
-                yield Result(_shown(one), said.probabilities)
+                yield Result(_shown(one), said.probabilities, one.file, said.heat)
 
 
 def _least_sure(results: "Iterable[Result]", below: float) -> "list[Result]":

@@ -3,9 +3,10 @@
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import click
@@ -15,6 +16,7 @@ from headstart.project.beside import written_beside
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from headstart.explaining.heat_maps import Heat
     from headstart.use.classifier import Classifier, Floats
 
 N_TOP = 3  # classes in the table
@@ -22,10 +24,19 @@ GAP = "  "
 
 
 class Result(NamedTuple):
-    """The prediction of one picture: its name, and the probabilities (K,)."""
+    """The prediction of one picture.
+
+    Attributes:
+        name: as it is shown.
+        probabilities: (K,) of the classes.
+        file: where the picture lies.
+        heat: where the network saw each label that is decided; empty where it was not asked.
+    """
 
     name: str
     probabilities: "Floats"
+    file: Path = Path()
+    heat: "Mapping[str, Heat]" = MappingProxyType({})
 
 
 class Output(Protocol):
@@ -55,7 +66,7 @@ class Table:
 
     def write(self, results: Sequence[Result]) -> None:
         """Print a line a picture."""
-        _tell("".join(self._line(name, self._cells(row)) for name, row in results))
+        _tell("".join(self._line(name, self._cells(row)) for name, row, *_ in results))
 
     def _cells(self, row: "Floats") -> list[str]:
         of = self._classifier
@@ -82,7 +93,7 @@ class Json:
     def write(self, results: Sequence[Result]) -> None:
         """Print an object a picture: picture, class or labels, probabilities by class."""
         of = self._classifier
-        for name, row in results:
+        for name, row, *_ in results:
             labels = of.labels(row)
             said = {
                 "picture": name,
@@ -119,7 +130,7 @@ class Csv:
         """Write a row a picture."""
         self._write(
             [name, " ".join(self._classifier.labels(row)), *(f"{p:.4f}" for p in row)]
-            for name, row in results
+            for name, row, *_ in results
         )
 
     def _write(self, rows: Iterable[Iterable[object]]) -> None:
@@ -155,15 +166,17 @@ class Parquet:
         import pyarrow as pa
 
         of = self._classifier
-        labels = [of.labels(row) for _, row in self._results]
+        labels = [of.labels(result.probabilities) for result in self._results]
         decided = (
             pa.array([one for (one,) in labels], pa.string())
             if of.decided == "class"
             else pa.array(labels, pa.list_(pa.string()))
         )
         shape = (len(self._results), len(of.classes))  # (N, K), also for N = 0
-        values = np.array([row for _, row in self._results], np.float64).reshape(shape)
-        pictures = pa.array([name for name, _ in self._results], pa.string())
+        values = np.array([result.probabilities for result in self._results], np.float64).reshape(
+            shape
+        )
+        pictures = pa.array([result.name for result in self._results], pa.string())
         classes = [pa.array(column, pa.float64()) for column in values.T]
         names = ["picture", of.decided, *of.classes]
         return pa.table([pictures, decided, *classes], names=names)

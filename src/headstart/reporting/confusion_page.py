@@ -10,6 +10,8 @@ from headstart.labels.task import Task
 from headstart.reporting.album import Pair, Sheet
 from headstart.reporting.class_table import class_rows
 from headstart.reporting.confusion import Pick
+from headstart.reporting.drawings import Drawings
+from headstart.reporting.facts import Facts
 from headstart.reporting.html_page import html_page
 from headstart.reporting.matrix_grid import Grid
 from headstart.reporting.score_tables import (
@@ -53,6 +55,19 @@ class ReportedOn:
 
 
 @dataclass(frozen=True)
+class Around:
+    """What both pages show around the errors.
+
+    Attributes:
+        drawings: of the trainings and the predictions.
+        facts: the written parts; None for none.
+    """
+
+    drawings: Drawings
+    facts: Facts | None
+
+
+@dataclass(frozen=True)
 class Errors:
     """What the pages of both tasks show of the errors."""
 
@@ -69,28 +84,36 @@ class Errors:
     thumbnails: Thumbnails
 
 
-def confusion_page(scores: Scores, summary: str, errors: Errors, reported_on: ReportedOn) -> str:
+def confusion_page(
+    scores: Scores, summary: str, errors: Errors, around: Around, reported_on: ReportedOn
+) -> str:
     """Build the page of a single_label task.
 
     Args:
         scores: of all checkpoints, the final one at the top level; missing scores are left out, and
-            without any score the page is only the summary
+            without any score no errors are shown
         summary: which checkpoint's errors on which pictures, in a few sentences
         errors: of these predictions
+        around: what else is shown
         reported_on: these predictions
     """
     on = (reported_on.split, reported_on.kind)
     others = [column for column in columns_of(scores) if column != on]
     return html_page(
         "single_label.html",
-        **shared_values(scores, summary, "single_label", errors, reported_on),
+        **shared_values(scores, summary, "single_label", errors, around, reported_on),
         classes=class_rows(errors.tables, scores, reported_on.confidence, others),
         others=[f"{split} {view_name(kind)}" for split, kind in others],
     )
 
 
 def shared_values(
-    scores: Scores, summary: str, task: Task, errors: Errors, reported_on: ReportedOn
+    scores: Scores,
+    summary: str,
+    task: Task,
+    errors: Errors,
+    around: Around,
+    reported_on: ReportedOn,
 ) -> Mapping[str, Any]:
     """The values that the pages of both tasks show, by their names in the templates."""
     return {
@@ -102,6 +125,8 @@ def shared_values(
         "split": reported_on.split,
         "view": view_name(reported_on.kind),
         "level": f"{reported_on.confidence:.4g}".removeprefix("0."),
+        "drawings": around.drawings,
+        "facts": around.facts,
         "matrix": errors.matrix,
         "pairs": errors.pairs,
         "more_pairs": errors.listed[len(errors.pairs) :].to_numpy(object).tolist(),

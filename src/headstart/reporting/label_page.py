@@ -1,7 +1,7 @@
 """The report of a multi_label task as one self-contained HTML page."""
 
 from headstart.reporting.confusion import Pick
-from headstart.reporting.confusion_page import Errors, ReportedOn, shared_values
+from headstart.reporting.confusion_page import Around, Errors, ReportedOn, shared_values
 from headstart.reporting.html_page import html_page
 from headstart.reporting.label_grids import absent_labels, label_rows
 from headstart.reporting.score_tables import Scores, splits_of
@@ -24,11 +24,13 @@ LABEL_SHEETS: dict[Pick, tuple[str, str]] = {
 """The heading of each sheet of pictures, and what the sheet shows."""
 
 
-def label_page(scores: Scores, summary: str, errors: Errors, reported_on: ReportedOn) -> str:
+def label_page(
+    scores: Scores, summary: str, errors: Errors, around: Around, reported_on: ReportedOn
+) -> str:
     """Build the page of a multi_label task; arguments as confusion_page."""
     return html_page(
         "multi_label.html",
-        **shared_values(scores, summary, "multi_label", errors, reported_on),
+        **shared_values(scores, summary, "multi_label", errors, around, reported_on),
         labels=label_rows(errors.tables, scores, reported_on.kind),
         searched_thresholds=reported_on.split == "valid" and "valid" in splits_of(scores),
         absent=absent_labels(scores),

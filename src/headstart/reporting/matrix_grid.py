@@ -14,7 +14,7 @@ N_CLASSES_SHOWN = 40
 """More rows and columns do not fit a screen."""
 N_CLASSES_WITH_SHARES = 12
 """Above this many classes a cell has room for its count only."""
-STRONGEST, FAINTEST = 55, 8
+STRONGEST, FAINTEST = 55, 14
 """Tint of a cell whose share of its row is 1, and of one that is next to 0, in percent."""
 
 

@@ -19,8 +19,16 @@ from headstart.reporting.album import Album, Confusion
 from headstart.reporting.class_confusion import ClassConfusion
 from headstart.reporting.confusion import matrix_tables
 from headstart.reporting.confusion_figures import confusion_figure
-from headstart.reporting.confusion_page import CLASS_SHEETS, Errors, ReportedOn, confusion_page
+from headstart.reporting.confusion_page import (
+    CLASS_SHEETS,
+    Around,
+    Errors,
+    ReportedOn,
+    confusion_page,
+)
 from headstart.reporting.course import Course
+from headstart.reporting.drawings import drawings
+from headstart.reporting.facts import Facts
 from headstart.reporting.fine_tuning_note import fine_tuning_note
 from headstart.reporting.label_confusion import LabelConfusion
 from headstart.reporting.label_page import LABEL_SHEETS, label_page
@@ -79,6 +87,7 @@ def confusion_report(
     course: Course,
     params: ConfusionReportParams,
     confidence: float,
+    facts: Facts | None = None,
     looked: Looked | None = None,
 ) -> ConfusionReport:
     """Report on the labelled pictures of one split.
@@ -93,6 +102,7 @@ def confusion_report(
         course: curves and metrics of the trainings; the page says where fine-tuning did not help
         params: section confusion_report
         confidence: level of the intervals, in (0, 1)
+        facts: the written parts of the page; None for none
         looked: id -> where the network looked, for an overlay on the pictures of the page; None
             for none
 
@@ -127,8 +137,9 @@ def confusion_report(
     )
     page = confusion_page if single else label_page
     on = ReportedOn(params.split, params.probabilities, confidence)
+    around = Around(drawings(course, predictions, params.split, params.probabilities), facts)
     files: dict[str, str | pd.DataFrame | Figure] = {
-        "report.html": page(scores, summary, errors, on),
+        "report.html": page(scores, summary, errors, around, on),
         "confusion.csv": events,
         "confusion.png": confusion_figure(counts, names, title, last_is_none=not single),
         "confusion_counts.csv": long,

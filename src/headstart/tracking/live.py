@@ -15,6 +15,7 @@ from headstart.tracking import teller
 from headstart.tracking.records import Point, RunRecord, write_run
 from headstart.tracking.runs import now_ms
 from headstart.tracking.state import flatten, numbers
+from headstart.tracking.surroundings import surroundings
 from headstart.tracking.tracker import origin
 
 T = TypeVar("T")
@@ -33,7 +34,7 @@ class StageRun:
             stage=stage,
             started_ms=now_ms(),
             params={name: str(value) for name, value in params.items()},
-            tags=origin() | {"headstart.stage": stage, "headstart.record": key},
+            tags=origin() | surroundings() | {"headstart.stage": stage, "headstart.record": key},
         )
         self.line: tuple[str, Path] | None = None
         self._bars = Bars()

@@ -1,8 +1,9 @@
 """A trained network that classifies pictures, for Python and for `headstart predict`."""
 
 import warnings
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -13,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from headstart.backbone.device import Compute, RuntimeParams, forward_batch, prepare
+from headstart.explaining.heat_maps import Heat, Looks, looks
 from headstart.network.checkpoints import CheckpointInfo
 from headstart.network.network import Network
 from headstart.network.probabilities import probabilities
@@ -36,11 +38,13 @@ class Prediction:
         number: of the picture among those that were given, from 0.
         probabilities: (K,) of the classes; empty if the picture cannot be read.
         problem: why it cannot be read; empty for a good picture.
+        heat: where the networks saw each label that is decided; empty where it was not asked.
     """
 
     number: int
     probabilities: Floats
     problem: str = ""
+    heat: Mapping[str, Heat] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -111,15 +115,25 @@ class Classifier:
 
         A picture that cannot be read gets a prediction that says why.
         """
-        info, files = self.info, PictureFiles(pictures, self.info.preprocessing)
-        batches = id_batches(files.ids, self.device)
-        shown = Pictures.of(files, info.size_px, info.frame, self.device).plain(batches)
+        files = PictureFiles(pictures, self.info.preprocessing)
+        batches, shown = self._batches(files)
         for ids, logits in zip(batches, forward_passes(self._members, shown), strict=True):
-            of_members = torch.from_numpy(logits).transpose(0, 1)  # (B, M, K) -> (M, B, K)
-            rows = probabilities(of_members, info.task).mean(axis=0)  # of an ensemble, the mean
-            for picture, row in zip(ids, rows, strict=True):
-                problem = files.problems.get(picture, "")
-                yield Prediction(int(picture), row[:0] if problem else row, problem)
+            yield from self._said(files, ids, logits)
+
+    def explained(self, pictures: Sequence[Picture]) -> Iterator[Prediction]:
+        """As `each`, and each prediction says where the networks saw what is decided.
+
+        `explaining.overlay.overlay(picture, heat, classifier.info.frame)` shows it.
+
+        Raises:
+            HeadstartError: the patches of a network with tokens form no square.
+        """
+        files = PictureFiles(pictures, self.info.preprocessing)
+        batches, shown = self._batches(files)
+        for ids, seen in zip(batches, looks(self.networks, shown), strict=True):
+            said = list(self._said(files, ids, seen.logits()))
+            for one, heat in zip(said, self._heat(seen, said), strict=True):
+                yield replace(one, heat=heat)
 
     def predict(self, pictures: Picture | Sequence[Picture], top: int = 3) -> "pd.DataFrame":
         """Classify pictures.
@@ -159,15 +173,47 @@ class Classifier:
 
     def labels(self, row: Floats) -> list[str]:
         """What probabilities (K,) decide: the likeliest class, or labels that reach the thresholds."""
-        if self.info.task == "single_label":
-            return [self.classes[int(row.argmax())]]
-        reached = (row >= self.info.thresholds["plain"]).nonzero()[0]
-        return [self.classes[int(k)] for k in reached]
+        return [self.classes[k] for k in self._numbers(row)]
 
     def likeliest(self, row: Floats, n: int) -> list[tuple[str, float]]:
         """The n likeliest classes of probabilities (K,), with their probabilities."""
         order = np.argsort(-row, kind="stable")[:n]
         return [(self.classes[int(k)], float(row[k])) for k in order]
+
+    def _numbers(self, row: Floats) -> list[int]:
+        """The classes that probabilities (K,) decide; none for a picture that cannot be read."""
+        if not len(row):
+            return []
+        if self.info.task == "single_label":
+            return [int(row.argmax())]
+        return [int(k) for k in (row >= self.info.thresholds["plain"]).nonzero()[0]]
+
+    def _batches(self, files: PictureFiles) -> tuple[list[Sequence[str]], Iterator[Tensor]]:
+        """The ids of each batch, and the plain views (B, 3, S, S)."""
+        batches = id_batches(files.ids, self.device)
+        pictures = Pictures.of(files, self.info.size_px, self.info.frame, self.device)
+        return batches, pictures.plain(batches)
+
+    def _said(
+        self, files: PictureFiles, ids: Iterable[str], logits: NDArray[np.float32]
+    ) -> Iterator[Prediction]:
+        """The predictions of a batch from the logits (B, M, K) of the M networks."""
+        of_members = torch.from_numpy(logits).transpose(0, 1)  # (B, M, K) -> (M, B, K)
+        rows = probabilities(of_members, self.info.task).mean(axis=0)  # of an ensemble, the mean
+        for picture, row in zip(ids, rows, strict=True):
+            problem = files.problems.get(picture, "")
+            yield Prediction(int(picture), row[:0] if problem else row, problem)
+
+    def _heat(self, seen: Looks, said: Sequence[Prediction]) -> list[dict[str, Heat]]:
+        """The heat map of each label that the predictions of a batch decide."""
+        found: list[dict[str, Heat]] = [{} for _ in said]
+        # the first label of each picture, then the second, ...; where there is none, any is asked
+        for asked in zip_longest(*(self._numbers(one.probabilities) for one in said)):
+            maps = seen.heat([number or 0 for number in asked])
+            for labels, number, heat in zip(found, asked, maps, strict=True):
+                if number is not None:
+                    labels[self.classes[number]] = heat
+        return found
 
     def _members(self, batch: Tensor) -> Tensor:
         """The logits (B, M, K) that each of the M networks gives a batch (B, 3, S, S)."""

@@ -26,12 +26,17 @@ def forward_passes(
     so that a picture's output does not depend on the size of its batch.
     """
     for pictures in batches:
-        n, full = len(pictures), forward_batch(pictures.device)
-        if n < full:
-            padding = pictures[:1].expand(full - n, -1, -1, -1)
-            pictures = torch.cat([pictures, padding])
-        with torch.inference_mode():
-            yield forward(pictures)[:n].float().cpu().numpy()
+        with torch.inference_mode():  # not around the yield: the caller may want gradients
+            outputs = forward(padded(pictures))[: len(pictures)].float().cpu().numpy()
+        yield outputs
+
+
+def padded(pictures: Tensor) -> Tensor:
+    """A batch (B, 3, S, S) and copies of its first picture, which fill a forward pass."""
+    n, full = len(pictures), forward_batch(pictures.device)
+    if n >= full:
+        return pictures
+    return torch.cat([pictures, pictures[:1].expand(full - n, -1, -1, -1)])
 
 
 def network_logits(network: nn.Module, pictures: Pictures, ids: Sequence[str]) -> Tensor:
