@@ -10,10 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from headstart.comparison.runs import Run
+from headstart.evaluation.decisions import unseen_decisions
 from headstart.evaluation.predictions import Kind
 from headstart.scores.metrics import Floats, Ints, log_losses, predicted_classes
 from headstart.scores.multi_label import Bools, binary_cross_entropies, f_beta
-from headstart.scores.thresholds import cross_fitted, decide
 
 Names = NDArray[np.object_]
 
@@ -22,7 +22,7 @@ def judged(run: Run, split: str, kind: Kind, classes: Collection[str]) -> pd.Dat
     """A row for each labelled picture of `split`, as far as it is about `classes`.
 
     single_label: pictures of other classes are left out. multi_label: other labels do not count; the
-    decisions are those that tta-evaluate scores, on valid by cross-fitting.
+    decisions are those that tta-evaluate scores: see unseen_decisions.
 
     Args:
         run: whose predictions.
@@ -45,11 +45,8 @@ def judged(run: Run, split: str, kind: Kind, classes: Collection[str]) -> pd.Dat
         columns = _of_classes(probabilities, labelled.class_numbers(), names)
     else:
         truth = labelled.multi_hot()
-        decided = (
-            cross_fitted(probabilities, truth, run.params["tta_evaluate"]["thresholds"])
-            if split == "valid"
-            else decide(probabilities, labelled.thresholds[kind])
-        )
+        search = run.params["tta_evaluate"]["thresholds"]
+        decided = unseen_decisions(labelled, split, kind, search)
         these = [labelled.classes.index(name) for name in sorted(classes)]
         columns = _of_labels(
             probabilities[:, these], truth[:, these], decided[:, these], names[these]
