@@ -17,11 +17,10 @@ NO_SECTION = {"fetch-images", "fetch-weights", "precompute-activations", "publis
 FROM_PARAMS = {"fetch-images": "${dataset.source}", "fetch-weights": "${backbone.weights}"}
 PACKAGE = "src/headstart/"
 STEPS = f"{PACKAGE}steps/"
-# Output to the terminal and the tracker, checks of params.yaml, what reads, explains or exports
-# finished results, and the user's commands: no output's bytes depend on these rooms, so no stage
-# declares them.
+# Output to the terminal and the tracker, checks of params.yaml, what reads or exports finished results,
+# and the user's commands: no output's bytes depend on these rooms, so no stage declares them.
 UNDECLARED = frozenset(
-    {"terminal", "tracking", "checks", "comparison", "use", "explaining", "exporting", "commands"}
+    {"terminal", "tracking", "checks", "comparison", "use", "exporting", "commands"}
 )
 # What `from headstart import ...` gives to Python; it is imported when it is asked for.
 FRONT = f"{PACKAGE}__init__.py"

@@ -58,7 +58,7 @@ TABLE: dict[str, tuple[list[str], list[str]]] = {
     ),
     "confusion-report": (
         [
-            *(PREDICTIONS, INDEX + "pictures.parquet", "metrics/*.json", RESIZED),
+            *(PREDICTIONS, INDEX + "pictures.parquet", "metrics/*.json", RESIZED, MODEL),
             *(CURVES, FIND_HEAD, FIND_FINETUNE, INDEX + "problems.csv", "recipes"),
             *(f"data/5_predictions/{name}.parquet" for name in EARLIER),
             *("data/5_predictions/final.json", "data/7_runs/*.json"),

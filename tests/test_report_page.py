@@ -4,6 +4,7 @@ Names of classes and files are long and hostile, and there are more classes than
 """
 
 import re
+from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -12,8 +13,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from headstart.backbone.frame import Frame
 from headstart.evaluation.predictions import Predictions
 from headstart.evaluation.scoring import Scoring, class_scores, label_scores
+from headstart.explaining.masks import Asked
+from headstart.explaining.overlay import mask_png
 from headstart.labels.task import Task
 from headstart.steps.confusion_report import ConfusionReportParams, confusion_report
 from tests.browser import looked_at
@@ -62,13 +66,16 @@ def page_of(task: Task, k: int, n: int = 160) -> str:
         "checkpoints": {"head": {"valid": valid, "test": valid}},
     }
     facts = told(about=ABOUT | {"classes": list(names)})
-    looked = np.linspace(0, 1, 49, dtype=np.float32).reshape(7, 7)
+    heat = np.linspace(0, 1, 49, dtype=np.float32).reshape(7, 7)
+
+    def looked(asked: Sequence[Asked]) -> list[bytes]:
+        return [mask_png(heat, one.size, Frame(crop="center", crop_frac=0.9)) for one in asked]
 
     def decode(picture: str) -> Image.Image:
         return Image.new("RGB", (64, 20 + int(picture) % 60), (int(picture) % 256, 90, 160))
 
     report = confusion_report(
-        predictions, paths, decode, scored, COURSE, PARAMS, 0.95, facts, lambda _: looked
+        predictions, paths, decode, scored, COURSE, PARAMS, 0.95, facts, looked
     )
     return str(report.files["report.html"])
 

@@ -27,7 +27,9 @@ class Shot(NamedTuple):
     """One picture on the page."""
 
     number: int
-    """Of Thumbnails."""
+    """Of its thumbnail."""
+    heat: int
+    """Of its overlay."""
     right: bool
     remarks: list[Remark]
     path: str
@@ -136,6 +138,7 @@ class Album:
         picture = self.ids[row]
         return Shot(
             self.thumbnails.number(picture),
+            self.thumbnails.heat(picture, self.confusion.explained(row, number)),
             self.confusion.right(row, number),
             self.confusion.remarks(row, number),
             self.paths[picture],

@@ -83,6 +83,10 @@ class ClassConfusion:
         """Whether the picture's prediction is right; `number` as in remarks."""
         return bool(self.predicted[row] == self.targets[row])
 
+    def explained(self, row: int, number: int) -> int:
+        """The class of which an overlay shows where it was seen: the predicted one."""
+        return int(self.predicted[row])
+
     def caption(self, row: int, number: int) -> str:
         """The remarks as lines of a contact sheet."""
         predicted, *actual = [remark.text for remark in self.remarks(row, number)]

@@ -132,6 +132,6 @@ def shared_values(
         "more_pairs": errors.listed[len(errors.pairs) :].to_numpy(object).tolist(),
         "sheets": errors.sheets,
         "n_without_sheet": errors.n_without_sheet,
-        "with_heat": errors.thumbnails.with_heat,
         "thumbnail_rules": errors.thumbnails.rules(),
+        "heat_rules": errors.thumbnails.heat_rules(),
     }

@@ -100,6 +100,10 @@ class LabelConfusion:
         """Whether the label `number` of the picture is right, whatever the others are."""
         return bool(self.decided[row, number] == self.truth[row, number])
 
+    def explained(self, row: int, number: int) -> int:
+        """The label of which an overlay shows where it was seen: `number`, given or not."""
+        return number
+
     def caption(self, row: int, number: int) -> str:
         """The remarks as lines of a contact sheet, each of at most LINE characters."""
         wrong = [_short(f"{word}: {text}", LINE) for word, text in self._wrong(row, number)]

@@ -2,11 +2,13 @@
 
 import base64
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+from headstart.explaining.masks import Asked
 
 SIDE_PX = 176
 """Longer side of a thumbnail."""
@@ -16,26 +18,19 @@ QUALITY = 70
 Decode = Callable[[str], Image.Image]
 """A picture's id -> the RGB picture."""
 
-Looked = Callable[[str], NDArray[np.float32]]
-"""A picture's id -> where the network looked: (h, w) in [0, 1], of any size."""
-
-HOT = (229, 62, 62)
-"""Red, green, blue of the places where the network looked; opaque where the value is 1."""
+Looked = Callable[[Sequence[Asked]], list[bytes]]
+"""Asks where the network saw a class in a picture: an overlay for each, or none at all."""
 
 
 class Thumbnails:
     """Pictures by id. The page shows one by a CSS class, whose rule holds its bytes."""
 
     def __init__(self, decode: Decode, looked: Looked | None = None) -> None:
-        """`looked` gives each thumbnail an overlay; without it there is none."""
+        """`looked` gives the thumbnails overlays; without it there are none."""
         self._decode, self._looked = decode, looked
         self._pixels: dict[str, NDArray[np.uint8]] = {}
         self._numbers: dict[str, int] = {}
-
-    @property
-    def with_heat(self) -> bool:
-        """Whether the thumbnails have overlays."""
-        return self._looked is not None
+        self._heats: dict[tuple[str, int], int] = {}
 
     def pixels(self, picture: str) -> NDArray[np.uint8]:
         """The picture (H, W, 3), decoded at the first call."""
@@ -44,32 +39,38 @@ class Thumbnails:
         return self._pixels[picture]
 
     def number(self, picture: str) -> int:
-        """The number n of the picture on the page: its CSS class is `p<n>`, its overlay's `h<n>`."""
+        """The number n of the picture on the page: its CSS class is `p<n>`."""
         return self._numbers.setdefault(picture, len(self._numbers))
 
-    def rules(self) -> str:
-        """A CSS rule for each picture that was given a number, and for its overlay; safe in a page."""
-        rules = []
-        for picture, number in self._numbers.items():
-            rules.append(f".p{number}{{background-image:url({self._jpeg(picture)})}}")
-            if self._looked is not None:
-                rules.append(f".h{number}{{background-image:url({_heat(self._looked(picture))})}}")
-        return "\n".join(rules)
+    def heat(self, picture: str, number: int) -> int:
+        """The number n of the overlay of a picture and a class: its CSS class is `h<n>`."""
+        return self._heats.setdefault((picture, number), len(self._heats))
 
-    def _jpeg(self, picture: str) -> str:
+    def rules(self) -> list[str]:
+        """A CSS rule for each picture that was given a number; safe in a page."""
+        return [
+            _rule(f"p{number}", "jpeg", self._jpeg(picture))
+            for picture, number in self._numbers.items()
+        ]
+
+    def heat_rules(self) -> list[str]:
+        """A CSS rule for each overlay that was given a number; empty if there are no overlays."""
+        if self._looked is None or not self._heats:
+            return []
+        asked = [
+            Asked(picture, number, (self.pixels(picture).shape[1], self.pixels(picture).shape[0]))
+            for picture, number in self._heats
+        ]
+        return [_rule(f"h{place}", "png", mask) for place, mask in enumerate(self._looked(asked))]
+
+    def _jpeg(self, picture: str) -> bytes:
         image = Image.fromarray(self.pixels(picture))
         image.thumbnail((SIDE_PX, SIDE_PX))
-        return _data(image, "jpeg", quality=QUALITY)
+        buffer = io.BytesIO()
+        image.save(buffer, "jpeg", quality=QUALITY)
+        return buffer.getvalue()
 
 
-def _heat(looked: NDArray[np.float32]) -> str:
-    """A PNG of one colour whose opacity is the value; it is as small as the map, the page scales it."""
-    alpha = np.rint(np.clip(looked, 0, 1) * 255).astype(np.uint8)
-    colour = np.broadcast_to(np.array(HOT, np.uint8), (*alpha.shape, 3))
-    return _data(Image.fromarray(np.dstack([colour, alpha]), "RGBA"), "png")
-
-
-def _data(image: Image.Image, form: str, **options: int) -> str:
-    buffer = io.BytesIO()
-    image.save(buffer, form, **options)
-    return f"data:image/{form};base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
+def _rule(name: str, form: str, content: bytes) -> str:
+    data = base64.b64encode(content).decode("ascii")
+    return f".{name}{{background-image:url(data:image/{form};base64,{data})}}"

@@ -18,9 +18,10 @@ from headstart.explaining.heat_maps import Heat, Looks, looks
 from headstart.network.checkpoints import CheckpointInfo
 from headstart.network.network import Network
 from headstart.network.probabilities import probabilities
+from headstart.network.restored import restored
 from headstart.project.errors import HeadstartError
 from headstart.use.picture_files import Picture, PictureFiles
-from headstart.use.saved_networks import differences, read_deciding, restored
+from headstart.use.saved_networks import differences, read_deciding
 from headstart.views.inference import forward_passes, id_batches
 from headstart.views.pictures import Pictures
 
