@@ -79,6 +79,7 @@ TABLE: dict[str, set[str]] = {
     "tracking/store": {"publish-run"},
     "steps/train_head": {"train-head"},
     "checks/rules": set(),
+    "comparison/splits": set(),
     "use/classifier": set(),
     "commands/cli": set(),
     "exporting/graph": set(),

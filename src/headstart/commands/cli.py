@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from headstart.commands.compare import compare
 from headstart.commands.demo import demo
 from headstart.commands.experiments import folds, seeds
 from headstart.commands.export import export
@@ -19,7 +20,18 @@ from headstart.tracking.start import start
 
 @click.group(
     cls=PlainGroup,
-    commands=[init, plots, predict, demo, export, check_gradients, folds, seeds, sync],
+    commands=[
+        init,
+        plots,
+        compare,
+        predict,
+        demo,
+        export,
+        check_gradients,
+        folds,
+        seeds,
+        sync,
+    ],  # fmt: skip
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 def main() -> None:
@@ -32,6 +44,7 @@ def main() -> None:
     headstart sync                        MLflow rows for results that DVC restored
     dvc exp run -S train_head.lr=0.005    try a value, keep the experiment
     headstart plots                       curves and confusion on an offline page
+    headstart compare HEAD                this state and the last commit side by side
     headstart folds 5                     each fold once as valid: mean and spread
     headstart seeds 3                     training with 3 seeds: mean and spread
     headstart predict ...                 classify pictures by the fine-tuned network
