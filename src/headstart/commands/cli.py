@@ -31,7 +31,7 @@ from headstart.tracking.start import start
         folds,
         seeds,
         sync,
-    ],  # fmt: skip
+    ],
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 def main() -> None:
