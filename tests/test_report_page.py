@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from headstart.backbone.frame import Frame
 from headstart.evaluation.predictions import Predictions
@@ -19,6 +19,7 @@ from headstart.evaluation.scoring import Scoring, class_scores, label_scores
 from headstart.explaining.masks import Asked
 from headstart.explaining.overlay import mask_png
 from headstart.labels.task import Task
+from headstart.reporting.thumbnails import Decode
 from headstart.steps.confusion_report import ConfusionReportParams, confusion_report
 from tests.browser import looked_at
 from tests.reporting.test_facts import told
@@ -36,7 +37,23 @@ HOSTILE = (
 )
 
 
-def page_of(task: Task, k: int, n: int = 160) -> str:
+def plain(picture: str) -> Image.Image:
+    return Image.new("RGB", (64, 20 + int(picture) % 60), (int(picture) % 256, 90, 160))
+
+
+def grainy(picture: str) -> Image.Image:
+    """A picture of which a JPEG takes as much as of cloth."""
+    noise = np.random.default_rng(int(picture)).integers(0, 256, (250, 250), np.uint8)
+    return Image.fromarray(noise).filter(ImageFilter.GaussianBlur(1)).convert("RGB")
+
+
+def page_of(
+    task: Task,
+    k: int,
+    n: int = 160,
+    decode: Decode = plain,
+    params: ConfusionReportParams = PARAMS,
+) -> str:
     """The report on n pictures of k classes, some of which have hostile names."""
     generator = np.random.default_rng(0)
     names = (*HOSTILE, *(f"class {number}" for number in range(k)))[:k]
@@ -71,11 +88,8 @@ def page_of(task: Task, k: int, n: int = 160) -> str:
     def looked(asked: Sequence[Asked]) -> list[bytes]:
         return [mask_png(heat, one.size, Frame(crop="center", crop_frac=0.9)) for one in asked]
 
-    def decode(picture: str) -> Image.Image:
-        return Image.new("RGB", (64, 20 + int(picture) % 60), (int(picture) % 256, 90, 160))
-
     report = confusion_report(
-        predictions, paths, decode, scored, COURSE, PARAMS, 0.95, facts, looked
+        predictions, paths, decode, scored, COURSE, params, 0.95, facts, looked
     )
     return str(report.files["report.html"])
 
@@ -144,3 +158,10 @@ def test_a_click_on_a_heading_sorts_the_classes(tmp_path: Path) -> None:
     recalls = [float(recall) for recall in high]
     assert len(set(recalls)) > 3 and recalls == sorted(recalls, reverse=True)
     assert [float(recall) for recall in low] == sorted(recalls) and said == "ascending"
+
+
+def test_ten_classes_take_less_than_3_mb() -> None:
+    params = ConfusionReportParams(split="valid", probabilities="tta", n_pictures=6, n_pairs=10)
+    page = page_of("single_label", 10, 600, grainy, params)
+    n_pictures = len(re.findall(r"^\.p\d+\{", page, re.M))
+    assert n_pictures > 100 and 1e6 < len(page.encode("utf-8")) < 3e6
