@@ -69,7 +69,7 @@ TABLE: dict[str, tuple[list[str], list[str]]] = {
         [PREDICTIONS, INDEX + "pictures.parquet", "data/0_source/images"],
         ["data/5_predictions/submission.csv"],
     ),
-    "publish-run": (["metrics", "data/7_runs"], ["state.json"]),
+    "publish-run": ([INDEX + "pictures.parquet", LABELS, "metrics", "data/7_runs"], ["state.json"]),
 }
 MAY_READ = {"publish-run": ["data/6_reports/*"]}
 

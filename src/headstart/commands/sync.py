@@ -73,7 +73,8 @@ class _State:
                     f"{path}{self._of.where} is missing or differs from dvc.lock: run `dvc repro`."
                 )
             metrics[Path(path).stem] = json.loads(content)
-        data = digest(self._of.outs[path] for path in self.paths("--index"))
+        known = self._of.deps | self._of.outs
+        data = digest(known[path] for path in self.paths("--index"))
         params = self._stage["params"][str(PARAMS_FILE)]
         return publish_run(params, metrics, data, self._revision)
 
