@@ -125,7 +125,8 @@ class Classifier:
         """Classify pictures.
 
         Args:
-            pictures: N files or Pillow images, or one of them. An image counts as a PNG file.
+            pictures: N files, contents of files (bytes) or Pillow images, or one of them. An image
+                counts as a PNG file.
             top: how many of the likeliest classes have columns, from 1; K at most.
 
         Returns:
@@ -184,7 +185,7 @@ class Classifier:
 
 
 def _name(picture: Picture, number: int) -> str:
-    """The path of a picture; an image that was made in memory has a number."""
-    if isinstance(picture, Image.Image):
+    """The path of a picture; without a file it has a number."""
+    if isinstance(picture, bytes | Image.Image):
         return str(getattr(picture, "filename", "") or f"image {number + 1}")
     return str(picture)
