@@ -14,6 +14,7 @@ from pathlib import Path
 
 from headstart.tracking.records import Point, RunRecord
 from headstart.tracking.runs import Runs, now_ms, reason, say_down
+from headstart.tracking.served_model import ModelFile, keep_model
 from headstart.tracking.state import Row
 
 STATE = "headstart.state"
@@ -88,14 +89,24 @@ class Tracker(Runs):
             self.missing[f"the view {VIEW}"] = reason(error)
 
 
-def publish(row: Row, records: Iterable[RunRecord], artifacts: Iterable[Path] = ()) -> str | None:
-    """Write one complete row for a state; return its run id, or None where the tracker is down."""
+def publish(
+    row: Row,
+    records: Iterable[RunRecord],
+    artifacts: Iterable[Path] = (),
+    model: Path | None = None,
+) -> str | None:
+    """Write one complete row for a state; return its run id, or None where the tracker is down.
+
+    The row gets the checkpoint `model` as a model, registered unless this is an experiment of DVC's.
+    """
     try:
         tracker = Tracker()
         row_id = tracker.add_row(row, records, [str(path) for path in artifacts])
     except Exception as error:
         say_down(error)
         return None
+    if model:
+        keep_model(tracker, row_id, ModelFile.of(model), register="DVC_EXP_NAME" not in os.environ)
     tracker.say_missing()
     return row_id
 
