@@ -24,13 +24,14 @@ FILE = FOLDER = click.Path(path_type=Path)
 @click.option("--metrics", type=FOLDER, required=True, help="folder of each stage's metrics")
 @click.option("--run", type=FOLDER, required=True, help="folder of the record of each stage's run")
 @click.option("--report", "reports", type=FILE, multiple=True, help="small file to show (repeat)")
+@click.option("--model", type=FILE, required=True, help="checkpoint to log and register")
 @click.option("--state", type=FILE, required=True, help="where to write the name of the state")
-def main(metrics: Path, run: Path, reports: tuple[Path, ...], state: Path) -> None:
+def main(metrics: Path, run: Path, reports: tuple[Path, ...], model: Path, state: Path) -> None:
     """Publish the row, then write the name of its state."""
     params = read_params()
     values = {path.stem: read_json(path) for path in sorted(metrics.glob("*.json"))}
     row = publish_run(params, values)
-    run_id = publish(row, [read_run(run / f"{stage}.json") for stage in values], reports)
+    run_id = publish(row, [read_run(run / f"{stage}.json") for stage in values], reports, model)
     write_json(state, {"state": row.state})
     lines.tell(lines.published(row.state, run_id, params, values, reports))
 

@@ -3,11 +3,12 @@
 import hashlib
 import json
 import shlex
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +16,9 @@ from headstart.project.params import PARAMS_FILE
 from headstart.steps.publish_run import publish_run
 from headstart.tracking.records import RunRecord, parse_run
 from headstart.tracking.state import Row
+
+if TYPE_CHECKING:
+    from headstart.tracking.served_model import ModelFile
 
 
 @click.command()
@@ -24,9 +28,11 @@ def sync(rev: str | None) -> None:
 
     After `git checkout`, `dvc exp apply` or `dvc pull` no stage runs, so no stage logs to MLflow.
     This command adds the row of the results unless the store has it. It also adds what MLflow
-    lacks from before: runs of stages, the rest of interrupted runs, and files.
+    lacks from before: runs of stages, the rest of interrupted runs, files, and the model. Without
+    REV the model becomes the current version of the registered one.
     """
     from headstart.tracking.runs import reason
+    from headstart.tracking.served_model import keep_model
     from headstart.tracking.store import project_root, store_name
     from headstart.tracking.tracker import Tracker
 
@@ -37,6 +43,8 @@ def sync(rev: str | None) -> None:
         try:
             tracker = Tracker(state.files_in(Path(folder)))
             run_id, new = tracker.ensure_row(row, records, state.paths("--report"))
+            for model in state.models_in(Path(folder)):
+                keep_model(tracker, run_id, model, register=rev is None)
         except Exception as error:
             raise click.ClickException(
                 f"Logging to MLflow at {store_name()} failed: {reason(error)}."
@@ -110,6 +118,13 @@ class _State:
             return copy
 
         return find
+
+    def models_in(self, folder: Path) -> Iterator["ModelFile"]:
+        """Yield the checkpoint that publish-run is given, unless it is of a time without that."""
+        from headstart.tracking.served_model import ModelFile
+
+        for path in self.paths("--model"):
+            yield ModelFile(self._digests[path], partial(self.files_in(folder), path))
 
     def _read(self, path: str) -> bytes | None:
         """The content of a file as in dvc.lock; None if workspace and DVC's cache lack it."""
