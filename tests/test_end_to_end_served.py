@@ -1,0 +1,123 @@
+"""`mlflow models serve` and `mlflow models predict` answer real pictures with the row's model."""
+
+import base64
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from headstart import Classifier
+from headstart.tracking.store import tracking_uri
+from headstart.tracking.tracker import publish
+from tests.saved_networks import save_networks
+from tests.tracked import row
+
+pytestmark = [pytest.mark.end_to_end, pytest.mark.usefixtures("tracked_project")]
+
+WEAVES = "data/textile_images/simulated"
+MODEL = ["--model-uri", "models:/headstart@current", "--env-manager", "local"]
+START_S = 180.0
+
+
+@pytest.fixture
+def weaves(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """Three pictures of the default, and a published model that has an opinion of them."""
+    monkeypatch.setenv("HEADSTART_DEVICE", "cpu")
+    save_networks(Path.cwd())
+    publish(row(), [], model=Path("net.safetensors"))
+    folder = Path(str(files("conformal_clip_data"))) / WEAVES
+    return [sorted(place.iterdir())[0].read_bytes() for place in sorted(folder.iterdir())]
+
+
+def request(pictures: Sequence[bytes], **params: int) -> str:
+    rows = [[base64.b64encode(one).decode()] for one in pictures]
+    return json.dumps({"dataframe_split": {"columns": ["picture"], "data": rows}, "params": params})
+
+
+def mlflow(*words: str) -> list[str]:
+    return [sys.executable, "-m", "mlflow", "models", *words]
+
+
+def environment() -> dict[str, str]:
+    """That of a user who has the packages, but not headstart: it comes with the model."""
+    outer = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    return outer | {"MLFLOW_TRACKING_URI": tracking_uri(), "MLFLOW_DISABLE_TELEMETRY": "true"}
+
+
+def check(predictions: list[dict[str, Any]], pictures: list[bytes]) -> None:
+    """They are what the classifier says, with two classes listed, and a sentence for the last."""
+    *good, broken = predictions
+    wanted = Classifier.load("net.safetensors").predict(pictures).to_dict("records")
+    for said, right in zip(good, wanted, strict=True):
+        assert (said["class"], said["problem"]) == (right["class"], "")
+        assert said["probability"] == pytest.approx(right["p_1"], abs=1e-6)
+        assert [one["class"] for one in said["top"]] == [right["top_1"], right["top_2"]]
+    nothing = {"class": None, "probability": None, "top": []}
+    assert broken == nothing | {"problem": "its bytes are no picture that Pillow knows"}
+
+
+def test_predict_answers_a_file(weaves: list[bytes]) -> None:
+    Path("asked.json").write_text(request([*weaves, b"broken"], top_k=2))
+    done = subprocess.run(
+        mlflow("predict", *MODEL, "--input-path", "asked.json", "--output-path", "said.json"),
+        env=environment(), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    check(json.loads(Path("said.json").read_text())["predictions"], weaves)
+
+
+def test_serve_answers_over_http(weaves: list[bytes]) -> None:
+    with served() as address:
+        answer = asked(address, request([*weaves, b"broken"], top_k=2))
+        assert answer.status_code == 200
+        check(answer.json()["predictions"], weaves)
+        no_base64 = request(weaves[:1]).replace(base64.b64encode(weaves[0]).decode(), "abc")
+        refused = asked(address, no_base64)
+        assert refused.status_code == 400
+        assert "Incorrect padding" in refused.text and "Traceback" not in refused.text
+
+
+def asked(address: str, body: str) -> requests.Response:
+    headers = {"Content-Type": "application/json"}
+    return requests.post(f"{address}/invocations", body, headers=headers, timeout=60)
+
+
+@contextmanager
+def served() -> Iterator[str]:
+    """Serve the model at the address until the block ends."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    address = f"http://127.0.0.1:{port}"
+    with (
+        Path("serve.log").open("w") as log,
+        subprocess.Popen(
+            mlflow("serve", *MODEL, "--port", port), env=environment(), stdout=log, stderr=log
+        ) as process,
+    ):
+        try:
+            wait_for(address, process)
+            yield address
+        finally:
+            process.terminate()
+
+
+def wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
+    ended = time.monotonic() + START_S
+    while time.monotonic() < ended and process.poll() is None:
+        try:
+            if requests.get(f"{address}/ping", timeout=5).ok:
+                return
+        except requests.ConnectionError:
+            time.sleep(0.2)
+    raise AssertionError(Path("serve.log").read_text())
