@@ -13,8 +13,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import requests
+from mlflow import MlflowClient, pyfunc
 
 from headstart import Classifier
 from headstart.tracking.store import tracking_uri
@@ -45,7 +47,7 @@ def request(pictures: Sequence[bytes], **params: int) -> str:
 
 
 def mlflow(*words: str) -> list[str]:
-    return [sys.executable, "-m", "mlflow", "models", *words]
+    return [sys.executable, "-m", "mlflow", *words]
 
 
 def environment() -> dict[str, str]:
@@ -69,7 +71,7 @@ def check(predictions: list[dict[str, Any]], pictures: list[bytes]) -> None:
 def test_predict_answers_a_file(weaves: list[bytes]) -> None:
     Path("asked.json").write_text(request([*weaves, b"broken"], top_k=2))
     done = subprocess.run(
-        mlflow("predict", *MODEL, "--input-path", "asked.json", "--output-path", "said.json"),
+        mlflow("models", "predict", *MODEL, "--input-path", "asked.json", "--output-path", "said.json"),
         env=environment(), capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -77,7 +79,7 @@ def test_predict_answers_a_file(weaves: list[bytes]) -> None:
 
 
 def test_serve_answers_over_http(weaves: list[bytes]) -> None:
-    with served() as address:
+    with running("ping", "models", "serve", *MODEL) as address:
         answer = asked(address, request([*weaves, b"broken"], top_k=2))
         assert answer.status_code == 200
         check(answer.json()["predictions"], weaves)
@@ -87,26 +89,40 @@ def test_serve_answers_over_http(weaves: list[bytes]) -> None:
         assert "Incorrect padding" in refused.text and "Traceback" not in refused.text
 
 
+def test_a_tracking_server_keeps_and_registers_it(
+    weaves: list[bytes], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = ["--backend-store-uri", "sqlite:///server.db", "--artifacts-destination", "kept"]
+    with running("health", "server", *store, "--workers", "1") as address:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+        for _ in range(2):
+            publish(row(), [], model=Path("net.safetensors"))
+        assert capsys.readouterr().err == ""
+        [version] = MlflowClient().search_model_versions()
+        assert version.source.startswith("mlflow-artifacts:")
+        model = pyfunc.load_model("models:/headstart@current")
+        said = model.predict(pd.DataFrame({"picture": [*weaves, b"broken"]}), params={"top_k": 2})
+        check(said.to_dict("records"), weaves)
+
+
 def asked(address: str, body: str) -> requests.Response:
     headers = {"Content-Type": "application/json"}
     return requests.post(f"{address}/invocations", body, headers=headers, timeout=60)
 
 
 @contextmanager
-def served() -> Iterator[str]:
-    """Serve the model at the address until the block ends."""
+def running(ready: str, *words: str) -> Iterator[str]:
+    """Run a server of MLflow, which answers the path `ready`, at the address until the block ends."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
-    address = f"http://127.0.0.1:{port}"
+    address, command = f"http://127.0.0.1:{port}", mlflow(*words, "--port", port)
     with (
-        Path("serve.log").open("w") as log,
-        subprocess.Popen(
-            mlflow("serve", *MODEL, "--port", port), env=environment(), stdout=log, stderr=log
-        ) as process,
+        Path("server.log").open("w") as log,
+        subprocess.Popen(command, env=environment(), stdout=log, stderr=log) as process,
     ):
         try:
-            wait_for(address, process)
+            wait_for(f"{address}/{ready}", process)
             yield address
         finally:
             process.terminate()
@@ -116,8 +132,8 @@ def wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
     ended = time.monotonic() + START_S
     while time.monotonic() < ended and process.poll() is None:
         try:
-            if requests.get(f"{address}/ping", timeout=5).ok:
+            if requests.get(address, timeout=5).ok:
                 return
         except requests.ConnectionError:
             time.sleep(0.2)
-    raise AssertionError(Path("serve.log").read_text())
+    raise AssertionError(Path("server.log").read_text())

@@ -82,6 +82,16 @@ def test_the_same_network_is_logged_and_registered_once() -> None:
     assert (len(versions()), current(), current(alias="champion")) == (2, 1, 1)
 
 
+def test_a_version_is_described_as_its_row_is() -> None:
+    row_id, tracker = publish(row(), []), Tracker()
+    assert row_id is not None
+    tracker.client.set_tag(row_id, "mlflow.note.content", "valid accuracy 0.95")
+    keep_model(tracker, row_id, ModelFile.of(NET), register=True)
+    [version] = tracker.client.search_model_versions()
+    assert version.description == "valid accuracy 0.95"
+    assert version.run_id == row_id
+
+
 def test_an_experiment_has_a_model_that_is_not_registered(monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setenv("DVC_EXP_NAME", "calm-otter")

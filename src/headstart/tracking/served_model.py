@@ -26,6 +26,8 @@ MD5: Final = "headstart.md5"
 """The tag of a logged model and of its version: the checkpoint's digest, as in dvc.lock."""
 VERSIONS: Final = "mlflow.modelVersions"
 """MLflow's own tag of a logged model, by which its pages show the versions that it is."""
+NOTE: Final = "mlflow.note.content"
+"""MLflow's own tag of a run: its description."""
 
 
 @dataclass(frozen=True)
@@ -59,14 +61,14 @@ def keep_model(runs: Runs, row_id: str, model: ModelFile, register: bool) -> Non
     """
     try:
         logged = _logged(runs, row_id, model)
-        outputs = runs.client.get_run(row_id).outputs
-        linked = [output.model_id for output in outputs.model_outputs] if outputs else []
+        row = runs.client.get_run(row_id)
+        linked = [output.model_id for output in row.outputs.model_outputs] if row.outputs else []
         if logged.model_id not in linked:
             from mlflow.entities import LoggedModelOutput
 
             runs.client.log_outputs(row_id, [LoggedModelOutput(logged.model_id, step=0)])
         if register:
-            _register(runs.client, row_id, logged, model.md5)
+            _register(runs.client, logged, model.md5, row.data.tags.get(NOTE))
     except Exception as error:
         runs.missing["the model"] = reason(error)
 
@@ -93,8 +95,11 @@ def _logged(runs: Runs, row_id: str, model: ModelFile) -> Any:
     return client.finalize_logged_model(logged.model_id, "READY")
 
 
-def _register(client: Any, row_id: str, logged: Any, md5: str) -> None:
-    """Let the alias `current` name the version of this model; create the version first."""
+def _register(client: Any, logged: Any, md5: str, note: str | None) -> None:
+    """Let the alias `current` name the version of this model; create the version first.
+
+    A new version is described by `note`, the description of its row.
+    """
     from mlflow.exceptions import MlflowException
 
     name, tags = registered_name(), {MD5: md5}
@@ -106,7 +111,10 @@ def _register(client: Any, row_id: str, logged: Any, md5: str) -> None:
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
-        version = client.create_model_version(name, logged.artifact_location, row_id, tags=tags)
+        version = client.create_model_version(
+            name, logged.artifact_location, logged.source_run_id,
+            tags=tags, model_id=logged.model_id, description=note, await_creation_for=0,
+        )  # fmt: skip
         versions.append(version)
     client.set_registered_model_alias(name, CURRENT, version.version)
     listed = json.dumps([{"name": each.name, "version": each.version} for each in versions])
