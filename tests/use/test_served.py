@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from torch import Tensor
 
 from headstart import Classifier
+from headstart.network.network import Network
 from headstart.use.served import _load_pyfunc
 from tests.saved_networks import save_networks
 from tests.small_networks import picture
@@ -44,10 +46,31 @@ def test_it_says_what_the_classifier_says(folder: Path, model: str) -> None:
         assert list(row) == [decided, "probability", "top", "problem"]
         assert row[decided] == other[decided] and row["problem"] == ""
         pairs = [(one["class"], one["probability"]) for one in row["top"]]
-        assert pairs == [(other[f"top_{k}"], other[f"p_{k}"]) for k in (1, 2, 3)]
+        assert [name for name, _ in pairs] == [other[f"top_{k}"] for k in (1, 2, 3)]
+        wanted_p = [other[f"p_{k}"] for k in (1, 2, 3)]
+        assert [p for _, p in pairs] == pytest.approx(wanted_p, abs=1e-6)
         names = row[decided] if model == "many" else [row[decided]]
         values = row["probability"] if model == "many" else [row["probability"]]
         assert values == [dict(pairs)[name] for name in names]
+
+
+def test_one_picture_is_one_forward_pass_of_one(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    forward = Network.forward
+
+    def noted(network: Network, batch: Tensor) -> Tensor:
+        sizes.append(len(batch))
+        return forward(network, batch)
+
+    monkeypatch.setattr(Network, "forward", noted)
+    served = _load_pyfunc(str(folder / "net.safetensors"))
+    for n in (1, 3):
+        served.predict(asked(PICTURES[:1] * n))
+    assert sizes == [1, 3]
+    Classifier.load(folder / "net.safetensors").predict(PICTURES[:1])
+    assert sizes[2] > 1  # what was measured, to the last bit
 
 
 def test_a_broken_picture_has_a_sentence_and_the_others_are_answered(folder: Path) -> None:

@@ -106,15 +106,22 @@ class Classifier:
         """Pictures of one forward pass."""
         return forward_batch(self.device)
 
-    def each(self, pictures: Sequence[Picture]) -> Iterator[Prediction]:
+    def each(self, pictures: Sequence[Picture], padded: bool = True) -> Iterator[Prediction]:
         """Yield the prediction of each picture, in their order; threads decode ahead of the network.
 
         A picture that cannot be read gets a prediction that says why.
+
+        Args:
+            pictures: N files, contents of files, or images.
+            padded: whether a batch that is not full is filled, as the pipeline does: probabilities
+                are then those that were measured to the last bit, and one picture takes as long as a
+                full batch. Without it their last digits depend on the number of pictures.
         """
         info, files = self.info, PictureFiles(pictures, self.info.preprocessing)
         batches = id_batches(files.ids, self.device)
         shown = Pictures.of(files, info.size_px, info.frame, self.device).plain(batches)
-        for ids, logits in zip(batches, forward_passes(self._members, shown), strict=True):
+        passes = forward_passes(self._members, shown) if padded else map(self._pass, shown)
+        for ids, logits in zip(batches, passes, strict=True):
             of_members = torch.from_numpy(logits).transpose(0, 1)  # (B, M, K) -> (M, B, K)
             rows = probabilities(of_members, info.task).mean(axis=0)  # of an ensemble, the mean
             for picture, row in zip(ids, rows, strict=True):
@@ -173,6 +180,11 @@ class Classifier:
     def _members(self, batch: Tensor) -> Tensor:
         """The logits (B, M, K) that each of the M networks gives a batch (B, 3, S, S)."""
         return torch.stack([network(batch) for network in self.networks], dim=1)
+
+    def _pass(self, batch: Tensor) -> NDArray[np.float32]:
+        """The logits (B, M, K) of a batch (B, 3, S, S) of any size."""
+        with torch.inference_mode():
+            return self._members(batch).float().cpu().numpy()
 
     def _cells(self, said: Prediction, n: int) -> list[object]:
         """What is decided, and the n likeliest classes, each before its probability."""
