@@ -21,6 +21,7 @@ from mlflow import MlflowClient, pyfunc
 from headstart import Classifier
 from headstart.tracking.store import tracking_uri
 from headstart.tracking.tracker import publish
+from tests.pages import blocks, read_page
 from tests.saved_networks import save_networks
 from tests.tracked import row
 
@@ -87,6 +88,26 @@ def test_serve_answers_over_http(weaves: list[bytes]) -> None:
         refused = asked(address, no_base64)
         assert refused.status_code == 400
         assert "Incorrect padding" in refused.text and "Traceback" not in refused.text
+
+
+def test_the_python_of_the_page_runs(weaves: list[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    page = read_page("docs/serving.md")
+    Path("weaves").mkdir()
+    Path("weaves/local_0490.jpg").write_bytes(weaves[1])
+    Path("notes.txt").write_text("no picture\n")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking_uri())
+    names: dict[str, Any] = {}
+    over_http, in_python = blocks(page, "python")
+    with running("ping", "models", "serve", *MODEL) as address:
+        exec(over_http.replace("http://127.0.0.1:5001", address), names)
+        records = {"dataframe_records": [{"picture": names["rows"][0][0]}]}
+        [same] = asked(address, json.dumps(records)).json()["predictions"]
+    check(names["said"], weaves[1:2])
+    assert (same["class"], len(same["top"])) == (names["said"][0]["class"], 3)
+    exec(in_python, names)
+    check(names["table"].to_dict("records"), weaves[1:2])
+    [shown] = blocks(page, "json")
+    assert [list(one) for one in json.loads(shown)] == [list(one) for one in names["said"]]
 
 
 def test_a_tracking_server_keeps_and_registers_it(
