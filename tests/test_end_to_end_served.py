@@ -65,7 +65,7 @@ def check(predictions: list[dict[str, Any]], pictures: list[bytes]) -> None:
         assert (said["class"], said["problem"]) == (right["class"], "")
         assert said["probability"] == pytest.approx(right["p_1"], abs=1e-6)
         assert [one["class"] for one in said["top"]] == [right["top_1"], right["top_2"]]
-    nothing = {"class": None, "probability": None, "top": []}
+    nothing: dict[str, Any] = {"class": None, "probability": None, "top": []}
     assert broken == nothing | {"problem": "its bytes are no picture that Pillow knows"}
 
 
@@ -120,7 +120,7 @@ def test_a_tracking_server_keeps_and_registers_it(
             publish(row(), [], model=Path("net.safetensors"))
         assert capsys.readouterr().err == ""
         [version] = MlflowClient().search_model_versions()
-        assert version.source.startswith("mlflow-artifacts:")
+        assert str(version.source).startswith("mlflow-artifacts:")
         model = pyfunc.load_model("models:/headstart@current")
         said = model.predict(pd.DataFrame({"picture": [*weaves, b"broken"]}), params={"top_k": 2})
         check(said.to_dict("records"), weaves)

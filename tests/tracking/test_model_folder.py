@@ -35,7 +35,7 @@ def test_the_requirements_name_all_that_the_loader_imports(repo_root: Path) -> N
                 names |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module:
                 names.add(node.module.split(".")[0])
-    known = packages_distributions() | {name: [package] for name, package in PLUGINS.items()}
+    known = dict(packages_distributions()) | {name: [package] for name, package in PLUGINS.items()}
     outside = {name for name in names if name not in sys.stdlib_module_names} - {"headstart"}
     assert {"torch", "timm", "PIL"} <= outside
     needed = {known[name][0].lower().replace("_", "-") for name in outside}

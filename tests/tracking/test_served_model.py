@@ -202,7 +202,7 @@ def test_a_store_that_takes_no_files_gets_the_model_later(
 
 
 def test_a_file_that_is_gone_is_missed_only_where_mlflow_lacks_it() -> None:
-    model, row_id = ModelFile.of(NET), publish(row(), [])
+    model, row_id = ModelFile.of(NET), Tracker().add_row(row(), [])
     gone, tracker = ModelFile(model.md5, lambda: None), Tracker()
     keep_model(tracker, row_id, gone, register=False)
     assert "`dvc pull` may bring it" in tracker.missing["the model"] and all_models() == []

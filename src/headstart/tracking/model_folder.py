@@ -22,13 +22,14 @@ PACKAGES: Final = (
 WRITABLE: Final = 0o222
 
 
-def write_folder(folder: Path, file: Path, **ids: str) -> None:
+def write_folder(folder: Path, file: Path, run_id: str, model_id: str) -> None:
     """Write all of an MLflow model into the empty `folder` but the checkpoint `file` itself.
 
     Args:
         folder: MLmodel, requirements.txt, conda.yaml, python_env.yaml and code/headstart.zip go here.
         file: read for the task of its network; the model names it by its name.
-        ids: run_id and model_id for MLmodel.
+        run_id: of the row, for MLmodel.
+        model_id: of the logged model, for MLmodel.
     """
     code = folder / "code/headstart.zip"
     code.parent.mkdir()
@@ -38,7 +39,7 @@ def write_folder(folder: Path, file: Path, **ids: str) -> None:
         from mlflow import pyfunc
         from mlflow.models import Model
 
-        model = Model(signature=_signature(file), **ids)
+        model = Model(signature=_signature(file), run_id=run_id, model_id=model_id)
         pyfunc.save_model(
             folder / "saved", LOADER, mlflow_model=model, pip_requirements=list(requirements())
         )

@@ -56,7 +56,8 @@ class Served:
     def _cells(self, said: "Prediction", top_k: int) -> list[object]:
         several = self._classifier.info.task == "multi_label"
         if said.problem:
-            return [*([[], []] if several else [None, None]), [], said.problem]
+            nothing: list[object] = [[], []] if several else [None, None]
+            return [*nothing, [], said.problem]
         row, classes = said.probabilities, self._classifier.classes
         decided = self._classifier.labels(row)
         of_decided = [float(row[classes.index(name)]) for name in decided]
