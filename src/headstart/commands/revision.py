@@ -18,6 +18,7 @@ class Revision:
         stages: name -> entry of dvc.lock; empty if nothing has run.
         deps: path -> digest of what the stages read.
         outs: path -> digest of what they wrote.
+        md5: path -> digest of either; what a stage wrote counts.
     """
 
     def __init__(self, root: Path, rev: str | None) -> None:
@@ -41,7 +42,7 @@ class Revision:
         self.stages: Mapping[str, Any] = lock.get("stages", {})
         entries = self.stages.values()
         self.deps, self.outs = digests(entries, "deps"), digests(entries, "outs")
-        self._digests = self.deps | self.outs
+        self.md5 = self.deps | self.outs
 
     def stage(self, name: str) -> Mapping[str, Any]:
         """What dvc.lock holds of one stage.
@@ -65,7 +66,7 @@ class Revision:
         """
         words = shlex.split(self.stage(stage)["cmd"])
         given = [path for word, path in pairwise(words) if word == option]
-        return [file for path in given for file in below(path, self._digests) or [path]]
+        return [file for path in given for file in below(path, self.md5) or [path]]
 
     def read(self, path: str) -> bytes | None:
         """The content of a file as in dvc.lock; None if workspace and DVC's cache lack it."""
@@ -75,7 +76,7 @@ class Revision:
             content: bytes = self._files.read_bytes(path)
         except (OSError, DvcException):
             return None
-        known = self._digests.get(path)
+        known = self.md5.get(path)
         return content if known in (None, hashlib.md5(content).hexdigest()) else None
 
     def files_in(self, folder: Path) -> Callable[[str], Path | None]:

@@ -2,10 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,6 +18,9 @@ from headstart.tracking.data_set import digest
 from headstart.tracking.records import RunRecord, parse_run
 from headstart.tracking.state import Row
 
+if TYPE_CHECKING:
+    from headstart.tracking.served_model import ModelFile
+
 STAGE = "publish-run"
 
 
@@ -27,9 +31,11 @@ def sync(rev: str | None) -> None:
 
     After `git checkout`, `dvc exp apply` or `dvc pull` no stage runs, so no stage logs to MLflow.
     This command adds the row of the results unless the store has it. It also adds what MLflow
-    lacks from before: runs of stages, the rest of interrupted runs, and files.
+    lacks from before: runs of stages, the rest of interrupted runs, files, and the model. Without
+    REV the model becomes the current version of the registered one.
     """
     from headstart.tracking.runs import reason
+    from headstart.tracking.served_model import keep_model
     from headstart.tracking.store import project_root, store_name
     from headstart.tracking.tracker import Tracker
 
@@ -40,6 +46,8 @@ def sync(rev: str | None) -> None:
         try:
             tracker = Tracker(state.files_in(Path(folder)))
             run_id, new = tracker.ensure_row(row, records, state.paths("--report"))
+            for model in state.models_in(Path(folder)):
+                keep_model(tracker, run_id, model, register=rev is None)
         except Exception as error:
             raise click.ClickException(
                 f"Logging to MLflow at {store_name()} failed: {reason(error)}."
@@ -73,8 +81,7 @@ class _State:
                     f"{path}{self._of.where} is missing or differs from dvc.lock: run `dvc repro`."
                 )
             metrics[Path(path).stem] = json.loads(content)
-        known = self._of.deps | self._of.outs
-        data = digest(known[path] for path in self.paths("--index"))
+        data = digest(self._of.md5[path] for path in self.paths("--index"))
         params = self._stage["params"][str(PARAMS_FILE)]
         return publish_run(params, metrics, data, self._revision)
 
@@ -86,6 +93,13 @@ class _State:
     def paths(self, option: str) -> list[str]:
         """Return each file that publish-run is given by `option`, by name or in a folder."""
         return self._of.paths(STAGE, option)
+
+    def models_in(self, folder: Path) -> Iterator["ModelFile"]:
+        """Yield the checkpoint that publish-run is given, unless it is of a time without that."""
+        from headstart.tracking.served_model import ModelFile
+
+        for path in self.paths("--model"):
+            yield ModelFile(self._of.md5[path], partial(self.files_in(folder), path))
 
 
 def _digest(path: str, files: Mapping[str, str]) -> str | None:

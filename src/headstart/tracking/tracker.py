@@ -10,17 +10,18 @@ from pathlib import Path
 
 from headstart.tracking.data_set import data_set
 from headstart.tracking.headline import curves, headline, work_ms
+from headstart.tracking.names import NOTE
 from headstart.tracking.origin import experiment, origin, subject
 from headstart.tracking.records import Point, RunRecord
 from headstart.tracking.row_name import changes, row_name
 from headstart.tracking.runs import Runs, now_ms, reason, say_down, stored
+from headstart.tracking.served_model import ModelFile, keep_model
 from headstart.tracking.state import Row
 from headstart.tracking.summary import again, summary
 from headstart.tracking.view import COMPLETE, NAME, note, view_tag
 
 STATE = "headstart.state"
 RUNS = "headstart.runs"  # JSON: stage -> id of the run that made its result
-NOTE = "mlflow.note.content"  # the description of a run or an experiment
 # Which pages MLflow opens. Version 3.17 does not look at it: there the browser's user chooses.
 KIND = "mlflow.experimentKind"
 SOURCE = "dvc.yaml"  # what a row is the run of
@@ -102,13 +103,23 @@ class Tracker(Runs):
             self.missing[f"the view {NAME}"] = reason(error)
 
 
-def publish(row: Row, records: Iterable[RunRecord], artifacts: Iterable[Path] = ()) -> str | None:
-    """Write one complete row for a state; return its run id, or None where the tracker is down."""
+def publish(
+    row: Row,
+    records: Iterable[RunRecord],
+    artifacts: Iterable[Path] = (),
+    model: Path | None = None,
+) -> str | None:
+    """Write one complete row for a state; return its run id, or None where the tracker is down.
+
+    The row gets the checkpoint `model` as a model, registered unless this is an experiment of DVC's.
+    """
     try:
         tracker = Tracker()
         row_id = tracker.add_row(row, records, [str(path) for path in artifacts])
     except Exception as error:
         say_down(error)
         return None
+    if model:
+        keep_model(tracker, row_id, ModelFile.of(model), register=not experiment())
     tracker.say_missing()
     return row_id
