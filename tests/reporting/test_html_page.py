@@ -6,7 +6,7 @@ from jinja2 import UndefinedError
 from headstart.reporting.drawings import Drawings
 from headstart.reporting.html_page import html_page
 
-NONE = Drawings([], None, [], None)
+AROUND = {"drawings": Drawings([], None, [], None), "facts": None}
 
 
 def test_a_value_that_is_not_given_is_an_error() -> None:
@@ -16,12 +16,12 @@ def test_a_value_that_is_not_given_is_an_error() -> None:
 
 def test_what_is_shown_is_escaped() -> None:
     assert "&lt;script&gt;" in html_page(
-        "multi_label.html", summary="<script>", splits=[], drawings=NONE, facts=None
+        "multi_label.html", summary="<script>", splits=[], **AROUND
     )
 
 
 def test_the_policy_of_a_page_lets_nothing_be_loaded() -> None:
-    page = html_page("single_label.html", summary="", splits=[], drawings=NONE, facts=None)
+    page = html_page("single_label.html", summary="", splits=[], **AROUND)
     policy = (
         "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
     )
