@@ -31,21 +31,17 @@ def write_folder(folder: Path, file: Path, run_id: str, model_id: str) -> None:
         run_id: of the row, for MLmodel.
         model_id: of the logged model, for MLmodel.
     """
-    code = folder / "code/headstart.zip"
-    code.parent.mkdir()
-    write_code(code)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from mlflow import pyfunc
         from mlflow.models import Model
 
         model = Model(signature=_signature(file), run_id=run_id, model_id=model_id)
-        pyfunc.save_model(
-            folder / "saved", LOADER, mlflow_model=model, pip_requirements=list(requirements())
-        )
-    for written in (folder / "saved").iterdir():
-        written.rename(folder / written.name)
-    (folder / "saved").rmdir()
+        needed = list(requirements())
+        pyfunc.save_model(folder, LOADER, mlflow_model=model, pip_requirements=needed)
+    code = folder / "code/headstart.zip"
+    code.parent.mkdir()
+    write_code(code)
     # save_model would copy the checkpoint, and cannot put a zip on the import path
     model.flavors[pyfunc.FLAVOR_NAME] |= {
         pyfunc.CODE: code.relative_to(folder).as_posix(),
@@ -76,26 +72,20 @@ def requirements() -> Iterator[str]:
 def _signature(file: Path) -> Any:
     """Columns in and out, and the param, as `headstart.use.served` has them."""
     from mlflow.models import ModelSignature
-    from mlflow.types.schema import (
-        Array,
-        ColSpec,
-        DataType,
-        Object,
-        ParamSchema,
-        ParamSpec,
-        Property,
-        Schema,
-    )
+    from mlflow.types import schema
+    from mlflow.types.schema import ColSpec
 
-    name, value = DataType.string, DataType.double
+    name, value = schema.DataType.string, schema.DataType.double
     decided: list[Any] = [ColSpec(name, "class", False), ColSpec(value, "probability", False)]
     if _task(file) == "multi_label":
-        decided = [ColSpec(Array(name), "labels"), ColSpec(Array(value), "probability")]
-    top = Array(Object([Property("class", name), Property("probability", value)]))
+        several = schema.Array(name), schema.Array(value)
+        decided = [ColSpec(several[0], "labels"), ColSpec(several[1], "probability")]
+    one = [schema.Property("class", name), schema.Property("probability", value)]
+    top = schema.Array(schema.Object(one))
     return ModelSignature(
-        inputs=Schema([ColSpec(DataType.binary, "picture")]),
-        outputs=Schema([*decided, ColSpec(top, "top"), ColSpec(name, "problem")]),
-        params=ParamSchema([ParamSpec("top_k", DataType.long, 3)]),
+        inputs=schema.Schema([ColSpec(schema.DataType.binary, "picture")]),
+        outputs=schema.Schema([*decided, ColSpec(top, "top"), ColSpec(name, "problem")]),
+        params=schema.ParamSchema([schema.ParamSpec("top_k", schema.DataType.long, 3)]),
     )
 
 
