@@ -38,7 +38,7 @@ def main(metrics: Path, run: Path, index: tuple[Path, ...], reports: tuple[Path,
     row = publish_run(params, values, data)
     run_id = publish(row, [read_run(run / f"{stage}.json") for stage in values], reports, model)
     write_json(state, {"state": row.state})
-    lines.tell(lines.published(row.state, run_id, params, values, reports))
+    lines.tell(lines.published(run_id, params, values, reports))
 
 
 if __name__ == "__main__":
