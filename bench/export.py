@@ -1,6 +1,6 @@
 """Measure the exports of a trained network: size, time and score of each form.
 
-Run: pip install -e '.[export]'
+Run: pip install -e '.[export,executorch]'
      python -m bench.export      (two minutes; fills docs/export.md)
 
 MODEL is a checkpoint in a project whose stages have run. Scores are of the plain view of the labelled
@@ -44,7 +44,7 @@ def measured(model: Path, n: int, folder: Path) -> dict[str, Any]:
     program = exported(graph_of(content), info.size_px)
     files = {name: folder / f"network.{name}" for name in FORMS}
     for name, form in FORMS.items():
-        form.write(program, files[name], text(info))
+        form.write(program, files[name], text(info, form.batch))
     calibrated = project.squares(project.labels.ids("train")[:N_CALIBRATED])
     quantise(files["onnx"], folder / "int8.onnx", calibrated)
     network = network_run(restored(content, model, PLAIN_CPU), info.task)
@@ -54,6 +54,7 @@ def measured(model: Path, n: int, folder: Path) -> dict[str, Any]:
         "pt2": (files["pt2"], FORMS["pt2"].load(files["pt2"])),
         "onnx": (files["onnx"], FORMS["onnx"].load(files["onnx"])),
         "onnx, int8": (folder / "int8.onnx", FORMS["onnx"].load(folder / "int8.onnx")),
+        "executorch": (files["executorch"], FORMS["executorch"].load(files["executorch"])),
     }
     rows = [
         {

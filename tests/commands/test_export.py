@@ -18,7 +18,7 @@ from headstart.commands.export import quantised
 from headstart.commands.project_pictures import project_pictures
 from headstart.exporting import int8
 from headstart.exporting.about import about
-from headstart.exporting.forms import PACKAGES, Run
+from headstart.exporting.forms import FORMS, PACKAGES, FormName, Run
 from headstart.exporting.graph import Graph, graph_of
 from headstart.labels.labels import Labels, write_labels
 from headstart.network.checkpoints import Checkpoint, write_checkpoint
@@ -29,12 +29,18 @@ from tests.pages import blocks, read_page
 from tests.small_networks import FORM, picture
 
 HAS_ONNX = all(importlib.util.find_spec(name) for name in PACKAGES)
-FORMS = [
+INSTALLED = [
     pytest.param(
         "onnx",
         marks=pytest.mark.skipif(not HAS_ONNX, reason="needs onnx, onnxscript and onnxruntime"),
     ),
     "pt2",
+    pytest.param(
+        "executorch",
+        marks=pytest.mark.skipif(
+            not importlib.util.find_spec("executorch"), reason="needs executorch"
+        ),
+    ),
 ]
 MODELS = {
     "one label": lambda: small_checkpoint(),
@@ -69,10 +75,10 @@ def by_headstart(files: list[str]) -> dict[str, list[str]]:
     return {row[0]: row[1].split() for row in list(csv.reader(io.StringIO(result.stdout)))[1:]}
 
 
-def by_the_page(form: str, files: list[str]) -> tuple[dict[str, list[str]], dict[str, Any]]:
-    """What the code of the page prints of model.onnx or model.pt2, and what that says of itself."""
-    square, of_onnx, of_pt2 = blocks(read_page("docs/export.md"), "python")
-    code = f"{square}\n{of_onnx if form == 'onnx' else of_pt2}"
+def by_the_page(form: FormName, files: list[str]) -> tuple[dict[str, list[str]], dict[str, Any]]:
+    """What the code of the page prints of a file of this form, and what that says of itself."""
+    square, *each = blocks(read_page("docs/export.md"), "python")
+    code = f"{square}\n{dict(zip(FORMS, each, strict=True))[form]}"
     assert "headstart" not in code.replace('"headstart"', "").replace('"headstart.json"', "")
     names: dict[str, Any] = {"paths": files}
     with redirect_stdout(io.StringIO()) as printed:
@@ -83,18 +89,20 @@ def by_the_page(form: str, files: list[str]) -> tuple[dict[str, list[str]], dict
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")  # of torch, about its own code
 @pytest.mark.parametrize("model", MODELS)
-@pytest.mark.parametrize("form", FORMS)
-def test_the_file_and_the_code_of_the_page_predict_the_same_classes(form: str, model: str) -> None:
+@pytest.mark.parametrize("form", INSTALLED)
+def test_the_file_and_the_code_of_the_page_predict_the_same_classes(
+    form: FormName, model: str
+) -> None:
     content: Any = MODELS[model]()
     write(content)
     result = export("model.safetensors", "--to", form, "--check", "pictures")
     assert result.exit_code == 0, result.output
     [line] = result.output.splitlines()
-    assert line.startswith(f"model.{form}: ") and " MB, max |dp| " in line
+    assert line.startswith(f"model.{FORMS[form].suffix}: ") and " MB, max |dp| " in line
     assert " on 4 pictures, " in line and line.endswith(" ms)")
     files = [f"pictures/{number}.png" for number in range(4)]
     told = by_headstart(files)
-    assert by_the_page(form, files) == (told, about(content.info))
+    assert by_the_page(form, files) == (told, about(content.info, FORMS[form].batch))
     assert len(set(map(tuple, told.values()))) > 1  # it tells pictures apart
 
 
@@ -239,5 +247,7 @@ def test_what_cannot_be_exported_is_refused_in_a_sentence(monkeypatch: pytest.Mo
     result = export("model.safetensors", "--to", "onnx")
     assert result.exit_code == 1
     assert "pip install onnx onnxscript onnxruntime" in result.output
+    result = export("model.safetensors", "--to", "executorch")
+    assert result.exit_code == 1 and "pip install executorch" in result.output
     assert "--int8 makes ONNX files" in export("model.safetensors", "--to", "pt2", "--int8").output
-    assert not list(Path().glob("*.onnx")) and not list(Path().glob("*.pt2"))
+    assert not [path for ending in ("onnx", "pt2", "pte") for path in Path().glob(f"*.{ending}")]

@@ -75,3 +75,11 @@ def test_the_square_is_told_in_words_too() -> None:
     assert "0.875 of the shorter side" in square and "32 x 32 px" in square
     whole = about(small_info(frame=Frame("squash", 1.0)))["square"]
     assert "Encode as PNG." in whole[1] and "the whole picture" in whole[2]
+
+
+def test_the_number_of_pictures_at_a_time_is_told() -> None:
+    info = small_info()
+    any_number, one = about(info), json.loads(text(info, "1"))
+    assert "uint8 (N, 32, 32, 3)" in any_number["input"] and "(N, 3)" in any_number["output"]
+    assert "uint8 (1, 32, 32, 3)" in one["input"] and "(1, 3)" in one["output"]
+    assert one == any_number | {key: one[key] for key in ("input", "output")}

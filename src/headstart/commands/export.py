@@ -18,8 +18,9 @@ FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 @click.command()
 @click.argument("model", type=FILE)
 @click.option(
-    "--to", "form_name", type=click.Choice(["onnx", "pt2"]), required=True, help="Form of the file."
-)
+    "--to", "form_name", type=click.Choice(["onnx", "pt2", "executorch"]), required=True,
+    help="Form of the file.",
+)  # fmt: skip
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False),
     help="File to write (default: the name of MODEL, in this folder).",
@@ -41,9 +42,9 @@ def export(
     """Write the network in the checkpoint MODEL as a file that runs without headstart.
 
     The file takes RGB pixels (N, S, S, 3), uint8, of the network's input size, and gives
-    probabilities (N, K). Normalisation is inside. Its metadata say how a picture becomes these
-    pixels, and hold the names and thresholds of the classes: docs/export.md. An ensemble becomes one
-    file, which gives the mean.
+    probabilities (N, K); for ExecuTorch, N is 1. Normalisation is inside. Its metadata say how a
+    picture becomes these pixels, and hold the names and thresholds of the classes: docs/export.md. An
+    ensemble becomes one file, which gives the mean.
 
     Before the file is put in its place, it is run on pictures. No probability may be further than
     1e-4 from the network's in float32. The times are for one picture by itself on the CPU.
@@ -52,6 +53,7 @@ def export(
     headstart export data/4_checkpoints/model.safetensors --to onnx
     headstart export data/4_checkpoints/model.safetensors --to onnx --int8 --max-loss 0.02
     headstart export data/4_checkpoints/model.safetensors --to pt2 --check /my/pictures
+    headstart export data/4_checkpoints/model.safetensors --to executorch
     """
     from headstart.backbone.device import PLAIN_CPU, RuntimeParams, prepare
     from headstart.commands.checked_pictures import checked_on
@@ -80,10 +82,10 @@ def export(
         )
     pixels, shown = checked_on(files, project, info)
     network = network_run(restored(content, model, PLAIN_CPU), info.task)
-    target = out or Path(f"{model.stem}{'.int8' * int8}.{form_name}")
+    target = out or Path(f"{model.stem}{'.int8' * int8}.{form.suffix}")
     program = exported(graph_of(content), info.size_px)
     with written_beside(target) as partial:
-        form.write(program, partial, text(info))
+        form.write(program, partial, text(info, form.batch))
         parity = compare(form.load(partial), network, pixels)
         require_parity(parity, target, shown)
         ms, found = parity.ms, f"max |dp| {parity.max_dp:.1e} on {shown}"

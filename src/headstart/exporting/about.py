@@ -12,17 +12,18 @@ INPUT: Final = "pixels"
 OUTPUT: Final = "probabilities"
 
 
-def about(info: CheckpointInfo) -> dict[str, Any]:
+def about(info: CheckpointInfo, batch: str = "N") -> dict[str, Any]:
     """The metadata of an exported network, as JSON values.
 
     `stored`, `crop`, `crop_frac` and `size_px` are all that the code in docs/export.md needs to make
     the input from a picture file. `square` says the same in words. `thresholds` holds K numbers for
-    multi_label, for these probabilities; for single_label it is empty.
+    multi_label, for these probabilities; for single_label it is empty. `batch` is the number of
+    pictures at a time, as `input` and `output` say it.
     """
     size = info.size_px
     return {
-        "input": f"{INPUT}: uint8 (N, {size}, {size}, 3), RGB, each picture as `square` says",
-        "output": f"{OUTPUT}: float32 (N, {len(info.classes)}), in the order of `classes`",
+        "input": f"{INPUT}: uint8 ({batch}, {size}, {size}, 3), RGB, each picture as `square` says",
+        "output": f"{OUTPUT}: float32 ({batch}, {len(info.classes)}), in the order of `classes`",
         "task": info.task,
         "classes": list(info.classes),
         "thresholds": list(info.thresholds.get("plain", ())),
@@ -42,9 +43,9 @@ def about(info: CheckpointInfo) -> dict[str, Any]:
     }
 
 
-def text(info: CheckpointInfo) -> str:
+def text(info: CheckpointInfo, batch: str = "N") -> str:
     """The metadata as JSON; the same info gives the same text."""
-    return json.dumps(about(info), ensure_ascii=False, indent=1)
+    return json.dumps(about(info, batch), ensure_ascii=False, indent=1)
 
 
 def _save_options(form: StoredForm) -> dict[str, str | int]:

@@ -15,9 +15,10 @@ from torch.export import ExportedProgram
 
 from headstart.exporting.about import INPUT, KEY, OUTPUT
 from headstart.exporting.graph import first_line
+from headstart.exporting.pte import load_pte, write_pte
 from headstart.project.errors import HeadstartError
 
-FormName = Literal["onnx", "pt2"]
+FormName = Literal["onnx", "pt2", "executorch"]
 
 Pixels = NDArray[np.uint8]
 """(N, S, S, 3), RGB."""
@@ -34,14 +35,19 @@ class Form:
     """A form of exported files.
 
     Attributes:
+        suffix: what the name of a file ends with, without a dot.
         write: (program, file, metadata) writes a file.
-        load: file -> a function that runs it on the CPU, with torch's number of threads.
+        load: file -> a function that runs it on the CPU, with torch's number of threads (ExecuTorch:
+            with its own).
         needs: packages beside those of headstart.
+        batch: pictures that a file takes at a time, as its metadata say it.
     """
 
+    suffix: str
     write: Callable[[ExportedProgram, Path, str], None]
     load: Callable[[Path], Run]
     needs: tuple[str, ...] = ()
+    batch: str = "N"
 
     def require(self) -> None:
         """Raise a HeadstartError unless all packages that it needs are installed."""
@@ -111,6 +117,7 @@ def _quiet() -> Iterator[None]:
 
 
 FORMS: Final[Mapping[FormName, Form]] = {
-    "onnx": Form(_write_onnx, _load_onnx, PACKAGES),
-    "pt2": Form(_write_pt2, _load_pt2),
+    "onnx": Form("onnx", _write_onnx, _load_onnx, PACKAGES),
+    "pt2": Form("pt2", _write_pt2, _load_pt2),
+    "executorch": Form("pte", write_pte, load_pte, ("executorch",), batch="1"),
 }
