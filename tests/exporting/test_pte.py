@@ -4,6 +4,7 @@ import importlib.util
 import json
 import logging
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,7 +28,8 @@ class Small(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(3, 4, 3).to(memory_format=torch.channels_last)
+        conv: Any = nn.Conv2d(3, 4, 3)
+        self.conv = conv.to(memory_format=torch.channels_last)
 
     def forward(self, pictures: Tensor) -> Tensor:
         """(N, 3, S, S) -> (N, 4)."""
@@ -37,7 +39,8 @@ class Small(nn.Module):
 
 class Fourier(nn.Module):
     def forward(self, pictures: Tensor) -> Tensor:
-        return torch.fft.rfft(pictures.float()).abs().mean((2, 3))
+        found: Tensor = torch.fft.rfft(pictures.float()).abs().mean((2, 3))
+        return found
 
 
 def graph(network: nn.Module) -> Graph:

@@ -27,7 +27,8 @@ def write_pte(program: ExportedProgram, path: Path, about: str) -> None:
     Raises:
         HeadstartError: ExecuTorch does not convert the network.
     """
-    (pixels,), _ = program.example_inputs or ((), {})
+    example: Any = program.example_inputs
+    (pixels,), _ = example
     try:
         with _silent():
             from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
