@@ -36,7 +36,8 @@ def write_pte(program: ExportedProgram, path: Path, about: str) -> None:
 
             # XNNPACK orders weights itself, and refuses those that are channels_last already;
             # `to` changes them in place, and the program still needs its own
-            module: Any = copy.deepcopy(program.module()).to(memory_format=torch.contiguous_format)
+            own: Any = copy.deepcopy(program.module())
+            module = own.to(memory_format=torch.contiguous_format)
             lowered = to_edge_transform_and_lower(
                 torch.export.export(module, (pixels[:1],), strict=False),
                 partitioner=[XnnpackPartitioner()],
