@@ -18,8 +18,10 @@ FROM_PARAMS = {"fetch-images": "${dataset.source}", "fetch-weights": "${backbone
 PACKAGE = "src/headstart/"
 STEPS = f"{PACKAGE}steps/"
 # Output to the terminal and the tracker, checks of params.yaml, what reads or exports finished results,
-# and the user's commands: no output's bytes depend on these rooms, so no stage declares them.
-UNDECLARED = frozenset({"terminal", "tracking", "checks", "use", "exporting", "commands"})
+# sweeps, and the user's commands: no output's bytes depend on these rooms, so no stage declares them.
+UNDECLARED = frozenset(
+    {"terminal", "tracking", "checks", "use", "exporting", "sweeping", "commands"}
+)
 # What `from headstart import ...` gives to Python; it is imported when it is asked for.
 FRONT = f"{PACKAGE}__init__.py"
 # publish-run is the exception: what it writes to the tracker is its result.

@@ -80,6 +80,7 @@ TABLE: dict[str, set[str]] = {
     "use/classifier": set(),
     "commands/cli": set(),
     "exporting/graph": set(),
+    "sweeping/space": set(),
 }
 
 

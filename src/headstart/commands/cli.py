@@ -10,6 +10,7 @@ from headstart.commands.init import init
 from headstart.commands.networks import check_gradients
 from headstart.commands.plots import plots
 from headstart.commands.predict import predict
+from headstart.commands.sweep import sweep
 from headstart.commands.sync import sync
 from headstart.project.params import PARAMS_FILE
 from headstart.terminal.plain_command import PlainGroup
@@ -18,7 +19,7 @@ from headstart.tracking.start import start
 
 @click.group(
     cls=PlainGroup,
-    commands=[init, plots, predict, export, check_gradients, folds, seeds, sync],
+    commands=[init, plots, predict, export, check_gradients, folds, seeds, sweep, sync],
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 def main() -> None:
@@ -33,6 +34,7 @@ def main() -> None:
     headstart plots                       curves and confusion on an offline page
     headstart folds 5                     each fold once as valid: mean and spread
     headstart seeds 3                     training with 3 seeds: mean and spread
+    headstart sweep 100                   better params of the head, as a patch to look at
     headstart predict ...                 classify pictures by the fine-tuned network
     headstart export ...                  the network as a file that runs without headstart
     headstart check-gradients ...         which precision may train a network

@@ -1,0 +1,94 @@
+"""A whole sweep: the trials, then the best of them and params.yaml with other seeds."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from headstart.network.objective import Scores
+from headstart.sweeping.comparison import Gain, Repeats, gain
+from headstart.sweeping.objective import CachedSet, HeadParamsOfAll, Judge, Watched
+from headstart.sweeping.settings import Settings, with_settings
+from headstart.sweeping.study import Study, Trial
+
+N_BEST, N_SEEDS = 5, 3
+
+Bar = Callable[..., Iterator[Any]]
+"""As `Report.progress`: shows how many of the items are done."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a sweep found.
+
+    Attributes:
+        trials: all, params.yaml first.
+        n_new: how many of them this call trained.
+        repeats: params.yaml, then the best trials by their mean over the other seeds.
+        importances: key -> its part in the result, largest first; empty after few trials.
+        gain: of the best over params.yaml; None where no other trial was trained to its end.
+    """
+
+    trials: Sequence[Trial]
+    n_new: int
+    repeats: Sequence[Repeats]
+    importances: Mapping[str, float]
+    gain: Gain | None
+
+    @property
+    def best(self) -> Trial:
+        """The best by its mean; params.yaml where it is the only one."""
+        return self.repeats[min(1, len(self.repeats) - 1)].trial
+
+
+def search(
+    study: Study, n: int, cached: CachedSet, values: Mapping[str, Any], path: Path, bar: Bar
+) -> Found:
+    """Bring the study to `n` trials, then train the best and params.yaml with other seeds.
+
+    Args:
+        study: perhaps with trials of an earlier call.
+        n: trials in all, at least 1.
+        cached: what they train on.
+        values: the sections of params.yaml.
+        path: of params.yaml, for messages.
+        bar: shows the progress.
+
+    Raises:
+        HeadstartError: the params of params.yaml diverge, or settings contradict each other.
+    """
+
+    def params(settings: Settings) -> HeadParamsOfAll:
+        return HeadParamsOfAll.of(with_settings(values, settings), path)
+
+    def train(settings: Settings, judge: Judge) -> Scores:
+        of_trial = params(settings)
+        return cached.train(of_trial, Watched(of_trial.n_epochs, judge))
+
+    def best_so_far(_: Trial) -> dict[str, float]:
+        best = min(study.trials(), key=lambda trial: trial.loss(measure))
+        return {"best": best.number, "log_loss": best.log_loss or 0, "score": best.score or 0}
+
+    measure, n_before = study.measure, len(study.trials())
+    n_new = max(n - n_before, 0)
+    for _ in bar(study.run(n, train), n_new, "trials", best_so_far):
+        pass
+    present, *others = study.trials()
+    others = sorted(others, key=lambda trial: trial.loss(measure))[:N_BEST]
+    compared = [present, *(trial for trial in others if trial.log_loss is not None)]
+    plan = [(trial, number) for trial in compared for number in range(1, N_SEEDS + 1)]
+    scores: dict[int, list[Scores]] = {}
+    for trial, number in bar(plan, len(plan), "repeats"):
+        again = cached.train(params(trial.settings).other_seed(number))
+        scores.setdefault(trial.number, []).append(again)
+    first, *best = (Repeats(trial, scores[trial.number]) for trial in compared)
+    best.sort(key=lambda repeats: repeats.loss(measure))
+    groups = _groups(cached)
+    won = gain(best[0], first, measure, groups, len(best)) if best else None
+    return Found(study.trials(), n_new, [first, *best], study.importances(), won)
+
+
+def _groups(cached: CachedSet) -> list[str]:
+    """The group of each labelled picture of valid."""
+    table = cached.labels.table.set_index("id")
+    return [str(group) for group in table.loc[cached.labels.labelled("valid"), "group"]]
