@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from headstart.project.files import write_figure
+from headstart.sweeping.comparison import Repeats
 from headstart.sweeping.figure import sweep_figure
 from headstart.sweeping.objective import HeadParamsOfAll
-from headstart.sweeping.search import N_BEST, N_SEEDS, search
+from headstart.sweeping.search import N_BEST, N_SEEDS, Found, search
 from headstart.sweeping.settings import with_settings
-from headstart.sweeping.space import default_space
+from headstart.sweeping.space import Choices, Dimension, Range, default_space
 from headstart.sweeping.study import Study, Trial
 from tests.sweeping.generated import PARAMS, cached_set, values
 
@@ -52,16 +53,28 @@ def test_without_a_trial_that_ended_the_present_params_stay(tmp_path: Path) -> N
     assert found.gain is None and found.best == found.trials[0] and not found.importances
 
 
+def test_a_best_value_at_an_end_of_its_range_is_known() -> None:
+    space: list[Dimension] = [Range("a", 1, 6), Range("b", 0.1, 0.2), Choices("c", (1, 2))]
+    first, best = (
+        Repeats(Trial(n, settings, 1.0, 0.5, 1.0), [])
+        for n, settings in enumerate([{}, {"a": 6, "b": 0.15, "c": 1}])
+    )
+    found = Found(space, [first.trial, best.trial], 2, [first, best], {}, None)
+    assert found.at_an_end() == space[:1]
+
+
 def test_the_figure_shows_numbers_and_words(tmp_path: Path) -> None:
     trials = [
         Trial(n, {"balance": "none" if n % 2 else "weights", "lr": 10.0**-n}, 0.5 / n, 0.9, 1.0)
         for n in range(1, 5)
     ]
     trials.append(Trial(5, {"balance": "none", "lr": 1.0}, None, None, 1.0))
-    figure = sweep_figure({"lr": 0.7, "balance": 0.3}, trials, trials[3], "5 trials")
+    space: list[Dimension] = [Choices("balance", ("none", "weights")), Range("lr", 1e-5, 1.0)]
+    figure = sweep_figure({"lr": 0.7, "balance": 0.3}, trials, trials[3], space, "5 trials")
     bars, of_lr, of_balance = figure.axes
     assert [patch.get_width() for patch in bars.patches] == [30.0, 70.0]
     assert of_lr.get_xscale() == "log" and of_balance.get_xscale() == "linear"
     assert [len(points.get_offsets()) for points in of_lr.collections] == [4, 1]
+    assert [label.get_text() for label in of_balance.get_xticklabels()] == ["none", "weights"]
     write_figure(tmp_path / "sweep.png", figure)
     assert (tmp_path / "sweep.png").stat().st_size > 10_000

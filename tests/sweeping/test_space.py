@@ -24,7 +24,7 @@ def test_the_default_holds_the_present_values() -> None:
     of_key = {dimension.key: dimension for dimension in space}
     assert of_key["head.dropout.0"] == Range("head.dropout.0", 0.0, 0.9)
     assert of_key["train_head.lr"] == Range("train_head.lr", 0.001, 0.5)
-    assert of_key["head.hidden_units"].ends() == [0, 128, 256, 512, 1024, 8]
+    assert of_key["head.hidden_units"].ends() == [0, 64, 128, 256, 512, 8]
 
 
 def test_a_rate_from_the_range_test_is_searched_as_a_number() -> None:

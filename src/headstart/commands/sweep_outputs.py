@@ -34,7 +34,6 @@ def write_patch(path: Path, params: Path, values: Mapping[str, Any], settings: S
 
 def write_trials(path: Path, found: Found, values: Mapping[str, Any], score: str) -> None:
     """Write a row a trial: how it ended, its scores on valid, and all that was searched."""
-    keys = next((list(trial.settings) for trial in found.trials[1:]), [])
     rows = [
         {
             "trial": trial.number,
@@ -42,7 +41,7 @@ def write_trials(path: Path, found: Found, values: Mapping[str, Any], score: str
             "log_loss": trial.log_loss,
             score.lower(): trial.score,
             "seconds": trial.seconds,
-            **{key: trial.settings.get(key, value_at(values, key)) for key in keys},
+            **_params(trial, found, values),
         }
         for trial in found.trials
     ]
@@ -55,7 +54,8 @@ def write_importance(path: Path, found: Found) -> bool:
     if not found.importances:
         return False
     title = f"What decided {len(found.trials)} trials"
-    write_figure(path, sweep_figure(found.importances, found.trials, found.best, title))
+    figure = sweep_figure(found.importances, found.trials, found.best, found.space, title)
+    write_figure(path, figure)
     return True
 
 
@@ -63,10 +63,6 @@ def log(
     digest: str, found: Found, values: Mapping[str, Any], score: str, files: list[Path]
 ) -> bool:
     """Log the sweep and its trials to MLflow; False where it is down."""
-    keys = next((list(trial.settings) for trial in found.trials[1:]), [])
-
-    def params(trial: Trial) -> dict[str, Any]:
-        return {key: trial.settings.get(key, value_at(values, key)) for key in keys}
 
     def metrics(trial: Trial) -> dict[str, float]:
         known = {"valid log loss": trial.log_loss, f"valid {score}": trial.score}
@@ -75,15 +71,21 @@ def log(
     trials = [
         LoggedRun(
             f"trial {t.number}",
-            params(t),
+            _params(t, found, values),
             metrics(t) | {"seconds": t.seconds},
             finished=t.log_loss is not None,
         )
         for t in found.trials
     ]
     best = found.best
-    whole = LoggedRun(f"sweep, {len(trials)} trials", params(best), metrics(best))
+    whole = LoggedRun(f"sweep, {len(trials)} trials", _params(best, found, values), metrics(best))
     return log_sweep(digest, whole, trials, [str(file) for file in files]) is not None
+
+
+def _params(trial: Trial, found: Found, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The value of each key that was searched."""
+    keys = [dimension.key for dimension in found.space]
+    return {key: trial.settings.get(key, value_at(values, key)) for key in keys}
 
 
 def _ended(trial: Trial) -> str:

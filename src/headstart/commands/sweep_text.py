@@ -8,6 +8,7 @@ from headstart.commands.spread import mean_and_sd
 from headstart.sweeping.comparison import CONFIDENCE, Repeats
 from headstart.sweeping.objective import Measure
 from headstart.sweeping.search import N_SEEDS, Found
+from headstart.sweeping.settings import yaml_scalar
 from headstart.sweeping.space import Dimension
 from headstart.sweeping.study import Trial
 
@@ -35,6 +36,9 @@ def result(found: Found, measure: Measure, score: str, n_valid: int, seconds: fl
     ]
     if found.importances:
         parts.append(_important(found.importances))
+    if ends := found.at_an_end():
+        at = "\n".join(f"  {d.key}: {yaml_scalar(found.best.settings[d.key])} of {d}" for d in ends)
+        parts.append(f"At an end of its range, so a wider --search may find more:\n{at}")
     return "\n\n".join(parts)
 
 

@@ -9,6 +9,7 @@ from headstart.network.objective import Scores
 from headstart.sweeping.comparison import Gain, Repeats, gain
 from headstart.sweeping.objective import CachedSet, HeadParamsOfAll, Judge, Watched
 from headstart.sweeping.settings import Settings, with_settings
+from headstart.sweeping.space import Dimension, Range
 from headstart.sweeping.study import Study, Trial
 
 N_BEST, N_SEEDS = 5, 3
@@ -22,6 +23,7 @@ class Found:
     """What a sweep found.
 
     Attributes:
+        space: what was searched.
         trials: all, params.yaml first.
         n_new: how many of them this call trained.
         repeats: params.yaml, then the best trials by their mean over the other seeds.
@@ -29,6 +31,7 @@ class Found:
         gain: of the best over params.yaml; None where no other trial was trained to its end.
     """
 
+    space: Sequence[Dimension]
     trials: Sequence[Trial]
     n_new: int
     repeats: Sequence[Repeats]
@@ -39,6 +42,11 @@ class Found:
     def best(self) -> Trial:
         """The best by its mean; params.yaml where it is the only one."""
         return self.repeats[min(1, len(self.repeats) - 1)].trial
+
+    def at_an_end(self) -> list[Range]:
+        """Ranges at whose lowest or highest value the best trial lies."""
+        ranges = [d for d in self.space if isinstance(d, Range) and d.key in self.best.settings]
+        return [d for d in ranges if self.best.settings[d.key] in (d.low, d.high)]
 
 
 def search(
@@ -85,7 +93,7 @@ def search(
     best.sort(key=lambda repeats: repeats.loss(measure))
     groups = _groups(cached)
     won = gain(best[0], first, measure, groups, len(best)) if best else None
-    return Found(study.trials(), n_new, [first, *best], study.importances(), won)
+    return Found(study.space, study.trials(), n_new, [first, *best], study.importances(), won)
 
 
 def _groups(cached: CachedSet) -> list[str]:

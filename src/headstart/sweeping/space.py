@@ -88,7 +88,7 @@ def default_space(values: Mapping[str, Any], class_sizes: Sequence[int]) -> list
     """
     # fmt: off
     space: list[Dimension] = [
-        Choices("head.hidden_units", (0, 128, 256, 512, 1024)),
+        Choices("head.hidden_units", (0, 64, 128, 256, 512)),
         Range("head.dropout.0", 0.0, 0.7),
         Range("head.dropout.1", 0.0, 0.7),
         Choices("optimizer_head.weight_decay", (0.0, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)),
