@@ -75,7 +75,7 @@ def test_it_goes_on_unless_what_shapes_it_has_changed(project: Path) -> None:
     assert sweep("5", *one).stdout.startswith("5 trials (2 of them new) on ")
     assert sweep("5", *one).stdout.startswith("5 trials (0 of them new) on ")
     labels = make_labels()
-    labels.table.loc[0, "labels"][0] = "b"
+    labels.table["labels"].iloc[0][:] = ["b"]
     write_labels(project / "data/1_index/labels.parquet", labels)
     assert sweep("2", *one).stdout.startswith("2 trials on ")
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from headstart.activations.computed import Computation, write_activations
 from headstart.activations.stored import Activations, Manifest, SizedActivations
@@ -47,13 +48,13 @@ def make_labels(task: Task = "single_label", valid: bool = True) -> Labels:
     return Labels(table, CLASSES, task)
 
 
-def features(n_views: int) -> np.ndarray[Any, np.dtype[np.float32]]:
+def features(n_views: int) -> NDArray[np.float32]:
     """(V, N, D): the class shows, with noise."""
     draw = np.random.default_rng(0)
     centres = draw.normal(size=(len(CLASSES), D))
     numbers = np.array([max(i % 4 - 1, 0) for i in range(N)])
     noisy = centres[numbers] + draw.normal(size=(n_views, N, D))
-    return noisy.astype(np.float32)
+    return np.asarray(noisy, np.float32)
 
 
 def cached_set(task: Task = "single_label", lr: float | None = 0.02) -> CachedSet:
@@ -61,8 +62,13 @@ def cached_set(task: Task = "single_label", lr: float | None = 0.02) -> CachedSe
     train = [IDS.index(picture) for picture in labels.ids("train")]
     plain = Activations(features(1), IDS, MANIFEST)
     views = Activations(features(V)[:, train], labels.ids("train"), MANIFEST)
-    both = (SizedActivations(SIZE_PX, {SIZE_PX: of}) for of in (plain, views))
-    return CachedSet(*both, labels, Suggestion(lr, "as given"), PLAIN_CPU)
+    return CachedSet(
+        SizedActivations(SIZE_PX, {SIZE_PX: plain}),
+        SizedActivations(SIZE_PX, {SIZE_PX: views}),
+        labels,
+        Suggestion(lr, "as given"),
+        PLAIN_CPU,
+    )
 
 
 def write_project(root: Path) -> None:

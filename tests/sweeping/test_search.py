@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -71,7 +71,7 @@ def test_the_figure_shows_numbers_and_words(tmp_path: Path) -> None:
     trials.append(Trial(5, {"balance": "none", "lr": 1.0}, None, None, 1.0))
     space: list[Dimension] = [Choices("balance", ("none", "weights")), Range("lr", 1e-5, 1.0)]
     figure = sweep_figure({"lr": 0.7, "balance": 0.3}, trials, trials[3], space, "5 trials")
-    bars, of_lr, of_balance = figure.axes
+    bars, of_lr, of_balance = cast("Any", figure.axes)
     assert [patch.get_width() for patch in bars.patches] == [30.0, 70.0]
     assert of_lr.get_xscale() == "log" and of_balance.get_xscale() == "linear"
     assert [len(points.get_offsets()) for points in of_lr.collections] == [4, 1]

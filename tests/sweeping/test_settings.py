@@ -1,10 +1,15 @@
+from typing import Any
+
 import pytest
 from ruamel.yaml import YAML
 
 from headstart.project.errors import HeadstartError
 from headstart.sweeping.settings import value_at, with_settings, yaml_scalar
 
-VALUES = {"head": {"dropout": [0.25, 0.5]}, "train_augmented": {"phases": [{"lr": 0.01}]}}
+VALUES: dict[str, Any] = {
+    "head": {"dropout": [0.25, 0.5]},
+    "train_augmented": {"phases": [{"lr": 0.01}]},
+}
 
 
 def test_keys_go_into_lists() -> None:

@@ -50,7 +50,7 @@ def sweep(
     \b
     headstart sweep 100
     headstart sweep --list
-    headstart sweep 50 --search train_head.lr=1e-4:1e-1 --search head.hidden_units=0,512
+    headstart sweep 50 --search train_head.lr=1e-4:1 --search head.hidden_units=0,64
     headstart sweep 50 --only --search optimizer_head.momentum=0.8:0.99
 
     What needs the network (rates and phases of fine-tuning, augmentation) is tried by

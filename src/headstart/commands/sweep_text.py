@@ -36,9 +36,9 @@ def result(found: Found, measure: Measure, score: str, n_valid: int, seconds: fl
     ]
     if found.importances:
         parts.append(_important(found.importances))
-    if ends := found.at_an_end():
-        at = "\n".join(f"  {d.key}: {yaml_scalar(found.best.settings[d.key])} of {d}" for d in ends)
-        parts.append(f"At an end of its range, so a wider --search may find more:\n{at}")
+    if edges := found.at_an_end():
+        at = (f"  {d.key}: {yaml_scalar(found.best.settings[d.key])} of {d}" for d in edges)
+        parts.append("\n".join(["At an end of its range, so a wider --search may find more:", *at]))
     return "\n\n".join(parts)
 
 

@@ -58,9 +58,9 @@ def _slice(axes: Axes, dimension: Dimension, done: Sequence[Trial], best: Trial)
             return [float(dimension.values.index(value)) for value in values]
         return [float(value) for value in values]
 
-    losses = [trial.log_loss for trial in done]
+    losses = [trial.log_loss for trial in done if trial.log_loss is not None]
     axes.scatter(places(done), losses, s=14, color=GREY, label="trials")
-    if best.settings:
+    if best.settings and best.log_loss is not None:
         name = f"trial {best.number}"
         axes.scatter(places([best]), [best.log_loss], s=60, color=ORANGE, label=name)
     if isinstance(dimension, Choices):

@@ -109,7 +109,7 @@ class CachedSet:
         labels = self.labels
         numbers = labels.class_numbers(labels.labelled("train"))
         flat = [number for of_one in numbers for number in of_one or ()]
-        return np.bincount(flat, minlength=len(labels.classes)).tolist()
+        return list(map(int, np.bincount(flat, minlength=len(labels.classes))))
 
     def train(self, params: HeadParamsOfAll, report: Report | None = None) -> Scores:
         """Train the head through both stages; its scores of the plain view of valid.

@@ -55,9 +55,10 @@ def unified(before: str, after: str, path: Path) -> str:
 def _place(content: Any, key: str) -> tuple[int, int]:
     """Line and column, from 0, where the value of a key begins."""
     above, _, last = key.rpartition(".")
-    section = value_at(content, above)
-    found = section.lc.item(int(last)) if isinstance(section, list) else section.lc.value(last)
-    return found[0], found[1]
+    section: Any = value_at(content, above)
+    is_list, at = isinstance(section, list), section.lc
+    line, column = at.item(int(last)) if is_list else at.value(last)
+    return line, column
 
 
 def _holds(text: str, wanted: object, path: Path) -> bool:

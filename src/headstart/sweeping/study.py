@@ -142,7 +142,10 @@ class Study:
         evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=BEST_PART)
         with warnings.catch_warnings():  # that a value was tried in few trials
             warnings.simplefilter("ignore")
-            return optuna.importance.get_param_importances(self._study, evaluator=evaluator)
+            found: dict[str, float] = optuna.importance.get_param_importances(
+                self._study, evaluator=evaluator
+            )
+        return found
 
     def _first(self, train: Train) -> None:
         """Train with params.yaml as it is; values outside of the space are left out of the record."""
@@ -202,7 +205,9 @@ class Study:
         import optuna
 
         states = [optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED]
-        return self._study.get_trials(deepcopy=False, states=states)
+        ended: list[optuna.trial.FrozenTrial]
+        ended = self._study.get_trials(deepcopy=False, states=states)
+        return ended
 
     def _read(self, number: int, trial: "optuna.trial.FrozenTrial") -> Trial:
         settings = {d.key: d.tried(trial.params[d.key]) for d in self.space if number}
