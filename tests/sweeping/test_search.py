@@ -24,7 +24,7 @@ CACHED = cached_set()
 def bar(items: Iterator[Any], n: int, label: str, shown: Any = None) -> Iterator[Any]:
     for item in items:
         if shown:
-            assert set(shown(item)) == {"best", "log_loss", "score"}
+            assert set(shown(item)) == {"best", "log_loss"}
         yield item
 
 

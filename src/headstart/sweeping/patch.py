@@ -12,6 +12,7 @@ from headstart.project.yaml_file import YamlFileError, parse_yaml
 from headstart.sweeping.settings import Settings, value_at, with_settings, yaml_scalar
 
 VALUE = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"\\]|\\.)*\"|[^\s,\[\]{}]+")
+N_CONTEXT = 1  # lines around a change, so that the patch fits a screen
 COMMENT = re.compile(r"( +)(?=#)")
 
 
@@ -45,7 +46,8 @@ def unified(before: str, after: str, path: Path) -> str:
     """The change as `git apply` and `patch -p1` take it; empty where nothing differs."""
     name = path.as_posix()
     old, new = (re.split(r"(?<=\n)", text) for text in (before, after))
-    diff = unified_diff([o for o in old if o], [n for n in new if n], f"a/{name}", f"b/{name}")
+    old, new = ([line for line in lines if line] for lines in (old, new))
+    diff = unified_diff(old, new, f"a/{name}", f"b/{name}", n=N_CONTEXT)
     marked = (
         line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in diff
     )

@@ -75,7 +75,7 @@ def search(
 
     def best_so_far(_: Trial) -> dict[str, float]:
         best = min(study.trials(), key=lambda trial: trial.loss(measure))
-        return {"best": best.number, "log_loss": best.log_loss or 0, "score": best.score or 0}
+        return {"best": best.number, measure: abs(best.loss(measure))}
 
     measure, n_before = study.measure, len(study.trials())
     n_new = max(n - n_before, 0)
