@@ -8,10 +8,10 @@ from typing import Any, cast
 import pytest
 
 from headstart.project.files import write_figure
-from headstart.sweeping.comparison import Repeats
+from headstart.sweeping.comparison import Repeats, mean_loss
 from headstart.sweeping.figure import sweep_figure
 from headstart.sweeping.objective import HeadParamsOfAll
-from headstart.sweeping.search import N_BEST, N_SEEDS, Found, search
+from headstart.sweeping.search import N_BEST, OTHER_SEEDS, SEEDS_OF_BEST, Found, search
 from headstart.sweeping.settings import with_settings
 from headstart.sweeping.space import Choices, Dimension, Range, default_space
 from headstart.sweeping.study import Study, Trial
@@ -39,12 +39,15 @@ def test_the_best_are_repeated_beside_the_present_params(tmp_path: Path) -> None
     assert first.trial == found.trials[0] and len(best) == N_BEST
     means = [repeats.loss("log_loss") for repeats in best]
     assert means == sorted(means) and found.best == best[0].trial and found.gain
+    assert {trial.n_seeds for trial in found.trials} >= {1, 3}
+    assert all(repeats.trial.n_seeds == 3 for repeats in best[:1])
     assert found.gain.mean == pytest.approx(first.loss("log_loss") - means[0])
     for repeats in found.repeats:
         params = HeadParamsOfAll.of(with_settings(values(), repeats.trial.settings), PARAMS)
-        again = CACHED.train(params)  # the settings of the trial are what was trained
-        assert (again.log_loss, again.score) == (repeats.trial.log_loss, repeats.trial.score)
-        of_seeds = [CACHED.train(params.other_seed(k)).log_loss for k in range(1, N_SEEDS + 1)]
+        own = [0, *SEEDS_OF_BEST][: repeats.trial.n_seeds]
+        again = [CACHED.train(params.other_seed(number)) for number in own]
+        assert mean_loss(again, "log_loss") == pytest.approx(repeats.trial.log_loss)
+        of_seeds = [CACHED.train(params.other_seed(k)).log_loss for k in OTHER_SEEDS]
         assert repeats.of_seeds("log_loss") == of_seeds
 
 

@@ -3,7 +3,6 @@
 from importlib.util import find_spec
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from headstart.network.objective import Scores
@@ -24,7 +23,7 @@ SPACE: list[Dimension] = [
 ]
 
 
-def train(settings: Settings, judge: Judge) -> Scores:
+def train(settings: Settings, judge: Judge) -> list[Scores]:
     """Best at width 7, whatever the kind; a rate above 0.05 diverges."""
     width, rate = float(settings.get("head.width", 3)), float(settings.get("head.rate", 0.0))
     if rate > 0.05:
@@ -32,7 +31,7 @@ def train(settings: Settings, judge: Judge) -> Scores:
     loss = (width - 7) ** 2 / 100 + rate
     for mark in (1, 2, 3):
         judge(mark, loss + 1 / mark, 1 - loss - 1 / mark)
-    return Scores(loss, 1 - loss, np.array([loss]), np.array([1 - loss]))
+    return [Scores(loss + shift, 1 - loss - shift) for shift in (-0.01, 0.01)]
 
 
 def study(folder: Path, measure: Measure = "log_loss", seed: int = 0) -> Study:
@@ -51,6 +50,7 @@ def test_the_first_is_as_it_is_and_the_best_is_found(tmp_path: Path, measure: Me
     trials = list(found.run(40, train))
     assert trials == found.trials() and [trial.number for trial in trials] == list(range(40))
     assert trials[0].settings == {} and trials[0].log_loss == pytest.approx(0.16)
+    assert trials[0].score == pytest.approx(0.84) and trials[0].n_seeds == 2
     best = min(trials, key=lambda trial: trial.loss(measure))
     assert best.settings["head.width"] == 7
     early = [trial for trial in trials if trial.log_loss is None]
@@ -74,7 +74,7 @@ def test_a_sweep_in_two_parts_is_one_in_one_part(tmp_path: Path) -> None:
 
 @needs_optuna
 def test_a_trial_that_was_interrupted_counts_for_nothing(tmp_path: Path) -> None:
-    def interrupted(settings: Settings, judge: Judge) -> Scores:
+    def interrupted(settings: Settings, judge: Judge) -> list[Scores]:
         if settings:
             raise KeyboardInterrupt
         return train(settings, judge)
@@ -95,7 +95,7 @@ def test_few_trials_say_nothing_of_importance(tmp_path: Path) -> None:
 
 @needs_optuna
 def test_params_that_diverge_as_they_are_are_told(tmp_path: Path) -> None:
-    def diverges(settings: Settings, judge: Judge) -> Scores:
+    def diverges(settings: Settings, judge: Judge) -> list[Scores]:
         raise DivergedError("the loss is nan")
 
     with pytest.raises(DivergedError):

@@ -42,10 +42,11 @@ def sweep(
     and batch size of its optimizer, balance of classes, rates and epochs. The plain view is seen in
     train_head.n_epochs epochs, augmented views in the cycles of train_augmented.
 
-    Trial 0 is params.yaml as it is. The 5 best and trial 0 are trained again with 3 other seeds, and
-    the mean decides. The result is a patch of params.yaml to look at; the command changes no params.
-    Its files and the sweep in MLflow show all trials. The same command goes on with an interrupted
-    sweep, unless params, labels or activations have changed; a larger N adds trials.
+    Trial 0 is params.yaml as it is. A promising trial is trained with 3 seeds. The 5 best and trial 0
+    are then trained again with 3 other seeds, and the mean decides. The result is a patch of
+    params.yaml to look at; the command changes no params. Its files and the sweep in MLflow show all
+    trials. The same command goes on with an interrupted sweep, unless params, labels or activations
+    have changed; a larger N adds trials.
 
     \b
     headstart sweep 100

@@ -40,6 +40,7 @@ def write_trials(path: Path, found: Found, values: Mapping[str, Any], score: str
             "ended": _ended(trial),
             "log_loss": trial.log_loss,
             score.lower(): trial.score,
+            "seeds": trial.n_seeds,
             "seconds": trial.seconds,
             **_params(trial, found, values),
         }

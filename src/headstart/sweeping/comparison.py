@@ -5,7 +5,7 @@ Axis letters: S seeds, N images, G groups.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
+from statistics import NormalDist, fmean
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,11 @@ from headstart.sweeping.objective import Measure
 from headstart.sweeping.study import Trial
 
 CONFIDENCE = 0.95
+
+
+def mean_loss(scores: Sequence[Scores], measure: Measure) -> float:
+    """The mean over trainings of what is lower for better params."""
+    return fmean(of.log_loss if measure == "log_loss" else -of.score for of in scores)
 
 
 @dataclass(frozen=True)
@@ -41,8 +46,7 @@ class Repeats:
 
     def loss(self, measure: Measure) -> float:
         """The mean over seeds of what is lower for better params."""
-        mean = float(np.mean(self.of_seeds(measure)))
-        return mean if measure == "log_loss" else -mean
+        return mean_loss(self.scores, measure)
 
 
 @dataclass(frozen=True)

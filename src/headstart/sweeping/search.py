@@ -6,13 +6,19 @@ from pathlib import Path
 from typing import Any
 
 from headstart.network.objective import Scores
-from headstart.sweeping.comparison import Gain, Repeats, gain
+from headstart.sweeping.comparison import Gain, Repeats, gain, mean_loss
 from headstart.sweeping.objective import CachedSet, HeadParamsOfAll, Judge, Watched
 from headstart.sweeping.settings import Settings, with_settings
 from headstart.sweeping.space import Dimension, Range
 from headstart.sweeping.study import Study, Trial
 
 N_BEST, N_SEEDS = 5, 3
+OTHER_SEEDS = range(1, N_SEEDS + 1)
+"""Added to the seeds of params.yaml for the repeats; no trial was trained with them."""
+SEEDS_OF_BEST = (N_SEEDS + 1, N_SEEDS + 2)
+"""Added for the further seeds of a promising trial."""
+PROMISING = 4
+"""A trial is promising as long as it is in the best one of so many parts of all trials."""
 
 Bar = Callable[..., Iterator[Any]]
 """As `Report.progress`: shows how many of the items are done."""
@@ -69,9 +75,18 @@ def search(
     def params(settings: Settings) -> HeadParamsOfAll:
         return HeadParamsOfAll.of(with_settings(values, settings), path)
 
-    def train(settings: Settings, judge: Judge) -> Scores:
+    def is_promising(scores: Sequence[Scores]) -> bool:
+        losses = sorted(trial.loss(measure) for trial in study.trials())
+        return not losses or mean_loss(scores, measure) <= losses[len(losses) // PROMISING]
+
+    def train(settings: Settings, judge: Judge) -> list[Scores]:
+        # One seed of 100 settings finds the luckiest, not the best: rates where luck counts most.
         of_trial = params(settings)
-        return cached.train(of_trial, Watched(of_trial.n_epochs, judge))
+        scores = [cached.train(of_trial, Watched(of_trial.n_epochs, judge))]
+        for number in SEEDS_OF_BEST:
+            if is_promising(scores):
+                scores.append(cached.train(of_trial.other_seed(number)))
+        return scores
 
     def best_so_far(_: Trial) -> dict[str, float]:
         best = min(study.trials(), key=lambda trial: trial.loss(measure))
@@ -84,7 +99,7 @@ def search(
     present, *others = study.trials()
     others = sorted(others, key=lambda trial: trial.loss(measure))[:N_BEST]
     compared = [present, *(trial for trial in others if trial.log_loss is not None)]
-    plan = [(trial, number) for trial in compared for number in range(1, N_SEEDS + 1)]
+    plan = [(trial, number) for trial in compared for number in OTHER_SEEDS]
     scores: dict[int, list[Scores]] = {}
     for trial, number in bar(plan, len(plan), "repeats"):
         again = cached.train(params(trial.settings).other_seed(number))

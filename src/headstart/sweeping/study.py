@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from headstart.backbone.seeding import key_seed
@@ -25,8 +26,9 @@ N_RANDOM = 10
 BEST_PART = 0.25
 """The part of the trials that were trained to their end whose values show what matters."""
 
-Train = Callable[[Settings, Judge], Scores]
-"""Trains with settings that differ from params.yaml; tells the judge of each quarter."""
+Train = Callable[[Settings, Judge], Sequence[Scores]]
+"""Trains with settings that differ from params.yaml, with one seed or several; tells the judge of each
+quarter of the first one. Returns the scores of each seed."""
 
 
 def require_optuna() -> None:
@@ -45,9 +47,10 @@ class Trial:
     Attributes:
         number: 0 is params.yaml as it is.
         settings: what differs from params.yaml.
-        log_loss: of valid at the end, in nats; None if the trial was ended early.
-        score: accuracy (F2 of many labels) of valid at the end; None as above.
+        log_loss: of valid at the end, in nats, the mean over its seeds; None if it was ended early.
+        score: accuracy (F2 of many labels) of valid at the end, likewise.
         seconds: that it took.
+        n_seeds: it was trained with.
         diverged: whether its loss was not finite any more.
     """
 
@@ -56,6 +59,7 @@ class Trial:
     log_loss: float | None
     score: float | None
     seconds: float
+    n_seeds: int = 1
     diverged: bool = False
 
     def loss(self, measure: Measure) -> float:
@@ -158,13 +162,14 @@ class Study:
 
         started = time.monotonic()
         scores = train({}, judge)
+        told = _attributes(scores, time.monotonic() - started)
         kinds = {d.key: _distribution(d) for d in self.space if d.key in self._present}
         self._study.add_trial(
             optuna.trial.create_trial(
-                value=self._loss(scores.log_loss, scores.score),
+                value=self._loss(told["log_loss"], told["score"]),
                 params=self._present,
                 distributions=kinds,
-                user_attrs=_attributes(scores, time.monotonic() - started),
+                user_attrs=told,
                 intermediate_values=seen,
             )
         )
@@ -192,7 +197,7 @@ class Study:
             value, state = None, optuna.trial.TrialState.PRUNED
         else:
             attributes = _attributes(scores, time.monotonic() - started)
-            value, state = self._loss(scores.log_loss, scores.score), None
+            value, state = self._loss(attributes["log_loss"], attributes["score"]), None
         for name, attribute in attributes.items():
             trial.set_user_attr(name, attribute)
         self._study.tell(trial, value, state)
@@ -214,12 +219,17 @@ class Study:
         known = trial.user_attrs
         return Trial(
             number, settings, known.get("log_loss"), known.get("score"), known["seconds"],
-            known.get("diverged", False),
+            known.get("n_seeds", 1), known.get("diverged", False),
         )  # fmt: skip
 
 
-def _attributes(scores: Scores, seconds: float) -> dict[str, Any]:
-    return {"log_loss": scores.log_loss, "score": scores.score, "seconds": round(seconds, 3)}
+def _attributes(scores: Sequence[Scores], seconds: float) -> dict[str, Any]:
+    return {
+        "log_loss": fmean(of.log_loss for of in scores),
+        "score": fmean(of.score for of in scores),
+        "seconds": round(seconds, 3),
+        "n_seeds": len(scores),
+    }
 
 
 def _distribution(dimension: Dimension) -> "optuna.distributions.BaseDistribution":
