@@ -92,7 +92,7 @@ def default_space(values: Mapping[str, Any], class_sizes: Sequence[int]) -> list
         Range("head.dropout.0", 0.0, 0.7),
         Range("head.dropout.1", 0.0, 0.7),
         Choices("optimizer_head.weight_decay", (0.0, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)),
-        Choices("optimizer_head.batch_size", (32, 64, 128, 256)),
+        Choices("optimizer_head.batch_size", (64, 128, 256)),
     ]
     # fmt: on
     if len(set(class_sizes)) > 1:
