@@ -75,7 +75,7 @@ def demo(picture: Path, folder: Path) -> str:
 
     @app.get("/dropped")
     def page() -> str:
-        empty: str = app.view_functions["page"]()
+        empty = str(app.view_functions["page"]())
         return empty.replace("</main>", f"<script>look(new File([{dropped}], ''))</script></main>")
 
     server = served(app, 0)

@@ -189,15 +189,17 @@ class Study:
 
         started = time.monotonic()
         attributes: dict[str, Any] = {}
+        state: optuna.trial.TrialState | None = None
         try:
             scores = train(settings, judge)
         except (HopelessError, DivergedError) as error:
             attributes = {"diverged": isinstance(error, DivergedError)}
             attributes["seconds"] = time.monotonic() - started
-            value, state = None, optuna.trial.TrialState.PRUNED
+            value = None
+            state = optuna.trial.TrialState.PRUNED
         else:
             attributes = _attributes(scores, time.monotonic() - started)
-            value, state = self._loss(attributes["log_loss"], attributes["score"]), None
+            value = self._loss(attributes["log_loss"], attributes["score"])
         for name, attribute in attributes.items():
             trial.set_user_attr(name, attribute)
         self._study.tell(trial, value, state)
