@@ -28,7 +28,8 @@ from headstart.exporting.graph import exported, graph_of
 from headstart.exporting.int8 import quantise
 from headstart.exporting.parity import in_batches, milliseconds, network_run, score
 from headstart.labels.task import SCORE
-from headstart.use.saved_networks import read_networks, restored
+from headstart.network.restored import restored
+from headstart.use.saved_networks import read_networks
 
 
 def measured(model: Path, n: int, folder: Path) -> dict[str, Any]:

@@ -17,11 +17,13 @@ NO_SECTION = {"fetch-images", "fetch-weights", "precompute-activations", "publis
 FROM_PARAMS = {"fetch-images": "${dataset.source}", "fetch-weights": "${backbone.weights}"}
 PACKAGE = "src/headstart/"
 STEPS = f"{PACKAGE}steps/"
-# Output to the terminal and the tracker, checks of params.yaml, what reads, explains or exports
-# finished results, and the user's commands: no output's bytes depend on these rooms, so no stage
-# declares them.
+# Output to the terminal and the tracker, checks of params.yaml, what reads or exports finished results,
+# sweeps, and the user's commands: no output's bytes depend on these rooms, so no stage declares them.
 UNDECLARED = frozenset(
-    {"terminal", "tracking", "checks", "use", "explaining", "exporting", "demo", "commands"}
+    {
+        *("terminal", "tracking", "checks", "comparison", "sweeping"),
+        *("use", "exporting", "demo", "commands"),
+    }
 )
 # What `from headstart import ...` gives to Python; it is imported when it is asked for.
 FRONT = f"{PACKAGE}__init__.py"
@@ -29,6 +31,8 @@ FRONT = f"{PACKAGE}__init__.py"
 DECLARED_BY = {"publish-run": frozenset({"tracking"})}
 # Only these use the room `reporting`, so that an edit of a figure or a page trains nothing again.
 REPORTS = frozenset({"confusion-report", "write-submission"})
+# Its page says where and when each stage ran, so it is no function of the inputs.
+TELLS_OF_RUNS = "confusion-report"
 WORK_FOLDER = (".headstart", f"{PACKAGE}project/work.py")
 
 
@@ -248,7 +252,7 @@ def _publish_problems(root: Path, stages: list[Stage]) -> Iterator[str]:
         if path not in needed:
             yield f"publish-run: it reads {path}, which no stage writes."
     for stage in stages:
-        if stage is not publish:
+        if stage is not publish and stage.name != TELLS_OF_RUNS:
             for path in sorted(stage.deps):
                 if path.startswith("data/7_runs/"):
                     yield f"{stage.name}: it reads {path}, which is no function of the inputs."

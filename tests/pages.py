@@ -12,6 +12,7 @@ PAGES = (
     *("README.md", "CONTRIBUTING.md", "CHANGELOG.md"),
     *(f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md"))),
 )
+UNQUOTED = "(?=(?:[^']*'[^']*')*[^']*$)"  # what follows has no quotation open
 TOOLS = ("dvc", "mlflow", "headstart", "python", "cp")
 A_STAGE = "resize"  # stands for {name} in a path
 
@@ -39,7 +40,7 @@ def commands(text: str) -> list[list[str]]:
     lines = [line for block in blocks(text) for line in block.splitlines()]
     found = []
     for line in [*lines, *spans(text)]:
-        for part in re.split(r"&&|;|\|", line.strip().removeprefix("$ ")):
+        for part in re.split(rf"(?:&&|;|\|){UNQUOTED}", line.strip().removeprefix("$ ")):
             part = re.sub(r"^(\w+=\S* )+", "", part.strip())
             words = re.split(r"\s+", part, maxsplit=1)
             if words[0] in TOOLS and len(words) > 1:

@@ -58,8 +58,10 @@ TABLE: dict[str, tuple[list[str], list[str]]] = {
     ),
     "confusion-report": (
         [
-            *(PREDICTIONS, INDEX + "pictures.parquet", "metrics/*.json", RESIZED),
-            *(CURVES, FIND_HEAD, FIND_FINETUNE),
+            *(PREDICTIONS, INDEX + "pictures.parquet", "metrics/*.json", RESIZED, MODEL),
+            *(CURVES, FIND_HEAD, FIND_FINETUNE, INDEX + "problems.csv", "recipes"),
+            *(f"data/5_predictions/{name}.parquet" for name in EARLIER),
+            *("data/5_predictions/final.json", "data/7_runs/*.json"),
         ],
         ["data/6_reports/*.html", "data/6_reports/*.png"],
     ),
@@ -67,9 +69,9 @@ TABLE: dict[str, tuple[list[str], list[str]]] = {
         [PREDICTIONS, INDEX + "pictures.parquet", "data/0_source/images"],
         ["data/5_predictions/submission.csv"],
     ),
-    "publish-run": (["metrics", "data/7_runs"], ["state.json"]),
+    "publish-run": ([INDEX + "pictures.parquet", LABELS, "metrics", "data/7_runs"], ["state.json"]),
 }
-MAY_READ = {"publish-run": ["data/6_reports/*"]}
+MAY_READ = {"publish-run": ["data/6_reports/*", "data/4_checkpoints/model.safetensors"]}
 
 
 def test_the_contract_holds(repo_root: Path) -> None:

@@ -23,7 +23,8 @@ from headstart.evaluation.predictions import read_predictions
 from headstart.labels.labels import read_labels
 from headstart.pictures.table import read_pictures
 from headstart.project.params import read_params
-from headstart.tracking.state import numbers
+from headstart.tracking.state import results
+from tests.tracked import results_of, stages_of
 from tests.whole_project import Project, assert_row_is_right, runs_of
 
 pytestmark = pytest.mark.end_to_end
@@ -66,9 +67,9 @@ def test_all_stages_run_and_leave_their_results(
         [line] = re.findall(rf"^{stage}: .+ s; .+\)$", project.said, re.M)
         assert len(line) <= 130, line
         assert (project.root / line.rpartition("; ")[2].removesuffix(")")).exists(), line
-    end = project.said[project.said.index("publish-run: row ") :]
+    end = project.said[project.said.index("publish-run: the row ") :]
     assert re.search(r"^valid: accuracy [\d.]+ \(.+\), TTA .+ 9 pictures$", end, re.M)
-    assert "\nreport: data/6_reports/confusion.html\n" in end
+    assert "\nreport: data/6_reports/report.html\n" in end
     project.commit()
     assert set(project.metrics()) == {s.replace("-", "_") for s in stages} - {"publish_run"}
     predictions = read_predictions(project.root / "data/5_predictions/predictions.parquet")
@@ -92,7 +93,7 @@ def test_all_stages_run_and_leave_their_results(
     assert {r.data.tags["mlflow.parentRunId"] for r in stage_runs} == {row.info.run_id}
     for run in stage_runs:
         stage = run.data.tags["headstart.stage"]
-        assert row.data.tags[f"headstart.run.{stage}"] == run.info.run_id
+        assert stages_of(row)[stage] == run.info.run_id
 
 
 def test_what_an_out_holds_is_kept_nowhere_else(project: Project) -> None:
@@ -123,11 +124,9 @@ def test_an_edited_rate_reruns_its_stage_and_what_is_below(
     newest, first = runs_of(project.root, "headstart.complete", monkeypatch)
     assert_row_is_right(project, newest)
     for stage in UPSTREAM:
-        tag = f"headstart.run.{stage}"
-        assert newest.data.tags[tag] == first.data.tags[tag]
+        assert stages_of(newest)[stage] == stages_of(first)[stage]
     for stage in below - {"publish-run"}:
-        tag = f"headstart.run.{stage}"
-        assert newest.data.tags[tag] != first.data.tags[tag]
+        assert stages_of(newest)[stage] != stages_of(first)[stage]
 
 
 def test_going_back_restores_and_writes_a_fresh_right_row(
@@ -139,9 +138,7 @@ def test_going_back_restores_and_writes_a_fresh_right_row(
     assert_row_is_right(project, newest)
     assert newest.data.metrics == first.data.metrics
     assert newest.data.tags["headstart.state"] == first.data.tags["headstart.state"]
-    assert (
-        newest.data.tags["headstart.run.train-head"] == first.data.tags["headstart.run.train-head"]
-    )
+    assert stages_of(newest)["train-head"] == stages_of(first)["train-head"]
     assert project.run("git", "status", "--porcelain") == ""
 
 
@@ -150,6 +147,7 @@ def test_sync_adds_the_row_of_a_revision_to_a_store_that_lacks_it(
 ) -> None:
     assert "MLflow has the row already" in project.headstart("sync")
     project.edit({"train_head.lr": 0.5})  # not run: a row shows results, not edited params
+    publish_command = (project.root / "dvc.yaml").read_text().partition("  publish-run:")[2]
     for rev in ([], ["HEAD"]):
         uri = f"sqlite:///{tmp_path / f'other{len(rev)}.db'}"
         said = project.headstart("sync", *rev, MLFLOW_TRACKING_URI=uri)
@@ -159,13 +157,14 @@ def test_sync_adds_the_row_of_a_revision_to_a_store_that_lacks_it(
         monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
         [row] = runs_of(tmp_path, "headstart.complete", monkeypatch)
         assert row.data.params["train_head.lr"] == "0.01"
-        assert row.data.metrics == pytest.approx(numbers(project.metrics()))
+        assert results_of(row) == pytest.approx(results(project.metrics()))
         n_stages = len(project.metrics())
         stage_runs = runs_of(tmp_path, "headstart.stage", monkeypatch)
         assert len(stage_runs) == n_stages
         assert not any("headstart.missing" in run.data.tags for run in [row, *stage_runs])
         shown = [file.path for file in MlflowClient(uri).list_artifacts(row.info.run_id)]
-        assert shown == ["confusion.html", "confusion.png"]
+        reports = re.findall(r"--report (\S+)", publish_command)
+        assert set(shown) == {Path(report).name for report in reports} and len(reports) > 2
     project.edit({"train_head.lr": 0.01})
 
 
@@ -284,7 +283,7 @@ def test_queued_experiments_lose_no_run_and_run_the_queued_code(
     assert len(new_stages.keys() - stages) == 3 * n_below
     for name, row in new.items():
         assert float(row.data.params["train_head.lr"]) == rates[name]
-        head = new_stages[row.data.tags["headstart.run.train-head"]]
+        head = new_stages[stages_of(row)["train-head"]]
         assert float(head.data.params["train_head.lr"]) == rates[name]
         assert head.data.tags["mlflow.parentRunId"] == row.info.run_id
         assert head.data.tags["headstart.experiment"] == name
@@ -292,7 +291,7 @@ def test_queued_experiments_lose_no_run_and_run_the_queued_code(
             project.run("git", "show", f"{experiment(project, name)}:metrics/train_head.json")
         )
         found = {k: v for k, v in row.data.metrics.items() if k.startswith("train_head.")}
-        assert found == pytest.approx(numbers({"train_head": metrics}))
+        assert found == pytest.approx(results({"train_head": metrics}))
     assert project.repro() == set()
 
 

@@ -251,7 +251,7 @@ def test_pictures_without_labels_are_in_the_submission(run: Run) -> None:
 
 
 def test_the_report_shows_every_label(run: Run) -> None:
-    page = run.path("6_reports/confusion.html").read_text()
+    page = run.path("6_reports/report.html").read_text()
     assert all(name in page for name in run.predictions().classes)
     with run.path("6_reports/confusion_tables.csv").open(newline="") as file:
         tables = list(csv.DictReader(file))

@@ -74,8 +74,8 @@ def test_a_model_without_scores(make: Any, tmp_path: Path, monkeypatch: pytest.M
     assert "Added the row" in project.headstart("sync")
     [row] = runs_of(project.root, "headstart.complete", monkeypatch)
     assert_row_is_right(project, row)
-    page = (data / "6_reports/confusion.html").read_text()
-    assert "nothing is scored" in page and "<img" not in page
+    page = (data / "6_reports/report.html").read_text()
+    assert "nothing is scored" in page and "Most wrong" not in page and "Network" in page
     checkpoint = str(data / "4_checkpoints/model.safetensors")
     picture = str(next(project.pictures.rglob("*.png")))
     assert any(name in project.headstart("predict", checkpoint, picture) for name in model.classes)

@@ -21,6 +21,7 @@ PRECOMPUTE = {"precompute-activations", "precompute-views"}
 HEADS = {"find-lr-head", "train-head", "train-augmented"}
 LIVE = {"find-lr-finetune", "unfreeze-finetune"}  # stages that decode pictures and run the backbone
 REPORTS = {"confusion-report", "write-submission"}
+NETWORKS = {"predict-views", "confusion-report"}  # a finished network looks at pictures
 TRAINING = HEADS | LIVE
 ALL = (
     FETCH | PRECOMPUTE | TRAINING | REPORTS
@@ -62,26 +63,28 @@ TABLE: dict[str, set[str]] = {
     "pictures/rgb": ALL - FETCH - {"tta-evaluate", "publish-run"},
     "labels/labels": ALL - FETCH - PRECOMPUTE - {"resize", "publish-run"},
     "indexing/splits": {"index-images"},
-    "backbone/device": {"fetch-weights", "predict-views"} | PRECOMPUTE | TRAINING,
-    "backbone/fast/folded": {"fetch-weights", "predict-views"} | PRECOMPUTE | TRAINING,
+    "backbone/device": {"fetch-weights"} | NETWORKS | PRECOMPUTE | TRAINING,
+    "backbone/fast/folded": {"fetch-weights"} | NETWORKS | PRECOMPUTE | TRAINING,
     "fetching/archives": FETCH,
-    "views/draws": {"predict-views"} | PRECOMPUTE | LIVE,
+    "views/draws": NETWORKS | PRECOMPUTE | LIVE,
     "activations/stored": {"predict-views"} | PRECOMPUTE | HEADS,
     "scores/metrics": {"tta-evaluate"} | TRAINING | REPORTS,
-    "network/head": {"predict-views"} | TRAINING,
+    "network/head": NETWORKS | TRAINING,
     "training/schedules": TRAINING,
     "prediction/stored_views": {"predict-views", "tta-evaluate"},
+    "explaining/look": {"confusion-report"},
     "evaluation/intervals": {"tta-evaluate"} | REPORTS,
     "reporting/figures": REPORTS,
     "terminal/lines": set(),
     "tracking/store": {"publish-run"},
     "steps/train_head": {"train-head"},
     "checks/rules": set(),
+    "comparison/splits": set(),
     "use/classifier": set(),
     "commands/cli": set(),
-    "explaining/look": set(),
     "exporting/graph": set(),
     "demo/server": set(),
+    "sweeping/space": set(),
 }
 
 
@@ -90,7 +93,7 @@ def reruns(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
     """For each module of the table, the stages that DVC would run again after an edit of it."""
     repo_root, root = Path(__file__).parents[1], tmp_path_factory.mktemp("edited")
     skip = shutil.ignore_patterns("__pycache__", "*.egg-info")
-    for folder in ("src", "stages", "sources"):
+    for folder in ("src", "stages", "sources", "recipes"):
         shutil.copytree(repo_root / folder, root / folder, ignore=skip)
     for file in ("dvc.yaml", "params.yaml", ".dvcignore"):
         shutil.copy(repo_root / file, root)

@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from headstart.project.section import Section
+from headstart.tracking.headline import CURVES
 from headstart.tracking.live import stage_run
 from headstart.tracking.records import RunRecord, read_run
 from headstart.tracking.state import Row, flatten, numbers, state_of
 from headstart.tracking.tell import tell
 from headstart.tracking.tracker import Tracker
+from headstart.tracking.view import COLUMNS
 
 
 class Phase(Section):
@@ -44,13 +46,24 @@ def run_stage(path: Path = Path("run.json"), stage: str = "train-head") -> RunRe
             run.log({"valid_loss": 1.0 / (step + 1), "lr": 0.1}, step)
         Path("curve.csv").write_text("lr,loss\n")
         run.artifact(Path("curve.csv"))
-        run.metrics({"valid": {"accuracy": 0.9, "rule": "steepest", "recall": {"a/b": 1}}})
+        run.metrics({"valid": {"accuracy": 0.9, "rule": "steepest", "recall": {"a/b": 1.0}}})
     return read_run(path)
 
 
 def all_runs() -> list[Any]:
     tracker = Tracker()
     return list(tracker.client.search_runs([tracker.experiment_id]))
+
+
+def stages_of(row: Any) -> dict[str, str]:
+    """Stage -> id of the run that made the row's result."""
+    return dict(json.loads(row.data.tags["headstart.runs"]))
+
+
+def results_of(row: Any) -> dict[str, float]:
+    """The row's metrics under their long names, without those that a person reads first."""
+    short = {*COLUMNS, *CURVES.values()}
+    return {name: value for name, value in row.data.metrics.items() if name not in short}
 
 
 def row(**metrics: float) -> Row:

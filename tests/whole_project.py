@@ -17,8 +17,9 @@ from ruamel.yaml import YAML
 from headstart.labels.labels import read_labels
 from headstart.pictures.table import read_pictures
 from headstart.project.params import read_params
-from headstart.tracking.state import flatten, numbers
+from headstart.tracking.state import flatten, results
 from headstart.tracking.tracker import Tracker
+from tests.tracked import results_of
 
 QUICK = {
     "resize.size_px": 64,
@@ -174,6 +175,6 @@ def runs_of(store: Path, tag: str, monkeypatch: pytest.MonkeyPatch) -> list[Any]
 def assert_row_is_right(project: Project, row: Any) -> None:
     params = flatten(read_params(project.root / "params.yaml"))
     assert row.data.params == {key: str(value) for key, value in params.items()}
-    assert row.data.metrics == pytest.approx(numbers(project.metrics()))
+    assert results_of(row) == pytest.approx(results(project.metrics()))
     state = json.loads((project.root / "state.json").read_text())["state"]
     assert row.data.tags["headstart.state"] == state

@@ -1,6 +1,7 @@
 """`headstart`: checking params, and rows for results that no stage computed here."""
 
 import ast
+import hashlib
 import json
 import re
 import shutil
@@ -16,9 +17,11 @@ from ruamel.yaml import YAML
 
 from headstart.checks.sections import SECTIONS
 from headstart.commands.cli import main
+from headstart.tracking.data_set import digest
 from headstart.tracking.records import Point, RunRecord, read_run, write_run
 from headstart.tracking.state import state_of
 from headstart.tracking.tracker import Tracker
+from tests.tracked import results_of, stages_of
 
 
 def headstart(*arguments: str) -> Result:
@@ -176,9 +179,9 @@ def test_sync_adds_the_row_once(project: Path) -> None:
         "train_head.phases.0.n": "1",
         "resize": "{}",
     }
-    assert row.data.metrics == {"train_head.valid.accuracy": 0.75}
+    assert results_of(row) == {"train_head.valid.accuracy": 0.75}
     assert row.data.tags["headstart.state"] == state_of(PARAMS, {"train_head": METRICS})
-    stage = Tracker().client.get_run(row.data.tags["headstart.run.train-head"])
+    stage = Tracker().client.get_run(stages_of(row)["train-head"])
     assert stage.data.metrics == {"train_loss": 0.5}
     assert stage.data.tags["mlflow.parentRunId"] == row.info.run_id
 
@@ -189,7 +192,27 @@ def test_sync_of_a_revision_needs_the_metrics_files_alone(project: Path) -> None
     result = headstart("sync", "HEAD")
     assert result.exit_code == 0 and "with 0 stage run(s)" in result.output, result.output
     [row] = rows()
-    assert row.data.metrics == {"train_head.valid.accuracy": 0.75}
+    assert results_of(row) == {"train_head.valid.accuracy": 0.75}
+
+
+def test_sync_of_a_revision_names_its_commit_and_its_data(project: Path) -> None:
+    (project / "labels.parquet").write_text("of the revision")
+    stages = YAML().load(project / "dvc.yaml")
+    stages["stages"]["publish-run"]["cmd"] += " --index labels.parquet"
+    stages["stages"]["publish-run"]["deps"].append("labels.parquet")
+    YAML().dump(stages, project / "dvc.yaml")
+    lock(project)
+    git("add", "-A")
+    git("commit", "-q", "-m", "A better head")
+    git("commit", "-q", "--allow-empty", "-m", "later")
+    (project / "labels.parquet").write_text("of the workspace")
+    assert "Added the row" in headstart("sync", "HEAD~1").output
+    [row] = rows()
+    commit = subprocess.check_output(["git", "rev-parse", "HEAD~1"], text=True).strip()
+    assert row.info.run_name == "A better head"
+    assert row.data.tags["mlflow.source.git.commit"] == commit
+    [pictures] = row.inputs.dataset_inputs
+    assert pictures.dataset.digest == digest([hashlib.md5(b"of the revision").hexdigest()])
 
 
 def add_files(project: Path) -> str:
@@ -213,7 +236,7 @@ def add_files(project: Path) -> str:
 def texts() -> dict[str, str]:
     """The content of each file that MLflow has of the row and its stage run."""
     client, [row] = Tracker().client, rows()
-    run_ids = [row.info.run_id, row.data.tags["headstart.run.train-head"]]
+    run_ids = [row.info.run_id, stages_of(row)["train-head"]]
     return {
         file.path: Path(client.download_artifacts(run_id, file.path)).read_text()
         for run_id in run_ids
@@ -256,7 +279,7 @@ def test_sync_completes_a_stage_run_of_a_row_that_is_there(project: Path) -> Non
     run.rename(project / "data/7_runs/train_head.json")
     assert "MLflow has the row already" in headstart("sync").output
     [row] = rows()
-    stage = Tracker().client.get_run(row.data.tags["headstart.run.train-head"])
+    stage = Tracker().client.get_run(stages_of(row)["train-head"])
     assert stage.data.tags["mlflow.parentRunId"] == row.info.run_id
 
 
@@ -287,7 +310,7 @@ def test_sync_of_a_revision_whose_publish_run_names_each_file(project: Path) -> 
     result = headstart("sync")
     assert result.exit_code == 0 and "with 1 stage run(s)" in result.output, result.output
     [row] = rows()
-    assert row.data.metrics == {"train_head.valid.accuracy": 0.75}
+    assert results_of(row) == {"train_head.valid.accuracy": 0.75}
 
 
 def test_sync_refuses_a_project_that_has_run_nothing(project: Path) -> None:

@@ -13,8 +13,8 @@ from headstart.exporting.graph import Graph, exported, graph_of
 from headstart.exporting.parity import TOLERANCE, Parity, compare, network_run, require_parity
 from headstart.exporting.squares import noise
 from headstart.network.checkpoints import Checkpoint
+from headstart.network.restored import restored
 from headstart.project.errors import HeadstartError
-from headstart.use.saved_networks import restored
 from tests.exporting.checkpoints import small_checkpoint
 from tests.small_networks import SIZE
 

@@ -90,5 +90,5 @@ def test_one_class_against_the_rest() -> None:
     rows = confusion.tables()[["found", "missed", "extra", "neither"]].to_numpy().tolist()
     assert rows == [[3, 2, 0, 1], [1, 0, 2, 3]]
     assert confusion.numbers() == {"n_pictures": 6, "n_errors": 2}
-    assert confusion.caption(2, 0) == ("→ b 0.80\na 0.20", False)
-    assert confusion.caption(4, 1) == ("→ b 0.60", True)
+    assert confusion.caption(2, 0) == "→ b 0.80\na 0.20" and not confusion.right(2, 0)
+    assert confusion.caption(4, 1) == "→ b 0.60" and confusion.right(4, 1)

@@ -139,13 +139,19 @@ def test_pictures_of_each_label(pick: Pick, expected: list[list[int]]) -> None:
 def test_a_caption_says_what_is_wrong_of_the_picture_and_judges_the_label(
     picture: int, label: int, expected: tuple[str, bool]
 ) -> None:
-    assert CONFUSION.caption(picture, label) == expected
+    assert (CONFUSION.caption(picture, label), CONFUSION.right(picture, label)) == expected
+
+
+def test_the_page_says_the_same_in_full() -> None:
+    wrong = [("missed", "clear"), ("extra", "haze")]
+    assert CONFUSION.remarks(3, 2) == [*wrong, ("", "road 0.100 < 0.40")]
+    assert CONFUSION.remarks(5, 0) == [("", "all labels right"), ("", "clear 0.800 ≥ 0.50")]
 
 
 def test_a_caption_keeps_the_label_and_the_number_of_long_names() -> None:
     names = ("a" * 40, "b" * 40)
     wrong = LabelConfusion(names, np.zeros((1, 2)), np.ones((1, 2), bool), (0.5, 0.5))
-    missed, probability = wrong.caption(0, 1)[0].splitlines()
+    missed, probability = wrong.caption(0, 1).splitlines()
     assert missed.startswith("missed: bbb") and missed.endswith("…")
     assert probability.startswith("bbb") and probability.endswith("… 0.000 < 0.50")
     assert len(missed) == len(probability) == 30

@@ -1,7 +1,9 @@
 """The parts of the report and what they say, of one class a picture."""
 
 import base64
+import io
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from PIL import Image
 from pydantic import ValidationError
 
 from headstart.evaluation.predictions import Predictions
+from headstart.explaining.masks import Asked
 from headstart.project.files import write_report
 from headstart.reporting.confusion import Pick
 from headstart.reporting.course import Course
@@ -74,7 +77,7 @@ class Decoder:
 
 def report(**changes: Any) -> ConfusionReport:
     params = ConfusionReportParams.model_validate({**PARAMS.model_dump(), **changes})
-    return confusion_report(PREDICTIONS, PATHS, Decoder(), SCORES, COURSE, params)
+    return confusion_report(PREDICTIONS, PATHS, Decoder(), SCORES, COURSE, params, 0.95)
 
 
 def rows(result: ConfusionReport, name: str) -> list[tuple[Any, ...]]:
@@ -126,35 +129,61 @@ def test_sheets_show_the_pictures_and_what_was_said(pick: Pick, captions: list[s
 def test_only_pictures_that_are_shown_are_decoded() -> None:
     decoder = Decoder()
     params = PARAMS.model_copy(update={"n_pictures": 0})
-    confusion_report(PREDICTIONS, PATHS, decoder, SCORES, COURSE, params)
+    confusion_report(PREDICTIONS, PATHS, decoder, SCORES, COURSE, params, 0.95)
     assert decoder.asked == []
-    confusion_report(PREDICTIONS, PATHS, decoder, SCORES, COURSE, PARAMS)
+    confusion_report(PREDICTIONS, PATHS, decoder, SCORES, COURSE, PARAMS, 0.95)
     assert set(decoder.asked) == {"a", "b", "c", "d"}
 
 
-def test_the_page_needs_no_other_file_and_escapes_names() -> None:
-    page = report().files["confusion.html"]
+def test_each_picture_is_decoded_and_embedded_once() -> None:
+    decoder = Decoder()
+    page = confusion_report(PREDICTIONS, PATHS, decoder, SCORES, COURSE, PARAMS, 0.95)
+    assert sorted(decoder.asked) == ["a", "b", "c", "d"]
+    embedded = re.findall(r"url\(data:image/jpeg;base64,([^)]*)\)", str(page.files["report.html"]))
+    shown = [np.asarray(Image.open(io.BytesIO(base64.b64decode(one)))).mean() for one in embedded]
+    assert sorted(shown) == pytest.approx([ord(picture) for picture in "abcd"], abs=2)
+
+
+def test_an_overlay_shows_the_predicted_class_and_is_switched_on_by_the_reader() -> None:
+    asked: list[Asked] = []
+
+    def looked(every: Sequence[Asked]) -> list[bytes]:
+        asked.extend(every)
+        return [one.picture.encode() for one in every]
+
+    arguments = (PREDICTIONS, PATHS, Decoder(), SCORES, COURSE, PARAMS, 0.95)
+    page = str(confusion_report(*arguments, looked=looked).files["report.html"])
+    cat, dog = 0, 1
+    predicted = {"a": cat, "b": cat, "c": dog, "d": cat}
+    assert sorted(asked) == [(picture, number, (7, 5)) for picture, number in predicted.items()]
+    heats = re.findall(r"\.h\d+\{background-image:url\(data:image/png;base64,([^)]*)\)", page)
+    assert [base64.b64decode(one).decode() for one in heats] == [one.picture for one in asked]
+    assert '<input type="checkbox" id="heat">' in page
+    for without in (report(), confusion_report(*arguments, looked=lambda _: [])):
+        assert 'id="heat"' not in str(without.files["report.html"])
+
+
+def test_the_page_escapes_names_and_says_the_scores() -> None:
+    page = report().files["report.html"]
     assert isinstance(page, str)
-    sources = re.findall(r'(?:src|href)="([^"]*)"', page)
-    assert len(sources) == 4
-    matrix, *sheets = sources
-    for source, form, magic in (
-        (matrix, "png", b"\x89PNG"),
-        *((sheet, "jpeg", b"\xff\xd8") for sheet in sheets),
-    ):
-        head, _, content = source.partition(",")
-        assert head == f"data:image/{form};base64"
-        assert base64.b64decode(content).startswith(magic)
     assert "d&lt;o&gt;g" in page and "d<o>g" not in page
     assert "1 of 4 labelled pictures of valid are wrong (TTA)" in page
     assert "75.00%" in page and "65.0% – 85.0%" in page
     assert page.index("<td>head</td>") < page.index("<td>finetuned</td>")
-    assert "test" not in re.sub(r"<style>.*?</style>|base64,[^\"]*", "", page, flags=re.DOTALL)
+    assert "test, plain" not in page and "recall, test" not in page
+
+
+def test_a_pair_shows_the_mistake_between_an_example_of_either_class() -> None:
+    page = str(report().files["report.html"])
+    [pair] = re.findall(r'<section class="card">(.*?)</section>', page, re.DOTALL)
+    assert pair.startswith("<h3>d&lt;o&gt;g → cat</h3>\n<p>1 (50.0%)</p>")
+    assert re.findall(r'aria-label="(.*?)"', pair) == ["c 1.jpg", "d 1.jpg", "a 1.jpg"]
+    assert pair.count('<figure class="wrong">') == 1
 
 
 def test_a_split_without_labels_gives_an_empty_report(tmp_path: Path) -> None:
     none = PREDICTIONS.where(PREDICTIONS.table["targets"].isna().to_numpy(bool))
-    result = confusion_report(none, PATHS, Decoder(), {"checkpoints": {}}, COURSE, PARAMS)
+    result = confusion_report(none, PATHS, Decoder(), {"checkpoints": {}}, COURSE, PARAMS, 0.95)
     assert result.metrics == {"n_pictures": 0, "n_errors": 0, "n_confused_pairs": 0}
     for name, content in result.files.items():
         write_report(tmp_path / name, content)
@@ -164,23 +193,26 @@ def test_a_split_without_labels_gives_an_empty_report(tmp_path: Path) -> None:
 
 def test_a_page_without_scores_says_why_and_shows_no_empty_parts() -> None:
     none = PREDICTIONS.where(np.zeros(len(TABLE), bool))
-    result = confusion_report(none, {}, Decoder(), {"checkpoints": {"head": {}}}, COURSE, PARAMS)
-    page = str(result.files["confusion.html"])
+    result = confusion_report(
+        none, {}, Decoder(), {"checkpoints": {"head": {}}}, COURSE, PARAMS, 0.95
+    )
+    page = str(result.files["report.html"])
     [lead] = re.findall(r'<p class="lead">(.*?)</p>', page)
     assert lead.startswith("There are no labelled pictures of valid, so no errors are shown. No ")
     assert "so nothing is scored. The model is still trained and written" in lead
-    assert "<h2>" not in page and "<img" not in page and "nan" not in page
+    assert "Confus" not in page and "Most wrong" not in page and "How sure" not in page
+    assert "NaN" not in page and "nan<" not in page
 
 
 def test_where_the_other_split_has_pictures_the_page_says_which_key_shows_them() -> None:
     only_test = PREDICTIONS.where((TABLE["split"] == "test").to_numpy())
     scores = {"test": VALID, "checkpoints": {"head": {"test": VALID}}}
-    page = str(confusion_report(only_test, PATHS, Decoder(), scores, COURSE, PARAMS).files[
-        "confusion.html"
+    page = str(confusion_report(only_test, PATHS, Decoder(), scores, COURSE, PARAMS, 0.95).files[
+        "report.html"
     ])  # fmt: skip
     assert "no errors are shown. Set confusion_report.split to test, which has some." in page
     assert "No labelled picture is in valid: fine-tuning runs to its end" in page
-    assert "<h2>What each step of the recipe gave</h2>" in page
+    assert "All scores of each step" in page
 
 
 def words(content: object) -> set[str]:
@@ -218,8 +250,8 @@ def test_the_page_says_where_fine_tuning_did_not_help() -> None:
     scores = {"log_loss": 0.5, "accuracy": 0.8}
     nothing = {"start": scores, "kept": scores, "worse_than_start": False, "kept_epoch": 0}
     report = confusion_report(
-        PREDICTIONS, PATHS, Decoder(), SCORES, replace(COURSE, fine_tuning=nothing), PARAMS
+        PREDICTIONS, PATHS, Decoder(), SCORES, replace(COURSE, fine_tuning=nothing), PARAMS, 0.95
     )
-    page = report.files["confusion.html"]
+    page = report.files["report.html"]
     assert isinstance(page, str)
     assert "No cycle of fine-tuning ended better than the start" in page

@@ -1,5 +1,6 @@
 """The state of a project and its one complete row."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -7,21 +8,26 @@ import pytest
 from click.testing import CliRunner
 
 from headstart.steps.publish_run import publish_run
+from headstart.tracking.data_set import digest
 from headstart.tracking.records import RunRecord, write_run
 from headstart.tracking.state import flatten, numbers, state_of
 
 PARAMS = {"train_head": {"lr": 0.01, "phases": [{"train": "head"}], "empty": []}}
-METRICS = {"train_head": {"valid": {"accuracy": 0.5}, "rule": "steepest", "done": True}}
+METRICS = {
+    "train_head": {"valid": {"accuracy": 0.5}, "rule": "steepest", "done": True, "n_epochs": 3}
+}
 
 
-def test_a_row_holds_every_param_and_every_number() -> None:
-    row = publish_run(PARAMS, METRICS)
+def test_a_row_holds_every_param_every_result_and_every_count() -> None:
+    row = publish_run(PARAMS, METRICS, "0123abcd", "v1")
     assert row.params == {
         "train_head.lr": 0.01,
         "train_head.phases.0.train": "head",
         "train_head.empty": [],
     }
     assert row.metrics == {"train_head.valid.accuracy": 0.5, "train_head.done": 1.0}
+    assert row.counts == {"train_head.n_epochs": 3}
+    assert (row.data, row.revision) == ("0123abcd", "v1")
     assert row.state == state_of(PARAMS, METRICS)
 
 
@@ -75,6 +81,21 @@ def test_the_script_writes_its_state_where_the_tracker_is_down(
     assert "headstart sync" in result.stderr
     state = state_of({"tta_evaluate": {"confidence": 0.95}}, {"tta_evaluate": {}})
     assert json.loads((project / "state.json").read_text()) == {"state": state}
+
+
+def test_the_script_gives_the_row_the_digest_of_the_tables(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from stages.publish_run import main
+
+    found = []
+    monkeypatch.setattr("stages.publish_run.publish", lambda row, *_: found.append(row.data))
+    for content in ("a", "a", "b"):
+        Path("labels.parquet").write_text(content)
+        result = CliRunner().invoke(main, [*COMMAND, "--index", "labels.parquet"])
+        assert result.exit_code == 0, result.output
+    assert found[0] == found[1] == digest([hashlib.md5(b"a").hexdigest()]) != found[2]
+    assert len(found[0]) == 8 and digest([]) == ""
 
 
 def test_the_script_refuses_a_file_that_is_no_record(project: Path) -> None:

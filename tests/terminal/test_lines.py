@@ -159,23 +159,22 @@ def test_the_errors_and_the_submission() -> None:
     assert lines.submitted({"n_rows": 0}) == "no row: test has no unlabelled picture"
 
 
-PAGE, CONFIDENCE = Path("data/6_reports/confusion.html"), {"tta_evaluate": {"confidence": 0.95}}
-STATE = "f04acb5a9567ae41be652f3fd5bef28ce017d92250e09f259e73e2cdb7cde241"
+PAGE, CONFIDENCE = Path("data/6_reports/report.html"), {"tta_evaluate": {"confidence": 0.95}}
 
 
 def test_a_run_ends_with_its_scores_their_intervals_and_the_page() -> None:
-    told = lines.published(STATE, "run", CONFIDENCE, {"tta_evaluate": scores()}, [PAGE])
+    told = lines.published("run", CONFIDENCE, {"tta_evaluate": scores()}, [PAGE])
     assert told.splitlines() == [
-        "publish-run: row f04acb5a is in MLflow (`mlflow ui`)",
+        "publish-run: the row of this state is in MLflow (`mlflow ui`)",
         "valid: accuracy 0.9350 (0.915 to 0.955), TTA 0.9650 (0.945 to 0.985); 95 %, 400 pictures",
         "test:  accuracy 0.9300 (0.910 to 0.950), TTA 0.9600 (0.940 to 0.980); 95 %, 400 pictures",
-        "report: data/6_reports/confusion.html",
+        "report: data/6_reports/report.html",
     ]
     many = {"tta_evaluate": {"valid": scores("f2")["valid"]}}
-    told = lines.published(STATE, None, {"tta_evaluate": {"confidence": 0.9}}, many, [PAGE])
-    assert "row f04acb5a is kept for MLflow (`headstart sync`)" in told
+    told = lines.published(None, {"tta_evaluate": {"confidence": 0.9}}, many, [PAGE])
+    assert "the row of this state is kept for MLflow (`headstart sync`)" in told
     assert "valid: F2 0.9350" in told and "; 90 %, 400" in told and "test" not in told
-    unscored = lines.published(STATE, "run", CONFIDENCE, {"tta_evaluate": {}}, [PAGE])
+    unscored = lines.published("run", CONFIDENCE, {"tta_evaluate": {}}, [PAGE])
     assert len(unscored.splitlines()) == 2
 
 
@@ -192,7 +191,7 @@ def test_the_lines_fit_the_terminal() -> None:
         where = Path(f"data/6_reports/{snake}.csv")
         where = Path(f"metrics/{snake}.json") if snake == "tta_evaluate" else where
         assert len(lines.line(stage, sentence, 98.7, where)) <= N_COLUMNS
-    published = lines.published(STATE, "run", CONFIDENCE, {"tta_evaluate": scores()}, [PAGE])
+    published = lines.published("run", CONFIDENCE, {"tta_evaluate": scores()}, [PAGE])
     assert max(map(len, published.splitlines())) <= N_COLUMNS
 
 

@@ -49,6 +49,17 @@ def test_a_stage_leaves_one_finished_run_and_its_record(tracked_project: Path) -
 
 
 @pytest.mark.usefixtures("told_in_process")
+def test_what_is_no_result_is_no_metric_and_a_curve_gets_no_second_point() -> None:
+    with stage_run("train-head", Path("run.json"), {}) as run:
+        for epoch, loss in enumerate([0.5, 0.25]):
+            run.log({"epoch": epoch, "train_loss": loss}, epoch)
+        run.metrics({"n_epochs": 2, "train_loss": 0.25, "overfitted": True, "lr": 0.1})
+    points = [(p.key, p.value, p.step) for p in read_run(Path("run.json")).points]
+    curve = [("train_loss", 0.5, 0), ("train_loss", 0.25, 1)]
+    assert points == [*curve, ("overfitted", 1.0, 0), ("lr", 0.1, 0)]
+
+
+@pytest.mark.usefixtures("told_in_process")
 def test_a_stage_ends_in_one_line(capfd: pytest.CaptureFixture[str]) -> None:
     with stage_run("train-head", Path("run.json"), {}) as run:
         run.says("3 epochs → valid accuracy 0.8125", Path("a.png"))

@@ -15,7 +15,7 @@ from headstart.tracking.records import Point, RunRecord
 from headstart.tracking.store import open_store, tracking_uri
 from headstart.tracking.tell import tell
 from headstart.tracking.tracker import Tracker, publish
-from tests.tracked import all_runs, row, run_stage
+from tests.tracked import all_runs, results_of, row, run_stage, stages_of
 
 pytestmark = pytest.mark.usefixtures("tracked_project")
 
@@ -86,9 +86,9 @@ def check_complete(record: RunRecord, state: str, metrics: dict[str, float]) -> 
     [stage] = [run for run in runs if run.data.tags.get("headstart.record") == record.key]
     [line] = [run for run in runs if run.data.tags.get("headstart.state") == state]
     assert line.data.tags["headstart.complete"] == "true"
-    assert line.data.tags["headstart.run.train-head"] == stage.info.run_id
+    assert stages_of(line)["train-head"] == stage.info.run_id
     assert stage.data.tags["mlflow.parentRunId"] == line.info.run_id
-    assert (stage.data.params, line.data.metrics) == (record.params, metrics)
+    assert (stage.data.params, results_of(line)) == (record.params, metrics)
     for run, files in ((stage, ["curve.csv", "grid.csv"]), (line, ["grid.csv"])):
         assert run.info.status == "FINISHED"
         assert "headstart.missing" not in run.data.tags
@@ -174,7 +174,7 @@ def test_a_store_that_takes_no_files_has_all_numbers_and_gets_the_files_later(
         assert run.info.status == "FINISHED"
         assert run.data.tags["headstart.missing"] == "curve.csv"
     assert stored.data.tags["headstart.complete"] == "true"
-    assert stage.data.metrics["valid.accuracy"] == 0.9 and stored.data.metrics == {"a": 1.0}
+    assert stage.data.metrics["valid.accuracy"] == 0.9 and results_of(stored) == {"a": 1.0}
 
     if place.startswith("blocked"):
         blocked.unlink()

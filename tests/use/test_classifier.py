@@ -71,6 +71,16 @@ def test_images_count_as_png_files(files: list[str]) -> None:
         assert classifier.predict([opened])["picture"].tolist() == ["clear.png"]
 
 
+def test_the_content_of_a_file_says_what_the_file_says(files: list[str]) -> None:
+    classifier = Classifier.load("net.safetensors")
+    table = classifier.predict([Path(files[0]).read_bytes(), files[1]])
+    assert table["picture"].tolist() == ["image 1", files[1]]
+    assert table.drop(columns="picture").equals(
+        classifier.predict(files[:2]).drop(columns="picture")
+    )
+    assert classifier.predict(b"")["problem"].tolist() == ["the file is empty"]
+
+
 def test_a_picture_that_cannot_be_read_has_a_row_that_says_why(files: list[str]) -> None:
     table = Classifier.load("many.safetensors").predict(
         [files[0], "none.png", Path(files[1])], top=9

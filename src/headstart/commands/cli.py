@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from headstart.commands.compare import compare
 from headstart.commands.demo import demo
 from headstart.commands.experiments import folds, seeds
 from headstart.commands.export import export
@@ -11,6 +12,7 @@ from headstart.commands.init import init
 from headstart.commands.networks import check_gradients
 from headstart.commands.plots import plots
 from headstart.commands.predict import predict
+from headstart.commands.sweep import sweep
 from headstart.commands.sync import sync
 from headstart.project.params import PARAMS_FILE
 from headstart.terminal.plain_command import PlainGroup
@@ -19,7 +21,19 @@ from headstart.tracking.start import start
 
 @click.group(
     cls=PlainGroup,
-    commands=[init, plots, predict, demo, export, check_gradients, folds, seeds, sync],
+    commands=[
+        init,
+        plots,
+        compare,
+        predict,
+        demo,
+        export,
+        check_gradients,
+        folds,
+        seeds,
+        sweep,
+        sync,
+    ],
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 def main() -> None:
@@ -32,8 +46,10 @@ def main() -> None:
     headstart sync                        MLflow rows for results that DVC restored
     dvc exp run -S train_head.lr=0.005    try a value, keep the experiment
     headstart plots                       curves and confusion on an offline page
+    headstart compare HEAD                this state and the last commit side by side
     headstart folds 5                     each fold once as valid: mean and spread
     headstart seeds 3                     training with 3 seeds: mean and spread
+    headstart sweep 100                   better params of the head, as a patch to look at
     headstart predict ...                 classify pictures by the fine-tuned network
     headstart demo ...                    a page that classifies the picture you drop on it
     headstart export ...                  the network as a file that runs without headstart

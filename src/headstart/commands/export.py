@@ -60,9 +60,10 @@ def export(
     from headstart.exporting.forms import FORMS
     from headstart.exporting.graph import exported, graph_of
     from headstart.exporting.parity import compare, network_run, require_parity
+    from headstart.network.restored import restored
     from headstart.project.beside import written_beside
     from headstart.project.errors import HeadstartError
-    from headstart.use.saved_networks import read_deciding, restored
+    from headstart.use.saved_networks import read_deciding
 
     form = FORMS[form_name]
     form.require()

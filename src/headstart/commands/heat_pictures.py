@@ -3,7 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -87,13 +87,15 @@ class HeatPictures:
 
     def _free(self, place: str) -> Path:
         """A path that is neither a file of the user's nor another picture's."""
-        for number in count(1):
-            beside = "" if number == 1 else "-heat" if number == 2 else f"-heat-{number - 1}"
-            path = self._folder / f"{place}{beside}.jpg"
-            if path not in self._taken and (not path.exists() or is_heat_map(path)):
-                self._taken.add(path)
-                return path
-        raise AssertionError("count ends never")
+        numbered = (f"{place}-heat-{number}" for number in count(2))
+        paths = (self._folder / f"{name}.jpg" for name in chain([place, f"{place}-heat"], numbered))
+        path = next(
+            path
+            for path in paths
+            if path not in self._taken and (not path.exists() or is_heat_map(path))
+        )
+        self._taken.add(path)
+        return path
 
 
 def told(folder: Path, n: int, n_empty: int) -> str:

@@ -26,10 +26,11 @@ def check_gradients(checkpoint: Path, pictures: tuple[Path, ...]) -> None:
     from headstart.backbone.device import RuntimeParams, prepare
     from headstart.commands.predict import unreadable
     from headstart.network.objective import Objective
+    from headstart.network.restored import restored
     from headstart.training.gradients import MIN_COSINE, gradient_cosine
     from headstart.training.phases import FinetuneOptimizerParams, set_mode
     from headstart.use.picture_files import PictureFiles
-    from headstart.use.saved_networks import read_networks, restored
+    from headstart.use.saved_networks import read_networks
     from headstart.views.pictures import Pictures
 
     optimizer = load_section("optimizer_finetune", FinetuneOptimizerParams)

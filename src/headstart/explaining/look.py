@@ -5,7 +5,8 @@ of the weighted sum only what speaks for the class counts. Source: Selvaraju et 
 arXiv 1610.02391.
 
 Tokens: gradient times token, summed over the channels, of the patches' tokens; again only what speaks
-for the class counts.
+for the class counts. The tokens are the last ones; where there is a class token, those that the last
+attention reads.
 """
 
 import math
@@ -43,10 +44,8 @@ class Look:
         """
         backbone = network.backbone
         self._layout = backbone.layout
-        block, entered = _last_block(backbone), list[Tensor]()
-        hook = (
-            nullcontext() if block is None else block.register_forward_pre_hook(_recorder(entered))
-        )
+        last, entered = _last_attention(backbone), list[Tensor]()
+        hook = last.register_forward_pre_hook(_recorder(entered)) if last else nullcontext()
         with hook, torch.no_grad():
             features = backbone.features(pictures)
         if self._layout.form == "NLC":
@@ -86,7 +85,7 @@ class Look:
         return scaled((weights * features).sum(1))
 
     def _are_tokens(self, entered: Tensor, features: Tensor) -> bool:
-        """Whether what enters a block (N, L, C) are the last tokens' own, with or without a prefix."""
+        """Whether what enters the attention are tokens (N, L, C), with or without the prefix."""
         n, length = features.shape[:2]
         return (
             entered.ndim == 3 and len(entered) == n and self._side**2 <= entered.shape[1] <= length
@@ -114,25 +113,27 @@ def _side(n_patches: int) -> int:
     return side
 
 
-def _last_block(backbone: Backbone) -> nn.Module | None:
-    """The block whose input is asked in place of the last features; None: there is none.
+def _last_attention(backbone: Backbone) -> nn.Module | None:
+    """The attention whose input is asked in place of the last features; None: there is none.
 
-    The last block moves what the patches show into the class token, which the head reads. A gradient
-    of the last patches would not see that.
+    The last attention moves what the patches show into the class token, which the head reads. A
+    gradient of the last patches would not see that. One of the block's own input would not either: the
+    norm between them takes away the length of a token, so along a token there is no slope.
     """
     blocks = getattr(backbone.model, "blocks", None)
     if backbone.layout.has_class and isinstance(blocks, nn.Sequential | nn.ModuleList) and blocks:
-        return blocks[-1]
+        attention = getattr(blocks[-1], "attn", None)
+        return attention if isinstance(attention, nn.Module) else None
     return None
 
 
 def _recorder(entered: list[Tensor]) -> Callable[[nn.Module, tuple[Any, ...]], tuple[Any, ...]]:
-    """A hook that keeps a block's input in `entered`, and records gradients from it on.
+    """A hook that keeps a module's input in `entered`, and records gradients from it on.
 
     It switches recording on for the rest of the forward pass; the `no_grad` around it ends that.
     """
 
-    def enter(block: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    def enter(module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
         torch.set_grad_enabled(True)
         entered.append(inputs[0].detach().requires_grad_())
         return entered[0], *inputs[1:]

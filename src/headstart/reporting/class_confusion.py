@@ -9,7 +9,13 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from headstart.reporting.confusion import Pick, confused_pairs, picked_rows, two_by_two_tables
+from headstart.reporting.confusion import (
+    Pick,
+    Remark,
+    confused_pairs,
+    picked_rows,
+    two_by_two_tables,
+)
 from headstart.scores.metrics import Floats, Ints, confusion_matrix, predicted_classes
 
 
@@ -59,20 +65,32 @@ class ClassConfusion:
         """For each class, the rows of up to `n` of its pictures: see picked_rows."""
         return picked_rows(pick, self.probabilities, self.targets, n)
 
-    def caption(self, row: int, number: int) -> tuple[str, bool]:
-        """The caption of a picture, and whether its prediction is right.
-
-        The caption shows the predicted class and, if it is wrong, the true class below.
+    def remarks(self, row: int, number: int) -> list[Remark]:
+        """The predicted class of a picture and, if it is wrong, the actual one.
 
         Args:
             row: of N
             number: of the class whose row of the sheet shows the picture; not used here
         """
         said, true = int(self.predicted[row]), int(self.targets[row])
-        lines = [f"→ {self.names[said]} {self.probabilities[row, said]:.2f}"]
-        if said != true:
-            lines.append(f"{self.names[true]} {self.probabilities[row, true]:.2f}")
-        return "\n".join(lines), said == true
+        of_picture = {"predicted": said} if said == true else {"predicted": said, "actual": true}
+        return [
+            Remark(word, f"{self.names[k]} {self.probabilities[row, k]:.2f}")
+            for word, k in of_picture.items()
+        ]
+
+    def right(self, row: int, number: int) -> bool:
+        """Whether the picture's prediction is right; `number` as in remarks."""
+        return bool(self.predicted[row] == self.targets[row])
+
+    def explained(self, row: int, number: int) -> int:
+        """The class of which an overlay shows where it was seen: the predicted one."""
+        return int(self.predicted[row])
+
+    def caption(self, row: int, number: int) -> str:
+        """The remarks as lines of a contact sheet."""
+        predicted, *actual = [remark.text for remark in self.remarks(row, number)]
+        return "\n".join([f"→ {predicted}", *actual])
 
     def numbers(self) -> dict[str, int]:
         """n_pictures; n_errors: wrong pictures."""

@@ -6,7 +6,7 @@ label_confusion for any number of labels.
 """
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,14 @@ from headstart.scores.metrics import Floats, Ints, predicted_classes
 from headstart.scores.multi_label import Bools, label_counts
 
 Pick = Literal["most_correct", "most_wrong", "most_uncertain"]
+
+
+class Remark(NamedTuple):
+    """One line about a picture."""
+
+    word: str
+    """What the text is: predicted, actual, missed, extra; empty where the text says it."""
+    text: str
 
 
 def matrix_tables(counts: Ints, classes: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:

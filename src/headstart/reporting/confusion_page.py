@@ -1,30 +1,35 @@
-"""The confusion report of a single_label task as one self-contained HTML page."""
+"""The report of a single_label task as one self-contained HTML page."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from headstart.labels.task import Task
+from headstart.reporting.album import Pair, Sheet
+from headstart.reporting.class_table import class_rows
 from headstart.reporting.confusion import Pick
-from headstart.reporting.html_page import contact_sheet, html_page, image
+from headstart.reporting.drawings import Drawings
+from headstart.reporting.facts import Facts
+from headstart.reporting.html_page import html_page
+from headstart.reporting.matrix_grid import Grid
 from headstart.reporting.score_tables import (
     COLUMNS,
     Scores,
     checkpoint_rows,
-    recall_heads,
-    recall_rows,
+    columns_of,
     score_cards,
     splits_of,
+    view_name,
 )
+from headstart.reporting.thumbnails import Thumbnails
 
-WRONG = (
-    "Wrong predictions, lowest probability of the actual class first. Above each picture: the "
-    "predicted class and its probability; the actual class and its probability; the file."
-)
 CLASS_SHEETS: dict[Pick, tuple[str, str]] = {
-    "most_wrong": ("Most wrong", WRONG),
+    "most_wrong": (
+        "Most wrong",
+        "Wrong predictions, lowest probability of the actual class first.",
+    ),
     "most_uncertain": (
         "Most uncertain",
         "Pictures whose probability of the actual class is nearest to 1/K (K classes), nearest first.",
@@ -34,31 +39,71 @@ CLASS_SHEETS: dict[Pick, tuple[str, str]] = {
         "Right predictions, highest probability of the actual class first.",
     ),
 }
-"""The heading of each contact sheet, and what the sheet shows."""
+"""The heading of each sheet of pictures, and what the sheet shows."""
+
+
+@dataclass(frozen=True)
+class ReportedOn:
+    """The predictions whose errors the page shows."""
+
+    split: str
+    """valid or test."""
+    kind: str
+    """plain or tta."""
+    confidence: float
+    """Level of the intervals, in (0, 1)."""
+
+
+@dataclass(frozen=True)
+class Around:
+    """What both pages show around the errors.
+
+    Attributes:
+        drawings: of the trainings and the predictions.
+        facts: the written parts; None for none.
+    """
+
+    drawings: Drawings
+    facts: Facts | None
+
+
+@dataclass(frozen=True)
+class Errors:
+    """What the pages of both tasks show of the errors."""
+
+    matrix: Grid
+    tables: pd.DataFrame
+    """The 2 x 2 table of each class, as two_by_two_tables."""
+    listed: pd.DataFrame
+    """Columns actual, predicted, count, share; most frequent first."""
+    pairs: list[Pair]
+    """The first of `listed`, with pictures."""
+    sheets: list[Sheet]
+    n_without_sheet: int
+    """Classes that the sheets leave out."""
+    thumbnails: Thumbnails
 
 
 def confusion_page(
-    scores: Scores,
-    summary: str,
-    matrix: Figure,
-    pairs: pd.DataFrame,
-    sheets: Sequence[tuple[str, str, Figure]],
+    scores: Scores, summary: str, errors: Errors, around: Around, reported_on: ReportedOn
 ) -> str:
     """Build the page of a single_label task.
 
     Args:
         scores: of all checkpoints, the final one at the top level; missing scores are left out, and
-            without any score the page is only the summary
-        summary: one sentence: which checkpoint's errors on which pictures
-        matrix: the confusion matrix
-        pairs: columns actual, predicted, count, share; most frequent first
-        sheets: (heading, what it shows, contact sheet)
+            without any score no errors are shown
+        summary: which checkpoint's errors on which pictures, in a few sentences
+        errors: of these predictions
+        around: what else is shown
+        reported_on: these predictions
     """
+    on = (reported_on.split, reported_on.kind)
+    others = [column for column in columns_of(scores) if column != on]
     return html_page(
         "single_label.html",
-        **shared_values(scores, summary, "single_label", matrix, pairs, sheets),
-        recall_heads=recall_heads(scores),
-        recalls=recall_rows(scores),
+        **shared_values(scores, summary, "single_label", errors, around, reported_on),
+        classes=class_rows(errors.tables, scores, reported_on.confidence, others),
+        others=[f"{split} {view_name(kind)}" for split, kind in others],
     )
 
 
@@ -66,10 +111,10 @@ def shared_values(
     scores: Scores,
     summary: str,
     task: Task,
-    matrix: Figure,
-    pairs: pd.DataFrame,
-    sheets: Sequence[tuple[str, str, Figure]],
-) -> dict[str, Any]:
+    errors: Errors,
+    around: Around,
+    reported_on: ReportedOn,
+) -> Mapping[str, Any]:
     """The values that the pages of both tasks show, by their names in the templates."""
     return {
         "summary": summary,
@@ -77,7 +122,16 @@ def shared_values(
         "cards": score_cards(scores, task),
         "heads": [head for head, *_ in COLUMNS[task]],
         "checkpoints": checkpoint_rows(scores, task),
-        "matrix": image(matrix),
-        "pairs": pairs.to_numpy(object).tolist(),
-        "sheets": [(heading, text, contact_sheet(sheet)) for heading, text, sheet in sheets],
+        "split": reported_on.split,
+        "view": view_name(reported_on.kind),
+        "level": f"{reported_on.confidence:.4g}".removeprefix("0."),
+        "drawings": around.drawings,
+        "facts": around.facts,
+        "matrix": errors.matrix,
+        "pairs": errors.pairs,
+        "more_pairs": errors.listed[len(errors.pairs) :].to_numpy(object).tolist(),
+        "sheets": errors.sheets,
+        "n_without_sheet": errors.n_without_sheet,
+        "thumbnail_rules": errors.thumbnails.rules(),
+        "heat_rules": errors.thumbnails.heat_rules(),
     }

@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from headstart.reporting.confusion import Pick, confused_pairs, two_by_two_tables
+from headstart.reporting.confusion import Pick, Remark, confused_pairs, two_by_two_tables
 from headstart.scores.metrics import Floats, Ints, confusion_matrix
 from headstart.scores.multi_label import Bools
 from headstart.scores.thresholds import decide
@@ -86,29 +86,30 @@ class LabelConfusion:
         """
         return [self._picked(pick, number)[:n] for number in range(len(self.labels))]
 
-    def caption(self, row: int, number: int) -> tuple[str, bool]:
-        """The missed and extra labels of a picture, and one label's probability and threshold.
+    def remarks(self, row: int, number: int) -> list[Remark]:
+        """The missed and the extra labels of a picture, and one label's probability and threshold.
 
         Args:
             row: of N
             number: of the label whose row of the sheet shows the picture
-
-        Returns:
-            Up to three lines; whether the label `number` is right, whatever the others are.
         """
-        said, has = self.decided[row], self.truth[row]
-        lines = []
-        for word, which in (("missed", has & ~said), ("extra", said & ~has)):
-            # The label of the sheet's row comes first, as a line may be too short for all labels.
-            wrong = sorted(which.nonzero()[0].tolist(), key=lambda label: (label != number, label))
-            if wrong:
-                named = ", ".join(self.labels[label] for label in wrong)
-                lines.append(_short(f"{word}: {named}", LINE))
-        sign = "≥" if said[number] else "<"
-        value = f"{self.probabilities[row, number]:.3f} {sign} {self.thresholds[number]:.2f}"
+        value = Remark("", f"{self.labels[number]} {self._value(row, number)}")
+        return [*(self._wrong(row, number) or [Remark("", "all labels right")]), value]
+
+    def right(self, row: int, number: int) -> bool:
+        """Whether the label `number` of the picture is right, whatever the others are."""
+        return bool(self.decided[row, number] == self.truth[row, number])
+
+    def explained(self, row: int, number: int) -> int:
+        """The label of which an overlay shows where it was seen: `number`, given or not."""
+        return number
+
+    def caption(self, row: int, number: int) -> str:
+        """The remarks as lines of a contact sheet, each of at most LINE characters."""
+        wrong = [_short(f"{word}: {text}", LINE) for word, text in self._wrong(row, number)]
+        value = self._value(row, number)
         name = _short(self.labels[number], LINE - 1 - len(value))
-        caption = "\n".join([*(lines or ["all labels right"]), f"{name} {value}"])
-        return caption, bool(said[number] == has[number])
+        return "\n".join([*(wrong or ["all labels right"]), f"{name} {value}"])
 
     def numbers(self) -> dict[str, int]:
         """n_pictures; n_errors: pictures with a wrong label; n_missed, n_extra: labels."""
@@ -119,6 +120,21 @@ class LabelConfusion:
             "n_missed": int(missed.sum()),
             "n_extra": int(extra.sum()),
         }
+
+    def _wrong(self, row: int, number: int) -> list[Remark]:
+        """The missed and the extra labels, if there are any; the label `number` comes first."""
+        said, has = self.decided[row], self.truth[row]
+        remarks = []
+        for word, which in (("missed", has & ~said), ("extra", said & ~has)):
+            wrong = sorted(which.nonzero()[0].tolist(), key=lambda label: (label != number, label))
+            if wrong:
+                remarks.append(Remark(word, ", ".join(self.labels[label] for label in wrong)))
+        return remarks
+
+    def _value(self, row: int, number: int) -> str:
+        """The probability of a label against its threshold."""
+        sign = "≥" if self.decided[row, number] else "<"
+        return f"{self.probabilities[row, number]:.3f} {sign} {self.thresholds[number]:.2f}"
 
     def _picked(self, pick: Pick, number: int) -> Ints:
         p, said, has = self.probabilities[:, number], self.decided[:, number], self.truth[:, number]

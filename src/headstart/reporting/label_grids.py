@@ -10,7 +10,7 @@ GREEN, RED, GREY = "39, 103, 73", "197, 48, 48", "113, 128, 150"
 """As red, green, blue; the opacity of a cell shows a share."""
 
 
-class GridCell(NamedTuple):
+class CountCell(NamedTuple):
     """One of the four counts of a label.
 
     Attributes:
@@ -35,7 +35,7 @@ class LabelRow(NamedTuple):
     """
 
     name: str
-    lines: list[list[GridCell]]
+    lines: list[list[CountCell]]
     threshold: str
     scores: list[Number]
 
@@ -69,7 +69,7 @@ def absent_labels(scores: Scores) -> list[tuple[str, str]]:
     return [(split, names) for split, names in of_splits if names]
 
 
-def _two_by_two(row: dict[Any, Any]) -> list[list[GridCell]]:
+def _two_by_two(row: dict[Any, Any]) -> list[list[CountCell]]:
     found, missed, extra, neither = (row[key] for key in ("found", "missed", "extra", "neither"))
     return [
         [
@@ -80,7 +80,7 @@ def _two_by_two(row: dict[Any, Any]) -> list[list[GridCell]]:
     ]
 
 
-def _cell(word: str, n: int, colour: str, whole: int) -> GridCell:
+def _cell(word: str, n: int, colour: str, whole: int) -> CountCell:
     """A cell with count `n`; the tint shows its share of `whole`."""
     tint = f"{colour}, {0.1 + 0.4 * n / whole:.2f}" if n and whole else f"{GREY}, 0.08"
-    return GridCell(word, n, tint)
+    return CountCell(word, n, tint)

@@ -57,7 +57,7 @@ class Card(NamedTuple):
 
 
 class ScoreRow(NamedTuple):
-    """Scores of one checkpoint or of one class."""
+    """Scores of one checkpoint."""
 
     name: str
     scores: list[Number]
@@ -68,9 +68,19 @@ def splits_of(scores: Scores) -> list[str]:
     return [split for split in ("valid", "test") if split in scores]
 
 
+def columns_of(scores: Scores) -> list[tuple[str, str]]:
+    """Each split that has scores with each kind of prediction: ("valid", "plain"), ..."""
+    return [(split, kind) for split in splits_of(scores) for kind in ("plain", "tta")]
+
+
+def view_name(kind: str) -> str:
+    """plain or TTA, for a reader."""
+    return "TTA" if kind == "tta" else kind
+
+
 def score_cards(scores: Scores, task: Task) -> list[Card]:
     """One card per split and kind of prediction."""
-    return [_card(scores[split][kind], split, kind, task) for split, kind in _columns(scores)]
+    return [_card(scores[split][kind], split, kind, task) for split, kind in columns_of(scores)]
 
 
 def checkpoint_rows(scores: Scores, task: Task) -> list[ScoreRow]:
@@ -88,18 +98,6 @@ def checkpoint_rows(scores: Scores, task: Task) -> list[ScoreRow]:
     ]
 
 
-def recall_heads(scores: Scores) -> list[str]:
-    """Split and kind of prediction of each column of recall_rows."""
-    return [f"{split} {_view(kind)}" for split, kind in _columns(scores)]
-
-
-def recall_rows(scores: Scores) -> list[ScoreRow]:
-    """One row per class; a number is empty where the split lacks the class."""
-    values = [scores[split][kind] for split, kind in _columns(scores)]
-    names = sorted({name for of_one in values for name in of_one["recall"]})
-    return [ScoreRow(name, [share(of_one, "recall", name) for of_one in values]) for name in names]
-
-
 def share(values: Scores, key: str, name: str) -> Number:
     """The share of one class with its interval; empty where it is undefined."""
     if name not in values[key]:
@@ -108,15 +106,11 @@ def share(values: Scores, key: str, name: str) -> Number:
     return Number(f"{values[key][name]:.1%}", f"{low:.1%} – {high:.1%}")
 
 
-def _columns(scores: Scores) -> list[tuple[str, str]]:
-    return [(split, kind) for split in splits_of(scores) for kind in ("plain", "tta")]
-
-
 def _card(values: Scores, split: str, kind: str, task: Task) -> Card:
     before, key, form, form_of_ends = CARD[task]
     claim = values.get(f"{key}_claimed")
     return Card(
-        of=f"{before}{split}, {_view(kind)}",
+        of=f"{before}{split}, {view_name(kind)}",
         value=f"{values[key]:{form}}",
         interval=_interval(values, key, form_of_ends),
         n_pictures=values["n_pictures"],
@@ -132,7 +126,3 @@ def _score(values: Scores, key: str, form: str) -> Number:
 
 def _interval(values: Scores, key: str, form: str) -> str:
     return f"{values[f'{key}_ci_low']:{form}} – {values[f'{key}_ci_high']:{form}}"
-
-
-def _view(kind: str) -> str:
-    return "TTA" if kind == "tta" else kind

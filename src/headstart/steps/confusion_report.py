@@ -1,35 +1,43 @@
-"""Report what the final checkpoint confuses: matrix, 2 x 2 tables, pictures, one page.
+"""Report on a run: what the final checkpoint confuses, with pictures, tables and one page.
 
 The curves of the trainings are drawn here too, so that an edit of a figure trains nothing again.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from PIL import Image
 from pydantic import Field
 
 from headstart.evaluation.predictions import Predictions
 from headstart.labels.scoring_note import scoring_note
 from headstart.labels.task import SCORE
 from headstart.project.section import Section
+from headstart.reporting.album import Album, Confusion
+from headstart.reporting.charts_reliability import reliability_table
 from headstart.reporting.class_confusion import ClassConfusion
-from headstart.reporting.confusion import Pick, matrix_tables
-from headstart.reporting.confusion_figures import Tile, confusion_figure, contact_sheet_figure
-from headstart.reporting.confusion_page import CLASS_SHEETS, confusion_page
+from headstart.reporting.confusion import matrix_tables
+from headstart.reporting.confusion_figures import confusion_figure
+from headstart.reporting.confusion_page import (
+    CLASS_SHEETS,
+    Around,
+    Errors,
+    ReportedOn,
+    confusion_page,
+)
 from headstart.reporting.course import Course
+from headstart.reporting.drawings import drawings
+from headstart.reporting.facts import Facts
 from headstart.reporting.fine_tuning_note import fine_tuning_note
 from headstart.reporting.label_confusion import LabelConfusion
-from headstart.reporting.label_page import LABEL_SHEETS, ReportedOn, label_page
+from headstart.reporting.label_page import LABEL_SHEETS, label_page
+from headstart.reporting.matrix_grid import by_errors, matrix_grid
+from headstart.reporting.thumbnails import Decode, Looked, Thumbnails
 
-Decode = Callable[[str], Image.Image]
-
-Confusion = ClassConfusion | LabelConfusion
+N_CLASSES_WITH_PICTURES = 20
+"""On the page, those with the most errors; the contact sheets hold more, and the page stays small."""
 
 VIEWS = {"plain": "plain view", "tta": "TTA"}
 
@@ -44,7 +52,7 @@ class ConfusionReportParams(Section):
     n_pictures: int = Field(
         ge=0,
         le=50,
-        description="maximum number of pictures per class on each contact sheet, 0 to 50",
+        description="maximum number of pictures per class on each sheet, 0 to 50; 0: none anywhere",
     )
     n_pairs: int = Field(
         ge=0, description="how many of the most confused pairs are listed, at least 0; 0: none"
@@ -58,13 +66,14 @@ class ConfusionReport:
     files: dict[str, str | pd.DataFrame | Figure]
     """The parts by file name.
 
-    - confusion.html: the page, which needs no other file.
+    - report.html: the page, which needs no other file.
     - confusion.csv: one row per labelled picture; for multi_label one row per event of
       label_events. Columns id, path, actual, predicted, p_actual, p_predicted.
     - confusion.png: the matrix. confusion_counts.csv (long) and confusion_matrix.csv (wide) hold
       it as tables.
     - confusion_pairs.csv: the most confused pairs.
     - confusion_tables.csv: the 2 x 2 table of each class.
+    - reliability.csv: of valid and test, how often the network is right where it says how sure it is.
     - most_wrong.png, most_uncertain.png, most_correct.png: contact sheets.
     - <stage>.png: the curves of each range test and training.
     """
@@ -79,6 +88,9 @@ def confusion_report(
     scores: Mapping[str, Any],
     course: Course,
     params: ConfusionReportParams,
+    confidence: float,
+    facts: Facts | None = None,
+    looked: Looked | None = None,
 ) -> ConfusionReport:
     """Report on the labelled pictures of one split.
 
@@ -91,47 +103,62 @@ def confusion_report(
         scores: metrics of tta_evaluate, for the page
         course: curves and metrics of the trainings; the page says where fine-tuning did not help
         params: section confusion_report
+        confidence: level of the intervals, in (0, 1)
+        facts: the written parts of the page; None for none
+        looked: gives the pictures of the page overlays of where the network looked; None for none
 
     Raises:
         ValueError: predictions of multi_label have no thresholds.
     """
     chosen = predictions.labelled(params.split)
     confusion, ids = _confusion(chosen, params), chosen.table["id"].tolist()
-    counts, names = confusion.matrix(), confusion.names
+    counts, names, single = confusion.matrix(), confusion.names, predictions.task == "single_label"
     tables, pairs = confusion.tables(), confusion.pairs()
     listed, (long, wide) = pairs.head(params.n_pairs), matrix_tables(counts, names)
     numbers = {**confusion.numbers(), "n_confused_pairs": len(pairs)}
     events = confusion.events()
     events.insert(0, "id", [ids[row] for row in events.index])
     events.insert(1, "path", [paths[picture] for picture in events["id"]])
-    single = predictions.task == "single_label"
-    texts = CLASS_SHEETS if single else LABEL_SHEETS
-    headings = {pick: heading for pick, (heading, _) in texts.items()}
-    sheets = _sheets(confusion, chosen, headings, paths, decode, params.n_pictures)
-    shown = [(*texts[pick], sheet) for pick, sheet in sheets.items()]
     n_labelled = {split: len(predictions.labelled(split).table) for split in ("valid", "test")}
     summary, title = _sentences(numbers, params, n_labelled)
     notes = [scoring_note(n_labelled, predictions.task), fine_tuning_note(course.fine_tuning)]
     summary = " ".join(filter(None, [summary, *notes]))
-    if single:
-        matrix = confusion_figure(counts, names, title)
-        page = confusion_page(scores, summary, matrix, listed, shown)
-    else:
-        matrix = confusion_figure(counts, names, title, last_is_none=True)
-        view = ReportedOn(params.split, params.probabilities)
-        page = label_page(scores, summary, matrix, listed, shown, tables, view)
+    album = Album(confusion, chosen.classes, ids, paths, Thumbnails(decode, looked))
+    picks, n = CLASS_SHEETS if single else LABEL_SHEETS, params.n_pictures
+    page = confusion_page if single else label_page
+    on = ReportedOn(params.split, params.probabilities, confidence)
+    drawn = drawings(course, predictions, params.split, params.probabilities)
+    around = Around(drawn, facts)
     files: dict[str, str | pd.DataFrame | Figure] = {
-        "confusion.html": page,
+        "report.html": page(scores, summary, _errors(album, listed, params), around, on),
         "confusion.csv": events,
-        "confusion.png": matrix,
+        "confusion.png": confusion_figure(counts, names, title, last_is_none=not single),
         "confusion_counts.csv": long,
         "confusion_matrix.csv": wide,
         "confusion_pairs.csv": listed,
         "confusion_tables.csv": tables,
-        **{f"{pick}.png": sheet for pick, sheet in sheets.items()},
+        "reliability.csv": reliability_table(drawn.reliability),
+        **{f"{pick}.png": album.figure(pick, n, text) for pick, (text, _) in picks.items()},
         **course.figures(SCORE[predictions.task]),
     }
     return ConfusionReport(files, numbers)
+
+
+def _errors(album: Album, listed: pd.DataFrame, params: ConfusionReportParams) -> Errors:
+    """What the page shows of the errors; pictures only of the classes with the most errors."""
+    confusion, k, n = album.confusion, len(album.classes), params.n_pictures
+    single, counts = isinstance(confusion, ClassConfusion), confusion.matrix()
+    shown = [number for number in by_errors(counts) if number < k][:N_CLASSES_WITH_PICTURES]
+    picks = CLASS_SHEETS if single else LABEL_SHEETS
+    return Errors(
+        matrix=matrix_grid(counts, confusion.names, last_is_none=not single),
+        tables=confusion.tables(),
+        listed=listed,
+        pairs=album.pairs(listed) if n else [],
+        sheets=[album.sheet(pick, n, *texts, shown) for pick, texts in picks.items()],
+        n_without_sheet=k - len(shown),
+        thumbnails=album.thumbnails,
+    )
 
 
 def _confusion(chosen: Predictions, params: ConfusionReportParams) -> Confusion:
@@ -141,30 +168,6 @@ def _confusion(chosen: Predictions, params: ConfusionReportParams) -> Confusion:
         return ClassConfusion(chosen.classes, probabilities, chosen.class_numbers())
     thresholds = chosen.thresholds.get(params.probabilities, ())
     return LabelConfusion(chosen.classes, probabilities, chosen.multi_hot(), thresholds)
-
-
-def _sheets(
-    confusion: Confusion,
-    chosen: Predictions,
-    headings: Mapping[Pick, str],
-    paths: Mapping[str, str],
-    decode: Decode,
-    n_pictures: int,
-) -> dict[Pick, Figure]:
-    """A contact sheet for each heading: one row per class, of at most `n_pictures` pictures."""
-    ids = chosen.table["id"].tolist()
-
-    def tile(row: int, number: int) -> Tile:
-        caption, right = confusion.caption(row, number)
-        name = PurePosixPath(paths[ids[row]]).name[-26:]
-        return Tile(np.asarray(decode(ids[row])), f"{caption}\n{name}", right)
-
-    sheets = {}
-    for pick, heading in headings.items():
-        picked = enumerate(confusion.picked(pick, n_pictures))
-        tiles = [[tile(row, number) for row in rows.tolist()] for number, rows in picked]
-        sheets[pick] = contact_sheet_figure(list(zip(chosen.classes, tiles, strict=True)), heading)
-    return sheets
 
 
 def _sentences(

@@ -10,13 +10,14 @@ from typing import Any, get_args
 import pandas as pd
 from pydantic import Field
 
+from headstart.evaluation.decisions import unseen_decisions
 from headstart.evaluation.predictions import Kind, Predictions
 from headstart.evaluation.scoring import Scoring, class_scores, label_scores
 from headstart.evaluation.tta import Mean, mean_of_label_views, mean_of_views
 from headstart.labels.labels import Labels
 from headstart.prediction.stored_views import StoredViews
 from headstart.project.section import Section
-from headstart.scores.thresholds import Search, cross_fitted, decide, find_thresholds
+from headstart.scores.thresholds import Search, decide, find_thresholds
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
@@ -127,12 +128,7 @@ def _score(
         return class_scores(probabilities, labelled.class_numbers(), classes, scoring)
     truth, search = labelled.multi_hot(), params.thresholds
     thresholds = labelled.thresholds[kind]
-    # The thresholds were chosen on valid, so valid needs thresholds from other pictures.
-    decided = (
-        cross_fitted(probabilities, truth, search)
-        if split == "valid"
-        else decide(probabilities, thresholds)
-    )
+    decided = unseen_decisions(labelled, split, kind, search)
     claimed = decide(probabilities, find_thresholds(probabilities, truth, search))
     scores = label_scores(probabilities, truth, decided, claimed, classes, scoring)
     by_label = dict(zip(classes, thresholds, strict=True))

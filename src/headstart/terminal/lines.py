@@ -126,20 +126,20 @@ def submitted(metrics: Values) -> str:
     return _n(n_rows, "row") if n_rows else "no row: test has no unlabelled picture"
 
 
-def published(
-    state: str, run_id: str | None, params: Values, metrics: Values, reports: Sequence[Path]
-) -> str:
+def published(run_id: str | None, params: Values, metrics: Values, reports: Sequence[Path]) -> str:
     """The last lines of a run: its row, the scores with their intervals, the page to open.
 
     Args:
-        state: digest of the row.
         run_id: of the row in MLflow; None where MLflow does not answer.
         params: all sections.
         metrics: of all stages, by their names in snake case.
         reports: the page first; may be empty.
     """
     where = "in MLflow (`mlflow ui`)" if run_id else "kept for MLflow (`headstart sync`)"
-    lines, scores = [f"publish-run: row {state[:8]} is {where}"], metrics.get("tta_evaluate", {})
+    lines, scores = (
+        [f"publish-run: the row of this state is {where}"],
+        metrics.get("tta_evaluate", {}),
+    )
     for split in ("valid", "test"):
         if split in scores:
             plain, tta = scores[split]["plain"], scores[split]["tta"]

@@ -12,10 +12,11 @@ from headstart.project.section import Section
 from headstart.terminal import lines
 from headstart.terminal.bars import Bars
 from headstart.tracking import teller
+from headstart.tracking.origin import origin
 from headstart.tracking.records import Point, RunRecord, write_run
 from headstart.tracking.runs import now_ms
-from headstart.tracking.state import flatten, numbers
-from headstart.tracking.tracker import origin
+from headstart.tracking.state import flatten, results
+from headstart.tracking.surroundings import surroundings
 
 T = TypeVar("T")
 
@@ -33,7 +34,9 @@ class StageRun:
             stage=stage,
             started_ms=now_ms(),
             params={name: str(value) for name, value in params.items()},
-            tags=origin() | {"headstart.stage": stage, "headstart.record": key},
+            tags=origin(f"stages/{stage.replace('-', '_')}.py")
+            | surroundings()
+            | {"headstart.stage": stage, "headstart.record": key},
         )
         self.line: tuple[str, Path] | None = None
         self._bars = Bars()
@@ -51,16 +54,24 @@ class StageRun:
         return self._bars.over(items, n, label, shown)
 
     def log(self, values: Mapping[str, float], step: int) -> None:
-        """Log the metrics of one step (an epoch or an iteration, counted from 0)."""
+        """Log the metrics of one step (an epoch or an iteration, counted from 0).
+
+        Whole numbers (the epoch, the cycle) are no metrics: they are shown, and not logged.
+        """
         self._bars.tell(values)
         now = now_ms()
-        self.record.points += [Point(k, float(v), step, now) for k, v in values.items()]
+        logged = {k: float(v) for k, v in values.items() if not isinstance(v, int)}
+        self.record.points += [Point(k, v, step, now) for k, v in logged.items()]
         if time.monotonic() - self._flushed_at > FLUSH_EVERY_S:
             self._flush()
 
     def metrics(self, values: Mapping[str, Any]) -> None:
-        """Log the final metrics, nested as in the stage's metrics file."""
-        self.log(numbers(values), step=0)
+        """Log the final metrics, nested as in the stage's metrics file.
+
+        A metric that has a curve already gets no further point: it would be a second one at step 0.
+        """
+        curves = {point.key for point in self.record.points}
+        self.log({k: v for k, v in results(values).items() if k not in curves}, step=0)
 
     def artifact(self, path: Path) -> None:
         """Show a small file (a picture, a CSV) with the run, as it is when the stage ends."""

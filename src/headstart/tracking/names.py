@@ -4,6 +4,7 @@ import hashlib
 import posixpath
 import re
 
+NOTE = "mlflow.note.content"  # MLflow's own tag: the description of a run or an experiment
 MAX_LENGTH = 250  # mlflow.utils.validation.MAX_ENTITY_KEY_LENGTH
 REFUSED = re.compile(r"[^/\w.\- :]")  # by validate_param_and_metric_name, in the same module
 MARK = re.compile(r"--[0-9a-f]{8}\Z")  # the end of every name that is not the original one

@@ -15,6 +15,7 @@ from headstart.tracking.records import Point, RunRecord
 from headstart.tracking.store import open_store, store_name
 
 MISSING = "headstart.missing"  # a tag: the paths of the files that a run still lacks
+MAX_PARAM = 6000  # characters of a param's value
 MAX_TAG = 5000  # characters of a tag's value that every version of MLflow accepts
 
 
@@ -55,7 +56,7 @@ class Runs:
         """Log every param, cut to the lengths that MLflow accepts."""
         from mlflow.entities import Param
 
-        entities = [Param(mlflow_name(key), str(value)[:6000]) for key, value in params.items()]
+        entities = [Param(key, value) for key, value in stored(params).items()]
         for i in range(0, len(entities), 100):
             self.client.log_batch(run_id, params=entities[i : i + 100])
 
@@ -130,6 +131,11 @@ class Runs:
 
     def _tag_missing(self, run_id: str, artifacts: Iterable[str]) -> None:
         self.client.set_tag(run_id, MISSING, ", ".join(artifacts)[:MAX_TAG])
+
+
+def stored(params: Mapping[str, Any]) -> dict[str, str]:
+    """Return the params as MLflow keeps them: names that it accepts, values cut to its length."""
+    return {mlflow_name(key): str(value)[:MAX_PARAM] for key, value in params.items()}
 
 
 def say_down(error: Exception) -> None:

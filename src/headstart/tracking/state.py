@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -14,12 +14,18 @@ class Row:
     Attributes:
         state: digest of `params` and `metrics` as they were before flattening, 64 hex digits.
         params: dotted key -> value, all sections.
-        metrics: `<stage>.<dotted key>` -> number, all stages.
+        metrics: `<stage>.<dotted key>` -> result, all stages.
+        counts: `<stage>.<dotted key>` -> whole number, all stages.
+        data: digest of the tables of pictures and labels, 8 hex digits; "" if unknown.
+        revision: what git calls the code; HEAD for the workspace.
     """
 
     state: str
     params: dict[str, Any]
     metrics: dict[str, float]
+    counts: dict[str, int] = field(default_factory=dict)
+    data: str = ""
+    revision: str = "HEAD"
 
 
 def state_of(params: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
@@ -39,6 +45,20 @@ def flatten(values: Any, key: str = "") -> dict[str, Any]:
 def numbers(values: Any, key: str = "") -> dict[str, float]:
     """Return the leaves of `flatten` that are numbers or truth values (as 0 or 1)."""
     return {k: float(v) for k, v in _leaves(values, key) if isinstance(v, int | float)}
+
+
+def results(values: Any) -> dict[str, float]:
+    """Return the `numbers` that are results.
+
+    A whole number is none: it counts pictures or epochs, or it is a size in pixels.
+    """
+    counted = counts(values)
+    return {k: v for k, v in numbers(values).items() if k not in counted}
+
+
+def counts(values: Any) -> dict[str, int]:
+    """Return the leaves of `flatten` that are whole numbers; a truth value is none."""
+    return {k: v for k, v in _leaves(values, "") if type(v) is int}
 
 
 def _leaves(values: Any, key: str) -> Iterator[tuple[str, Any]]:

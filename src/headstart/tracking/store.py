@@ -12,6 +12,13 @@ from urllib.request import url2pathname
 LOCK_TIMEOUT_S = 60.0
 SQLITE_TIMEOUT_S = 20.0  # how long a write waits for another process; MLflow's own default
 ARTIFACTS = "mlartifacts"  # the folder beside mlflow.db
+# Where the database has absolute addresses of files in that folder.
+ADDRESSES = (
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+    ("model_versions", "source"),
+    ("model_versions", "storage_location"),
+)
 # MLflow tries 10 times to open a database, with growing pauses of 101 s in all; 5 times take 2.6 s.
 N_OPENS = 5
 # By default MLflow retries an unreachable server for minutes, sends telemetry, and logs a traceback
@@ -118,15 +125,15 @@ def _bring_home(database: Path, old: str, new: str) -> None:
 
     MLflow stores absolute addresses and has no call that changes them. Only the address of a folder
     called `mlartifacts` changes, which is the name that `open_store` gives; a folder that the user
-    chose stays. A run whose files are only in the old folder keeps its address: in this case the
-    project was copied without its artifacts.
+    chose stays. A run or model whose files are only in the old folder keeps its address: in this case
+    the project was copied without its artifacts.
 
     Args:
         database: mlflow.db beside dvc.yaml.
         old: address of the folder that the experiment has.
         new: address of `mlartifacts` beside `database`.
     """
-    folder = _path(old)
+    folder = local_path(old)
     if old == new or folder is None or folder.name != ARTIFACTS:
         return
     if folder.resolve() == (database.parent / ARTIFACTS).resolve():
@@ -135,16 +142,16 @@ def _bring_home(database: Path, old: str, new: str) -> None:
         connection.execute(
             "UPDATE experiments SET artifact_location = ? WHERE artifact_location = ?", (new, old)
         )
-        below = "SELECT run_uuid, artifact_uri FROM runs WHERE substr(artifact_uri, 1, ?) = ?"
-        for run_id, uri in connection.execute(below, (len(old) + 1, f"{old}/")).fetchall():
-            moved = new + uri[len(old) :]
-            if _exists(moved) or not _exists(uri):
-                connection.execute(
-                    "UPDATE runs SET artifact_uri = ? WHERE run_uuid = ?", (moved, run_id)
-                )
+        for table, column in ADDRESSES:
+            below = f"SELECT DISTINCT {column} FROM {table} WHERE substr({column}, 1, ?) = ?"
+            update = f"UPDATE {table} SET {column} = ? WHERE {column} = ?"
+            for (uri,) in connection.execute(below, (len(old) + 1, f"{old}/")).fetchall():
+                moved = new + uri[len(old) :]
+                if _exists(moved) or not _exists(uri):
+                    connection.execute(update, (moved, uri))
 
 
-def _path(uri: str) -> Path | None:
+def local_path(uri: str) -> Path | None:
     """The path of a local address, `file:///a%20b` or `/a b`; None for any other."""
     parts = urlsplit(uri)
     if parts.netloc or parts.scheme not in ("", "file"):
@@ -153,5 +160,5 @@ def _path(uri: str) -> Path | None:
 
 
 def _exists(uri: str) -> bool:
-    path = _path(uri)
+    path = local_path(uri)
     return path is not None and path.exists()

@@ -10,6 +10,7 @@ from typing import Any
 from headstart.tracking.records import Point
 from headstart.tracking.runs import now_ms, say_down
 from headstart.tracking.store import import_mlflow
+from headstart.tracking.system_metrics import system_metrics
 from headstart.tracking.tracker import Tracker
 
 
@@ -30,13 +31,14 @@ def tell(messages: Iterable[Mapping[str, Any]]) -> str | None:
             return None
         tracker, ended = Tracker(), False
         run_id = tracker.start(**first["start"])
-        for message in messages:
-            match message:
-                case {"points": points}:
-                    tracker.log_points(run_id, [Point(*point) for point in points])
-                case {"end": end}:
-                    tracker.end(run_id, **end)
-                    ended = True
+        with system_metrics(run_id):
+            for message in messages:
+                match message:
+                    case {"points": points}:
+                        tracker.log_points(run_id, [Point(*point) for point in points])
+                    case {"end": end}:
+                        tracker.end(run_id, **end)
+                        ended = True
         if not ended:
             tracker.end(run_id, "KILLED", now_ms())
         tracker.say_missing()

@@ -5,23 +5,26 @@ next `publish-run` or `headstart sync` logs what MLflow lacks.
 """
 
 import json
-import os
-import re
-import subprocess
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 
+from headstart.tracking.data_set import data_set
+from headstart.tracking.headline import curves, headline, work_ms
+from headstart.tracking.names import NOTE
+from headstart.tracking.origin import experiment, origin, subject
 from headstart.tracking.records import Point, RunRecord
-from headstart.tracking.runs import Runs, now_ms, reason, say_down
+from headstart.tracking.row_name import changes, row_name
+from headstart.tracking.runs import Runs, now_ms, reason, say_down, stored
+from headstart.tracking.served_model import ModelFile, keep_model
 from headstart.tracking.state import Row
+from headstart.tracking.summary import again, summary
+from headstart.tracking.view import COMPLETE, NAME, note, view_tag
 
 STATE = "headstart.state"
-# The tag of a row: "true" when the row and its stage runs have all their numbers.
-COMPLETE = "headstart.complete"
-# A saved view of MLflow's table, at …/runs?viewStateShareKey=scores, and the metrics that it shows.
-VIEW, SCORE = "scores", re.compile(r"tta_evaluate\.(valid|test)\.(plain|tta)\.(accuracy|f2)")
-COLUMN_PX = 250  # fits the whole name of a score
+RUNS = "headstart.runs"  # JSON: stage -> id of the run that made its result
+# Which pages MLflow opens. Version 3.17 does not look at it: there the browser's user chooses.
+KIND = "mlflow.experimentKind"
+SOURCE = "dvc.yaml"  # what a row is the run of
 
 
 class Tracker(Runs):
@@ -29,82 +32,94 @@ class Tracker(Runs):
 
     def add_row(self, row: Row, records: Iterable[RunRecord], artifacts: Sequence[str] = ()) -> str:
         """Write one complete row, or the rest of an interrupted one; return its id."""
+        records = list(records)
         runs = {record.stage: self.ensure(record) for record in records}
-        half = self.find({STATE: row.state, COMPLETE: "false"})
-        if half is None:
-            tags = origin() | {STATE: row.state, COMPLETE: "false"}
-            name, started_ms = os.environ.get("DVC_EXP_NAME", row.state[:8]), now_ms()
-            row_id = self.start(name, row.params, tags, started_ms)
-        else:
+        numbers, ms = headline(row.metrics, records), work_ms(records)
+        newest = self.find({COMPLETE: "true"})
+        changed = changes(newest.data.params, stored(row.params)) if newest else []
+        if half := self.find({STATE: row.state, COMPLETE: "false"}):
             row_id, started_ms = str(half.info.run_id), int(half.info.start_time)
             self.log_params(row_id, row.params)
-        # At the row's start time: a point that is logged again is then the same point.
-        self.log_points(row_id, [Point(k, v, 0, started_ms) for k, v in row.metrics.items()])
+        else:
+            tags = origin(SOURCE, row.revision) | {STATE: row.state, COMPLETE: "false"}
+            name = row_name(changed, experiment(), subject(row.revision))
+            # The duration that MLflow shows is the time that the stages worked. MLflow sorts by the
+            # start, and a row that DVC restored must not get below the one before.
+            started_ms = max(now_ms() - ms, newest.info.start_time + 1 if newest else 0)
+            row_id = self.start(name, row.params, tags, started_ms)
+        # At the row's start time: a point that is logged again is then the same point. MLflow lists
+        # metrics as they were logged, so those that a person reads come first.
+        points = [Point(k, v, 0, started_ms) for k, v in (numbers | row.metrics).items()]
+        self.log_points(row_id, points + curves(records))
+        self._describe(row_id, row, summary(row, changed, ms, artifacts))
         self._link(row_id, runs)
-        self.end(row_id, "FINISHED", now_ms(), artifacts)
+        self.end(row_id, "FINISHED", started_ms + ms, artifacts)
         self.client.set_tag(row_id, COMPLETE, "true")
-        self._keep_view(row.metrics)
+        self._keep_view(numbers)
         return row_id
 
     def ensure_row(
         self, row: Row, records: Iterable[RunRecord], artifacts: Sequence[str] = ()
     ) -> tuple[str, bool]:
         """Return the id of the state's row, and whether it is new; log what the store lacks."""
+        records = list(records)
         found = self.find({STATE: row.state, COMPLETE: "true"})
         if found is None:
             return self.add_row(row, records, artifacts), True
         self._link(found.info.run_id, {record.stage: self.ensure(record) for record in records})
         self.store_missing(found, artifacts)
-        self._keep_view(row.metrics)
+        self._keep_view(headline(row.metrics, records))
         return str(found.info.run_id), False
 
     def _link(self, row_id: str, runs: Mapping[str, str]) -> None:
         """Tag the row with the ids of its stage runs, and nest those runs that have no row yet."""
-        from mlflow.entities import RunTag
-
-        there = self.client.get_run(row_id).data.tags
-        names = {f"headstart.run.{stage}": run_id for stage, run_id in runs.items()}
-        tags = [RunTag(name, run_id) for name, run_id in names.items() if name not in there]
-        self.client.log_batch(row_id, tags=tags)
+        there = json.loads(self.client.get_run(row_id).data.tags.get(RUNS, "{}"))
+        if linked := {stage: run_id for stage, run_id in runs.items() if stage not in there}:
+            self.client.set_tag(row_id, RUNS, json.dumps(there | linked))
         for run_id in runs.values():
             if "mlflow.parentRunId" not in self.client.get_run(run_id).data.tags:
                 self.client.set_tag(run_id, "mlflow.parentRunId", row_id)
 
-    def _keep_view(self, metrics: Iterable[str]) -> None:
-        """Save a view that shows only complete rows, the newest first, with the scores as columns."""
-        columns = [f"metrics.`{key}`" for key in metrics if SCORE.fullmatch(key)]
-        view = {
-            "searchFilter": f'tags."{COMPLETE}" = "true"',
-            "orderByKey": "attributes.start_time",
-            "orderByAsc": False,
-            "selectedColumns": columns,
-            "columnOrder": columns,
-            "columnWidths": dict.fromkeys(columns, COLUMN_PX),
-        }
-        tag = f"mlflow.sharedViewState.{VIEW}"
+    def _describe(self, row_id: str, row: Row, lines: str) -> None:
+        """Give the row its data set, and a description: `lines`, and how to get the row again."""
+        tags = self.client.get_run(row_id).data.tags
+        commit, name = (
+            tags.get("mlflow.source.git.commit", ""),
+            tags.get("headstart.experiment", ""),
+        )
+        self.client.set_tag(row_id, NOTE, lines + again(commit, name))
+        if pictures := data_set(row):
+            self.client.log_inputs(row_id, datasets=[pictures])
+
+    def _keep_view(self, numbers: Mapping[str, float]) -> None:
+        """Save the view; give the experiment its description and kind unless it has them."""
+        first = {NOTE: note(self.experiment_id), KIND: "custom_model_development"}
         try:
-            self.client.set_experiment_tag(self.experiment_id, tag, json.dumps(view))
+            there = self.client.get_experiment(self.experiment_id).tags
+            for name, value in (first | there | dict([view_tag(numbers)])).items():
+                if there.get(name) != value:
+                    self.client.set_experiment_tag(self.experiment_id, name, value)
         except Exception as error:  # the row is complete without it
-            self.missing[f"the view {VIEW}"] = reason(error)
+            self.missing[f"the view {NAME}"] = reason(error)
 
 
-def publish(row: Row, records: Iterable[RunRecord], artifacts: Iterable[Path] = ()) -> str | None:
-    """Write one complete row for a state; return its run id, or None where the tracker is down."""
+def publish(
+    row: Row,
+    records: Iterable[RunRecord],
+    artifacts: Iterable[Path] = (),
+    model: Path | None = None,
+) -> str | None:
+    """Write one complete row for a state; return its run id, or None where the tracker is down.
+
+    The row gets the checkpoint `model` as a model, registered unless this is an experiment of DVC's.
+    """
     try:
         tracker = Tracker()
         row_id = tracker.add_row(row, records, [str(path) for path in artifacts])
     except Exception as error:
         say_down(error)
         return None
+    if model:
+        keep_model(tracker, row_id, ModelFile.of(model), register=not experiment())
     tracker.say_missing()
     return row_id
-
-
-def origin() -> dict[str, str]:
-    """Where this run comes from: the commit and the name of the experiment, if they exist."""
-    tags = {"headstart.experiment": os.environ.get("DVC_EXP_NAME", "")}
-    command = ["git", "rev-parse", "HEAD"]
-    with suppress(OSError):
-        head = subprocess.run(command, capture_output=True, text=True, check=False)
-        tags["mlflow.source.git.commit"] = head.stdout.strip() if head.returncode == 0 else ""
-    return {name: value for name, value in tags.items() if value}

@@ -18,9 +18,10 @@ from headstart.explaining.heat_maps import Heat, Looks, looks
 from headstart.network.checkpoints import CheckpointInfo
 from headstart.network.network import Network
 from headstart.network.probabilities import probabilities
+from headstart.network.restored import restored
 from headstart.project.errors import HeadstartError
 from headstart.use.picture_files import Picture, PictureFiles
-from headstart.use.saved_networks import differences, read_deciding, restored
+from headstart.use.saved_networks import differences, read_deciding
 from headstart.views.inference import forward_passes, id_batches
 from headstart.views.pictures import Pictures
 
@@ -110,14 +111,21 @@ class Classifier:
         """Pictures of one forward pass."""
         return forward_batch(self.device)
 
-    def each(self, pictures: Sequence[Picture]) -> Iterator[Prediction]:
+    def each(self, pictures: Sequence[Picture], padded: bool = True) -> Iterator[Prediction]:
         """Yield the prediction of each picture, in their order; threads decode ahead of the network.
 
         A picture that cannot be read gets a prediction that says why.
+
+        Args:
+            pictures: N files, contents of files, or images.
+            padded: whether a batch that is not full is filled, as the pipeline does: probabilities
+                are then those that were measured to the last bit, and one picture takes as long as a
+                full batch. Without it their last digits depend on the number of pictures.
         """
         files = PictureFiles(pictures, self.info.preprocessing)
         batches, shown = self._batches(files)
-        for ids, logits in zip(batches, forward_passes(self._members, shown), strict=True):
+        passes = forward_passes(self._members, shown) if padded else map(self._pass, shown)
+        for ids, logits in zip(batches, passes, strict=True):
             yield from self._said(files, ids, logits)
 
     def explained(self, pictures: Sequence[Picture]) -> Iterator[Prediction]:
@@ -139,7 +147,8 @@ class Classifier:
         """Classify pictures.
 
         Args:
-            pictures: N files or Pillow images, or one of them. An image counts as a PNG file.
+            pictures: N files, contents of files (bytes) or Pillow images, or one of them. An image
+                counts as a PNG file.
             top: how many of the likeliest classes have columns, from 1; K at most.
 
         Returns:
@@ -219,6 +228,11 @@ class Classifier:
         """The logits (B, M, K) that each of the M networks gives a batch (B, 3, S, S)."""
         return torch.stack([network(batch) for network in self.networks], dim=1)
 
+    def _pass(self, batch: Tensor) -> NDArray[np.float32]:
+        """The logits (B, M, K) of a batch (B, 3, S, S) of any size."""
+        with torch.inference_mode():
+            return self._members(batch).float().cpu().numpy()
+
     def _cells(self, said: Prediction, n: int) -> list[object]:
         """What is decided, and the n likeliest classes, each before its probability."""
         several = self.info.task == "multi_label"
@@ -230,7 +244,7 @@ class Classifier:
 
 
 def _name(picture: Picture, number: int) -> str:
-    """The path of a picture; an image that was made in memory has a number."""
-    if isinstance(picture, Image.Image):
+    """The path of a picture; without a file it has a number."""
+    if isinstance(picture, bytes | Image.Image):
         return str(getattr(picture, "filename", "") or f"image {number + 1}")
     return str(picture)

@@ -12,8 +12,8 @@ from headstart.pictures.preprocessing import Preprocessing, StoredForm
 from headstart.pictures.rgb import decode_stored
 from headstart.project.report import Report
 
-Picture = str | Path | Image.Image
-"""A picture file, or an image that Pillow has opened."""
+Picture = str | Path | bytes | Image.Image
+"""A picture file, the content of one, or an image that Pillow has opened."""
 
 _IN_PNG = {"1", "L", "LA", "P", "RGB", "RGBA", "I;16"}  # modes of Pillow that a PNG keeps
 
@@ -44,7 +44,7 @@ class PictureFiles:
         """Read nothing yet.
 
         Args:
-            pictures: N files or images.
+            pictures: N files, contents of files, or images.
             preprocessing: what brings them into the stored form.
         """
         self._pictures, self._preprocessing = pictures, preprocessing
@@ -80,6 +80,8 @@ class PictureFiles:
 
 def _content(picture: Picture) -> bytes:
     """The bytes of a file; an image becomes a PNG, which loses nothing."""
+    if isinstance(picture, bytes):
+        return picture
     if not isinstance(picture, Image.Image):
         return Path(picture).read_bytes()
     shown = picture.convert("I;16") if picture.mode == "I" else picture

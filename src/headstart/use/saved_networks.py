@@ -1,12 +1,10 @@
 """Reads the networks of a checkpoint."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import PIL
 
-from headstart.backbone.backbone import metadata_of, restore_backbone
 from headstart.backbone.device import Compute
 from headstart.network.checkpoints import (
     Checkpoint,
@@ -14,8 +12,6 @@ from headstart.network.checkpoints import (
     CheckpointInfo,
     read_checkpoint,
 )
-from headstart.network.head import restore_head
-from headstart.network.network import Network
 
 
 def read_networks(path: Path) -> Checkpoint:
@@ -45,23 +41,6 @@ def read_deciding(path: Path) -> Checkpoint:
             "data/4_checkpoints/model.safetensors, which tta-evaluate writes."
         )
     return content
-
-
-def restored(content: Checkpoint, path: Path, compute: Compute) -> list[Network]:
-    """The networks of the checkpoint at `path`, in evaluation mode."""
-    info = content.info
-    about = {
-        "architecture": info.architecture,
-        "mean": json.dumps(info.mean),
-        "std": json.dumps(info.std),
-        **metadata_of(info.pool, info.options),
-    }
-    networks = []
-    for member in content.members():
-        backbone = restore_backbone(about, member.part("backbone"), str(path)).on(compute)
-        head = restore_head(member.part("head"), info.dropout)
-        networks.append(Network(backbone, head).to(compute.device).eval())
-    return networks
 
 
 def differences(path: Path, info: CheckpointInfo, compute: Compute) -> Iterator[str]:
