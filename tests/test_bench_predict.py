@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
-
 from bench import predict
 from bench.tables import filled
+from click.testing import CliRunner
+
 from tests.saved_networks import save_networks
 
 
