@@ -99,8 +99,8 @@ class Revision:
         if not self.where:
             return ""
         commit = self._files.repo.scm.resolve_commit(self._files.repo.get_rev())
-        subject = commit.message.partition("\n")[0]
-        return commit.hexsha[:7] + ("" if subject.startswith(OF_DVC) else f" {subject}")
+        subject: str = commit.message.partition("\n")[0]
+        return f"{commit.hexsha:.7}" + ("" if subject.startswith(OF_DVC) else f" {subject}")
 
 
 def digests(stages: Iterable[Mapping[str, Any]], kind: str) -> dict[str, str]:
