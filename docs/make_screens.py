@@ -74,8 +74,8 @@ def demo(picture: Path, folder: Path) -> str:
     dropped = f"Uint8Array.from(atob('{content}'), c => c.charCodeAt(0))"
 
     @app.get("/dropped")
-    def page() -> str:
-        empty: str = app.view_functions["page"]()
+    def dropped_page() -> str:
+        empty = str(app.view_functions["page"]())
         return empty.replace("</main>", f"<script>look(new File([{dropped}], ''))</script></main>")
 
     server = served(app, 0)

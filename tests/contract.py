@@ -18,9 +18,12 @@ FROM_PARAMS = {"fetch-images": "${dataset.source}", "fetch-weights": "${backbone
 PACKAGE = "src/headstart/"
 STEPS = f"{PACKAGE}steps/"
 # Output to the terminal and the tracker, checks of params.yaml, what reads or exports finished results,
-# and the user's commands: no output's bytes depend on these rooms, so no stage declares them.
+# sweeps, and the user's commands: no output's bytes depend on these rooms, so no stage declares them.
 UNDECLARED = frozenset(
-    {"terminal", "tracking", "checks", "comparison", "use", "exporting", "demo", "commands"}
+    {
+        *("terminal", "tracking", "checks", "comparison", "sweeping"),
+        *("use", "exporting", "demo", "commands"),
+    }
 )
 # What `from headstart import ...` gives to Python; it is imported when it is asked for.
 FRONT = f"{PACKAGE}__init__.py"

@@ -34,7 +34,10 @@ from tests.pages import (
 )
 
 DOCS = Path(__file__).parents[1] / "docs"
-MADE = {"mlflow.db", "dvc.lock", ".venv", ".headstart/work"}  # paths that a command makes
+MADE = {
+    *("mlflow.db", "dvc.lock", ".venv", ".headstart/work"),
+    *(".headstart/sweep.patch", ".headstart/sweep.csv", ".headstart/sweep.png"),
+}  # paths that a command makes
 
 pages = pytest.mark.parametrize("page", PAGES)
 

@@ -84,6 +84,7 @@ TABLE: dict[str, set[str]] = {
     "commands/cli": set(),
     "exporting/graph": set(),
     "demo/server": set(),
+    "sweeping/space": set(),
 }
 
 

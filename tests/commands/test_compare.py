@@ -40,6 +40,9 @@ stages:
     params: [head, tta_evaluate]
     outs: [data/head.parquet, data/predictions.parquet]
     metrics: [metrics/tta_evaluate.json: {cache: false}]
+  publish-run:
+    cmd: publish --metrics metrics
+    deps: [metrics]
 """
 IDS = [str(number) for number in range(4)]
 
@@ -94,7 +97,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     git("commit", "-q", "-m", "the first run\n\nmore about it")
     first = git("rev-parse", "HEAD")
     run_pipeline(4, 0.2)
-    git("commit", "-q", "-a", "-m", "dvc: an experiment")
+    git("commit", "-q", "-a", "-m", "dvc: commit experiment b1aaf85a")
     git("update-ref", f"refs/exps/{first[:2]}/{first[2:]}/faint-lamb", "HEAD")
     git("reset", "-q", "--hard", first)
     Path("code/a.py").write_text("# second\n")
@@ -131,6 +134,11 @@ def test_a_commit_and_the_workspace(project: Path) -> None:
 
 def test_an_experiment_is_named_by_its_name(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(project / "code")
+    commit = git(
+        "rev-parse", "--short=7", f"{git('for-each-ref', '--format=%(refname)', 'refs/exps')}"
+    )
+    # DVC's own message says nothing of the experiment
+    assert headstart("faint-lamb").output.startswith(f"a  faint-lamb ({commit})\nb  workspace\n")
     found = json.loads(headstart("HEAD", "faint-lamb", "--json").output)
     assert found["params"] == {"head.lr": {"a": 0.1, "b": 0.2}}
     assert found["splits"]["test"]["pictures"]["plain"]["only_b_right"] == ["2", "3"]

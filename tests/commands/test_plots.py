@@ -14,7 +14,9 @@ from click.testing import CliRunner
 from ruamel.yaml import YAML
 
 from headstart.commands.cli import main
+from headstart.evaluation.predictions import Predictions
 from headstart.network.objective import Scores
+from headstart.reporting.charts_reliability import reliability_chart, reliability_table
 from headstart.reporting.confusion import matrix_tables
 from headstart.training.lr_curve import LrCurve
 from headstart.training.outcome import Epoch, FitResult
@@ -42,6 +44,11 @@ def tables(scale: float = 1.0) -> dict[str, pd.DataFrame]:
     epochs = FitResult([
         Epoch(i, 0, i, 0.01, scale / (i + 1), Scores(scale / (i + 2), 0.8), True) for i in range(3)
     ])  # fmt: skip
+    rows = [("a", "valid", [0]), ("b", "valid", [1]), ("c", "test", [1])]
+    table = pd.DataFrame(rows, columns=["id", "split", "targets"])
+    said = np.array([[0.7, 0.3], [0.6, 0.4], [0.2, 0.8]])
+    predictions = Predictions(("good", "bad"), table, said[None], said, "single_label", {})
+    charts = [reliability_chart(predictions, split, "tta") for split in ("valid", "test")]
     counts, _ = matrix_tables(np.array([[6, 0], [1, 3]]), ["good", "bad"])
     curve = LrCurve(lrs, losses, losses, 0.9).table()
     return {
@@ -49,12 +56,13 @@ def tables(scale: float = 1.0) -> dict[str, pd.DataFrame]:
         "find_lr_finetune": curve.assign(suggested_lr=None),
         **dict.fromkeys(TRAININGS, epochs.table()),
         "confusion_counts": counts,
+        "reliability": reliability_table(chart for chart in charts if chart),
     }
 
 
 def test_each_stage_has_one_plot_of_its_own(repo_root: Path) -> None:
     drawn = [list(plot["y"]) for plot in plots(repo_root).values()]
-    names = (*RANGE_TESTS, *TRAININGS, "confusion_counts")
+    names = (*RANGE_TESTS, *TRAININGS, "confusion_counts", "reliability")
     assert sorted(drawn) == sorted([f"{REPORTS}/{name}.csv"] for name in names)
     outs = {out for stage in read_stages(repo_root) for out in stage.outs}
     assert {path for [path] in drawn} <= outs
@@ -69,7 +77,7 @@ def test_the_axes_are_those_of_the_report(repo_root: Path) -> None:
     assert (axes["y"]["field"], axes["x"]["field"]) == ("actual", "predicted")
 
 
-@pytest.mark.parametrize("name", ["range_test", "epochs", "confusion_matrix"])
+@pytest.mark.parametrize("name", ["range_test", "epochs", "confusion_matrix", "reliability"])
 def test_a_template_reads_only_columns_that_are_there(repo_root: Path, name: str) -> None:
     """Every `datum.x` and field is a column of the file, or made by a transform above it."""
     [file, *_] = [

@@ -9,13 +9,18 @@ import pytest
 
 from tests.contract import PACKAGE, STEPS, closure, room_of
 
-MAKERS = {  # of what is kept by picture: each makes one kind of record
+MAKERS = {  # of what is kept by picture, and of trials: each makes one kind of record
     "pictures/facts.py",
     "steps/resize.py",
     "pictures/resized.py",
     "activations/frozen.py",
+    "sweeping/objective.py",
 }
-OTHERS = {"checks/whole_file.py", "project/work.py"}  # of the whole package; the digest itself
+OTHERS = {
+    "checks/whole_file.py",
+    "commands/sweep.py",
+    "project/work.py",
+}  # of the whole package; the digest itself
 ASK = {"once", "made_once", "known_records"}  # what asks for records by a key
 
 

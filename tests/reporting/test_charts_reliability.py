@@ -12,6 +12,7 @@ from headstart.reporting.charts_reliability import (
     expected_calibration_error,
     reliability_bins,
     reliability_chart,
+    reliability_table,
 )
 from tests.reporting.drawings import drawn, readings, words
 
@@ -105,3 +106,19 @@ def test_without_a_labelled_picture_there_is_none() -> None:
     made = predictions([[0.9, 0.1]], [None])
     assert reliability_chart(made, "valid", "tta") is None
     assert reliability_chart(made, "test", "tta") is None
+
+
+def test_the_table_has_a_row_a_bin() -> None:
+    table = pd.DataFrame(
+        [("a", "valid", [0]), ("b", "valid", [1]), ("c", "test", [1])],
+        columns=["id", "split", "targets"],
+    )
+    said = np.array([[0.7, 0.3], [0.7, 0.3], [0.1, 0.9]])
+    predictions = Predictions(("cat", "dog"), table, said[None], said, "single_label", {})
+    charts = [reliability_chart(predictions, split, "plain") for split in ("valid", "test")]
+    found = reliability_table(chart for chart in charts if chart)
+    assert found[["split", "n", "confidence", "share"]].to_numpy().tolist() == [
+        ["valid", 2, 0.7, 0.5], ["test", 1, 0.9, 1.0]
+    ]  # fmt: skip
+    assert (found["share_low"] < found["share"]).all() and (found["share_high"] <= 1).all()
+    assert reliability_table([]).empty

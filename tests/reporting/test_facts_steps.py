@@ -74,13 +74,13 @@ def told(
 
 def test_each_step_is_compared_with_the_one_before() -> None:
     facts = told(20, 22, 38)
-    assert (facts.score, facts.unit, facts.confidence) == ("accuracy", "percentage points", "95 %")
+    assert (facts.score, facts.unit, facts.confidence) == ("accuracy", "percentage points", "95%")
     valid, test = facts.splits
     assert (valid.split, test.split, valid.n_pictures) == ("valid", "test", N)
     head, augmented, finetuned = valid.steps
     assert (head.before, head.plain_changes, head.tta_changes) == ("", None, None)
     assert (augmented.before, finetuned.before) == (head.title, augmented.title)
-    assert [step.plain.value for step in valid.steps] == ["50.00 %", "55.00 %", "95.00 %"]
+    assert [step.plain.value for step in valid.steps] == ["50.00%", "55.00%", "95.00%"]
     small, large = augmented.plain_changes, finetuned.plain_changes
     assert small is not None and large is not None
     assert (small.score.value, small.score.pictures) == ("+5.00", "2 better, 0 worse")
@@ -120,7 +120,7 @@ def test_a_network_whose_predictions_are_not_kept_has_scores_alone() -> None:
     named = named_predictions(scores, [tables["head"], tables["augmented"], tables["snapshots"]])
     assert list(named) == ["head", "augmented", "snapshots"]
     _, augmented, finetuned, snapshots = steps_facts(scores, named, params()).splits[0].steps
-    assert finetuned.plain.value == "75.00 %"
+    assert finetuned.plain.value == "75.00%"
     assert (finetuned.before, finetuned.plain_changes, finetuned.tta_gain) == ("", None, None)
     assert snapshots.before == augmented.title
     assert snapshots.plain_changes is not None

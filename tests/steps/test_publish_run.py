@@ -67,7 +67,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 RUN = Path("runs/tta_evaluate.json")
 COMMAND = ["--metrics", "metrics", "--run", "runs", "--report", "report.html"]
-COMMAND += ["--state", "state.json"]
+COMMAND += ["--model", "model.safetensors", "--state", "state.json"]
 
 
 def test_the_script_writes_its_state_where_the_tracker_is_down(

@@ -12,6 +12,7 @@ from headstart.commands.init import init
 from headstart.commands.networks import check_gradients
 from headstart.commands.plots import plots
 from headstart.commands.predict import predict
+from headstart.commands.sweep import sweep
 from headstart.commands.sync import sync
 from headstart.project.params import PARAMS_FILE
 from headstart.terminal.plain_command import PlainGroup
@@ -30,6 +31,7 @@ from headstart.tracking.start import start
         check_gradients,
         folds,
         seeds,
+        sweep,
         sync,
     ],
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -47,6 +49,7 @@ def main() -> None:
     headstart compare HEAD                this state and the last commit side by side
     headstart folds 5                     each fold once as valid: mean and spread
     headstart seeds 3                     training with 3 seeds: mean and spread
+    headstart sweep 100                   better params of the head, as a patch to look at
     headstart predict ...                 classify pictures by the fine-tuned network
     headstart demo ...                    a page that classifies the picture you drop on it
     headstart export ...                  the network as a file that runs without headstart

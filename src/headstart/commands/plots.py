@@ -42,7 +42,7 @@ vegaEmbed = function (place, plot) {
 @click.option("--out", default="dvc_plots", show_default=True, help="Folder for the page.")
 @click.option("--open", "opened", is_flag=True, help="Open the page in the browser.")
 def plots(revs: tuple[str, ...], out: str, opened: bool) -> None:
-    """Draw the curves and the confusion matrix of the workspace, or of REVs over each other.
+    """Draw the curves, confusions and reliability of the workspace, or of REVs over each other.
 
     The page is the one of `dvc plots show` or `dvc plots diff`. Those load their scripts from a
     server; this page holds them, so it works offline.

@@ -9,6 +9,8 @@ from typing import Any
 
 from headstart.project.errors import HeadstartError
 
+OF_DVC = "dvc: commit experiment"  # begins the message that DVC writes for an experiment
+
 
 class Revision:
     """The content of dvc.lock at a commit, tag, branch or experiment, or in the workspace.
@@ -34,7 +36,8 @@ class Revision:
         self.where = f" at {rev}" if rev else ""
         try:
             self._files = DVCFileSystem(str(root), rev=rev)
-            lock = YAML(typ="safe", pure=True).load(self._files.read_text("dvc.lock"))
+            # / is the project's folder, wherever the user is
+            lock = YAML(typ="safe", pure=True).load(self._files.read_text("/dvc.lock"))
         except FileNotFoundError:
             lock = {}
         except DvcException as error:
@@ -73,7 +76,7 @@ class Revision:
         from dvc.exceptions import DvcException
 
         try:
-            content: bytes = self._files.read_bytes(path)
+            content: bytes = self._files.read_bytes(f"/{path}")
         except (OSError, DvcException):
             return None
         known = self.md5.get(path)
@@ -96,7 +99,8 @@ class Revision:
         if not self.where:
             return ""
         commit = self._files.repo.scm.resolve_commit(self._files.repo.get_rev())
-        return f"{commit.hexsha[:7]} {commit.message.partition(chr(10))[0]}"
+        subject: str = commit.message.partition("\n")[0]
+        return f"{commit.hexsha:.7}" + ("" if subject.startswith(OF_DVC) else f" {subject}")
 
 
 def digests(stages: Iterable[Mapping[str, Any]], kind: str) -> dict[str, str]:

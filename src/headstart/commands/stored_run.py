@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from headstart.commands.revision import Revision
+from headstart.commands.revision import Revision, below
 from headstart.comparison.params import changed_params
 from headstart.comparison.runs import Run
 from headstart.evaluation.predictions import read_predictions
@@ -44,7 +44,12 @@ def read_stored_run(root: Path, name: str) -> Run:
         except HeadstartError:  # without them, a picture is shown by its id
             paths = {}
     notes = _not_run_yet(root, params) if name == WORKSPACE else []
-    inputs = {path: of for path, of in revision.deps.items() if path not in revision.outs}
+    inputs = {
+        path: of
+        for path, of in revision.deps.items()
+        # publish-run reads whole folders of what stages wrote
+        if path not in revision.outs and not below(path, revision.outs)
+    }
     return Run(
         name, revision.commit(), params, inputs, predictions, labels, scores, paths, notes
     )  # fmt: skip

@@ -1,8 +1,10 @@
 """The reliability diagram: how often the network is right where it says how sure it is."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from headstart.evaluation.intervals import wilson
@@ -119,6 +121,22 @@ def reliability_chart(predictions: Predictions, split: str, kind: Kind) -> Relia
         from_top(TICKS),
         tuple(_reading(bin_, of, *noun) for bin_ in bins),
     )
+
+
+def reliability_table(charts: Iterable[ReliabilityChart]) -> pd.DataFrame:
+    """The bins of some diagrams as rows.
+
+    Returns:
+        columns split; from and to (of the confidence); n; confidence (their mean); share (that is
+        right, or has the label); share_low and share_high (its interval).
+    """
+    rows = [
+        (chart.split, bin_.low, bin_.high, bin_.n, bin_.confidence, bin_.accuracy, *bin_.interval)
+        for chart in charts
+        for bin_ in chart.bins
+    ]
+    columns = ["split", "from", "to", "n", "confidence", "share", "share_low", "share_high"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def reliability_bins(confidence: Floats, right: NDArray[np.bool_]) -> tuple[Bin, ...]:

@@ -30,7 +30,7 @@ class Form(NamedTuple):
 
 
 SCORES: dict[Task, Form] = {
-    "single_label": Form("accuracy", 100, 2, " %"),
+    "single_label": Form("accuracy", 100, 2, "%"),
     "multi_label": Form("f2", 1, 4, ""),
 }
 LOG_LOSS = Form("log_loss", 1, 4, "")

@@ -61,7 +61,7 @@ class StepsFacts:
     Attributes:
         score: accuracy or F2.
         unit: of its differences, "percentage points" or "".
-        confidence: of all intervals, such as "95 %".
+        confidence: of all intervals, such as "95%".
         splits: valid, then test.
     """
 
@@ -87,7 +87,7 @@ def steps_facts(
     return StepsFacts(
         score=SCORE[task],
         unit="percentage points" if task == "single_label" else "",
-        confidence=f"{section['confidence'] * 100:g} %",
+        confidence=f"{section['confidence'] * 100:g}%",
         splits=tuple(
             SplitSteps(
                 split,

@@ -16,6 +16,7 @@ from headstart.labels.scoring_note import scoring_note
 from headstart.labels.task import SCORE
 from headstart.project.section import Section
 from headstart.reporting.album import Album, Confusion
+from headstart.reporting.charts_reliability import reliability_table
 from headstart.reporting.class_confusion import ClassConfusion
 from headstart.reporting.confusion import matrix_tables
 from headstart.reporting.confusion_figures import confusion_figure
@@ -72,6 +73,7 @@ class ConfusionReport:
       it as tables.
     - confusion_pairs.csv: the most confused pairs.
     - confusion_tables.csv: the 2 x 2 table of each class.
+    - reliability.csv: of valid and test, how often the network is right where it says how sure it is.
     - most_wrong.png, most_uncertain.png, most_correct.png: contact sheets.
     - <stage>.png: the curves of each range test and training.
     """
@@ -125,7 +127,8 @@ def confusion_report(
     picks, n = CLASS_SHEETS if single else LABEL_SHEETS, params.n_pictures
     page = confusion_page if single else label_page
     on = ReportedOn(params.split, params.probabilities, confidence)
-    around = Around(drawings(course, predictions, params.split, params.probabilities), facts)
+    drawn = drawings(course, predictions, params.split, params.probabilities)
+    around = Around(drawn, facts)
     files: dict[str, str | pd.DataFrame | Figure] = {
         "report.html": page(scores, summary, _errors(album, listed, params), around, on),
         "confusion.csv": events,
@@ -134,6 +137,7 @@ def confusion_report(
         "confusion_matrix.csv": wide,
         "confusion_pairs.csv": listed,
         "confusion_tables.csv": tables,
+        "reliability.csv": reliability_table(drawn.reliability),
         **{f"{pick}.png": album.figure(pick, n, text) for pick, (text, _) in picks.items()},
         **course.figures(SCORE[predictions.task]),
     }

@@ -1,0 +1,117 @@
+"""A whole sweep: the trials, then the best of them and params.yaml with other seeds."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from headstart.network.objective import Scores
+from headstart.sweeping.comparison import Gain, Repeats, gain, mean_loss
+from headstart.sweeping.objective import CachedSet, HeadParamsOfAll, Judge, Watched
+from headstart.sweeping.settings import Settings, with_settings
+from headstart.sweeping.space import Dimension, Range
+from headstart.sweeping.study import Study, Trial
+
+N_BEST, N_SEEDS = 5, 3
+OTHER_SEEDS = range(1, N_SEEDS + 1)
+"""Added to the seeds of params.yaml for the repeats; no trial was trained with them."""
+SEEDS_OF_BEST = (N_SEEDS + 1, N_SEEDS + 2)
+"""Added for the further seeds of a promising trial."""
+PROMISING = 4
+"""A trial is promising as long as it is in the best one of so many parts of all trials."""
+
+Bar = Callable[..., Iterator[Any]]
+"""As `Report.progress`: shows how many of the items are done."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a sweep found.
+
+    Attributes:
+        space: what was searched.
+        trials: all, params.yaml first.
+        n_new: how many of them this call trained.
+        repeats: params.yaml, then the best trials by their mean over the other seeds.
+        importances: key -> its part in the result, largest first; empty after few trials.
+        gain: of the best over params.yaml; None where no other trial was trained to its end.
+    """
+
+    space: Sequence[Dimension]
+    trials: Sequence[Trial]
+    n_new: int
+    repeats: Sequence[Repeats]
+    importances: Mapping[str, float]
+    gain: Gain | None
+
+    @property
+    def best(self) -> Trial:
+        """The best by its mean; params.yaml where it is the only one."""
+        return self.repeats[min(1, len(self.repeats) - 1)].trial
+
+    def at_an_end(self) -> list[Range]:
+        """Ranges at whose lowest or highest value the best trial lies."""
+        ranges = [d for d in self.space if isinstance(d, Range) and d.key in self.best.settings]
+        return [d for d in ranges if self.best.settings[d.key] in (d.low, d.high)]
+
+
+def search(
+    study: Study, n: int, cached: CachedSet, values: Mapping[str, Any], path: Path, bar: Bar
+) -> Found:
+    """Bring the study to `n` trials, then train the best and params.yaml with other seeds.
+
+    Args:
+        study: perhaps with trials of an earlier call.
+        n: trials in all, at least 1.
+        cached: what they train on.
+        values: the sections of params.yaml.
+        path: of params.yaml, for messages.
+        bar: shows the progress.
+
+    Raises:
+        HeadstartError: the params of params.yaml diverge, or settings contradict each other.
+    """
+
+    def params(settings: Settings) -> HeadParamsOfAll:
+        return HeadParamsOfAll.of(with_settings(values, settings), path)
+
+    def is_promising(scores: Sequence[Scores]) -> bool:
+        losses = sorted(trial.loss(measure) for trial in study.trials())
+        return not losses or mean_loss(scores, measure) <= losses[len(losses) // PROMISING]
+
+    def train(settings: Settings, judge: Judge) -> list[Scores]:
+        # One seed of 100 settings finds the luckiest, not the best: rates where luck counts most.
+        of_trial = params(settings)
+        scores = [cached.train(of_trial, Watched(of_trial.n_epochs, judge))]
+        for number in SEEDS_OF_BEST:
+            if is_promising(scores):
+                scores.append(cached.train(of_trial.other_seed(number)))
+        return scores
+
+    def best_so_far(_: Trial) -> dict[str, float]:
+        best = min(study.trials(), key=lambda trial: trial.loss(measure))
+        return {"best": best.number, measure: abs(best.loss(measure))}
+
+    measure, n_before = study.measure, len(study.trials())
+    n_new = max(n - n_before, 0)
+    for _ in bar(study.run(n, train), n_new, "trials", best_so_far):
+        pass
+    present, *others = study.trials()
+    others = sorted(others, key=lambda trial: trial.loss(measure))[:N_BEST]
+    compared = [present, *(trial for trial in others if trial.log_loss is not None)]
+    plan = [(trial, number) for trial in compared for number in OTHER_SEEDS]
+    scores: dict[int, list[Scores]] = {}
+    for trial, number in bar(plan, len(plan), "repeats"):
+        again = cached.train(params(trial.settings).other_seed(number))
+        scores.setdefault(trial.number, []).append(again)
+    first, *best = (Repeats(trial, scores[trial.number]) for trial in compared)
+    best.sort(key=lambda repeats: repeats.loss(measure))
+    groups = _groups(cached)
+    won = gain(best[0], first, measure, groups, len(best)) if best else None
+    return Found(study.space, study.trials(), n_new, [first, *best], study.importances(), won)
+
+
+def _groups(cached: CachedSet) -> list[str]:
+    """The group of each labelled picture of valid."""
+    table = cached.labels.table.set_index("id")
+    return [str(group) for group in table.loc[cached.labels.labelled("valid"), "group"]]
