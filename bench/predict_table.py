@@ -20,7 +20,7 @@ def predict_table(found: Mapping[str, Any]) -> str:
         [
             *lines, "",
             f"`{found['architecture']}` at {found['size_px']} px, {found['n']} files, medians of "
-            f"{found['rounds']} rounds. {found['when']}, {about['cores']} cores of {about['chip']}, "
+            f"{found['rounds']} rounds, {found['when']}, {about['cores']} cores of {about['chip']}, "
             f"torch {about['torch']}. `{found['command']}`",
         ]
     )  # fmt: skip
