@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from headstart.evaluation.intervals import N_WEIGHTS
+from headstart.evaluation.intervals import resampled
 from headstart.evaluation.paired import Difference
 from headstart.scores.metrics import Floats, Ints, mean_f1
 from headstart.scores.multi_label import Bools, Ranking, rank, weighted_average_precision
@@ -68,13 +68,7 @@ def difference_of_map(
     rankings = [[rank(p[:, k], truth[:, k]) for k in occurring] for p in (before, after)]
     once = np.ones((n, 1), np.int64)
     found = [[_weighted_map(of, once) for of in rankings]]
-    size = max(1, N_WEIGHTS // n)  # resamples at once
-    for start in range(0, n_bootstrap, size):
-        drawn = [
-            np.bincount(generator.integers(n, size=n), minlength=n)
-            for _ in range(min(size, n_bootstrap - start))
-        ]
-        weights = np.stack(drawn, axis=1)  # (N, B)
+    for weights in resampled(n, n_bootstrap, generator):  # (N, B)
         found.append([_weighted_map(of, weights) for of in rankings])
     of_before, of_after = (np.concatenate(scores) for scores in zip(*found, strict=True))
     return _difference(of_before, of_after, confidence)

@@ -4,6 +4,7 @@ They reflect chance in the choice of pictures, not in the seed of the training. 
 B resamples, N images, M cells, K classes.
 """
 
+from collections.abc import Iterator
 from statistics import NormalDist
 
 import numpy as np
@@ -89,6 +90,19 @@ def bootstrap_map(
         raise ValueError(f"mAP needs a picture with a label, found none in {n} pictures.")
     rankings = [rank(probabilities[:, k], truth[:, k]) for k in occurring]
     scores: list[Floats] = []
+    for weights in resampled(n, n_bootstrap, generator):  # (N, B)
+        of_labels = np.stack([weighted_average_precision(r, weights) for r in rankings])  # (K, B)
+        present = ~np.isnan(of_labels)
+        some = present.any(axis=0)
+        sums = np.where(present, of_labels, 0).sum(axis=0)
+        scores.append(sums[some] / present.sum(axis=0)[some])
+    return _percentiles(np.concatenate(scores), confidence)
+
+
+def resampled(
+    n: int, n_bootstrap: int, generator: np.random.Generator
+) -> Iterator[NDArray[np.int64]]:
+    """Yield how often each of N pictures is drawn in B resamples, (N, B), for a few of them at once."""
     size = max(1, N_WEIGHTS // n)  # resamples at once
     for start in range(0, n_bootstrap, size):
         # One call per resample, so that the result does not depend on how many are held at once.
@@ -96,13 +110,7 @@ def bootstrap_map(
             np.bincount(generator.integers(n, size=n), minlength=n)
             for _ in range(min(size, n_bootstrap - start))
         ]
-        weights = np.stack(drawn, axis=1)  # (N, B)
-        of_labels = np.stack([weighted_average_precision(r, weights) for r in rankings])  # (K, B)
-        present = ~np.isnan(of_labels)
-        some = present.any(axis=0)
-        sums = np.where(present, of_labels, 0).sum(axis=0)
-        scores.append(sums[some] / present.sum(axis=0)[some])
-    return _percentiles(np.concatenate(scores), confidence)
+        yield np.stack(drawn, axis=1)
 
 
 def _percentiles(statistics: NDArray[np.float64], confidence: float) -> Interval:

@@ -6,7 +6,7 @@ from headstart.evaluation.predictions import Kind, Predictions
 from headstart.labels.task import SCORE
 from headstart.reporting.charts_course import CourseChart, course_chart
 from headstart.reporting.charts_range_test import RangeTestChart, range_test_chart
-from headstart.reporting.charts_reliability import ReliabilityChart, reliability_chart
+from headstart.reporting.charts_reliability import ECE_MEANS, ReliabilityChart, reliability_chart
 from headstart.reporting.charts_thresholds import ThresholdsChart, thresholds_chart
 from headstart.reporting.course import TITLES, Course
 
@@ -22,6 +22,8 @@ class Drawings:
     """Of valid and of test, where they have labelled pictures."""
     thresholds: ThresholdsChart | None
     """None for single_label, and where no picture of the split has a label."""
+    ece_means: str = ECE_MEANS
+    """What the diagrams call ECE."""
 
 
 def drawings(course: Course, predictions: Predictions, split: str, kind: Kind) -> Drawings:
