@@ -1,11 +1,14 @@
 """Shared fixtures; and no tracker, experiment or thread setting of the user reaches a test."""
 
+import json
 import os
+import re
 import shutil
 
 # The workers of a test run share the cores, so torch's threads would only wait for each other.
 os.environ["OMP_NUM_THREADS"] = "1"
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,6 +20,7 @@ from tests.tracked import TellerInProcess
 start()  # as in a stage; most tests load torch
 
 OURS = ("MLFLOW_", "DVC_", "HEADSTART_")
+FIGURES = os.environ.get("HEADSTART_FIGURES")
 
 
 @pytest.fixture(autouse=True)
@@ -30,10 +34,10 @@ def _no_outer_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the end-to-end tests first: they take longest, so none should start last.
 
-    What is marked `longer` counts as one, so that `-m "not end_to_end"` leaves it out too.
+    What is marked `long` counts as one, so that `-m "not end_to_end"` leaves it out too.
     """
     for item in items:
-        if item.get_closest_marker("longer"):
+        if item.get_closest_marker("long"):
             item.add_marker("end_to_end")
     items.sort(key=lambda item: item.get_closest_marker("end_to_end") is None)
 
@@ -41,6 +45,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture
 def repo_root() -> Path:
     return Path(__file__).parents[1]
+
+
+@pytest.fixture
+def figures(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Keeps what a test found, for docs/guarantees.md, where HEADSTART_FIGURES names a folder.
+
+    It is a phrase with counts and shares, like "100 kills, 100 with the same bytes".
+    """
+
+    def keep(phrase: str) -> None:
+        if FIGURES:
+            Path(FIGURES).mkdir(parents=True, exist_ok=True)
+            test = re.sub(r"[^\w.-]+", "_", request.node.nodeid)
+            about = {"test": request.node.nodeid, "figures": phrase}
+            Path(FIGURES, f"{test}.json").write_text(json.dumps(about) + "\n")
+
+    return keep
 
 
 @pytest.fixture(scope="session")

@@ -33,7 +33,7 @@ from headstart.backbone.backbone import Backbone
 from headstart.backbone.tensors import NamedTensors, write_tensors
 from headstart.training.lr_curve import RULES
 
-LONGER = pytest.mark.longer
+LONG = pytest.mark.long
 
 
 def run(repo_root: Path, module: str, *arguments: str) -> str:
@@ -45,7 +45,7 @@ def run(repo_root: Path, module: str, *arguments: str) -> str:
     return done.stdout
 
 
-@LONGER
+@LONG
 def test_limits_prints_the_machine_and_each_part(repo_root: Path, tmp_path: Path) -> None:
     out = run(repo_root, "bench.limits", "--quick", "--size-px", "64", "--results", str(tmp_path))
     for row in ("fp32 product", "bf16 product", "copy, GB/s", "JPEG decoding", "resize: of decoding",
@@ -71,7 +71,7 @@ def test_the_disk_is_counted_a_file_once(tmp_path: Path) -> None:
     assert 4096 <= found["DVC's cache beside them"] < 8192 and found["kept work"] == 0
 
 
-@LONGER
+@LONG
 def test_compare_runs_both_recipes_and_prints_every_row(repo_root: Path, tmp_path: Path) -> None:
     add_pictures(tmp_path / "pictures", range(60))
     out = run(
@@ -107,7 +107,7 @@ def weights(tmp_path: Path) -> Path:
     return path
 
 
-@LONGER
+@LONG
 def test_scale_prints_memory_and_time_of_each_number(
     repo_root: Path, tmp_path: Path, weights: Path
 ) -> None:
@@ -121,7 +121,7 @@ def test_scale_prints_memory_and_time_of_each_number(
     assert all(row["MB"] > 50 and min(row["ms"].values()) > 0 for row in found["scale"])
 
 
-@LONGER
+@LONG
 def test_neighbours_times_both_ways_to_wait_beside_each(
     repo_root: Path, tmp_path: Path, weights: Path
 ) -> None:
@@ -152,7 +152,7 @@ def test_an_epoch_that_was_stopped_is_shown_as_over_its_seconds() -> None:
     assert "| 4 busy loops | over 66.0 s | over 11.0 | 20.0 s | 4.0 |" in table
 
 
-@LONGER
+@LONG
 def test_lr_rules_scores_every_rule_and_goes_on_where_it_stopped(
     repo_root: Path, tmp_path: Path, weights: Path
 ) -> None:
@@ -208,7 +208,7 @@ def test_rules_are_ranked_by_seeds_that_have_all_of_them() -> None:
     )
 
 
-@LONGER
+@LONG
 def test_new_pictures_cost_little_and_change_no_byte(repo_root: Path, weights: Path) -> None:
     out = run(
         repo_root, "bench.new_pictures", "--n", "100", "--n-views", "1", "--weights", str(weights)

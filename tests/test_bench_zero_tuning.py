@@ -164,7 +164,7 @@ def test_a_run_goes_on_only_with_the_same_options(tmp_path: Path) -> None:
         earlier_rows(tmp_path, found, "rows", {"n": 2})
 
 
-@pytest.mark.longer
+@pytest.mark.long
 def test_three_contenders_are_scored_on_the_same_pictures(repo_root: Path, tmp_path: Path) -> None:
     pytest.importorskip("fastai")
     numbers = ["--n-train", "24", "--n-valid", "12", "--n-test", "12", "--textile-px", "96"]

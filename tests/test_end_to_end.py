@@ -247,7 +247,7 @@ def test_a_changed_picture_and_a_corrected_label_reach_the_predictions(project: 
     project.commit()
 
 
-@pytest.mark.longer
+@pytest.mark.long
 def test_queued_experiments_lose_no_run_and_run_the_queued_code(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -46,7 +46,7 @@ def make_tags(folder: Path) -> dict[str, Any]:
     "make",
     [
         pytest.param(make_folders, id="one label"),
-        pytest.param(make_tags, id="many labels", marks=pytest.mark.longer),
+        pytest.param(make_tags, id="many labels", marks=pytest.mark.long),
     ],
 )
 def test_a_model_without_scores(make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
