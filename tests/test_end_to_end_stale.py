@@ -1,0 +1,159 @@
+"""Whatever is edited: exactly the stages whose inputs changed run, and no result is stale."""
+
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    rule,
+    run_state_machine_as_test,
+)
+
+from tests.edited_project import (
+    CLASSES,
+    N_PER_CLASS,
+    VALUES,
+    copied,
+    inputs,
+    made,
+    modules,
+    put_picture,
+    restore_pictures,
+    results_of,
+)
+from tests.fork_server import forked_python
+from tests.whole_project import Project
+
+pytestmark = pytest.mark.end_to_end
+
+N_SEQUENCES, N_EDITS = 200, 3
+REPORTS = {"confusion-report", "publish-run"}  # seconds each, and no function of the inputs
+NUMBERS = st.integers(0, N_PER_CLASS - 1)
+
+
+class Sequence:
+    """A copy of the finished project; edits of it, each followed by `dvc repro`."""
+
+    def __init__(self, base: Project, root: Path, targets: tuple[str, ...]) -> None:
+        self.root, self.targets = root, targets
+        self.project = copied(base, root / "edited", results=True)
+        restore_pictures(base)  # all sequences use one folder, as its path is a param
+        self.last = inputs(self.project)
+        self.judged = {stage for stage in self.last if not targets or stage not in REPORTS}
+        self.seen = {stage: {digest} for stage, digest in self.last.items()}
+
+    def ran_what_changed(self) -> None:
+        """Run the pipeline; fail if another set of stages ran than those with inputs never seen."""
+        ran = self.project.repro(*self.targets)
+        now = inputs(self.project)
+        due = {stage for stage in self.judged if now[stage] not in self.seen[stage]}
+        if not self.targets and now["publish-run"] != self.last["publish-run"]:
+            due.add("publish-run")  # it is never restored: each state gets its row
+        assert ran == due, f"ran without need: {ran - due}; did not run: {due - ran}"
+        for stage in self.judged:
+            self.seen[stage].add(now[stage])
+        self.last = now
+
+    def equals_a_run_from_nothing(self) -> int:
+        """Run a clone without results; fail if a result has other bytes. Returns how many there are."""
+        clean = copied(self.project, self.root / "clean", results=False)
+        clean.repro(*self.targets)
+        ours, theirs = (results_of(of, self.judged) for of in (self.project, clean))
+        assert ours.keys() == theirs.keys()
+        assert [name for name in ours if ours[name] != theirs[name]] == []
+        return len(ours)
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """A small project that has run."""
+    with forked_python() as folder:
+        project = made(tmp_path_factory.mktemp("base"), Path(__file__).parents[1])
+        project.environment["PATH"] = f"{folder}:{project.environment['PATH']}"
+        project.no_mlflow.write_text('raise ImportError("this test leaves it out")\n')
+        project.repro()
+        yield project
+
+
+def test_each_kind_of_edit_runs_what_it_must(base: Project, tmp_path: Path) -> None:
+    sequence = Sequence(base, tmp_path, ())
+    project = sequence.project
+    for edit in (
+        lambda: project.edit({"train_augmented.seed": 1}),
+        lambda: put_picture(project, "ant/0.jpg", 900),
+        lambda: (project.pictures / "bee/1.jpg").rename(project.pictures / "cod/new.jpg"),
+        lambda: project.edit({"train_augmented.seed": 0}),
+        lambda: comment(project, "src/headstart/training/schedules.py"),
+    ):
+        edit()
+        sequence.ran_what_changed()
+    assert sequence.equals_a_run_from_nothing() > 30
+
+
+def comment(project: Project, module: str) -> None:
+    """Change a source file's bytes, and not what it does."""
+    with (project.root / module).open("a") as file:
+        file.write("# edited\n")
+
+
+@pytest.mark.long
+def test_random_edits_leave_nothing_stale(
+    base: Project, tmp_path: Path, figures: Callable[[str], None]
+) -> None:
+    """200 sequences of up to 3 edits; the reports are left out."""
+    targets = ("tta-evaluate", "write-submission")
+    numbers, n_edits = count(), count()
+
+    class Edits(RuleBasedStateMachine):
+        def __init__(self) -> None:
+            super().__init__()
+            self.sequence = Sequence(base, tmp_path / str(next(numbers)), targets)
+            self.project = self.sequence.project
+
+        @rule(data=st.data(), key=st.sampled_from(sorted(VALUES)))
+        def a_param(self, data: Any, key: str) -> None:
+            self.project.edit({key: data.draw(st.sampled_from(VALUES[key]))})
+            self.check()
+
+        @rule(name=st.sampled_from(CLASSES), number=NUMBERS, content=st.integers(1000, 1002))
+        def a_picture(self, name: str, number: int, content: int) -> None:
+            put_picture(self.project, f"{name}/{number}.jpg", content)
+            self.check()
+
+        @rule(name=st.sampled_from(CLASSES), to=st.sampled_from(CLASSES), number=NUMBERS)
+        def a_label(self, name: str, to: str, number: int) -> None:
+            picture = self.project.pictures / name / f"{number}.jpg"
+            if picture.is_file() and name != to:
+                picture.rename(self.project.pictures / to / f"of {name} {number}.jpg")
+            self.check()
+
+        @rule(module=st.sampled_from(modules(base)))
+        def a_module(self, module: str) -> None:
+            comment(self.project, module)
+            self.check()
+
+        def check(self) -> None:
+            next(n_edits)
+            self.sequence.ran_what_changed()
+
+        def teardown(self) -> None:
+            self.sequence.equals_a_run_from_nothing()
+
+    run_state_machine_as_test(
+        Edits,
+        settings=settings(
+            max_examples=N_SEQUENCES,
+            stateful_step_count=N_EDITS,
+            deadline=None,
+            derandomize=True,
+            database=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+    figures(f"{next(numbers)} sequences, {next(n_edits)} edits, no stale byte")
