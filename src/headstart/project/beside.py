@@ -29,6 +29,10 @@ def written_beside(path: Path, shared: bool = False) -> Iterator[Path]:
         if partial.is_dir() and path.is_dir():  # a rename replaces a file, but no full folder
             shutil.rmtree(path)
         partial.replace(path)
+    except OSError as error:
+        if error.filename is None:  # a write that fails does not say where
+            error.filename = str(path)
+        raise
     finally:
         _remove(partial)
 

@@ -5,27 +5,40 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import current_thread, main_thread
 from typing import Any
 
 import click
 
 from headstart.project.errors import HeadstartError
+from headstart.terminal.system_faults import end_in_order, interrupted, sentence_for
 
 TRACEBACK = "HEADSTART_TRACEBACK"  # set to 1 to see the traceback of a HeadstartError too
 
 
 class PlainCommand(click.Command):
-    """A command that shows a HeadstartError as a sentence on stderr, with exit status 1."""
+    """A command that shows what a person can mend as a sentence on stderr, with exit status 1.
+
+    That is a HeadstartError, or what the system refused (`system_faults`). Ctrl-C and SIGTERM unwind
+    the stack and end it with status 130 and 143.
+    """
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; every other exception propagates, with its traceback."""
+        if current_thread() is main_thread():
+            end_in_order()
         with one_line_warnings():
             try:
                 return super().invoke(ctx)
-            except HeadstartError as error:
-                if os.environ.get(TRACEBACK, "0") not in ("", "0"):
+            except (HeadstartError, OSError) as error:
+                said = str(error) if isinstance(error, HeadstartError) else sentence_for(error)
+                if said is None or os.environ.get(TRACEBACK, "0") not in ("", "0"):
                     raise
-                raise click.ClickException(str(error)) from None
+                raise click.ClickException(said) from None
+            except KeyboardInterrupt as error:
+                said, status = interrupted(error)
+                click.echo(said, err=True)
+                ctx.exit(status)
 
 
 class PlainGroup(PlainCommand, click.Group):
