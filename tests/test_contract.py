@@ -13,6 +13,7 @@ from tests.contract import PACKAGE, STEPS, Stage, closure, problems, read_stages
 
 INDEX, PLAIN, VIEWS = "data/1_index/", "data/3_activations/plain", "data/3_activations/views"
 LABELS, RESIZED = INDEX + "labels.parquet", "data/2_resized"
+TEST_LABELS = INDEX + "test_labels.parquet"  # no stage that trains reads them
 BACKBONE = "data/0_source/backbone.safetensors"
 EARLIER = ("head", "augmented")
 HEAD, AUGMENTED, FINETUNED, SNAPSHOTS, MODEL = (
@@ -32,7 +33,10 @@ TABLE: dict[str, tuple[list[str], list[str]]] = {
     "fetch-weights": ([], [BACKBONE]),
     "index-images": (
         ["data/0_source/images"],
-        [INDEX + "pictures.parquet", LABELS, INDEX + "train_ids.parquet", INDEX + "problems.csv"],
+        [
+            *(INDEX + "pictures.parquet", LABELS, TEST_LABELS),
+            *(INDEX + "train_ids.parquet", INDEX + "problems.csv"),
+        ],
     ),
     "resize": (["data/0_source/images", INDEX + "pictures.parquet"], [RESIZED]),
     "precompute-activations": ([RESIZED, BACKBONE], [PLAIN]),
@@ -50,7 +54,7 @@ TABLE: dict[str, tuple[list[str], list[str]]] = {
         [*SAID],
     ),
     "tta-evaluate": (
-        [*SAID, LABELS, FINETUNED, SNAPSHOTS],
+        [*SAID, LABELS, TEST_LABELS, FINETUNED, SNAPSHOTS],
         [
             *(MODEL, PREDICTIONS, "scores.json"),
             *(f"data/5_predictions/{name}.parquet" for name in EARLIER),
@@ -69,7 +73,10 @@ TABLE: dict[str, tuple[list[str], list[str]]] = {
         [PREDICTIONS, INDEX + "pictures.parquet", "data/0_source/images"],
         ["data/5_predictions/submission.csv"],
     ),
-    "publish-run": ([INDEX + "pictures.parquet", LABELS, "metrics", "data/7_runs"], ["state.json"]),
+    "publish-run": (
+        [INDEX + "pictures.parquet", LABELS, TEST_LABELS, "metrics", "data/7_runs"],
+        ["state.json"],
+    ),
 }
 MAY_READ = {"publish-run": ["data/6_reports/*", "data/4_checkpoints/model.safetensors"]}
 
