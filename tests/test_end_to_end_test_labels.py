@@ -28,6 +28,7 @@ MAY_DIFFER = {
     "metrics/tta_evaluate.json",
     "scores.json",
     "data/6_reports/report.html",
+    "data/6_reports/reliability.csv",
     "state.json",  # the digest of all metrics
 }
 RECORDS = "data/7_runs/"  # when each stage ran, and as which run of MLflow
@@ -96,7 +97,7 @@ def without_test(values: Any) -> Any:
     """Nested scores without those of test."""
     if not isinstance(values, dict):
         return values
-    return {key: without_test(of) for key, of in values.items() if key != "test"}
+    return {key: without_test(of) for key, of in values.items() if not key.startswith("test")}
 
 
 def assert_only_test_scores_differ(
@@ -109,6 +110,10 @@ def assert_only_test_scores_differ(
     for path in ("metrics/tta_evaluate.json", "scores.json"):
         one, other = json.loads(before[path]), json.loads(after[path])
         assert one != other and without_test(one) == without_test(other), path
+    one, other = (of["data/6_reports/reliability.csv"].splitlines() for of in (before, after))
+    assert [row for row in one if b"test" not in row] == [
+        row for row in other if b"test" not in row
+    ]
     for name in ("head", "augmented", "predictions"):
         path = f"data/5_predictions/{name}.parquet"
         one, other = (predictions_of(of[path], folder) for of in (before, after))

@@ -4,7 +4,6 @@ Kept work has them in its key, so that work of other versions is never used. Man
 say with which versions they were made. `runtime.pinned` lists those that stages insist on.
 """
 
-from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 NETWORKS = ("torch", "torchvision", "timm", "numpy")
@@ -42,7 +41,6 @@ def pins_in(text: str) -> dict[str, str]:
     return found
 
 
-@cache
 def _version(package: str) -> str | None:
     try:
         return version(package)
