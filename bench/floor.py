@@ -182,16 +182,19 @@ def load(rev: str | None, elsewhere: Path | None) -> tuple[Activations, Labels, 
     params = YAML(typ="safe", pure=True).load(files.read_text("params.yaml"))
     with tempfile.TemporaryDirectory() as folder:
         paths = {}
-        wanted = ["data/1_index/labels.parquet", "data/5_predictions/predictions.parquet"]
+        index = "data/1_index"
+        wanted = [f"{index}/labels.parquet", f"{index}/test_labels.parquet"]
+        wanted.append("data/5_predictions/predictions.parquet")
         if elsewhere is None:
             wanted.append("data/3_activations/plain")
         for path in wanted:
             paths[path] = Path(folder, Path(path).name)
             files.get(path, str(paths[path]), recursive=True)
-        labels, predictions, *own = paths.values()
+        labels, test_labels, predictions, *own = paths.values()
         cached = largest(elsewhere or own[0])
         search = params["tta_evaluate"]["thresholds"]
-        return cached, read_labels(labels), read_predictions(predictions), search
+        known = read_labels(labels, test_labels)
+        return cached, known, read_predictions(predictions), search
 
 
 def largest(folder: Path) -> Activations:

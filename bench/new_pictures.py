@@ -61,9 +61,8 @@ def four_steps(
     with timed(seconds, "index"), known_records(facts_key()) as earlier:
         files = listed(images, out / "images")
         index = indexed(files, "stratified", earlier)
-        write_index(
-            index, *(out / "index" / f"{name}.parquet" for name in ("pictures", "labels", "ids"))
-        )
+        names = ("pictures", "labels", "test_labels", "ids")
+        write_index(index, *(out / "index" / f"{name}.parquet" for name in names))
     with timed(seconds, "resized"):
         kept = Remembered()
         resized = stored(files, index, out / "resized", round(SPARE * size_px), kept)

@@ -79,7 +79,8 @@ class Run:
         """Scores of each picture of test, scores of our checkpoints, seconds, and the settings."""
         mine, start = self._ours()
         whole = read_predictions(self._clone.root / "data/5_predictions/predictions.parquet")
-        labels = read_labels(self._clone.root / "data/1_index/labels.parquet")
+        index = self._clone.root / "data/1_index"
+        labels = read_labels(index / "labels.parquet", index / "test_labels.parquet")
         checkpoints = self._checkpoints(start, SCORE[whole.task])
         _say("headstart", mine, checkpoints)
         c, by_floor = self._floor(labels)

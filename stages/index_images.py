@@ -1,4 +1,4 @@
-"""images → pictures + labels + train ids + problems: sizes, copies, labels and splits."""
+"""images → pictures + labels + test labels + train ids + problems: sizes, copies, labels and splits."""
 
 from headstart.tracking.start import start_stage
 
@@ -29,13 +29,14 @@ FILE = click.Path(path_type=Path)
 @click.option(
     "--pictures", type=FILE, required=True, help="table of sizes and paths of the pictures"
 )
-@click.option("--labels", type=FILE, required=True, help="table of labels and splits")
+@click.option("--labels", type=FILE, required=True, help="table of splits, labels but of test")
+@click.option("--test-labels", type=FILE, required=True, help="table of the labels of test")
 @click.option("--train-ids", type=FILE, required=True, help="ids of the pictures of train")
 @click.option("--problems", type=FILE, required=True, help="what was set aside, and why")
 @click.option("--metrics", type=FILE, required=True, help="counts")
 @click.option("--run", "run_file", type=FILE, required=True, help="record of this run")
-def main(images: Path, pictures: Path, labels: Path, train_ids: Path, problems: Path,
-         metrics: Path, run_file: Path) -> None:  # fmt: skip
+def main(images: Path, pictures: Path, labels: Path, test_labels: Path, train_ids: Path,
+         problems: Path, metrics: Path, run_file: Path) -> None:  # fmt: skip
     """Index the pictures."""
     params = load_section("index_images", IndexImagesParams)
     with (
@@ -44,7 +45,7 @@ def main(images: Path, pictures: Path, labels: Path, train_ids: Path, problems: 
     ):
         files = ImageFolder(images)
         index = index_images(files, files.sha256, files.forms, params, run, known)
-        write_index(index, pictures, labels, train_ids)
+        write_index(index, pictures, labels, test_labels, train_ids)
         write_csv(problems, index.problems)
         write_json(metrics, index.counts())
         run.metrics(index.counts())

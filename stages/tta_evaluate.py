@@ -26,7 +26,8 @@ FILE = click.Path(path_type=Path)
 
 @click.command(cls=PlainCommand, help=__doc__)
 @click.option("--views", type=FILE, required=True, help="probabilities of each checkpoint's views")
-@click.option("--labels", type=FILE, required=True, help="classes and splits")
+@click.option("--labels", type=FILE, required=True, help="classes, splits, labels but of test")
+@click.option("--test-labels", type=FILE, required=True, help="labels of test")
 @click.option(
     "--checkpoint", "files", type=FILE, multiple=True, help="may be the final one (repeat)"
 )
@@ -37,14 +38,14 @@ FILE = click.Path(path_type=Path)
 @click.option("--headline", "few", type=FILE, required=True, help="the numbers to compare by")
 @click.option("--run", "run_file", type=FILE, required=True, help="record of this run")
 def main(
-    views: Path, labels: Path, files: tuple[Path, ...], about_final: Path, model: Path,
-    predictions: tuple[Path, ...], metrics: Path, few: Path, run_file: Path,
+    views: Path, labels: Path, test_labels: Path, files: tuple[Path, ...], about_final: Path,
+    model: Path, predictions: tuple[Path, ...], metrics: Path, few: Path, run_file: Path,
 ) -> None:  # fmt: skip
     """Average and score."""
     params = load_section("tta_evaluate", TtaEvaluateParams)
     with live.stage_run("tta-evaluate", run_file, {"tta_evaluate": params}) as run:
         said, checkpoints = read_views(views), {path.stem: path for path in files}
-        evaluation = tta_evaluate(read_labels(labels), said, params)
+        evaluation = tta_evaluate(read_labels(labels, test_labels), said, params)
         final, about = checkpoints[said.final], read_json(about_final)
         write_final_model(model, final, about, evaluation.thresholds)
         for path in predictions:

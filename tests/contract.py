@@ -33,6 +33,10 @@ DECLARED_BY = {"publish-run": frozenset({"tracking"})}
 REPORTS = frozenset({"confusion-report", "write-submission"})
 # Its page says where and when each stage ran, so it is no function of the inputs.
 TELLS_OF_RUNS = "confusion-report"
+# These load no section `runtime`, but versions of packages shape what they write. `load_section` reads
+# which of them a stage insists on.
+SHAPED_BY_VERSIONS = frozenset({"index-images", "resize", "tta-evaluate"})
+PINS = frozenset({"runtime.versions", "runtime.pinned"})
 WORK_FOLDER = (".headstart", f"{PACKAGE}project/work.py")
 
 
@@ -135,7 +139,8 @@ def _stage_problems(root: Path, stage: Stage) -> Iterator[str]:
     yield from _path_problems(stage, tree)
     yield from _import_problems(tree, stage.script)
     yield from _start_problems(stage, tree)
-    yield from _difference(name, "section", _sections(root, tree), stage.params, "loads")
+    sections = _sections(root, tree) | (PINS if name in SHAPED_BY_VERSIONS else frozenset())
+    yield from _difference(name, "section", sections, stage.params, "loads")
     if name not in NO_SECTION and stage.snake not in stage.params:
         yield f"{name}: it has no section {stage.snake} of its own."
     rooms = rooms_of(closure(root, stage.script, UNDECLARED - DECLARED_BY.get(name, frozenset())))

@@ -12,7 +12,7 @@ from headstart.activations.computed import Computation, write_activations
 from headstart.activations.stored import Manifest
 from headstart.backbone.frame import Frame
 from headstart.evaluation.predictions import Kind, Predictions, write_predictions
-from headstart.labels.labels import Labels, write_labels
+from headstart.labels.labels import Labels, write_labels, write_test_labels
 from headstart.labels.task import Task
 from headstart.pictures.resized import write_resized
 from headstart.pictures.table import write_pictures
@@ -39,7 +39,9 @@ def write_project(root: Path, repo_root: Path, task: Task = "single_label") -> P
     rows_of = ((name, stored.encoded(str(number))) for number, name in enumerate(IDS))
     write_resized(root / "data/2_resized", rows_of, FORM.model_dump(exclude_none=True))
     table = pd.DataFrame({"id": IDS, "labels": LABELS, "split": SPLIT, "group": IDS})
-    write_labels(root / "data/1_index/labels.parquet", Labels(table, ("cat", "eel"), task))
+    labels = Labels(table, ("cat", "eel"), task)
+    write_labels(root / "data/1_index/labels.parquet", labels)
+    write_test_labels(root / "data/1_index/test_labels.parquet", labels)
     for name, number in (("plain", 1), ("views", 2)):
         manifest = Manifest(
             architecture="net", weights="w", mean=(0, 0, 0), std=(1, 1, 1), size_px=32,

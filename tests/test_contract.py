@@ -13,6 +13,7 @@ from tests.contract import PACKAGE, STEPS, Stage, closure, problems, read_stages
 
 INDEX, PLAIN, VIEWS = "data/1_index/", "data/3_activations/plain", "data/3_activations/views"
 LABELS, RESIZED = INDEX + "labels.parquet", "data/2_resized"
+TEST_LABELS = INDEX + "test_labels.parquet"  # no stage that trains reads them
 BACKBONE = "data/0_source/backbone.safetensors"
 EARLIER = ("head", "augmented")
 HEAD, AUGMENTED, FINETUNED, SNAPSHOTS, MODEL = (
@@ -32,7 +33,10 @@ TABLE: dict[str, tuple[list[str], list[str]]] = {
     "fetch-weights": ([], [BACKBONE]),
     "index-images": (
         ["data/0_source/images"],
-        [INDEX + "pictures.parquet", LABELS, INDEX + "train_ids.parquet", INDEX + "problems.csv"],
+        [
+            *(INDEX + "pictures.parquet", LABELS, TEST_LABELS),
+            *(INDEX + "train_ids.parquet", INDEX + "problems.csv"),
+        ],
     ),
     "resize": (["data/0_source/images", INDEX + "pictures.parquet"], [RESIZED]),
     "precompute-activations": ([RESIZED, BACKBONE], [PLAIN]),
@@ -50,7 +54,7 @@ TABLE: dict[str, tuple[list[str], list[str]]] = {
         [*SAID],
     ),
     "tta-evaluate": (
-        [*SAID, LABELS, FINETUNED, SNAPSHOTS],
+        [*SAID, LABELS, TEST_LABELS, FINETUNED, SNAPSHOTS],
         [
             *(MODEL, PREDICTIONS, "scores.json"),
             *(f"data/5_predictions/{name}.parquet" for name in EARLIER),
@@ -69,7 +73,10 @@ TABLE: dict[str, tuple[list[str], list[str]]] = {
         [PREDICTIONS, INDEX + "pictures.parquet", "data/0_source/images"],
         ["data/5_predictions/submission.csv"],
     ),
-    "publish-run": ([INDEX + "pictures.parquet", LABELS, "metrics", "data/7_runs"], ["state.json"]),
+    "publish-run": (
+        [INDEX + "pictures.parquet", LABELS, TEST_LABELS, "metrics", "data/7_runs"],
+        ["state.json"],
+    ),
 }
 MAY_READ = {"publish-run": ["data/6_reports/*", "data/4_checkpoints/model.safetensors"]}
 
@@ -119,7 +126,8 @@ def test_a_number_of_the_scoring_runs_no_network(repo_root: Path) -> None:
 
 def test_every_section_of_params_is_loaded_by_a_stage(repo_root: Path) -> None:
     used = {name for s in read_stages(repo_root) if s.name != "publish-run" for name in s.params}
-    assert used == set(read_yaml(repo_root / "params.yaml"))
+    sections = {name.partition(".")[0] for name in used}  # runtime.versions is a key of one
+    assert sections == set(read_yaml(repo_root / "params.yaml"))
 
 
 # Tests of the checks: one change in a copy of the repository, and the sentence it must cause.
@@ -229,6 +237,14 @@ def test_a_section_that_is_not_declared_is_found(copy: Path) -> None:
 def test_a_section_that_no_line_loads_is_found(copy: Path) -> None:
     edit_stage(copy, lambda stage: stage["params"].append("resize"))
     assert any("declares the section resize" in problem for problem in problems(copy))
+
+
+def test_pinned_versions_that_are_not_declared_are_found(copy: Path) -> None:
+    edit_stage(copy, lambda stage: stage["params"].remove("runtime.pinned"), "resize")
+    edit_stage(copy, lambda stage: stage["params"].append("runtime.versions"), "write-submission")
+    found = problems(copy)
+    assert any("resize: it loads the section runtime.pinned" in problem for problem in found)
+    assert any("write-submission: it declares the section runtime" in problem for problem in found)
 
 
 def test_a_section_by_a_computed_name_is_found(copy: Path) -> None:

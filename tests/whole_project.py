@@ -160,7 +160,8 @@ class Project:
             for picture, paths in zip(table["id"], table["paths"], strict=True)
             if any(name.endswith(path) for name in paths)
         ]
-        labels: Any = read_labels(self.root / "data/1_index/labels.parquet").table
+        index = self.root / "data/1_index"
+        labels: Any = read_labels(index / "labels.parquet", index / "test_labels.parquet").table
         return picture, list(labels.set_index("id").loc[picture, "labels"])
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 from dvc.repo import Repo
@@ -16,9 +18,9 @@ from ruamel.yaml import YAML
 
 from headstart.commands.cli import main
 from headstart.commands.stored_pictures import RESIZING
-from headstart.commands.stored_run import INDEXING, PUBLISHING, SCORING
+from headstart.commands.stored_run import INDEXING, PUBLISHING, SCORING, read_stored_run
 from headstart.evaluation.predictions import Predictions, write_predictions
-from headstart.labels.labels import Labels, write_labels
+from headstart.labels.labels import Labels, write_labels, write_test_labels
 from headstart.pictures.resized import write_resized
 from headstart.pictures.table import write_pictures
 from tests.contract import read_yaml
@@ -28,15 +30,16 @@ STAGES = """
 stages:
   index-images:
     cmd: index --pictures data/pictures.parquet --labels data/labels.parquet
-    outs: [data/pictures.parquet, data/labels.parquet]
+    outs: [data/pictures.parquet, data/labels.parquet, data/test_labels.parquet]
   resize:
     cmd: resize --resized data/resized
     outs: [data/resized]
   tta-evaluate:
     cmd: >-
-      evaluate --labels data/labels.parquet --predictions data/head.parquet
-      --predictions data/predictions.parquet --metrics metrics/tta_evaluate.json
-    deps: [data/labels.parquet, code]
+      evaluate --labels data/labels.parquet --test-labels data/test_labels.parquet
+      --predictions data/head.parquet --predictions data/predictions.parquet
+      --metrics metrics/tta_evaluate.json
+    deps: [data/labels.parquet, data/test_labels.parquet, code]
     params: [head, tta_evaluate]
     outs: [data/head.parquet, data/predictions.parquet]
     metrics: [metrics/tta_evaluate.json: {cache: false}]
@@ -45,6 +48,11 @@ stages:
     deps: [metrics]
 """
 IDS = [str(number) for number in range(4)]
+LABELS = Labels(
+    pd.DataFrame({"id": IDS, "labels": [["cat"]] * 4, "split": "test", "group": IDS}),
+    ("cat", "eel"),
+    "single_label",
+)
 
 
 def headstart(*arguments: str) -> Result:
@@ -87,8 +95,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     sizes = {"width": [9] * 4, "height": [9] * 4}
     pictures = pd.DataFrame({"id": IDS, "paths": [[f"cats/{i}.png"] for i in IDS]} | sizes)
     write_pictures(Path("data/pictures.parquet"), pictures)
-    labels = pd.DataFrame({"id": IDS, "labels": [["cat"]] * 4, "split": "test", "group": IDS})
-    write_labels(Path("data/labels.parquet"), Labels(labels, ("cat", "eel"), "single_label"))
+    write_labels(Path("data/labels.parquet"), LABELS)
+    write_test_labels(Path("data/test_labels.parquet"), LABELS)
     rows = [(i, StoredPictures().encoded(i)) for i in IDS[:3]]
     write_resized(Path("data/resized"), rows, FORM.model_dump(exclude_none=True))
     git("init", "-q")
@@ -114,6 +122,7 @@ def test_the_pipeline_names_the_files_that_are_read(repo_root: Path) -> None:
 
     assert last(SCORING, "--predictions") == "data/5_predictions/predictions.parquet"
     assert last(SCORING, "--labels") == "data/1_index/labels.parquet"
+    assert last(SCORING, "--test-labels") == "data/1_index/test_labels.parquet"
     assert last(SCORING, "--metrics") == "metrics/tta_evaluate.json"
     assert last(INDEXING, "--pictures") == "data/1_index/pictures.parquet"
     assert last(RESIZING, "--resized") == "data/2_resized"
@@ -130,6 +139,19 @@ def test_a_commit_and_the_workspace(project: Path) -> None:
     assert "test: 4 pictures, the same in both" in result.output
     assert "accuracy, plain     0.5000   0.7500   +0.2500" in result.output
     assert "right, plain      only a: 0, only b: 1, both: 2, neither: 1" in result.output
+
+
+def test_labels_of_test_beside_the_others_as_an_older_headstart_wrote_them(project: Path) -> None:
+    old = STAGES.replace(", data/test_labels.parquet", "")
+    Path("dvc.yaml").write_text(old.replace(" --test-labels data/test_labels.parquet", ""))
+    labels = Path("data/labels.parquet")
+    about = pq.read_schema(labels).metadata
+    labels.unlink()
+    pq.write_table(pa.Table.from_pandas(LABELS.table).replace_schema_metadata(about), labels)
+    run_pipeline(3, 0.3)
+    older = read_stored_run(project, "workspace").labels
+    assert older.table.to_dict("list") == LABELS.table.to_dict("list")
+    assert read_stored_run(project, "HEAD").labels.labelled("test") == older.labelled("test") == IDS
 
 
 def test_an_experiment_is_named_by_its_name(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

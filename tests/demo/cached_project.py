@@ -12,7 +12,7 @@ from headstart.activations.frozen import FrozenBackbone
 from headstart.backbone.backbone import Backbone, load_backbone
 from headstart.backbone.device import PLAIN_CPU, Compute
 from headstart.backbone.tensors import NamedTensors, write_tensors
-from headstart.labels.labels import Labels, write_labels
+from headstart.labels.labels import Labels, write_labels, write_test_labels
 from headstart.pictures.resized import ResizedPictures, write_resized
 from headstart.pictures.table import write_pictures
 from headstart.project.report import Silent
@@ -41,6 +41,7 @@ def cached_project(
     table = pd.DataFrame({"id": IDS, "labels": LABELS, "split": SPLIT, "group": IDS})
     labels = Labels(table, ("cat", "dog"), "single_label")
     write_labels(root / "data/1_index/labels.parquet", labels)
+    write_test_labels(root / "data/1_index/test_labels.parquet", labels)
     source, weights = StoredPictures(), root / "data/0_source/backbone.safetensors"
     manifest = FORM.model_dump(exclude_none=True)
     write_resized(root / "data/2_resized", ((i, source.encoded(i)) for i in IDS), manifest)

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from headstart.labels.labels import Labels, read_labels, write_labels
+from headstart.labels.labels import Labels, read_labels, write_labels, write_test_labels
 from headstart.pictures.table import first_paths, read_ids, read_pictures, write_ids, write_pictures
 
 
@@ -17,7 +17,7 @@ def labels() -> Labels:
             "id": ["a", "b", "c", "d", "e"],
             "labels": [["dog"], ["cat"], ["cat"], None, ["cät"]],
             "split": ["train", "valid", "train", "test", "train"],
-            "group": ["a", "b", "c", "d", "e"],
+            "group": ["a", "b", "c", "d", "of e"],
         }
     )
     return Labels(table, ("cat", "cät", "dog"), "single_label")
@@ -25,10 +25,45 @@ def labels() -> Labels:
 
 def test_labels_survive_the_disk(labels: Labels, tmp_path: Path) -> None:
     write_labels(tmp_path / "new" / "labels.parquet", labels)
-    back = read_labels(tmp_path / "new" / "labels.parquet")
+    write_test_labels(tmp_path / "new" / "test_labels.parquet", labels)
+    back = read_labels(tmp_path / "new" / "labels.parquet", tmp_path / "new/test_labels.parquet")
     assert back.table.to_dict("list") == labels.table.to_dict("list")
     assert (back.classes, back.task) == (labels.classes, labels.task)
-    assert [path.name for path in (tmp_path / "new").iterdir()] == ["labels.parquet"]
+    assert len(list((tmp_path / "new").iterdir())) == 2
+
+
+def test_labels_of_test_are_in_their_own_file_alone(labels: Labels, tmp_path: Path) -> None:
+    known = labels.table.assign(split=["train", "test", "train", "test", "train"])
+    one, other = tmp_path / "labels.parquet", tmp_path / "test_labels.parquet"
+    write_labels(one, Labels(known, labels.classes, labels.task))
+    write_test_labels(other, Labels(known, labels.classes, labels.task))
+    assert pq.read_table(other).to_pydict() == {
+        "id": ["b", "d"], "labels": [["cat"], None], "group": ["b", "d"],
+    }  # fmt: skip
+    without = read_labels(one)
+    assert (without.ids("test"), without.labelled("train")) == (["b", "d"], ["a", "c", "e"])
+    assert without.targets(["c", "a"]).tolist() == [0, 2]
+    for asked in (
+        lambda: without.labelled("test"),
+        without.n_labelled,
+        lambda: without.class_numbers(["a", "d"]),
+        lambda: without.targets(["b"]),
+    ):
+        with pytest.raises(ValueError, match="the labels of test were not read, such as"):
+            asked()
+    shown = pq.read_table(one).to_pydict()
+    assert (shown["labels"][1], shown["group"][1], shown["group"][4]) == (None, None, "of e")
+    assert read_labels(one, other).labelled("test") == ["b"]
+    hidden = known.assign(labels=[["dog"], None, ["cat"], ["cat"], ["cät"]])
+    write_labels(tmp_path / "again", Labels(hidden, labels.classes, labels.task))
+    assert (tmp_path / "again").read_bytes() == one.read_bytes()
+
+
+def test_tables_of_two_runs_do_not_go_together(labels: Labels, tmp_path: Path) -> None:
+    write_labels(tmp_path / "l", labels)
+    write_test_labels(tmp_path / "t", Labels(labels.table[:3], labels.classes, labels.task))
+    with pytest.raises(ValueError, match=r"t has no row for picture 'd' of test: run `dvc repro"):
+        read_labels(tmp_path / "l", tmp_path / "t")
 
 
 def test_labels_answer_by_split(labels: Labels) -> None:

@@ -74,7 +74,7 @@ def test_an_installed_package_reads_its_form(heif: None) -> None:
 
 
 def test_facts_of_other_packages_are_not_reused(heif: None) -> None:
-    assert json.loads(json.dumps(facts_key()))["plugins"]["pillow-heif"] == "1.2.3"
+    assert json.loads(json.dumps(facts_key()))["versions"]["pillow-heif"] == "1.2.3"
 
 
 def test_a_damaged_file_is_damaged_where_the_package_is_installed(heif: None) -> None:

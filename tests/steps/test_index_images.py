@@ -1,20 +1,39 @@
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import hypothesis
 import pandas as pd
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
+from hypothesis import strategies as st
 from PIL import Image
 from pydantic import ValidationError
 
 from headstart.fetching.image_sources import PackageImages, read_images_source
 from headstart.image_files.tree import list_tree
-from headstart.indexing.index import IndexImagesError, write_index
+from headstart.indexing.index import Index, IndexImagesError, write_index
 from headstart.kept.records import known_records
+from headstart.labels.labels import write_labels
 from headstart.pictures.facts import facts_key
 from headstart.pictures.rgb import decode_rgb
 from headstart.project.located import locate
 from tests.indexed import Files, id_of, index, picture, table
+
+TABLES = ("pictures", "labels", "test_labels", "train_ids")
+PICTURES_OF_THREE_SPLITS = {
+    f"{split}/{i}.png": picture(100 * k + i)
+    for k, (split, n) in enumerate({"train": 8, "valid": 8, "test": 6}.items())
+    for i in range(n)
+}
+
+
+def tables_of(found: Index, folder: Path) -> dict[str, bytes]:
+    """The bytes of the tables of an index, by name."""
+    write_index(found, *(folder / name for name in TABLES))
+    return {name: (folder / name).read_bytes() for name in TABLES}
 
 
 def test_given_folders(given: Files) -> None:
@@ -298,27 +317,87 @@ def test_params_are_checked(changed: dict[str, Any], match: str, given: Files) -
 def test_the_bytes_do_not_depend_on_workers(
     given: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    names = ("pictures", "labels", "train_ids")
+    written = []
     for n in ("1", "5"):
         monkeypatch.setenv("HEADSTART_WORKERS", n)
-        write_index(index(given), *(tmp_path / n / name for name in names))
-    for name in names:
-        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "5" / name).read_bytes()
+        written.append(tables_of(index(given), tmp_path))
+    assert written[0] == written[1]
 
 
 def test_a_corrected_label_changes_no_picture_and_no_train_id(tmp_path: Path) -> None:
     files = {f"{part}/{i}.png": picture(10 * k + i)
              for k, part in enumerate(("train", "valid")) for i in range(4)}  # fmt: skip
-    said = ["a", "b"] * 4
-    for run, labels in (("before", said), ("after", ["b", *said[1:]])):
+    said, written = ["a", "b"] * 4, []
+    for labels in (said, ["b", *said[1:]]):
         csv = {"l.csv": table(id=[path[:-4] for path in files], label=labels)}
-        found = index(files | csv, labels="l.csv")
-        write_index(found, *(tmp_path / run / name for name in ("pictures", "labels", "ids")))
-    same = {
-        name: (tmp_path / "before" / name).read_bytes() == (tmp_path / "after" / name).read_bytes()
-        for name in ("pictures", "labels", "ids")
-    }
-    assert same == {"pictures": True, "labels": False, "ids": True}
+        written.append(tables_of(index(files | csv, labels="l.csv"), tmp_path))
+    before, after = written
+    assert {name for name in TABLES if before[name] != after[name]} == {"labels"}
+
+
+def test_a_corrected_label_of_test_changes_the_table_of_test_alone(
+    given: Files, tmp_path: Path
+) -> None:
+    before = tables_of(index(given), tmp_path)
+    csv = {path: path.split("/")[1] for path in given}
+    as_table: Files = {f"{path[:-4]}.png": data for path, data in given.items()}
+    for changed in ("cats", "dogs"):
+        said = csv | {path: changed for path in csv if path.startswith("test/dogs")}
+        l_csv = table(id=[path[:-4] for path in said], label=list(said.values()))
+        after = tables_of(index(as_table | {"l.csv": l_csv}, labels="l.csv"), tmp_path)
+        differ = {name for name in TABLES if before[name] != after[name]}
+        assert differ == ({"test_labels"} if changed == "cats" else set())
+
+
+def test_a_file_of_test_that_moves_to_another_class_changes_its_path_and_the_table_of_test(
+    given: Files, tmp_path: Path
+) -> None:
+    before = tables_of(index(given), tmp_path)
+    given["test/cats/moved.png"] = given.pop("test/dogs/0.png")
+    after = tables_of(index(given), tmp_path)
+    assert {name for name in TABLES if before[name] != after[name]} == {"pictures", "test_labels"}
+    rows = index(given).labels.table.set_index("id")
+    assert rows.loc[id_of(given["test/cats/moved.png"]), "labels"] == ["cats"]
+
+
+LABEL_OF_TEST = st.sampled_from(["", "a", "b", "c", "a b", "b c", "a b c"])
+
+
+@hypothesis.given(st.lists(LABEL_OF_TEST, min_size=6, max_size=6), st.integers(0, 4), st.booleans())
+@hypothesis.settings(max_examples=60, deadline=None)
+@hypothesis.example(["c", "a b c", "a b c", "a b c", "a b c", "a b c"], 2, True)
+def test_labels_of_test_shape_nothing_of_train_and_valid(
+    of_test: list[str], n_max: int, grouped: bool
+) -> None:
+    """Whatever they are, also none, and also where pictures of each label are limited."""
+    of_train = ["a b", "c", "a", "b c", "a", "b", "a c", "b"]
+    files = PICTURES_OF_THREE_SPLITS
+
+    def indexed(of_test: list[str]) -> Index:
+        rows = {f"train/{i}": label for i, label in enumerate(of_train)}
+        rows |= {f"valid/{i}": label for i, label in enumerate(reversed(of_train))}
+        rows |= {f"test/{i}": label for i, label in enumerate(of_test) if label}
+        groups = [f"{path[:5]}{int(path[-1]) // 2}" for path in rows]
+        csv = table(id=list(rows), label=list(rows.values()), group=groups)
+        return index(
+            files | {"l.csv": csv}, labels="l.csv", task="multi_label", label_separator="space",
+            group_column="group" if grouped else "", n_max_per_class=n_max,
+        )  # fmt: skip
+
+    def shown(found: Index) -> list[Any]:
+        """What labels.parquet says, without the rows of test where a limit chooses among them."""
+        with TemporaryDirectory() as folder:
+            path = Path(folder, "labels.parquet")
+            write_labels(path, found.labels)
+            rows = pq.read_table(path)
+        kept = (
+            rows.to_pylist() if not n_max else rows.filter(pc.field("split") != "test").to_pylist()
+        )
+        return [rows.schema.metadata, kept]
+
+    before, after = indexed(["a"] * 6), indexed(of_test)
+    assert shown(before) == shown(after)
+    assert before.labels.ids("train") == after.labels.ids("train")
 
 
 def test_real_pictures(repo_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

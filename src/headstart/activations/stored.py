@@ -41,6 +41,7 @@ class Manifest(BaseModel):
         seed: of the views.
         precision: of the forward pass.
         device: kind of device that computed the features.
+        versions: of the packages that shaped them; {} if an older headstart computed them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -59,6 +60,7 @@ class Manifest(BaseModel):
     seed: int | None = None
     precision: Precision
     device: str
+    versions: dict[str, str] = {}
 
 
 class ActivationsError(HeadstartError):

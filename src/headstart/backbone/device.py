@@ -4,12 +4,11 @@ import os
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from importlib.metadata import version
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from torch import Tensor
 
 from headstart.backbone.fast.memory import keep_freed_memory, leave_new_memory_as_it_is
@@ -17,13 +16,22 @@ from headstart.backbone.fast.switch import is_plain
 from headstart.backbone.precision import Precision
 from headstart.project.errors import HeadstartError
 from headstart.project.section import Section
+from headstart.project.versions import NETWORKS, pins_in, versions
 
 # A GPU finishes 32 pictures before the next kernels are launched, so its batches are larger.
 FORWARD_BATCH, FORWARD_BATCH_OF_GPU = 32, 128
 
 
+def _right_pins(text: str) -> str:
+    pins_in(text)
+    return text
+
+
 class RuntimeParams(Section):
-    """Section `runtime`: precision and determinism, which affect the bits of a result."""
+    """Section `runtime`: precision, determinism and versions, which affect the bits of a result.
+
+    A command that reads no params.yaml insists on no versions.
+    """
 
     precision: Literal["auto", "fp32", "bf16"] = Field(
         description="auto: fp32, but where the chip multiplies bf16, forward passes of frozen "
@@ -31,6 +39,15 @@ class RuntimeParams(Section):
         "bf16: everything, if its gradients pass a check"
     )
     deterministic: bool = Field(description="refuse kernels whose result varies from run to run")
+    versions: Literal["any", "pinned"] = Field(
+        default="any",
+        description="any: other versions of torch, torchvision, timm, Pillow or numpy rerun nothing; "
+        "pinned: stages refuse all but those in pinned, and rerun when these change",
+    )
+    pinned: Annotated[str, AfterValidator(_right_pins)] = Field(
+        default="",
+        description="what `headstart check --pin` writes: package==version, with spaces between",
+    )
 
 
 @dataclass(frozen=True)
@@ -90,8 +107,7 @@ class Compute:
             else torch.backends.cpu.get_cpu_capability()
         )
         return {
-            "torch": torch.__version__,
-            "timm": version("timm"),  # for its layers; reading the version imports nothing
+            **versions(*NETWORKS),
             "chip": str(chip),
             "threads": torch.get_num_threads(),
             "batch": forward_batch(self.device),

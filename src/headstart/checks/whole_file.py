@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from headstart.checks.pinned_versions import other_versions
 from headstart.project.beside import written_beside
 from headstart.project.params import PARAMS_FILE, ParamsError, read_params, read_section
 from headstart.project.section import Section
+from headstart.project.versions import versions
 from headstart.project.work import code_digest, note_place
 
 S = TypeVar("S", bound=Section)
@@ -31,7 +33,8 @@ def load_section(name: str, model: type[S]) -> S:
 
     All sections are checked, not only this one, so that no stage works for an hour before a later
     stage refuses its numbers. A file that was found right is remembered. A stage that loads `dataset`
-    is at the start of the pipeline: for it, all sources must exist too.
+    is at the start of the pipeline: for it, all sources must exist too. Each stage refuses other
+    versions than pinned ones.
 
     Raises:
         ParamsError: names every problem of every section, one sentence each.
@@ -66,20 +69,23 @@ def require_right_file(path: Path, at_sources: bool) -> None:
     """
     values = read_params(path)
     if _note(path).exists() and not at_sources:
-        return
-    if errors := _checked(values, path, absent=at_sources).errors:
+        errors = list(other_versions(values, path))
+    else:
+        errors = _checked(values, path, absent=at_sources).errors
+    if errors:
         raise ParamsError("\n".join(errors))
 
 
 def _checked(values: Mapping[str, Any], path: Path, absent: bool) -> Verdict:
-    """Check the file, the files that it names and the name of the network.
+    """Check the file, the files that it names, pinned versions and the name of the network.
 
     If params.yaml is right, a note in the work folder says so, with the warnings. Importing the models
     of all sections takes seconds, so every later stage only looks for the note.
     """
     from headstart.checks.on_this_machine import missing_here
 
-    note, here = _note(path), list(missing_here(values, path, absent))
+    note = _note(path)
+    here = [*missing_here(values, path, absent), *other_versions(values, path)]
     if note.exists():
         return Verdict(here, json.loads(note.read_text(encoding="utf-8")))
     found = _of_file(values, path)
@@ -110,10 +116,11 @@ def _of_file(values: Mapping[str, Any], path: Path) -> Verdict:
 
 
 def _note(path: Path) -> Path:
-    """The path of the note that a file of this content was found right by this code.
+    """The path of the note that a file of this content was found right by this code and this timm.
 
     The digest of the code covers the whole package, because the models of the sections are in nearly
     every room and are imported by name. A needless check costs seconds, a missing one a wrong run.
     """
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return note_place("checked", {"params": digest, "code": code_digest()})
+    key = {"params": digest, "code": code_digest(), "versions": versions()}
+    return note_place("checked", key)

@@ -61,19 +61,28 @@ def main() -> None:
 
 @main.command()
 @click.argument("params", type=click.Path(path_type=Path), default=PARAMS_FILE)
-def check(params: Path) -> None:
+@click.option(
+    "--pin", is_flag=True,
+    help="First write the installed versions into the section runtime: stages then refuse others.",
+)  # fmt: skip
+def check(params: Path, pin: bool) -> None:
     """Check PARAMS (default: params.yaml) without running anything, and report all problems at once.
 
     The command checks every value of every section. It finds sections that contradict each other (a
     phase larger than the network input, lr: auto after a range test that is skipped, ...). It looks
     for the pictures, CSVs, sample and weights on this machine, and for the packages. It checks the
-    name of the network, and that a file of weights fits the network.
+    name of the network, that a file of weights fits the network, and that pinned versions of packages
+    are those installed.
 
     Errors end the command with exit status 1. Warnings are about settings that run, but may not be
     what you meant. The first stage of a run checks the same, except the tensors in your own file.
     """
     from headstart.checks.whole_file import check_file
 
+    if pin:
+        from headstart.commands.pins import write_pins
+
+        click.echo(write_pins(params))
     found = check_file(params)
     for warning in found.warnings:
         click.echo(f"Warning: {warning}", err=True)

@@ -37,7 +37,9 @@ def read_stored_run(root: Path, name: str) -> Run:
         file = partial(_file, revision, Path(folder))
         # of several, the last file is of the final network
         predictions = read_predictions(file(SCORING, "--predictions"))
-        labels = read_labels(file(SCORING, "--labels"))
+        # an older headstart wrote the labels of test beside the others
+        option = "--test-labels" if revision.paths(SCORING, "--test-labels") else "--labels"
+        labels = read_labels(file(SCORING, "--labels"), file(SCORING, option))
         scores = json.loads(file(SCORING, "--metrics").read_bytes())
         try:
             paths = dict(first_paths(read_pictures(file(INDEXING, "--pictures"))))

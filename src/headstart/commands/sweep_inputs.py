@@ -12,6 +12,7 @@ from headstart.backbone.device import Compute
 from headstart.labels.labels import read_labels
 from headstart.project.errors import HeadstartError
 from headstart.project.files import read_json
+from headstart.project.versions import versions
 from headstart.project.yaml_file import read_yaml
 from headstart.sweeping.objective import CachedSet
 from headstart.training.lr_curve import Suggestion
@@ -54,6 +55,7 @@ def about(cached: CachedSet) -> Mapping[str, Any]:
         "views": _manifests(cached.views),
         "suggestion": cached.suggestion.lr,
         "device": cached.compute.device.type,
+        "versions": versions(),
     }
 
 

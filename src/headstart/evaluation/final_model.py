@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from headstart.evaluation.predictions import Kind
-from headstart.project.safetensors_file import write_safetensors
+from headstart.project.safetensors_file import metadata_of, write_safetensors
 
 
 def write_final_model(
@@ -15,7 +15,7 @@ def write_final_model(
     about: Mapping[str, Any],
     thresholds: Mapping[Kind, Sequence[float]],
 ) -> None:
-    """Write the tensors of a checkpoint with new metadata; no tensor is decoded.
+    """Write the tensors of a checkpoint with a new info about them; no tensor is decoded.
 
     `headstart.network.checkpoints.write_checkpoint` would give the same bytes.
 
@@ -26,4 +26,5 @@ def write_final_model(
         thresholds: kind of prediction -> K thresholds; empty for single_label.
     """
     text = json.dumps({**about, "thresholds": thresholds}, sort_keys=True)
-    write_safetensors(path, checkpoint.read_bytes(), {"headstart": text})
+    data = checkpoint.read_bytes()
+    write_safetensors(path, data, {**metadata_of(data), "headstart": text})

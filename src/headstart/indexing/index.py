@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from headstart.labels.labels import Labels, write_labels
+from headstart.labels.labels import Labels, write_labels, write_test_labels
 from headstart.pictures.table import write_ids, write_pictures
 from headstart.project.errors import HeadstartError
 
@@ -71,8 +71,11 @@ class Index:
         }
 
 
-def write_index(index: Index, pictures: Path, labels: Path, train_ids: Path) -> None:
-    """Write the three tables of an index, each to its path."""
+def write_index(
+    index: Index, pictures: Path, labels: Path, test_labels: Path, train_ids: Path
+) -> None:
+    """Write the four tables of an index, each to its path."""
     write_pictures(pictures, index.pictures)
     write_labels(labels, index.labels)
+    write_test_labels(test_labels, index.labels)
     write_ids(train_ids, index.labels.ids("train"))

@@ -80,7 +80,10 @@ def assign(
         rule: for pictures without a given split.
         group: of each picture.
     """
-    stratum = strata({i: said.labels for i, said in known.items() if said.labels is not None})
+    stratum: dict[str, str] = {}
+    for split in {said.split for said in known.values()}:  # so no label of test moves any of train
+        of_split = {i: said.labels for i, said in known.items() if said.split == split}
+        stratum |= strata({i: labels for i, labels in of_split.items() if labels is not None})
     kept = limited({i: f"{said.split} {stratum.get(i)}" for i, said in known.items()}, n_max)
     drawn = stratified_split(
         {i: known[i].labels or () for i in kept if known[i].split is None}, rule, group

@@ -16,6 +16,7 @@ from headstart.backbone.precision import Precision
 from headstart.backbone.tensors import NamedTensors, TensorsError, read_tensors, write_tensors
 from headstart.pictures.preprocessing import Preprocessing
 from headstart.project.errors import HeadstartError
+from headstart.project.versions import versions
 
 FORMAT: Final = 3
 
@@ -138,12 +139,15 @@ def named_tensors(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]
 def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write under another name, then rename. The same tensors and info give the same bytes.
 
+    Beside the info, the metadata hold the versions of the packages that shape results.
+
     Raises:
         TensorsError: a tensor holds numbers that are not finite; nothing is written.
     """
     text = json.dumps(checkpoint.info.model_dump(mode="json"), sort_keys=True)
     tensors = dict(sorted(checkpoint.tensors.items()))
-    write_tensors(path, NamedTensors(tensors, {"headstart": text}))
+    made_by = json.dumps(versions(), sort_keys=True)
+    write_tensors(path, NamedTensors(tensors, {"headstart": text, "versions": made_by}))
 
 
 def read_checkpoint(path: Path) -> Checkpoint:

@@ -4,12 +4,12 @@ import json
 from collections.abc import Mapping
 from typing import NamedTuple
 
-import PIL
 from PIL import UnidentifiedImageError
 
 from headstart.image_files.forms import form_of
-from headstart.pictures.plugins import plugin_versions, remedy
+from headstart.pictures.plugins import remedy
 from headstart.pictures.rgb import decode_rgb
+from headstart.project.versions import PICTURES, versions
 from headstart.project.work import code_digest
 
 # The rooms whose code determines the facts.
@@ -44,8 +44,7 @@ def facts_key() -> dict[str, str | Mapping[str, str]]:
     """Key for `kept.records`: everything that determines the facts of a file besides its content."""
     return {
         "of": "facts",
-        "pillow": PIL.__version__,
-        "plugins": plugin_versions(),
+        "versions": versions(*PICTURES),
         "code": code_digest(*ROOMS),
     }
 

@@ -2,9 +2,10 @@
 
 from contextlib import suppress
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 
 from PIL import features
+
+from headstart.project.versions import versions
 
 _PLUGINS = {"heic": "pillow-heif", "jxl": "pillow-jxl-plugin"}  # form -> package
 _FEATURES = {
@@ -28,11 +29,7 @@ def register_plugins() -> None:
 
 def plugin_versions() -> dict[str, str]:
     """Package -> version, of the packages that are installed; they shape pixels as Pillow does."""
-    found = {}
-    for package in _PLUGINS.values():
-        with suppress(PackageNotFoundError):
-            found[package] = version(package)
-    return found
+    return versions(*_PLUGINS.values())
 
 
 def remedy(form: str) -> str:

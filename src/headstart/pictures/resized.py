@@ -8,7 +8,6 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-import PIL
 import pyarrow as pa
 from PIL import Image
 from pydantic import ValidationError
@@ -23,6 +22,7 @@ from headstart.project.beside import written_beside
 from headstart.project.errors import HeadstartError
 from headstart.project.files import write_json
 from headstart.project.report import Report
+from headstart.project.versions import PICTURES, versions
 from headstart.project.work import code_digest, work_folder
 from headstart.project.workers import in_order
 
@@ -208,10 +208,11 @@ class ResizedPictures:
         stored, short = self.history[-1], math.ceil(SPARE * size_px)
         if PAYS_FROM * short > stored.size_px:
             return self
-        form = stored.model_copy(update={"size_px": short, "pillow": PIL.__version__})
+        form = stored.model_copy(update={"size_px": short, **versions("pillow")})
         shaped_by = {
             "of": "copies",
             "code": code_digest(*ROOMS),
+            **versions(*PICTURES),
             **form.model_dump(exclude_none=True),
         }
         about = {**shaped_by, "pyarrow": pa.__version__, "source": self.digest}

@@ -2,7 +2,8 @@
 
 Each checkpoint has one Parquet file with the columns id, split and views (1 + V lists of K
 probabilities, plain first). Rows are sorted by (split, id). `about.json` holds what the files share,
-and the order of the checkpoints. This module does without torch.
+the order of the checkpoints, and the versions of the packages that computed them. This module does
+without torch.
 """
 
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from headstart.labels.task import Task
 from headstart.project.errors import HeadstartError
 from headstart.project.files import read_json, write_json
 from headstart.project.parquet import as_nested_lists, flat, write_parquet
+from headstart.project.versions import versions
 
 Floats = NDArray[np.float64]
 
@@ -65,6 +67,7 @@ def write_views(folder: Path, views: StoredViews) -> None:
         "task": views.task,
         "n_views": views.counts()["n_views"],
         "checkpoints": list(views.probabilities),
+        "versions": versions(),
     }
     write_json(folder / ABOUT, about)
 

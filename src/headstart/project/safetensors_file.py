@@ -1,4 +1,4 @@
-"""Writes a safetensors file with our own metadata, without torch.
+"""Writes a safetensors file with our own metadata, and reads metadata, without torch.
 
 The format: length of the header (8 bytes, little-endian), header (JSON), then the numbers.
 """
@@ -6,6 +6,7 @@ The format: length of the header (8 bytes, little-endian), header (JSON), then t
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from headstart.project.beside import written_beside
 
@@ -20,11 +21,22 @@ def write_safetensors(path: Path, data: bytes, metadata: Mapping[str, str]) -> N
         data: the content of a safetensors file; its own metadata are left out.
         metadata: values by key.
     """
-    end = 8 + int.from_bytes(data[:8], "little")
-    header = json.loads(data[8:end])
+    header, end = _header(data)
     header.pop("__metadata__", None)
     header["__metadata__"] = dict(sorted(metadata.items()))
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # the numbers begin at a multiple of 8
     with written_beside(path) as partial, partial.open("wb") as file:
         file.writelines((len(text).to_bytes(8, "little"), text, memoryview(data)[end:]))
+
+
+def metadata_of(data: bytes) -> dict[str, str]:
+    """The metadata in the content of a safetensors file; {} if it has none."""
+    found: dict[str, str] = _header(data)[0].get("__metadata__", {})
+    return found
+
+
+def _header(data: bytes) -> tuple[dict[str, Any], int]:
+    """The header of a file, and where its numbers begin."""
+    end = 8 + int.from_bytes(data[:8], "little")
+    return json.loads(data[8:end]), end

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from headstart.activations.computed import Computation
 from headstart.activations.frozen import FrozenBackbone
 from headstart.activations.stored import Manifest
+from headstart.project.versions import versions
 
 
 def precompute_activations(frozen: FrozenBackbone, ids: Sequence[str], digest: str) -> Computation:
@@ -26,6 +27,7 @@ def precompute_activations(frozen: FrozenBackbone, ids: Sequence[str], digest: s
             frame=frozen.pictures.frame,
             preprocessing=frozen.pictures.preprocessing,
             pictures=digest,
+            versions=versions(),
             transform="plain",
         ),
     )

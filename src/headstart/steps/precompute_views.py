@@ -8,6 +8,7 @@ from headstart.activations.computed import Computation
 from headstart.activations.frozen import AugmentedView, FrozenBackbone
 from headstart.activations.stored import Manifest
 from headstart.project.section import Section
+from headstart.project.versions import versions
 from headstart.views.augment import AugmentParams
 
 
@@ -56,6 +57,7 @@ def precompute_views(
             frame=frozen.pictures.frame,
             preprocessing=frozen.pictures.preprocessing,
             pictures=digest,
+            versions=versions(),
             transform=augment.model_dump(mode="json"),
             seed=params.seed,
         ),

@@ -2,15 +2,14 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-import PIL
 import pyarrow as pa
 from pydantic import Field
 
 from headstart.kept.once import Once, anew
-from headstart.pictures.plugins import plugin_versions
 from headstart.pictures.preprocessing import Codec, StoredForm
 from headstart.project.report import Report
 from headstart.project.section import Section
+from headstart.project.versions import PICTURES, versions
 from headstart.project.work import code_digest
 from headstart.project.workers import in_order
 
@@ -33,12 +32,16 @@ class ResizeParams(Section):
         """The form in which each picture is stored."""
         quality = self.quality if self.codec == "jpeg" else None
         return StoredForm(
-            size_px=self.size_px, codec=self.codec, quality=quality, pillow=PIL.__version__
+            size_px=self.size_px,
+            codec=self.codec,
+            quality=quality,
+            pillow=versions("pillow")["pillow"],
         )
 
     def manifest(self) -> dict[str, str | int]:
         """Everything that determines the stored bytes, apart from the pictures."""
-        return {**self.form().model_dump(exclude_none=True), "pyarrow": pa.__version__}
+        made_by = {**versions(*PICTURES), "pyarrow": pa.__version__}
+        return {**self.form().model_dump(exclude_none=True), **made_by}
 
 
 def resize(
@@ -70,7 +73,6 @@ def resize(
 
     shaped_by = {
         "of": "resized",
-        "plugins": plugin_versions(),
         "code": code_digest(*ROOMS),
         **params.manifest(),
     }

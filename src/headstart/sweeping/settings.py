@@ -1,5 +1,6 @@
 """Values of params.yaml by their dotted keys (`train_augmented.phases.0.lr`)."""
 
+import json
 from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
@@ -48,10 +49,15 @@ def with_settings(values: Mapping[str, Any], settings: Settings) -> dict[str, An
 
 
 def yaml_scalar(value: Value) -> str:
-    """A value as YAML 1.1 and 1.2 read it; 1e-05 becomes 1.0e-05, which both take for a number."""
+    """A value as YAML 1.1 and 1.2 read it: text of several words is quoted.
+
+    1e-05 becomes 1.0e-05, which both take for a number.
+    """
     if isinstance(value, bool):
         return str(value).lower()
     text = str(value)
+    if isinstance(value, str) and " " in value:
+        return json.dumps(value, ensure_ascii=False)
     if isinstance(value, float) and "e" in text and "." not in text:
         return text.replace("e", ".0e")
     return text

@@ -8,12 +8,12 @@ import platform
 import re
 import subprocess
 from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import psutil
 
-PACKAGES = ("torch", "torchvision", "timm", "pillow", "numpy")
+from headstart.project import versions as packages
+
 WRITTEN = ("dvc.lock", "metrics", "scores.json", "state.json")
 """Files in git that `dvc repro` itself writes, so that their changes say nothing."""
 
@@ -46,11 +46,8 @@ def changes() -> list[str] | None:
 
 def versions() -> str:
     """Of Python and of the packages that shape results, as one line."""
-    found = [f"Python {platform.python_version()}"]
-    for package in PACKAGES:
-        with suppress(PackageNotFoundError):
-            found.append(f"{package} {version(package)}")
-    return ", ".join(found)
+    found = {"Python": platform.python_version(), **packages.versions()}
+    return ", ".join(f"{package} {number}" for package, number in found.items())
 
 
 def machine() -> str:

@@ -204,7 +204,8 @@ class Project:
 
     @property
     def _labels(self) -> Labels:
-        return read_labels(self.file("index-images", "--labels"))
+        index = "index-images"
+        return read_labels(self.file(index, "--labels"), self.file(index, "--test-labels"))
 
 
 class _Stage(NamedTuple):

@@ -6,7 +6,6 @@ from itertools import tee
 from typing import Protocol
 
 import numpy as np
-import PIL
 import psutil
 import torch
 from numpy.typing import NDArray
@@ -18,6 +17,7 @@ from headstart.backbone.device import on_device
 from headstart.backbone.frame import Frame
 from headstart.pictures.preprocessing import Preprocessing, StoredForm
 from headstart.project.report import Report
+from headstart.project.versions import versions
 from headstart.project.workers import in_order
 from headstart.views.augment import AugmentParams, draw
 from headstart.views.crops import crop_box
@@ -158,7 +158,7 @@ class Pictures:
     @property
     def preprocessing(self) -> Preprocessing:
         """What a picture file goes through before it is cropped here."""
-        return Preprocessing(stored=self.stored.history, pillow=PIL.__version__)
+        return Preprocessing(stored=self.stored.history, pillow=versions("pillow")["pillow"])
 
     def at(self, size_px: int, report: Report) -> "Pictures":
         """The same pictures at another, smaller input size."""
