@@ -210,33 +210,6 @@ def test_a_teller_that_was_killed_costs_one_sentence_and_nothing_else(
     assert capsys.readouterr().err.count("headstart sync") == 1
 
 
-RACER = """
-import sys
-from pathlib import Path
-from headstart.tracking.live import stage_run
-with stage_run("train-head", Path(sys.argv[1]), {}) as run:
-    for step in range(50):
-        run.log({"loss": 1.0}, step)
-"""
-
-
-def test_processes_that_open_a_fresh_store_at_once_lose_no_run(tracked_project: Path) -> None:
-    (tracked_project / "mlflow.db").unlink()
-    environment = os.environ | {"PYTHONPATH": str(SRC)}
-    workers = [
-        subprocess.Popen(
-            [sys.executable, "-c", RACER, f"run_{i}.json"], env=environment, stderr=subprocess.PIPE
-        )
-        for i in range(3)
-    ]
-    errors = [worker.communicate()[1].decode() for worker in workers]
-    assert [worker.returncode for worker in workers] == [0, 0, 0], errors
-    ids = {read_run(Path(f"run_{i}.json")).run_id for i in range(3)}
-    assert None not in ids, errors
-    assert {run.info.run_id for run in all_runs()} == ids
-    assert errors == ["", "", ""]
-
-
 @pytest.mark.parametrize(
     ("code", "imported"),
     [

@@ -103,14 +103,16 @@ def open_store() -> tuple[Any, str]:
     """
     import_mlflow()
     uri = tracking_uri()
-    if (database := database_of(uri)) is None:
-        return _open(uri)
-    with locked(database):
-        if not is_ready(database):
-            if not database.exists():
-                make(database)
-            return _open_file(uri, database)
-    return _open_file(uri, database)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if (database := database_of(uri)) is None:
+            return _open(uri)
+        with locked(database):
+            if not is_ready(database):
+                if not database.exists():
+                    make(database)
+                return _open_file(uri, database)
+        return _open_file(uri, database)
 
 
 def _open_file(uri: str, database: Path) -> tuple[Any, str]:
@@ -125,25 +127,23 @@ def _open_file(uri: str, database: Path) -> tuple[Any, str]:
 
 def _open(uri: str) -> tuple[Any, str]:
     """Return the client, and the id of the experiment that MLFLOW_EXPERIMENT_NAME names."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from mlflow import MlflowClient
+    from mlflow import MlflowClient
 
-        client: Any = MlflowClient(tracking_uri=uri)
-        name = os.environ["MLFLOW_EXPERIMENT_NAME"]
-        ours = (project_root() / ARTIFACTS).as_uri()
-        experiment = client.get_experiment_by_name(name)
-        if experiment is None:
-            # A server decides where its files go. Ours must not go to an experiment's temporary copy.
-            place = None if uri.startswith("http") else ours
-            try:
-                return client, str(client.create_experiment(name, artifact_location=place))
-            except Exception:  # another process may have made it meanwhile
-                if (experiment := client.get_experiment_by_name(name)) is None:
-                    raise
-        if not os.environ.get("MLFLOW_TRACKING_URI"):
-            _bring_home(_own_database(), experiment.artifact_location, ours)
-        return client, str(experiment.experiment_id)
+    client: Any = MlflowClient(tracking_uri=uri)
+    name = os.environ["MLFLOW_EXPERIMENT_NAME"]
+    ours = (project_root() / ARTIFACTS).as_uri()
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
+        # A server decides where its files go. Ours must not go to an experiment's temporary copy.
+        place = None if uri.startswith("http") else ours
+        try:
+            return client, str(client.create_experiment(name, artifact_location=place))
+        except Exception:  # another process may have made it meanwhile
+            if (experiment := client.get_experiment_by_name(name)) is None:
+                raise
+    if not os.environ.get("MLFLOW_TRACKING_URI"):
+        _bring_home(_own_database(), experiment.artifact_location, ours)
+    return client, str(experiment.experiment_id)
 
 
 def _own_database() -> Path:
