@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from headstart.project.errors import HeadstartError
 from headstart.tracking.live import stage_run
 from headstart.tracking.records import read_run
 from headstart.tracking.tell import tell
@@ -134,6 +135,17 @@ def test_under_dvc_a_run_is_told_by_the_process_that_began_first() -> None:
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert [run.info.run_id for run in all_runs()] == [read_run(Path("run.json")).run_id]
+
+
+@pytest.mark.usefixtures("told_in_process")
+def test_a_deadline_that_is_none_is_told_before_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEADSTART_TRACKER_S", "soon")
+    with (
+        pytest.raises(HeadstartError, match=r"^HEADSTART_TRACKER_S is 'soon'"),
+        stage_run("train-head", Path("run.json"), {}),
+    ):
+        pytest.fail("the stage works")
+    assert all_runs() == []
 
 
 @pytest.mark.usefixtures("told_in_process")

@@ -3,7 +3,7 @@
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -129,10 +129,9 @@ def test_a_store_that_is_whole_is_opened_without_its_lock(
     assert opened == [tracked_project / "mlflow.db"]
 
 
-def _run(file: Path, *statements: str) -> None:
+def _run(file: Path, statement: str) -> object:
     with closing(sqlite3.connect(file)) as database, database:
-        for statement in statements:
-            database.execute(statement)
+        return database.execute(statement)
 
 
 def _flip(file: Path) -> None:
@@ -141,7 +140,7 @@ def _flip(file: Path) -> None:
     file.write_bytes(content)
 
 
-BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
+BROKEN: Mapping[str, tuple[Callable[[Path], object], str]] = {
     "0 bytes": (lambda file: file.write_bytes(b""), "is empty (0 bytes): delete it"),
     "text": (
         lambda file: file.write_text("<html>not found"),
@@ -150,7 +149,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "no version": (lambda file: _run(file, "DELETE FROM alembic_version"), "move it away"),
     "no table of it": (lambda file: _run(file, "DROP TABLE alembic_version"), "move it away"),
     "another's": (
-        lambda file: (file.unlink(), _run(file, "CREATE TABLE songs (name)")),
+        lambda file: _run(Path(shutil.copy(os.devnull, file)), "CREATE TABLE songs (name)"),
         "or is not MLflow's: move it away",
     ),
     "newer": (

@@ -102,7 +102,8 @@ def make(database: Path) -> None:
 
     making: Any = utils
     new = database.with_name(f"{database.name}.new")
-    new.unlink(missing_ok=True)  # of a process that was killed
+    for left in (new, new.with_name(f"{new.name}-journal")):  # of a process that was killed
+        left.unlink(missing_ok=True)
     engine = making.create_sqlalchemy_engine(address(new))
     making._initialize_tables(engine)
     engine.dispose()
@@ -115,7 +116,8 @@ def schema_trouble(database: Path) -> str | None:
     from mlflow.store.db import utils
     from mlflow.version import VERSION
 
-    scripts: Any = ScriptDirectory.from_config(utils._get_alembic_config(""))
+    migrating: Any = utils
+    scripts = ScriptDirectory.from_config(migrating._get_alembic_config(""))
     _, version, _ = _content(database)
     if version in scripts.get_heads():
         return None
