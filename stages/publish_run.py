@@ -1,9 +1,9 @@
 """all params + all metrics + all runs → MLflow: one complete row for the whole state."""
 
-from headstart.tracking.start import start
+from headstart.tracking.start import start_stage
 
 if __name__ == "__main__":
-    start()  # before torch is loaded
+    start_stage()  # before torch is loaded
 
 from hashlib import md5
 from pathlib import Path
@@ -16,8 +16,8 @@ from headstart.steps.publish_run import publish_run
 from headstart.terminal import lines
 from headstart.terminal.plain_command import PlainCommand
 from headstart.tracking.data_set import digest
+from headstart.tracking.publishing import publish_row
 from headstart.tracking.records import read_run
-from headstart.tracking.tracker import publish
 
 FILE = FOLDER = click.Path(path_type=Path)
 
@@ -36,7 +36,8 @@ def main(metrics: Path, run: Path, index: tuple[Path, ...], reports: tuple[Path,
     values = {path.stem: read_json(path) for path in sorted(metrics.glob("*.json"))}
     data = digest(md5(path.read_bytes()).hexdigest() for path in index)
     row = publish_run(params, values, data)
-    run_id = publish(row, [read_run(run / f"{stage}.json") for stage in values], reports, model)
+    records = [read_run(run / f"{stage}.json") for stage in values]
+    run_id = publish_row(row, records, reports, model)
     write_json(state, {"state": row.state})
     lines.tell(lines.published(run_id, params, values, reports))
 

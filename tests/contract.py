@@ -164,14 +164,13 @@ def _stage_problems(root: Path, stage: Stage) -> Iterator[str]:
 
 
 def _start_problems(stage: Stage, tree: ast.Module) -> Iterator[str]:
-    """Yield a stage that imports anything before it starts; publish-run calls `start` alone."""
-    function = "start" if stage.name == "publish-run" else "start_stage"
+    """Yield a stage that imports anything before it starts."""
     wanted = [
-        f"from headstart.tracking.start import {function}",
-        f"if __name__ == '__main__':\n    {function}()",
+        "from headstart.tracking.start import start_stage",
+        "if __name__ == '__main__':\n    start_stage()",
     ]
     if [ast.unparse(node) for node in tree.body[1:3]] != wanted:
-        yield f"{stage.name}: {stage.script} must call {function} first, before the other imports."
+        yield f"{stage.name}: {stage.script} must call start_stage first, before the other imports."
 
 
 def _uncached_problems(root: Path, name: str) -> Iterator[str]:

@@ -36,7 +36,7 @@ class TellerInProcess:
     def send(self, kind: str, content: Any) -> None:
         self._messages.append(json.loads(json.dumps({kind: content})))
 
-    def answer(self) -> str | None:
+    def answer(self, deadline_s: float) -> str | None:
         return tell(self._messages)
 
 

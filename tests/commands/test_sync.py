@@ -1,6 +1,7 @@
 """`headstart sync` keeps the model of a state that no stage has computed here."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from headstart.commands.cli import main
+from headstart.tracking.process import TAG, about
 from headstart.tracking.tracker import Tracker
 from tests.repository import run
 from tests.saved_networks import save_networks
@@ -57,13 +59,17 @@ def synced(*rev: str) -> tuple[str, int, int]:
 
 
 def test_the_model_comes_once_and_only_the_workspaces_is_registered(project: Path) -> None:
+    gone = json.dumps(about(os.getpid()) | {"started": "1"})
+    killed = Tracker().start("train-head", {}, {TAG: gone}, 5)
     said, *numbers = synced("HEAD")
     assert "Added the row" in said and numbers == [1, 0]
     said, *numbers = synced()
     assert "MLflow has the row already" in said and numbers == [1, 1]
     assert synced()[1:] == (1, 1)
-    [run_] = Tracker().client.search_runs([Tracker().experiment_id])
+    runs = Tracker().client.search_runs([Tracker().experiment_id])
+    [run_] = [run for run in runs if run.info.run_id != killed]
     assert len(run_.outputs.model_outputs) == 1
+    assert Tracker().client.get_run(killed).info.status == "KILLED"
 
 
 def test_what_mlflow_has_is_not_missed_where_dvc_lacks_it(project: Path) -> None:

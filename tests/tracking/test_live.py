@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from headstart.project.errors import HeadstartError
 from headstart.tracking.live import stage_run
 from headstart.tracking.records import read_run
 from headstart.tracking.tell import tell
@@ -137,6 +138,17 @@ def test_under_dvc_a_run_is_told_by_the_process_that_began_first() -> None:
 
 
 @pytest.mark.usefixtures("told_in_process")
+def test_a_deadline_that_is_none_is_told_before_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEADSTART_TRACKER_S", "soon")
+    with (
+        pytest.raises(HeadstartError, match=r"^HEADSTART_TRACKER_S is 'soon'"),
+        stage_run("train-head", Path("run.json"), {}),
+    ):
+        pytest.fail("the stage works")
+    assert all_runs() == []
+
+
+@pytest.mark.usefixtures("told_in_process")
 def test_a_diverged_loss_is_kept_as_it_is() -> None:
     with stage_run("find-lr-head", Path("run.json"), {}) as run:
         run.log({"loss": math.nan}, 0)
@@ -187,9 +199,7 @@ def test_a_tracker_that_goes_down_halfway_is_completed_later(
 
         patch.setattr(Tracker, "log_points", fail)
         patch.setattr(Tracker, "end", lambda *_: pytest.fail("asked again"))
-        messages = iter([start("train-augmented"), points(1.0), points(0.5), END])
-        assert tell(messages) is None
-        assert next(messages, None) is None  # all was read: no stage waits for who has gone
+        assert tell([start("train-augmented"), points(1.0), points(0.5), END]) is None
     assert capsys.readouterr().err.count("headstart sync") == 1
     halfway = record.model_copy(update={"stage": "train-augmented", "key": "key", "run_id": None})
     publish(row(), [halfway])
@@ -210,33 +220,6 @@ def test_a_teller_that_was_killed_costs_one_sentence_and_nothing_else(
     record = read_run(Path("run.json"))
     assert record.run_id is None and len(record.points) == 3
     assert capsys.readouterr().err.count("headstart sync") == 1
-
-
-RACER = """
-import sys
-from pathlib import Path
-from headstart.tracking.live import stage_run
-with stage_run("train-head", Path(sys.argv[1]), {}) as run:
-    for step in range(50):
-        run.log({"loss": 1.0}, step)
-"""
-
-
-def test_processes_that_open_a_fresh_store_at_once_lose_no_run(tracked_project: Path) -> None:
-    (tracked_project / "mlflow.db").unlink()
-    environment = os.environ | {"PYTHONPATH": str(SRC)}
-    workers = [
-        subprocess.Popen(
-            [sys.executable, "-c", RACER, f"run_{i}.json"], env=environment, stderr=subprocess.PIPE
-        )
-        for i in range(3)
-    ]
-    errors = [worker.communicate()[1].decode() for worker in workers]
-    assert [worker.returncode for worker in workers] == [0, 0, 0], errors
-    ids = {read_run(Path(f"run_{i}.json")).run_id for i in range(3)}
-    assert None not in ids, errors
-    assert {run.info.run_id for run in all_runs()} == ids
-    assert errors == ["", "", ""]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Where a run comes from."""
 
+import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -25,7 +27,9 @@ def test_a_folder_without_a_repository_has_user_and_source(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DVC_EXP_NAME", "calm-otter")
-    assert origin("dvc.yaml") == {
+    tags = origin("dvc.yaml")
+    assert json.loads(tags.pop("headstart.process"))["pid"] == str(os.getpid())
+    assert tags == {
         "mlflow.source.name": "dvc.yaml",
         "mlflow.source.type": "LOCAL",
         "mlflow.user": "ada",

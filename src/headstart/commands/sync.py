@@ -32,8 +32,10 @@ def sync(rev: str | None) -> None:
     After `git checkout`, `dvc exp apply` or `dvc pull` no stage runs, so no stage logs to MLflow.
     This command adds the row of the results unless the store has it. It also adds what MLflow
     lacks from before: runs of stages, the rest of interrupted runs, files, and the model. Without
-    REV the model becomes the current version of the registered one.
+    REV the model becomes the current version of the registered one. Runs whose process was killed
+    on this machine end as KILLED.
     """
+    from headstart.tracking.gone import end_gone
     from headstart.tracking.runs import reason
     from headstart.tracking.served_model import keep_model
     from headstart.tracking.store import project_root, store_name
@@ -48,6 +50,7 @@ def sync(rev: str | None) -> None:
             run_id, new = tracker.ensure_row(row, records, state.paths("--report"))
             for model in state.models_in(Path(folder)):
                 keep_model(tracker, run_id, model, register=rev is None)
+            end_gone(tracker)
         except Exception as error:
             raise click.ClickException(
                 f"Logging to MLflow at {store_name()} failed: {reason(error)}."

@@ -12,6 +12,7 @@ from headstart.project.section import Section
 from headstart.terminal import lines
 from headstart.terminal.bars import Bars
 from headstart.tracking import teller
+from headstart.tracking.deadline import deadline_s
 from headstart.tracking.origin import origin
 from headstart.tracking.records import Point, RunRecord, write_run
 from headstart.tracking.runs import now_ms
@@ -27,7 +28,12 @@ class StageRun:
     """One run of a stage, logged to MLflow while it runs, and to its record in any case."""
 
     def __init__(self, stage: str, params: Mapping[str, Any]) -> None:
-        """Start the run."""
+        """Start the run.
+
+        Raises:
+            HeadstartError: HEADSTART_TRACKER_S is malformed.
+        """
+        self._deadline_s = deadline_s()
         key = uuid.uuid4().hex
         self.record = RunRecord(
             key=key,
@@ -82,14 +88,14 @@ class StageRun:
         self.line = sentence, where
 
     def close(self, status: str) -> None:
-        """End the run as FINISHED, FAILED or KILLED."""
+        """End the run as FINISHED, FAILED or KILLED; wait for MLflow until the deadline at most."""
         self._bars.close()
         record = self.record
         record.ended_ms = now_ms()
         self._flush()
         end = {"status": status, "ended_ms": record.ended_ms, "artifacts": record.artifacts}
         self._teller.send("end", end)
-        record.run_id = self._teller.answer()
+        record.run_id = self._teller.answer(self._deadline_s)
 
     def _flush(self) -> None:
         if points := self.record.points[self._n_flushed :]:

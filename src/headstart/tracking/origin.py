@@ -1,13 +1,15 @@
-"""Where a run comes from: its code, its experiment, its user."""
+"""Where a run comes from: its code, its experiment, its user, its process."""
 
 import getpass
 import os
 import subprocess
 from contextlib import suppress
 
+from headstart.tracking.process import process_tag
+
 
 def origin(source: str, revision: str = "HEAD") -> dict[str, str]:
-    """Return the tags of a run that name its code, user, commit and experiment, as far as they exist.
+    """Return the tags of a run that name its code, user, commit, experiment and process, if they exist.
 
     Args:
         source: path of the file that was run, relative to the project.
@@ -21,7 +23,7 @@ def origin(source: str, revision: str = "HEAD") -> dict[str, str]:
     }
     with suppress(OSError, KeyError):  # a container's user may have no name
         tags["mlflow.user"] = getpass.getuser()
-    return {name: value for name, value in tags.items() if value}
+    return {name: value for name, value in tags.items() if value} | process_tag()
 
 
 def experiment() -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from headstart.tracking.address import hide
 from headstart.tracking.names import mlflow_name
 from headstart.tracking.records import Point, RunRecord
 from headstart.tracking.store import open_store, store_name
@@ -153,5 +154,5 @@ def now_ms() -> int:
 
 
 def reason(error: Exception) -> str:
-    """The first line of the error's message, or the name of its type."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    """The first line of the error's message, without secrets, or the name of its type."""
+    return hide((str(error).strip().splitlines() or [type(error).__name__])[0].rstrip("."))

@@ -6,11 +6,20 @@ import warnings
 from contextlib import closing
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-LOCK_TIMEOUT_S = 60.0
-SQLITE_TIMEOUT_S = 20.0  # how long a write waits for another process; MLflow's own default
+from headstart.tracking.address import shown
+from headstart.tracking.sqlite_file import (
+    SQLITE_TIMEOUT_S,
+    address,
+    database_of,
+    is_ready,
+    locked,
+    make,
+    schema_trouble,
+)
+
 ARTIFACTS = "mlartifacts"  # the folder beside mlflow.db
 # Where the database has absolute addresses of files in that folder.
 ADDRESSES = (
@@ -30,6 +39,7 @@ MLFLOW_DEFAULTS = {
     "MLFLOW_LOGGING_LEVEL": "CRITICAL",
     "MLFLOW_EXPERIMENT_NAME": "headstart",
 }
+QUIET = "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"  # a link to each run, with the server's password
 
 
 def project_root() -> Path:
@@ -43,8 +53,8 @@ def project_root() -> Path:
 
 
 def store_name() -> str:
-    """The name of the store in messages: MLFLOW_TRACKING_URI or the path of mlflow.db."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or str(_own_database())
+    """The name of the store in messages: MLFLOW_TRACKING_URI without secrets, or mlflow.db's path."""
+    return shown(os.environ.get("MLFLOW_TRACKING_URI", "")) or str(_own_database())
 
 
 def tracking_uri() -> str:
@@ -55,8 +65,6 @@ def tracking_uri() -> str:
     """
     if uri := os.environ.get("MLFLOW_TRACKING_URI"):
         return uri
-    from sqlalchemy import URL
-
     file = _own_database()
     try:
         str(file).encode()
@@ -65,22 +73,19 @@ def tracking_uri() -> str:
             f"the path {str(file)!r} is not UTF-8, so MLflow would write to another folder: rename "
             "that folder, or set MLFLOW_TRACKING_URI"
         ) from None
-    # SQLite itself decodes the path of a `file:` address, so a folder may be called `a?b`. The driver
-    # is named because MLflow makes the parent folders of every address that begins with sqlite:///,
-    # where it would take `a%3Fb` for the name of a folder.
-    url = URL.create("sqlite+pysqlite", database=f"file:{quote(str(file))}", query={"uri": "true"})
-    return url.render_as_string(hide_password=False)
+    return address(file)
 
 
 def import_mlflow() -> None:
     """Import what `open_store` needs, and open nothing yet."""
     for name, value in MLFLOW_DEFAULTS.items():
         os.environ.setdefault(name, value)
+    os.environ[QUIET] = "true"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # MLflow's use of its own dependencies is not ours
         import mlflow  # noqa: F401
 
-        if not store_name().startswith("http"):
+        if not os.environ.get("MLFLOW_TRACKING_URI", "").startswith("http"):
             from mlflow.store.db import utils
             from mlflow.store.tracking import sqlalchemy_store  # noqa: F401
 
@@ -90,30 +95,55 @@ def import_mlflow() -> None:
 def open_store() -> tuple[Any, str]:
     """Return MLflow's client and the id of the experiment; make store and experiment if need be.
 
+    Of a local store, only its making is locked, and nothing at all of one behind a network.
+
     Raises:
         Exception: whatever MLflow raises.
-        ValueError: see `tracking_uri`.
+        ValueError: see `tracking_uri` and `sqlite_file.is_ready`.
     """
-    from filelock import FileLock
-
     import_mlflow()
-    uri, root = tracking_uri(), project_root()
-    # Two processes that migrate one fresh database break each other.
-    with FileLock(root / "mlflow.db.lock", timeout=LOCK_TIMEOUT_S), warnings.catch_warnings():
+    uri = tracking_uri()
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        from mlflow import MlflowClient
+        if (database := database_of(uri)) is None:
+            return _open(uri)
+        with locked(database):
+            if not is_ready(database):
+                if not database.exists():
+                    make(database)
+                return _open_file(uri, database)
+        return _open_file(uri, database)
 
-        client: Any = MlflowClient(tracking_uri=uri)
-        name = os.environ["MLFLOW_EXPERIMENT_NAME"]
-        experiment = client.get_experiment_by_name(name)
-        ours = (root / ARTIFACTS).as_uri()
-        if experiment is None:
-            # A server decides where its files go. Ours must not go to an experiment's temporary copy.
-            place = None if uri.startswith("http") else ours
+
+def _open_file(uri: str, database: Path) -> tuple[Any, str]:
+    """As `_open`; a schema of another version is named with the file and what to do."""
+    try:
+        return _open(uri)
+    except Exception as error:
+        if trouble := schema_trouble(database):
+            raise ValueError(trouble) from error
+        raise
+
+
+def _open(uri: str) -> tuple[Any, str]:
+    """Return the client, and the id of the experiment that MLFLOW_EXPERIMENT_NAME names."""
+    from mlflow import MlflowClient
+
+    client: Any = MlflowClient(tracking_uri=uri)
+    name = os.environ["MLFLOW_EXPERIMENT_NAME"]
+    ours = (project_root() / ARTIFACTS).as_uri()
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
+        # A server decides where its files go. Ours must not go to an experiment's temporary copy.
+        place = None if uri.startswith("http") else ours
+        try:
             return client, str(client.create_experiment(name, artifact_location=place))
-        if not os.environ.get("MLFLOW_TRACKING_URI"):
-            _bring_home(_own_database(), experiment.artifact_location, ours)
-        return client, str(experiment.experiment_id)
+        except Exception:  # another process may have made it meanwhile
+            if (experiment := client.get_experiment_by_name(name)) is None:
+                raise
+    if not os.environ.get("MLFLOW_TRACKING_URI"):
+        _bring_home(_own_database(), experiment.artifact_location, ours)
+    return client, str(experiment.experiment_id)
 
 
 def _own_database() -> Path:

@@ -1,36 +1,69 @@
-"""The process that logs a stage's run to MLflow (`teller` is the stage's side of it)."""
+"""The process that tells MLflow of a stage (`teller` is the stage's side of it)."""
+
+from headstart.tracking.start import start
+
+if __name__ == "__main__":
+    start()  # before MLflow is loaded
 
 import json
 import os
+import select
 import sys
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import redirect_stdout, suppress
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
 from typing import Any
 
-from headstart.tracking.records import Point
+from headstart.project.errors import HeadstartError
+from headstart.tracking.deadline import deadline_s
+from headstart.tracking.records import Point, RunRecord
 from headstart.tracking.runs import now_ms, say_down
+from headstart.tracking.state import Row
 from headstart.tracking.store import import_mlflow
 from headstart.tracking.system_metrics import system_metrics
-from headstart.tracking.tracker import Tracker
+from headstart.tracking.tracker import Tracker, publish
+
+Message = Mapping[str, Any]
+LOOK_EVERY_S = 1.0
+"""How often the process looks whether its stage still lives."""
+GRACE_S = 1.0
+"""By how much it outlives the deadline. A stage that lives ends it before, and says so."""
 
 
-def tell(messages: Iterable[Mapping[str, Any]]) -> str | None:
-    """Log one run to MLflow as its messages arrive.
+def tell(messages: Iterable[Message]) -> str | None:
+    """Tell MLflow of one run as its messages arrive, or of a whole state.
 
     Args:
-        messages: {"start": ...}, any number of {"points": ...}, {"end": ...}. If they stop without
-            {"end": ...}, the stage was killed.
+        messages: {"publish": ...}; or {"start": ...}, any number of {"points": ...}, {"end": ...}. If
+            they stop without {"end": ...}, the stage was killed.
 
     Returns:
         the run's id; None if nothing started or MLflow does not answer. The latter is reported once.
     """
     messages = iter(messages)
+    match next(messages, None):
+        case {"publish": state}:
+            return _publish(**state)
+        case {"start": run}:
+            return _tell_run(run, messages)
+    return None
+
+
+def _publish(
+    row: Mapping[str, Any], records: Iterable[Any], artifacts: Iterable[str], model: str
+) -> str | None:
+    return publish(
+        Row(**row), map(RunRecord.model_validate, records), map(Path, artifacts), Path(model)
+    )
+
+
+def _tell_run(run: Mapping[str, Any], messages: Iterator[Message]) -> str | None:
     try:
-        first = next(messages, None)
-        if first is None:
-            return None
         tracker, ended = Tracker(), False
-        run_id = tracker.start(**first["start"])
+        run_id = tracker.start(**run)
         with system_metrics(run_id):
             for message in messages:
                 match message:
@@ -45,17 +78,35 @@ def tell(messages: Iterable[Mapping[str, Any]]) -> str | None:
         return run_id
     except Exception as error:
         say_down(error)
-        for _ in messages:  # drain stdin so that the stage never blocks on a full pipe
-            pass
         return None
+
+
+def _receive(inbox: "SimpleQueue[Message | None]", stage: int) -> None:
+    """Put each message of the process `stage` into `inbox`, then None; end this process in time."""
+    line = b""
+    while True:
+        if select.select([0], [], [], LOOK_EVERY_S)[0]:
+            if not (read := os.read(0, 1 << 16)):
+                break
+            *lines, line = (line + read).split(b"\n")
+            for each in lines:
+                inbox.put(json.loads(each))
+        elif os.getppid() != stage:  # and a process that it has left keeps the pipe open
+            break
+    inbox.put(None)
+    with suppress(HeadstartError):  # the stage has refused the deadline
+        time.sleep(deadline_s() + GRACE_S)
+    os._exit(1)
 
 
 def _main() -> None:
     """The main function of the process of a `Teller`; imports MLflow before the first message."""
+    inbox: SimpleQueue[Message | None] = SimpleQueue()
+    Thread(target=_receive, args=(inbox, int(sys.argv[1])), daemon=True).start()
     with redirect_stdout(sys.stderr):
         with suppress(ImportError):
             import_mlflow()
-        run_id = tell(map(json.loads, sys.stdin))
+        run_id = tell(iter(inbox.get, None))
     with suppress(BrokenPipeError):  # the stage was killed
         os.write(1, (run_id or "").encode())
 

@@ -1,7 +1,8 @@
-"""A stage's side of the process that logs its run to MLflow (`tell` is the other side)."""
+"""A stage's side of the process that tells MLflow (`tell` is the other side)."""
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from contextlib import suppress
@@ -10,7 +11,7 @@ from typing import Any
 
 
 class Teller:
-    """A separate process that logs one run to MLflow; the stage does not wait for MLflow's imports.
+    """A separate process that tells MLflow of one stage; the stage waits for it at its end alone.
 
     The process ends with its stage, however the stage ends. A signal to the stage's process group
     does not reach it.
@@ -19,27 +20,53 @@ class Teller:
     def __init__(self) -> None:
         paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "headstart.tracking.tell"],
+            [sys.executable, "-m", "headstart.tracking.tell", str(os.getpid())],
             env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))},
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            text=True, encoding="utf-8", process_group=0,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0,
         )  # fmt: skip
+        assert self._process.stdin is not None
+        self._pipe = self._process.stdin.fileno()
+        os.set_blocking(self._pipe, False)
+        self._unsent = bytearray()
 
     def send(self, kind: str, content: Any) -> None:
-        """Send a message; if the process has died, `answer` reports it."""
-        assert self._process.stdin is not None
-        with suppress(BrokenPipeError):
-            self._process.stdin.write(json.dumps({kind: content}) + "\n")
-            self._process.stdin.flush()
+        """Send a message without waiting; if the process has died, `answer` reports it."""
+        self._unsent += (json.dumps({kind: content}) + "\n").encode()
+        with suppress(BlockingIOError, BrokenPipeError):
+            while self._unsent:
+                del self._unsent[: os.write(self._pipe, self._unsent)]
 
-    def answer(self) -> str | None:
-        """Wait until all is logged; return the run's id, or None if MLflow does not answer."""
-        out, _ = self._process.communicate()
+    def answer(self, deadline_s: float) -> str | None:
+        """Return the run's id when all is told; None if MLflow does not answer.
+
+        After `deadline_s` seconds the process is ended. The next `publish-run` or `headstart sync`
+        then tells the rest.
+        """
+        try:
+            out, _ = self._process.communicate(bytes(self._unsent), timeout=deadline_s)
+        except subprocess.TimeoutExpired:
+            self._end()
+            _say(TimeoutError(f"it had not taken all {deadline_s:g} s after the stage"))
+            return None
         if self._process.returncode:
-            from headstart.tracking.runs import say_down  # late: a stage starts without pydantic
+            _say(ChildProcessError("the logging process ended early"))
+        return out.decode().strip() or None
 
-            say_down(ChildProcessError("the logging process ended early"))
-        return out.strip() or None
+    def _end(self) -> None:
+        """Kill the process, and all that it has started."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe:
+                with suppress(BrokenPipeError):
+                    pipe.close()
+
+
+def _say(error: Exception) -> None:
+    from headstart.tracking.runs import say_down  # late: a stage starts without pydantic
+
+    say_down(error)
 
 
 _begun: list[Teller] = []

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from headstart.tracking.data_set import data_set
+from headstart.tracking.gone import end_gone
 from headstart.tracking.headline import curves, headline, work_ms
 from headstart.tracking.names import NOTE
 from headstart.tracking.origin import experiment, origin, subject
@@ -121,5 +122,6 @@ def publish(
         return None
     if model:
         keep_model(tracker, row_id, ModelFile.of(model), register=not experiment())
+    end_gone(tracker)
     tracker.say_missing()
     return row_id

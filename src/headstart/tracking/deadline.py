@@ -1,0 +1,28 @@
+"""How long a stage waits for MLflow after its end."""
+
+import math
+import os
+from collections.abc import Mapping
+from typing import Final
+
+from headstart.project.errors import HeadstartError
+
+NAME: Final = "HEADSTART_TRACKER_S"
+DEFAULT_S: Final = 30.0
+
+
+def deadline_s(environment: Mapping[str, str] = os.environ) -> float:
+    """Seconds after the end of a stage in which MLflow must have taken its run: HEADSTART_TRACKER_S.
+
+    Raises:
+        ValueError: HEADSTART_TRACKER_S is no finite number of at least 0.
+    """
+    if not (wanted := environment.get(NAME)):
+        return DEFAULT_S
+    try:
+        seconds = float(wanted)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise HeadstartError(f"{NAME} is {wanted!r}; it must be a number of seconds from 0.")
+    return seconds
