@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from headstart.evaluation.predictions import Kind
-from headstart.project.safetensors_file import write_safetensors
+from headstart.project.safetensors_file import read_whole, write_safetensors
 
 
 def write_final_model(
@@ -24,6 +24,9 @@ def write_final_model(
         checkpoint: the file that holds the tensors.
         about: CheckpointInfo as JSON values.
         thresholds: kind of prediction -> K thresholds; empty for single_label.
+
+    Raises:
+        DamagedError: the checkpoint is damaged.
     """
     text = json.dumps({**about, "thresholds": thresholds}, sort_keys=True)
-    write_safetensors(path, checkpoint.read_bytes(), {"headstart": text})
+    write_safetensors(path, read_whole(checkpoint), {"headstart": text})

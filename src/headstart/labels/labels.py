@@ -9,12 +9,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from headstart.labels.task import Task
 from headstart.project.errors import HeadstartError
-from headstart.project.parquet import frame, write_table
+from headstart.project.parquet import frame, read_parquet, write_table
 
 SPLITS = ("train", "valid", "test")
 
@@ -112,7 +111,7 @@ def read_labels(path: Path) -> Labels:
     Raises:
         ValueError: the file holds no class table, so index-images did not write it.
     """
-    table = pq.read_table(path)
+    table = read_parquet(path)
     about = table.schema.metadata or {}
     if b"classes" not in about or b"task" not in about:
         raise HeadstartError(
