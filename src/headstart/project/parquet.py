@@ -38,7 +38,7 @@ def write_parquet(path: Path, table: pa.Table) -> None:
 
 
 def read_parquet(path: Path, schema: pa.Schema | None = None) -> pa.Table:
-    """Read a table with the metadata that it was written with.
+    """Read a table, with the metadata of its schema.
 
     Args:
         path: the file; one that an earlier version wrote has no digest and is read unchecked.
@@ -50,10 +50,10 @@ def read_parquet(path: Path, schema: pa.Schema | None = None) -> pa.Table:
     """
     check_seal(path, in_footer=True)
     with damage_of(path, pa.ArrowException, OSError):
-        table = pq.read_table(path, schema=schema)
-    metadata = dict(table.schema.metadata or {})
-    check_mark(path, metadata.pop(KEY.encode(), None))
-    return table.replace_schema_metadata(metadata or None)
+        found = (pq.read_metadata(path).metadata or {}).get(KEY.encode())
+        table: pa.Table = pq.read_table(path, schema=schema)
+    check_mark(path, found)
+    return table
 
 
 def as_nested_lists(numbers: NDArray[np.float64]) -> pa.ListArray:
