@@ -108,11 +108,11 @@ def test_a_whole_project_is_one_line(small: Small, monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     ("path", "line"),
     [
-        ("net", "net  other bytes; DVC's cache: other bytes  make"),
-        ("big/rows", "big/rows  other bytes; DVC's cache: other bytes  make"),
-        ("page", "page  other bytes; DVC's cache: other bytes  tell"),
-        ("make.py", "make.py  other bytes  make"),
-        ("pictures/a.jpg", "pictures  other files or bytes  make"),
+        ("net", "net  other bytes, in DVC's cache too"),
+        ("big/rows", "big/rows  other bytes, in DVC's cache too"),
+        ("page", "page  other bytes, in DVC's cache too"),
+        ("make.py", "make.py  other bytes"),
+        ("pictures/a.jpg", "pictures  other files or bytes"),
     ],
 )
 def test_a_flipped_bit_is_found_wherever_it_is(small: Small, path: str, line: str) -> None:
@@ -134,9 +134,9 @@ def test_damage_of_the_cache_alone_is_found(small: Small) -> None:
     listed.chmod(0o644)
     listed.write_text(listed.read_text().replace("array", "brray"))
     assert verify("--deep").stdout.splitlines() == [
-        "big                                                     DVC's cache: other bytes  make",
-        "net                                                     DVC's cache: other bytes  make",
-        ".dvc/cache/files/md5/00/0000000000000000000000000000ff  other bytes               earlier",
+        "big                                                     other bytes, but only in DVC's cache",
+        "net                                                     other bytes, but only in DVC's cache",
+        ".dvc/cache/files/md5/00/0000000000000000000000000000ff  other bytes",
     ]
     assert verify("--repair").exit_code == 0
     assert not (place.exists() or earlier.exists() or listed.exists())
@@ -162,7 +162,7 @@ def test_a_cut_file_is_found_without_deep(small: Small) -> None:
     n_bytes = (small.root / "page").stat().st_size
     os.truncate(small.root / "page", 4)
     cut = f"4 of {n_bytes} bytes"
-    assert verify().stdout == f"page  {cut}; DVC's cache: {cut}  tell\n"
+    assert verify().stdout == f"page  {cut}, in DVC's cache too\n"
 
 
 def test_an_input_is_never_removed(small: Small) -> None:
@@ -205,7 +205,7 @@ def test_deep_finds_what_dvc_does_not_and_repair_heals_it(
     os.truncate(made.root / "page", 4)
     made.dvc("repro")
     assert (made.root / "page").stat().st_size == 4 and "up to date" in made.dvc("status")
-    assert "page       other bytes; DVC's cache: other bytes  tell" in verify("--deep").stdout
+    assert "page       other bytes, in DVC's cache too" in verify("--deep").stdout
     assert "Removed 6 files. Now run `dvc repro`." in verify("--repair").stdout
     made.dvc("repro")
     assert {path: (made.root / path).read_bytes() for path in whole} == whole

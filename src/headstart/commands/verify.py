@@ -58,16 +58,16 @@ def verify(deep: bool, mend: bool, as_json_: bool) -> None:
 
 
 def table(problems: Sequence["Problem"]) -> str:
-    """A line for each file: path, what is wrong with it and with its object in the cache, stage."""
-    whats: dict[tuple[str, str], list[str]] = {}
-    for one in problems:
-        where = "DVC's cache: " if one.kind == "cached" and one.stage else ""
-        whats.setdefault((one.path, one.stage), []).append(f"{where}{one.what}")
-    rows = [(path, "; ".join(what), stage or "earlier") for (path, stage), what in whats.items()]
-    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
-    return "\n".join(
-        f"{path:<{widths[0]}}  {what:<{widths[1]}}  {stage}" for path, what, stage in rows
-    )
+    """A line for each file: its path, and what is wrong with it or with its object in the cache."""
+    cached = {one.path: one.what for one in problems if one.kind == "cached" and one.stage}
+    own = {one.path: one.what for one in problems if one.kind != "cached" or not one.stage}
+    width = max(len(one.path) for one in problems)
+    lines = []
+    for path in dict.fromkeys(one.path for one in problems):
+        what = own.get(path) or f"{cached[path]}, but only in DVC's cache"
+        also = ", in DVC's cache too" if path in own and path in cached else ""
+        lines.append(f"{path:<{width}}  {what}{also}")
+    return "\n".join(lines)
 
 
 def _remedies(
