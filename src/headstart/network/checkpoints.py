@@ -16,6 +16,7 @@ from headstart.backbone.precision import Precision
 from headstart.backbone.tensors import NamedTensors, read_safetensors, write_tensors
 from headstart.pictures.preprocessing import Preprocessing
 from headstart.project.errors import HeadstartError
+from headstart.project.seals import DamagedError
 
 FORMAT: Final = 3
 
@@ -151,12 +152,16 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
     Raises:
         CheckpointError: the file is missing, not written by headstart, or of another format.
-        DamagedError: the file is damaged.
+        DamagedError: a .safetensors file is damaged.
     """
     try:
         content = read_safetensors(path)
     except OSError as error:
         raise CheckpointError(f"{path} is no readable checkpoint: {error.strerror}.") from None
+    except DamagedError as error:
+        if path.suffix == ".safetensors":
+            raise
+        raise CheckpointError(f"{path} is no readable checkpoint: {error.why}.") from None
     info = _info(path, content.metadata.get("headstart"))
     return Checkpoint(info=info, tensors=dict(content.tensors))
 
