@@ -64,7 +64,7 @@ def main(
         )
         advice = suggest(found, params.rule)
         write_csv(curve, found.table().assign(suggested_lr=advice.lr))
-        write_json(suggestion, asdict(advice))
+        write_json(suggestion, asdict(advice), sealed=True)
         write_json(metrics, advice.metrics())
         run.metrics(advice.metrics())
         run.artifact(curve)

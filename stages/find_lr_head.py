@@ -56,7 +56,7 @@ def main(
         found = find_lr_head(cached, meaning, params, head, optimizer, sampling, compute, run)
         advice = suggest(found, params.rule)
         write_csv(curve, found.table().assign(suggested_lr=advice.lr))
-        write_json(suggestion, asdict(advice))
+        write_json(suggestion, asdict(advice), sealed=True)
         write_json(metrics, advice.metrics())
         run.metrics(advice.metrics())
         run.artifact(curve)

@@ -65,7 +65,7 @@ def main(
         write_views(views, said)
         shown = pictures.at(info.size_px, run).preprocessing
         scored = final.as_scored(shown, backbone.compute.inference_precision)
-        write_json(about_final, scored.info.model_dump(mode="json"))
+        write_json(about_final, scored.info.model_dump(mode="json"), sealed=True)
         write_json(metrics, said.counts())
         run.metrics(said.counts())
         run.says(lines.predicted(said.counts()), views)

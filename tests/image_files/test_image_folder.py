@@ -1,5 +1,4 @@
 import hashlib
-import json
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -8,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from headstart.image_files.image_folder import ImageFolder, ImagesError, ListedFile, write_images
+from headstart.project.files import read_json
 from headstart.project.located import Package, SourceError, UserPath, locate
 
 CONTENT = {"a/1.jpg": b"one", "a/deep/3.png": b"three", "labels.csv": b"id\n"}
@@ -51,7 +51,7 @@ def test_what_stays_is_not_copied_and_the_list_does_not_say_where_it_lies(
     images, moved = tmp_path / "images", tmp_path / "moved"
     write_images(images, root, listed(root), UserPath(root))
     assert sorted(path.name for path in images.iterdir()) == ["files.parquet", "source.json"]
-    assert json.loads((images / "source.json").read_text()) == {"folder": str(root)}
+    assert read_json(images / "source.json") == {"folder": str(root)}
     before = (images / "files.parquet").read_bytes()
     shutil.copytree(root, moved)
     write_images(images, moved, listed(moved), UserPath(moved))

@@ -14,6 +14,7 @@ from headstart.network.checkpoints import (
     read_checkpoint,
     write_checkpoint,
 )
+from headstart.project.seals import DamagedError
 from tests.small_networks import PREPROCESSING
 
 INFO = CheckpointInfo(
@@ -64,7 +65,7 @@ def test_what_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
         with pytest.raises(CheckpointError, match="damaged metadata"):
             read_checkpoint(foreign)
     foreign.write_bytes(b"no safetensors")
-    with pytest.raises(CheckpointError, match="no readable checkpoint"):
+    with pytest.raises(DamagedError, match="is damaged: it cannot be read"):
         read_checkpoint(foreign)
 
 

@@ -12,6 +12,8 @@ import pytest
 from mlflow import MlflowClient
 
 from headstart import Classifier
+from headstart.network.checkpoints import read_checkpoint
+from headstart.project.safetensors_file import write_safetensors
 from headstart.tracking.served_model import ModelFile, keep_model, registered_name
 from headstart.tracking.store import open_store, tracking_uri
 from headstart.tracking.tracker import Tracker, publish
@@ -178,7 +180,8 @@ def different_files() -> Iterator[Path]:
     """Copies of a checkpoint that differ in their last byte, for as many different models."""
     for number in itertools.count():
         path = Path(f"{number}.safetensors")
-        path.write_bytes(NET.read_bytes()[:-1] + bytes([number]))
+        data = NET.read_bytes()[:-1] + bytes([number])
+        write_safetensors(path, data, {"headstart": read_checkpoint(NET).info.model_dump_json()})
         yield path
 
 
@@ -210,3 +213,12 @@ def test_a_file_that_is_gone_is_missed_only_where_mlflow_lacks_it() -> None:
     tracker = Tracker()
     keep_model(tracker, row_id, gone, register=True)
     assert tracker.missing == {} and len(versions()) == 1
+
+
+def test_a_damaged_network_is_not_logged() -> None:
+    NET.write_bytes(NET.read_bytes()[:-1])
+    tracker = Tracker()
+    row_id = tracker.add_row(row(a=1.0), [])
+    keep_model(tracker, row_id, ModelFile.of(NET), register=True)
+    assert "net.safetensors is damaged" in tracker.missing["the model"]
+    assert not all_models()

@@ -1,18 +1,20 @@
 """Activations on their way to disk, row by row as they are computed."""
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 from numpy.lib.format import write_array_header_1_0
 from numpy.typing import NDArray
 
-from headstart.activations.stored import SIZES, Manifest
+from headstart.activations.stored import DIGEST, SIZES, Manifest
 from headstart.kept.outs import Part
 from headstart.project.beside import written_beside
+from headstart.project.files import read_json, write_json
+from headstart.project.parquet import write_parquet
+from headstart.project.seals import content_digest
 
 
 @dataclass(frozen=True)
@@ -59,14 +61,13 @@ def write_activations(
             sizes.append(computation.manifest.size_px)
             counts = _write_size(partial / str(sizes[-1]), computation)
             n_bytes += counts["n_bytes"]
-        text = json.dumps({"full_px": full_px, "cached_px": sizes}, indent=2)
-        (partial / SIZES).write_text(text + "\n", encoding="utf-8")
+        write_json(partial / SIZES, {"full_px": full_px, "cached_px": sizes}, sealed=True)
     return {**counts, "n_sizes": len(sizes), "n_bytes": n_bytes}
 
 
 def row_places(folder: Path) -> Iterator[Part]:
     """Yield where the rows lie in the feature files: one part for each view of each size, in order."""
-    for size in json.loads((folder / SIZES).read_text(encoding="utf-8"))["cached_px"]:
+    for size in read_json(folder / SIZES)["cached_px"]:
         file = folder / str(size) / "features.npy"
         features = np.load(file, mmap_mode="r")
         n_views, n_pictures, n_features = features.shape
@@ -92,8 +93,9 @@ def _write_size(folder: Path, computation: Computation) -> dict[str, int]:
                         f"a row of features has {values.shape}; it must be {shape[2:]}."
                     )
                 file.write(values.astype(np.float32, copy=False).tobytes())
-    pd.DataFrame({"id": list(ids)}).to_parquet(folder / "rows.parquet", index=False)
-    text = computation.manifest.model_dump_json(indent=2)
-    (folder / "manifest.json").write_text(text + "\n", encoding="utf-8")
+    write_parquet(folder / "rows.parquet", pa.table({"id": pa.array(list(ids), pa.string())}))
+    about = computation.manifest.model_dump(mode="json")
+    digest = {DIGEST: content_digest(folder / "features.npy")}
+    write_json(folder / "manifest.json", about | digest, sealed=True)
     n_bytes = (folder / "features.npy").stat().st_size
     return {"n_pictures": len(ids), "n_views": n_views, "n_bytes": n_bytes}

@@ -1,9 +1,8 @@
 """Cached features of one or more input sizes.
 
-Each size has a memory-mapped array, the ids of its rows, and a manifest.
+Each size has a memory-mapped array, the ids of its rows, and a manifest with the array's digest.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +18,13 @@ from headstart.backbone.precision import Precision
 from headstart.backbone.sizes import Size, px
 from headstart.pictures.preprocessing import Preprocessing
 from headstart.project.errors import HeadstartError
+from headstart.project.files import read_json
+from headstart.project.parquet import read_parquet
+from headstart.project.seals import DamagedError, content_digest, damage_of
 
 SIZES = "sizes.json"
+DIGEST = "features"
+"""The key of a manifest under which the digest of features.npy is."""
 
 
 class Manifest(BaseModel):
@@ -142,9 +146,10 @@ def read_activations(folder: Path, **expected: object) -> SizedActivations:
     Raises:
         ActivationsError: the folder is no cache, or a manifest differs from `expected`; the message
             names each key with both values.
+        DamagedError: a file is damaged; each is read once for this check.
     """
     try:
-        about = json.loads((folder / SIZES).read_text(encoding="utf-8"))
+        about = read_json(folder / SIZES)
     except FileNotFoundError:
         raise ActivationsError(f"{folder} holds no activations (no {SIZES}).") from None
     sizes = {size: _read_size(folder / str(size), expected) for size in about["cached_px"]}
@@ -153,8 +158,9 @@ def read_activations(folder: Path, **expected: object) -> SizedActivations:
 
 def _read_size(folder: Path, expected: Mapping[str, object]) -> Activations:
     try:
-        text = (folder / "manifest.json").read_text(encoding="utf-8")
-        manifest = Manifest.model_validate_json(text)
+        about = read_json(folder / "manifest.json")
+        written = about.pop(DIGEST, None)
+        manifest = Manifest.model_validate(about)
     except FileNotFoundError:
         raise ActivationsError(f"{folder} holds no activations (no manifest.json).") from None
     except ValidationError as error:
@@ -168,8 +174,12 @@ def _read_size(folder: Path, expected: Mapping[str, object]) -> Activations:
         raise ActivationsError(
             f"{folder} was computed with other settings: {'; '.join(differences)}."
         )
-    features = np.load(folder / "features.npy", mmap_mode="r")
-    ids = pd.read_parquet(folder / "rows.parquet")["id"].tolist()
+    file = folder / "features.npy"
+    if written not in (None, content_digest(file)):
+        raise DamagedError(file)
+    with damage_of(file, ValueError, EOFError):
+        features = np.load(file, mmap_mode="r")
+    ids = read_parquet(folder / "rows.parquet")["id"].to_pylist()
     if features.shape[1] != len(ids):
         raise ActivationsError(f"{folder} has {features.shape[1]} rows for {len(ids)} pictures.")
     return Activations(features, ids, manifest)

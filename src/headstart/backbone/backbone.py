@@ -10,7 +10,6 @@ from typing import Any, Self
 
 import torch
 from pydantic import Field, TypeAdapter, model_validator
-from safetensors import safe_open
 from torch import Tensor, nn
 
 from headstart.backbone.device import PLAIN_CPU, Compute
@@ -21,6 +20,7 @@ from headstart.backbone.forms import PLAIN, AsPool, Options, Pool
 from headstart.backbone.frame import Frame, PlainCrop
 from headstart.backbone.pooling import N_PARTS, Layout, pooled
 from headstart.backbone.sizes import MAX_PX, Size, px
+from headstart.backbone.tensors import read_safetensors
 from headstart.backbone.timm_models import (
     Built,
     UnsuitableBackboneError,
@@ -249,12 +249,11 @@ def load_backbone(path: Path) -> Backbone:
     """Read the file that fetch-weights wrote, as a backbone in eval mode, without gradients.
 
     Raises:
+        DamagedError: the file is damaged.
         UnsuitableBackboneError: the tensors do not fit the architecture that the file names.
     """
-    with safe_open(path, framework="pt") as file:
-        metadata: dict[str, str] = file.metadata()
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    return restore_backbone(metadata, tensors, str(path))
+    content = read_safetensors(path)
+    return restore_backbone(content.metadata, content.tensors, str(path))
 
 
 def restore_backbone(

@@ -1,4 +1,4 @@
-"""Files of named tensors: reproducible safetensors of our own, and weights files of other origins."""
+"""Files of named tensors: sealed safetensors of our own, and weights files of other origins."""
 
 import hashlib
 import pickle
@@ -16,6 +16,7 @@ from torch import Tensor
 from headstart.project.errors import HeadstartError
 from headstart.project.finite import not_finite
 from headstart.project.safetensors_file import write_safetensors
+from headstart.project.seals import KEY, DamagedError, check_mark, check_seal, damage_of
 
 _PICKLED = {".pth", ".pt", ".ckpt", ".bin", ".tar"}
 
@@ -55,6 +56,21 @@ def write_tensors(path: Path, content: NamedTensors) -> None:
     write_safetensors(path, data, content.metadata)
 
 
+def read_safetensors(path: Path) -> NamedTensors:
+    """Read what write_tensors wrote, or another .safetensors file, which is read unchecked.
+
+    Raises:
+        DamagedError: the file is damaged.
+        FileNotFoundError: there is no such file.
+    """
+    check_seal(path)
+    with damage_of(path, SafetensorError), safe_open(path, framework="pt") as opened:
+        metadata = dict(opened.metadata() or {})
+        tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+    check_mark(path, metadata.pop(KEY, None))
+    return NamedTensors(tensors, metadata)
+
+
 def read_tensors(path: Path, sha256: str | None = None) -> NamedTensors:
     """Read .safetensors, .pth, .pt, .ckpt, .bin or .tar without running any code in the file.
 
@@ -75,9 +91,8 @@ def read_tensors(path: Path, sha256: str | None = None) -> NamedTensors:
         raise TensorsError(f"{path} has other content than expected: sha256 {found}, not {sha256}.")
     try:
         if path.suffix == ".safetensors":
-            with safe_open(path, framework="pt") as opened:
-                metadata = dict(opened.metadata() or {})
-                tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+            content = read_safetensors(path)
+            metadata, tensors = dict(content.metadata), dict(content.tensors)
         elif path.suffix in _PICKLED:
             metadata = {}
             tensors = _unwrapped(torch.load(path, map_location="cpu", weights_only=True))
@@ -86,7 +101,9 @@ def read_tensors(path: Path, sha256: str | None = None) -> NamedTensors:
                 f"{path} ends in {path.suffix!r}; files of weights are .safetensors or "
                 f"{', '.join(sorted(_PICKLED))}."
             )
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError) as error:
+    except DamagedError as error:  # of a weights file that the user named
+        raise TensorsError(f"{path} is damaged: {error.why}.") from None
+    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
         reason = _reason(error)
         raise TensorsError(f"{path} is damaged, or holds more than tensors: {reason}") from None
     if not tensors or not all(isinstance(tensor, Tensor) for tensor in tensors.values()):

@@ -14,6 +14,7 @@ from headstart.commands.plots import plots
 from headstart.commands.predict import predict
 from headstart.commands.sweep import sweep
 from headstart.commands.sync import sync
+from headstart.commands.verify import verify
 from headstart.project.params import PARAMS_FILE
 from headstart.terminal.plain_command import PlainGroup
 from headstart.tracking.start import start
@@ -33,6 +34,7 @@ from headstart.tracking.start import start
         seeds,
         sweep,
         sync,
+        verify,
     ],
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -43,6 +45,7 @@ def main() -> None:
     headstart init /my/pictures           look at pictures, write a params.yaml for them
     dvc repro                             bring every result up to date
     headstart check                       check params.yaml, run nothing
+    headstart verify --deep               whether every byte is as dvc.lock says
     headstart sync                        MLflow rows for results that DVC restored
     dvc exp run -S train_head.lr=0.005    try a value, keep the experiment
     headstart plots                       curves and confusion on an offline page

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from headstart.evaluation.predictions import Kind
-from headstart.project.safetensors_file import metadata_of, write_safetensors
+from headstart.project.safetensors_file import metadata_of, read_whole, write_safetensors
 
 
 def write_final_model(
@@ -24,7 +24,10 @@ def write_final_model(
         checkpoint: the file that holds the tensors.
         about: CheckpointInfo as JSON values.
         thresholds: kind of prediction -> K thresholds; empty for single_label.
+
+    Raises:
+        DamagedError: the checkpoint is damaged.
     """
     text = json.dumps({**about, "thresholds": thresholds}, sort_keys=True)
-    data = checkpoint.read_bytes()
+    data = read_whole(checkpoint)
     write_safetensors(path, data, {**metadata_of(data), "headstart": text})

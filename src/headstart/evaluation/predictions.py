@@ -15,13 +15,12 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from headstart.labels.labels import SPLITS
 from headstart.labels.task import Task
 from headstart.project.errors import HeadstartError
-from headstart.project.parquet import as_nested_lists, flat, write_parquet
+from headstart.project.parquet import as_nested_lists, flat, read_parquet, write_parquet
 
 Floats = NDArray[np.float64]
 
@@ -110,7 +109,7 @@ def read_predictions(path: Path) -> Predictions:
     Raises:
         ValueError: the file carries no class table, so it is no predictions file.
     """
-    table = pq.read_table(path)
+    table = read_parquet(path)
     about = {key.decode(): value for key, value in (table.schema.metadata or {}).items()}
     if not {"classes", "task", "thresholds", "n_views"} <= about.keys():
         raise HeadstartError(f"{path} is not a predictions file: its schema has no class table.")

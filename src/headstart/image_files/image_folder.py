@@ -6,18 +6,18 @@ lie, a reader refuses bytes that differ from those listed.
 """
 
 import hashlib
-import json
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from headstart.project.beside import written_beside
 from headstart.project.errors import HeadstartError
+from headstart.project.files import read_json, write_json
 from headstart.project.located import Package, UserPath, locate
+from headstart.project.parquet import read_parquet, write_parquet
 
 _LIST, _SOURCE, _COPIES = "files.parquet", "source.json", "pictures"
 _FILES = pa.schema(
@@ -88,9 +88,8 @@ def write_images(
                 shutil.copyfile(file.origin, target)
         columns = zip(*listed, strict=True) if listed else ((), (), (), ())
         table = pa.table([list(column) for column in columns], schema=_FILES)
-        pq.write_table(table, partial / _LIST)
-        text = json.dumps(_description(stays), indent=2, ensure_ascii=False)
-        (partial / _SOURCE).write_text(text + "\n", encoding="utf-8")
+        write_parquet(partial / _LIST, table)
+        write_json(partial / _SOURCE, _description(stays), sealed=True)
 
 
 def _description(stays: Package | UserPath | None) -> dict[str, str]:
@@ -116,18 +115,19 @@ class ImageFolder(Mapping[str, bytes]):
         Raises:
             SourceError: the pictures lie in a package that is not installed.
             ImagesError: an older version wrote the list.
+            DamagedError: the list is damaged.
         """
-        if "form" not in pq.read_schema(folder / _LIST).names:
+        table = read_parquet(folder / _LIST)
+        if "form" not in table.column_names:
             raise ImagesError(
                 f"{folder / _LIST} has no column form, so an older version of headstart wrote it: "
                 "run `dvc repro`, which lists the pictures again."
             )
-        table = pq.read_table(folder / _LIST, schema=_FILES)
         paths = table["path"].to_pylist()
         digests = (digest.hex() for digest in table["sha256"].to_pylist())
         self.sha256: Mapping[str, str] = dict(zip(paths, digests, strict=True))
         self.forms: Mapping[str, str] = dict(zip(paths, table["form"].to_pylist(), strict=True))
-        about: dict[str, str] = json.loads((folder / _SOURCE).read_text(encoding="utf-8"))
+        about: dict[str, str] = read_json(folder / _SOURCE)
         if "copied" in about:
             self._root, self._remedy = folder / about["copied"], "`dvc repro` restores it"
         elif "folder" in about:

@@ -13,12 +13,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from headstart.labels.task import Task
 from headstart.project.errors import HeadstartError
-from headstart.project.parquet import frame, write_table
+from headstart.project.parquet import frame, read_parquet, write_table
 
 SPLITS = ("train", "valid", "test")
 
@@ -153,7 +152,7 @@ def read_labels(path: Path, test_labels: Path | None = None) -> Labels:
         HeadstartError: the file holds no class table, so index-images did not write it; or the other
             file lacks a picture of test.
     """
-    table = pq.read_table(path)
+    table = read_parquet(path)
     about = table.schema.metadata or {}
     if b"classes" not in about or b"task" not in about:
         raise HeadstartError(
@@ -168,7 +167,7 @@ def read_labels(path: Path, test_labels: Path | None = None) -> Labels:
 
 def _with_test(rows: pd.DataFrame, test_labels: Path) -> pd.DataFrame:
     """`rows` with the labels and groups that the file gives to the pictures of test."""
-    columns = pq.read_table(test_labels, columns=_TEST.names).to_pydict()
+    columns = read_parquet(test_labels, _TEST).to_pydict()
     told = {row[0]: row[1:] for row in zip(*columns.values(), strict=True)}
     values = []
     for picture, labels, split, group in rows[_LABELS.names].itertuples(index=False):

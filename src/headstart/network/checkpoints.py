@@ -13,9 +13,10 @@ from torch import Tensor
 from headstart.backbone.forms import PLAIN, WrittenOptions, WrittenPool
 from headstart.backbone.frame import Frame
 from headstart.backbone.precision import Precision
-from headstart.backbone.tensors import NamedTensors, TensorsError, read_tensors, write_tensors
+from headstart.backbone.tensors import NamedTensors, read_safetensors, write_tensors
 from headstart.pictures.preprocessing import Preprocessing
 from headstart.project.errors import HeadstartError
+from headstart.project.seals import DamagedError
 from headstart.project.versions import versions
 
 FORMAT: Final = 3
@@ -154,12 +155,17 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """Read a checkpoint without running any code in the file.
 
     Raises:
-        CheckpointError: the file is missing, damaged, not written by headstart, or of another format.
+        CheckpointError: the file is missing, not written by headstart, or of another format.
+        DamagedError: a .safetensors file is damaged.
     """
     try:
-        content = read_tensors(path)
-    except (FileNotFoundError, TensorsError) as error:
-        raise CheckpointError(f"{path} is no readable checkpoint: {error}") from None
+        content = read_safetensors(path)
+    except OSError as error:
+        raise CheckpointError(f"{path} is no readable checkpoint: {error.strerror}.") from None
+    except DamagedError as error:
+        if path.suffix == ".safetensors":
+            raise
+        raise CheckpointError(f"{path} is no readable checkpoint: {error.why}.") from None
     info = _info(path, content.metadata.get("headstart"))
     return Checkpoint(info=info, tensors=dict(content.tensors))
 

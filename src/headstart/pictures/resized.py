@@ -1,4 +1,8 @@
-"""2_resized: all encoded pictures in one memory-mapped Arrow file with O(1) access by id."""
+"""2_resized: all encoded pictures in one memory-mapped Arrow file with O(1) access by id.
+
+manifest.json carries a digest of itself, and one of the ids and the digests of their pictures. Opening
+the folder checks both; a picture's bytes are checked when they are read first.
+"""
 
 import hashlib
 import json
@@ -20,12 +24,14 @@ from headstart.pictures.preprocessing import StoredForm
 from headstart.pictures.rgb import decode_stored
 from headstart.project.beside import written_beside
 from headstart.project.errors import HeadstartError
-from headstart.project.files import write_json
+from headstart.project.files import read_json, write_json
 from headstart.project.report import Report
+from headstart.project.seals import DamagedError, damage_of
 from headstart.project.versions import PICTURES, versions
 from headstart.project.work import code_digest, work_folder
 from headstart.project.workers import in_order
 
+FILE = "pictures.arrow"
 N_ROWS_A_BATCH = 64  # rows held in memory while writing
 
 # Smaller copies for a smaller input. SPARE: shorter side of a copy over the input's side, which leaves
@@ -68,7 +74,7 @@ def write_resized(
     suffix = "png" if manifest["codec"] == "png" else "jpg"
     rows, last, n, digest = iter(rows), "", 0, hashlib.sha256()
     with (
-        written_beside(folder / "pictures.arrow") as partial,
+        written_beside(folder / FILE) as partial,
         pa.OSFile(str(partial), "wb") as sink,
         pa.ipc.new_file(sink, _SCHEMA) as writer,
     ):
@@ -88,17 +94,28 @@ def write_resized(
             ]
             writer.write_batch(pa.record_batch(columns, schema=_SCHEMA))
     about = {**manifest, "n_pictures": n, "pictures_sha256": digest.hexdigest()}
-    write_json(folder / "manifest.json", about)
-    return {"n_pictures": n, "n_bytes": (folder / "pictures.arrow").stat().st_size}
+    write_json(folder / "manifest.json", about, sealed=True)
+    return {"n_pictures": n, "n_bytes": (folder / FILE).stat().st_size}
 
 
 def _line(picture: str, sha256: str) -> bytes:
     return f"{picture} {sha256}\n".encode()
 
 
+def _table(file: Path) -> pa.Table:
+    """The ids, pictures and digests, memory-mapped, with offsets that point nowhere outside."""
+    with damage_of(file, pa.ArrowException, OSError):
+        with pa.memory_map(str(file)) as source:
+            table = pa.ipc.open_file(source).read_all()  # zero-copy
+        table.validate(full=True)  # reads offsets and text, no picture
+    if table.schema != _SCHEMA or any(table[name].null_count for name in _SCHEMA.names):
+        raise DamagedError(file, "its columns are not those that were written")
+    return table
+
+
 def picture_places(folder: Path) -> Part:
     """Where in pictures.arrow the bytes of each picture lie, in the order of the ids."""
-    file = folder / "pictures.arrow"
+    file = folder / FILE
     starts, lengths = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     with pa.memory_map(str(file)) as source:
         first = source.read_buffer().address  # zero-copy, as is everything read below
@@ -134,29 +151,25 @@ class ResizedPictures:
                 only form.
 
         Raises:
-            ValueError: the file and its manifest do not belong together, or the manifest does not
-                tell the form of the pictures.
+            DamagedError: a file is damaged, or the file and its manifest do not belong together.
+            HeadstartError: the manifest does not tell the form of the pictures.
             OSError: one of them is missing.
         """
         self._folder = folder
-        text = (folder / "manifest.json").read_text(encoding="utf-8")
-        self.manifest: dict[str, str | int] = json.loads(text)
-        with pa.memory_map(str(folder / "pictures.arrow")) as source:
-            table = pa.ipc.open_file(source).read_all()  # zero-copy: the arrays point into the map
+        self.manifest: dict[str, str | int] = read_json(folder / "manifest.json")
+        table = _table(folder / FILE)
         self.ids: list[str] = table["id"].to_pylist()
-        if "sha256" not in table.column_names:
-            raise HeadstartError(f"{folder} was written by an older headstart: run `dvc repro`.")
         digests = (digest.hex() for digest in table["sha256"].to_pylist())
         self.sha256: Mapping[str, str] = dict(zip(self.ids, digests, strict=True))
         lines = b"".join(_line(picture, digest) for picture, digest in self.sha256.items())
-        if hashlib.sha256(lines).hexdigest() != self.manifest["pictures_sha256"]:
-            raise HeadstartError(
-                f"{folder}: pictures.arrow does not hold the pictures of its manifest.json."
-            )
-        self.digest: str = hashlib.sha256(lines + text.encode()).hexdigest()
+        if hashlib.sha256(lines).hexdigest() != self.manifest.get("pictures_sha256"):
+            raise DamagedError(folder / FILE, "it does not hold the pictures of its manifest.json")
+        about = json.dumps(self.manifest, sort_keys=True)
+        self.digest: str = hashlib.sha256(lines + about.encode()).hexdigest()
         self.history = history or (self._form_told(),)
         self._bytes = [chunk.field("bytes") for chunk in table["image"].chunks]
         self._place = {picture: place for place, picture in enumerate(self.ids)}
+        self._checked = bytearray(len(self.ids))
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -180,13 +193,19 @@ class ResizedPictures:
 
         Raises:
             KeyError: no such picture.
+            DamagedError: its bytes are not those that were written.
         """
         if picture not in self._place:
             raise KeyError(
                 f"{self._folder} holds no picture {picture!r} (it holds {len(self)} pictures)."
             )
-        batch, row = divmod(self._place[picture], N_ROWS_A_BATCH)
+        place = self._place[picture]
+        batch, row = divmod(place, N_ROWS_A_BATCH)
         data: bytes = self._bytes[batch][row].as_py()
+        if not self._checked[place]:
+            if hashlib.sha256(data).hexdigest() != self.sha256[picture]:
+                raise DamagedError(self._folder / FILE, f"it holds other bytes for {picture}")
+            self._checked[place] = True
         return data
 
     def decode(self, picture: str) -> Image.Image:

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from headstart.project.parquet import frame, write_table
+from headstart.project.parquet import frame, read_parquet, write_table
 
 _PICTURES = pa.schema(
     [
@@ -27,7 +26,7 @@ def write_pictures(path: Path, pictures: pd.DataFrame) -> None:
 
 def read_pictures(path: Path) -> pd.DataFrame:
     """Read pictures.parquet: id, paths (list of str), width, height; sorted by id."""
-    return frame(pq.read_table(path, schema=_PICTURES))
+    return frame(read_parquet(path, _PICTURES))
 
 
 def first_paths(pictures: pd.DataFrame) -> list[tuple[str, str]]:
@@ -42,4 +41,4 @@ def write_ids(path: Path, ids: Sequence[str]) -> None:
 
 def read_ids(path: Path) -> list[str]:
     """Read a sorted list of picture ids."""
-    return [str(picture) for picture in pq.read_table(path, schema=_IDS)["id"].to_pylist()]
+    return [str(picture) for picture in read_parquet(path, _IDS)["id"].to_pylist()]

@@ -13,13 +13,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from headstart.labels.task import Task
 from headstart.project.errors import HeadstartError
 from headstart.project.files import read_json, write_json
-from headstart.project.parquet import as_nested_lists, flat, write_parquet
+from headstart.project.parquet import as_nested_lists, flat, read_parquet, write_parquet
 from headstart.project.versions import versions
 
 Floats = NDArray[np.float64]
@@ -69,7 +68,7 @@ def write_views(folder: Path, views: StoredViews) -> None:
         "checkpoints": list(views.probabilities),
         "versions": versions(),
     }
-    write_json(folder / ABOUT, about)
+    write_json(folder / ABOUT, about, sealed=True)
 
 
 def read_views(folder: Path) -> StoredViews:
@@ -82,7 +81,7 @@ def read_views(folder: Path) -> StoredViews:
         raise HeadstartError(f"{folder} has no {ABOUT}: run `dvc repro predict-views`.")
     about = read_json(folder / ABOUT)
     classes = tuple(about["classes"])
-    tables = {name: pq.read_table(folder / f"{name}.parquet") for name in about["checkpoints"]}
+    tables = {name: read_parquet(folder / f"{name}.parquet") for name in about["checkpoints"]}
     rows, *others = (_rows(table) for table in tables.values())
     if not all(other.equals(rows) for other in others):
         raise HeadstartError(

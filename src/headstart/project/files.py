@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headstart.project.beside import written_beside
-from headstart.project.errors import HeadstartError
+from headstart.project.seals import KEY, UNSEALED, read_sealed_json, seal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,8 +36,14 @@ def write_csv(path: Path, table: "pd.DataFrame") -> None:
     write_text(path, table.to_csv(index=False, lineterminator="\n"))
 
 
-def write_json(path: Path, values: Mapping[str, Any]) -> None:
+def write_json(path: Path, values: Mapping[str, Any], sealed: bool = False) -> None:
     """Write a nested mapping of plain values, keys in the order given.
+
+    Args:
+        path: the file to write.
+        values: by key.
+        sealed: whether the file carries a digest, under one more key: for what a later stage computes
+            with. A file that DVC shows (metrics) has only its own keys.
 
     Raises:
         ValueError: a number is NaN or infinite; the message names its dotted key. Leave out such a
@@ -46,19 +52,22 @@ def write_json(path: Path, values: Mapping[str, Any]) -> None:
     for key, value in flatten(values).items():
         if isinstance(value, float) and not math.isfinite(value):
             raise ValueError(f"{path}: {key} is {value}; leave out keys without a finite number.")
-    write_text(path, json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    values = {KEY: UNSEALED, **values} if sealed else values
+    text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    with written_beside(path) as partial:
+        partial.write_bytes(text.encode("utf-8"))
+        if sealed:
+            seal(partial)
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read what write_json wrote.
+    """Read what write_json wrote, sealed or not.
 
     Raises:
-        ValueError: the file holds no JSON mapping.
+        DamagedError: the file is damaged.
+        HeadstartError: it holds no JSON mapping.
     """
-    values = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(values, dict):
-        raise HeadstartError(f"{path} must hold a mapping of keys to values, found {values!r}.")
-    return values
+    return read_sealed_json(path)
 
 
 def write_figure(path: Path, figure: "Figure") -> None:

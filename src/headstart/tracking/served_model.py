@@ -14,6 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
+from headstart.project.seals import check_seal
 from headstart.tracking.model_folder import link_or_copy, write_folder
 from headstart.tracking.names import NOTE
 from headstart.tracking.runs import Runs, reason
@@ -81,6 +82,7 @@ def _logged(runs: Runs, row_id: str, model: ModelFile) -> Any:
         return logged
     if (file := model.find()) is None:
         raise FileNotFoundError("the file does not exist; `dvc pull` may bring it")
+    check_seal(file)
     if logged is None:
         tags = {MD5: model.md5}
         logged = client.create_logged_model(experiment, "model", source_run_id=row_id, tags=tags)

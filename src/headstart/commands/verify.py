@@ -1,0 +1,92 @@
+"""`headstart verify`: compares files and DVC's cache with dvc.lock."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from headstart.commands.locked import Problem
+
+
+@click.command()
+@click.option(
+    "--deep", is_flag=True, help="Read every byte, also of the inputs and all of the cache."
+)
+@click.option("--repair", "mend", is_flag=True, help="Remove what is damaged (implies --deep).")
+@click.option("--json", "as_json_", is_flag=True, help="Print JSON instead of a table.")
+def verify(deep: bool, mend: bool, as_json_: bool) -> None:
+    """Check that data/, metrics/ and DVC's cache are as dvc.lock says.
+
+    Without --deep the command trusts what DVC trusts: a file whose inode, size and time are those that
+    DVC saw last. It reads all other files, and compares sizes. It takes a second or two.
+
+    With --deep it reads every byte of every result, of everything in DVC's cache, and of what the
+    stages read: pictures, weights, code, params. So it finds a bit that has changed on the disk, and an
+    edit that kept size and time, which `dvc status` does not see.
+
+    A damaged object of the cache is not healed by `dvc checkout`, because DVC trusts its cache.
+    --repair removes damaged objects and damaged results. `dvc repro` then restores a result from a
+    whole object, or runs its stage again. Pictures, code and params are never removed.
+
+    The exit status is 1 if something is not as dvc.lock says, and after --repair if something is left.
+    """
+    from headstart.commands.locked import READ, Project
+    from headstart.commands.verified import as_json, repair
+    from headstart.commands.verified import verify as compare
+
+    project = Project()
+    found = compare(project, deep or mend)
+    removed = repair(found.problems) if mend else []
+    if as_json_:
+        click.echo(as_json(project, found))
+    elif found.problems:
+        click.echo(table(found.problems))
+    inputs = [one for one in found.problems if one.kind == READ]
+    results = [one for one in found.problems if one.kind != READ]
+    if removed and not inputs:
+        click.echo(f"Removed {_n(len(removed), 'file')}. Now run `dvc repro`.", err=as_json_)
+        return
+    if found.problems:
+        raise click.ClickException(" ".join(_remedies(results, inputs, len(removed), mend)))
+    if not as_json_:
+        objects = f", and {_n(found.n_objects, 'object')} of DVC's cache as named" if deep else ""
+        click.echo(
+            f"All {_n(found.n_files, 'file')} of {_n(len(project.stages), 'stage')} are as dvc.lock "
+            f"says{objects}."
+        )
+
+
+def table(problems: Sequence["Problem"]) -> str:
+    """A line for each file: its path, and what is wrong with it or with its object in the cache."""
+    cached = {one.path: one.what for one in problems if one.kind == "cached" and one.stage}
+    own = {one.path: one.what for one in problems if one.kind != "cached" or not one.stage}
+    width = max(len(one.path) for one in problems)
+    lines = []
+    for path in dict.fromkeys(one.path for one in problems):
+        what = own.get(path) or f"{cached[path]}, but only in DVC's cache"
+        also = ", in DVC's cache too" if path in own and path in cached else ""
+        lines.append(f"{path:<{width}}  {what}{also}")
+    return "\n".join(lines)
+
+
+def _remedies(
+    results: Sequence["Problem"], inputs: Sequence["Problem"], n_removed: int, mend: bool
+) -> Iterator[str]:
+    """The sentences that end the command."""
+    if n_removed:
+        yield f"Removed {_n(n_removed, 'file')}."
+    if results:
+        found = f"{_n(len({one.file for one in results}), 'file')} not as dvc.lock says"
+        damaged = not mend and any(one.what != "missing" for one in results)
+        first = "`headstart verify --repair`, then " if damaged else ""
+        yield f"{found}: run {first}`dvc repro`."
+    if inputs:
+        yield (
+            f"{_n(len(inputs), 'input')} not as the stages read them: `touch` the files, so that DVC "
+            "reads them again, then run `dvc repro`."
+        )
+
+
+def _n(n: int, one: str) -> str:
+    return f"{n:,} {one}" if n == 1 else f"{n:,} {one}s"
