@@ -54,16 +54,16 @@ class Breaks(Silent):
     """A report that breaks the training off when step `n` has been made; inf: never."""
 
     def __init__(self, n: float = inf) -> None:
-        self._left = n
+        self._n, self.n_steps = n, 0
         self.logged: list[tuple[dict[str, float], int]] = []
 
     def progress(
         self, items: Iterable[T], n: int, label: str, shown: Shown[T] | None = None
     ) -> Iterator[T]:
         for item in items:
-            if self._left <= 0:
+            if self.n_steps >= self._n:
                 raise Killed
-            self._left -= 1
+            self.n_steps += 1
             yield item
 
     def log(self, values: Mapping[str, float], step: int) -> None:
