@@ -129,6 +129,14 @@ def test_a_full_disk_costs_the_state_and_not_the_training(monkeypatch: pytest.Mo
     assert losses(at_each_step(AStage())) == [1.0]
 
 
+def test_a_work_folder_that_cannot_be_made_costs_no_training() -> None:
+    Path(".headstart").write_text("a file")
+    kept = at_each_step(AStage())
+    assert kept.last(RangeState) is None
+    with pytest.warns(UserWarning, match="cannot be kept"):
+        kept.offer(a_state)
+
+
 class Clock:
     """Time that passes only where a test says so."""
 
@@ -177,11 +185,17 @@ def test_a_short_training_reads_no_input(monkeypatch: pytest.MonkeyPatch) -> Non
 
     monkeypatch.setattr(kept_training, "content_digest", read)
     Path("features").touch()
+    other = AStage()
+    other.name = "find-lr-head"  # a state of another stage does not matter
+    with monkeypatch.context() as patch:
+        patch.setattr(kept_training, "content_digest", lambda _: "")
+        keep(at_each_step(other), a_state())
     stage = AStage()
     kept = KeptTraining(stage, ("training",), [Path("features")], PLAIN_CPU)
     assert kept.last(RangeState) is None
     kept.offer(a_state)
     stage.ends_well()
+    assert len(states()) == 1
 
 
 # The keys of the stages, held against dvc.yaml.

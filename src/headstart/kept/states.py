@@ -1,6 +1,6 @@
 """The last state of an unfinished computation, such as a training, in a work folder.
 
-A state is written beside its place, then renamed. Its name is the digest of its content, which is
+A state is written beside its place, then renamed. Its name has the digest of its content, which is
 checked when it is read. The room that states take counts as that of other kept work (`kept/room.py`).
 """
 
@@ -28,28 +28,27 @@ class DamagedStateWarning(UserWarning):
 class States:
     """The states of one key, which this process holds: only the last one is kept."""
 
-    def __init__(self, folder: Path, lock: "FileLock") -> None:
-        self._folder, self._lock = folder, lock
+    def __init__(self, stage: str, folder: Path, lock: "FileLock") -> None:
+        self._stage, self._folder, self._lock = stage, folder, lock
 
     @classmethod
-    def hold(cls, key: Mapping[str, Any]) -> Self | None:
-        """The states of `key` (JSON values); None if another process works on the same thing."""
+    def hold(cls, stage: str, key: Mapping[str, Any]) -> Self | None:
+        """The states of a stage for `key` (JSON values); None if another process holds them."""
         from filelock import FileLock, Timeout  # late: takes 40 ms, and most stages end before
 
-        folder = note_place(STATES, key)
+        folder = note_place(STATES, {"stage": stage, **key})
         folder.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder.with_name(f"{folder.name}.lock"))
         try:
             lock.acquire(blocking=False)
         except Timeout:
             return None
-        return cls(folder, lock)
+        return cls(stage, folder, lock)
 
     def last(self) -> Path | None:
         """The file of the last state; None where there is none. A damaged one is removed."""
-        files = sorted(self._folder.glob(f"*{_SUFFIX}"), key=lambda file: -file.stat().st_mtime_ns)
-        for file in files:
-            if _digest(file) == file.stem:
+        for file in sorted(self._all(), key=lambda file: -file.stat().st_mtime_ns):
+            if file.name == self._name(file):
                 return file
             file.unlink()
             warnings.warn(
@@ -75,8 +74,8 @@ class States:
             n_bytes, n_free = partial.stat().st_size, shutil.disk_usage(self._folder).free
             if make_room(self._folder, n_bytes, wanted_gb(os.environ), n_free) < n_bytes:
                 return
-            state = partial.replace(self._folder / f"{_digest(partial)}{_SUFFIX}")
-            for old in self._folder.glob(f"*{_SUFFIX}"):
+            state = partial.replace(self._folder / self._name(partial))
+            for old in self._all():
                 if old != state:
                     old.unlink()
         finally:
@@ -90,10 +89,16 @@ class States:
         """Let other processes have them."""
         self._lock.release()
 
+    def _all(self) -> list[Path]:
+        return list(self._folder.glob(f"*{_SUFFIX}"))
 
-def any_states() -> bool:
-    """Whether there is a state of anything; without one, nobody needs to know a key."""
-    return any(note_place(STATES, {}).parent.glob(f"*/*{_SUFFIX}"))
+    def _name(self, file: Path) -> str:
+        return f"{self._stage}.{_digest(file)}{_SUFFIX}"
+
+
+def any_states(stage: str) -> bool:
+    """Whether there is any state of the stage; without one, nobody needs to know its key."""
+    return any(note_place(STATES, {}).parent.glob(f"*/{stage}.*{_SUFFIX}"))
 
 
 def content_digest(files: Iterable[Path]) -> str:

@@ -92,7 +92,9 @@ class KeptTraining:
 
     def last(self, kind: type[S]) -> S | None:
         """The last state of a broken-off run; None where there is none, or it is damaged."""
-        if not any_states() or self._states is None or not (file := self._states.last()):
+        if not any_states(self._stage.name) or self._states is None:
+            return None
+        if not (file := self._states.last()):
             return None
         try:
             with torch.serialization.safe_globals([*_LOADED]):
@@ -111,16 +113,16 @@ class KeptTraining:
         began = time.monotonic()
         if began - self._kept_at < max(self._least_s, self._took_s / self._share):
             return
-        if self._states is not None:
-            try:
+        try:
+            if self._states is not None:
                 state = make()
                 self._states.write(lambda file: torch.save(state, file))
-            except OSError as error:
-                warnings.warn(
-                    f"The state of {self._stage.name} cannot be kept ({error}). If the stage is "
-                    "killed now, it goes on from an earlier state, or begins anew.",
-                    stacklevel=2,
-                )
+        except OSError as error:
+            warnings.warn(
+                f"The state of {self._stage.name} cannot be kept ({error}). If the stage is killed "
+                "now, it goes on from an earlier state, or begins anew.",
+                stacklevel=2,
+            )
         self._kept_at = time.monotonic()
         self._took_s = self._kept_at - began
 
@@ -133,13 +135,12 @@ class KeptTraining:
         """None where nothing may be kept, or where another process trains the same."""
         from headstart.kept.records import keeps_records  # late: most stages end before
 
-        return States.hold(self._key()) if keeps_records() else None
+        return States.hold(self._stage.name, self._key()) if keeps_records() else None
 
     def _key(self) -> dict[str, Any]:
         """All that shapes the result."""
         packages = ("numpy", "pillow", "torchvision", "safetensors", "pyarrow")
         return {
-            "stage": self._stage.name,
             "code": code_digest(*self._rooms),
             "params": dict(self._stage.params),
             "inputs": content_digest(self._inputs),
