@@ -17,10 +17,11 @@ from headstart.labels.labels import read_labels
 from headstart.network.checkpoints import read_checkpoint
 from headstart.pictures.resized import ResizedPictures
 from headstart.project.files import write_csv, write_json
-from headstart.steps.find_lr_finetune import FindLrFinetuneParams, find_lr_finetune
+from headstart.steps.find_lr_finetune import ROOMS, FindLrFinetuneParams, find_lr_finetune
 from headstart.terminal import lines
 from headstart.terminal.plain_command import PlainCommand
 from headstart.tracking import live
+from headstart.training.kept_training import KeptTraining
 from headstart.training.lr_curve import suggest
 from headstart.training.phases import FinetuneOptimizerParams
 from headstart.training.sampling import SamplingParams
@@ -57,11 +58,12 @@ def main(
         start, backbone = read_checkpoint(head), load_backbone(weights).on(prepare(runtime))
         stored, meaning = ResizedPictures(resized), read_labels(labels)
         info, device = start.info, backbone.compute.device
-        pictures = Pictures.of(stored, info.full_px, info.frame, device)
-        pictures = pictures.remembered()
+        pictures = Pictures.of(stored, info.full_px, info.frame, device).remembered()
+        inputs = (resized, labels, weights, head, Path(__file__))
         found = find_lr_finetune(
-            backbone, start, pictures, meaning, augment, params, optimizer, sampling, run
-        )
+            backbone, start, pictures, meaning, augment, params, optimizer, sampling, run,
+            KeptTraining(run, ROOMS, inputs, backbone.compute),
+        )  # fmt: skip
         advice = suggest(found, params.rule)
         write_csv(curve, found.table().assign(suggested_lr=advice.lr))
         write_json(suggestion, asdict(advice), sealed=True)

@@ -16,10 +16,11 @@ from headstart.checks.whole_file import load_section
 from headstart.labels.labels import read_labels
 from headstart.network.head import HeadParams
 from headstart.project.files import write_csv, write_json
-from headstart.steps.find_lr_head import FindLrHeadParams, find_lr_head
+from headstart.steps.find_lr_head import ROOMS, FindLrHeadParams, find_lr_head
 from headstart.terminal import lines
 from headstart.terminal.plain_command import PlainCommand
 from headstart.tracking import live
+from headstart.training.kept_training import KeptTraining
 from headstart.training.lr_curve import suggest
 from headstart.training.optimizer import OptimizerParams
 from headstart.training.sampling import SamplingParams
@@ -53,7 +54,8 @@ def main(
             read_labels(labels),
             prepare(runtime),
         )
-        found = find_lr_head(cached, meaning, params, head, optimizer, sampling, compute, run)
+        kept = KeptTraining(run, ROOMS, (activations, labels, Path(__file__)), compute)
+        found = find_lr_head(cached, meaning, params, head, optimizer, sampling, compute, run, kept)
         advice = suggest(found, params.rule)
         write_csv(curve, found.table().assign(suggested_lr=advice.lr))
         write_json(suggestion, asdict(advice), sealed=True)

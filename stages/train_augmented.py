@@ -15,10 +15,11 @@ from headstart.checks.whole_file import load_section
 from headstart.labels.labels import read_labels
 from headstart.network.checkpoints import read_checkpoint, write_checkpoint
 from headstart.project.files import write_csv, write_json
-from headstart.steps.train_augmented import TrainAugmentedParams, train_augmented
+from headstart.steps.train_augmented import ROOMS, TrainAugmentedParams, train_augmented
 from headstart.terminal import lines
 from headstart.terminal.plain_command import PlainCommand
 from headstart.tracking import live
+from headstart.training.kept_training import KeptTraining
 from headstart.training.optimizer import OptimizerParams
 from headstart.training.sampling import SamplingParams
 
@@ -49,9 +50,11 @@ def main(
         augmented = read_activations(views)
         plain = read_activations(activations, weights=augmented.first().manifest.weights)
         start, meaning = read_checkpoint(head), read_labels(labels)
+        compute, inputs = prepare(runtime), (views, activations, labels, head, Path(__file__))
         training = train_augmented(
-            augmented, plain, meaning, start, params, optimizer, sampling, prepare(runtime), run
-        )
+            augmented, plain, meaning, start, params, optimizer, sampling, compute, run,
+            KeptTraining(run, ROOMS, inputs, compute),
+        )  # fmt: skip
         write_checkpoint(checkpoint, training.checkpoint)
         write_csv(epochs, training.epochs)
         write_json(metrics, training.metrics)

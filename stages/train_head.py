@@ -16,10 +16,11 @@ from headstart.labels.labels import read_labels
 from headstart.network.checkpoints import write_checkpoint
 from headstart.network.head import HeadParams
 from headstart.project.files import read_json, write_csv, write_json
-from headstart.steps.train_head import TrainHeadParams, train_head
+from headstart.steps.train_head import ROOMS, TrainHeadParams, train_head
 from headstart.terminal import lines
 from headstart.terminal.plain_command import PlainCommand
 from headstart.tracking import live
+from headstart.training.kept_training import KeptTraining
 from headstart.training.lr_curve import Suggestion
 from headstart.training.optimizer import OptimizerParams
 from headstart.training.sampling import SamplingParams
@@ -50,9 +51,11 @@ def main(
     with live.stage_run("train-head", run_file, sections) as run:
         advice = Suggestion(**read_json(suggestion))
         cached, meaning = read_activations(activations), read_labels(labels)
+        compute, inputs = prepare(runtime), (activations, labels, suggestion, Path(__file__))
         training = train_head(
-            cached, meaning, params, head, optimizer, advice, sampling, prepare(runtime), run
-        )
+            cached, meaning, params, head, optimizer, advice, sampling, compute, run,
+            KeptTraining(run, ROOMS, inputs, compute),
+        )  # fmt: skip
         write_checkpoint(checkpoint, training.checkpoint)
         write_csv(epochs, training.epochs)
         write_json(metrics, training.metrics)

@@ -16,10 +16,11 @@ from headstart.labels.labels import read_labels
 from headstart.network.checkpoints import read_checkpoint, write_checkpoint
 from headstart.pictures.resized import ResizedPictures
 from headstart.project.files import read_json, write_csv, write_json
-from headstart.steps.unfreeze_finetune import UnfreezeFinetuneParams, unfreeze_finetune
+from headstart.steps.unfreeze_finetune import ROOMS, UnfreezeFinetuneParams, unfreeze_finetune
 from headstart.terminal import lines
 from headstart.terminal.plain_command import PlainCommand
 from headstart.tracking import live
+from headstart.training.kept_training import KeptTraining
 from headstart.training.lr_curve import Suggestion
 from headstart.training.phases import FinetuneOptimizerParams
 from headstart.training.sampling import SamplingParams
@@ -58,9 +59,11 @@ def main(
         meaning = read_labels(labels)
         info, device = start.info, backbone.compute.device
         pictures = Pictures.of(stored, info.full_px, info.frame, device).remembered()
+        inputs = (resized, labels, weights, head, suggestion, Path(__file__))
         training, ends = unfreeze_finetune(
-            backbone, start, pictures, meaning, augment, params, optimizer, sampling, advice, run
-        )
+            backbone, start, pictures, meaning, augment, params, optimizer, sampling, advice, run,
+            KeptTraining(run, ROOMS, inputs, backbone.compute),
+        )  # fmt: skip
         write_checkpoint(checkpoint, training.checkpoint)
         write_checkpoint(snapshots, ends)
         write_csv(epochs, training.epochs)

@@ -58,7 +58,7 @@ TABLE: dict[str, set[str]] = {
     "project/section": ALL,
     "kept/records": {"index-images", "resize", "predict-views", "confusion-report"}
     | PRECOMPUTE
-    | LIVE,
+    | TRAINING,
     "image_files/tree": {"fetch-images", "index-images", "resize", "write-submission"},
     "pictures/rgb": ALL - FETCH - {"tta-evaluate", "publish-run"},
     "labels/labels": ALL - FETCH - PRECOMPUTE - {"resize", "publish-run"},

@@ -14,13 +14,15 @@ MAKERS = {  # of what is kept by picture, and of trials: each makes one kind of 
     "steps/resize.py",
     "pictures/resized.py",
     "activations/frozen.py",
+    "prediction/predictor.py",
     "sweeping/objective.py",
 }
 OTHERS = {
     "checks/whole_file.py",
     "commands/sweep.py",
     "project/work.py",
-}  # of the whole package; the digest itself
+    "training/kept_training.py",
+}  # of the whole package; the digest itself; of all that a stage declares
 ASK = {"once", "made_once", "known_records"}  # what asks for records by a key
 
 

@@ -4,9 +4,13 @@ from headstart.activations.stored import SizedActivations
 from headstart.backbone.backbone import Backbone, tensors_digest
 from headstart.backbone.device import PLAIN_CPU
 from headstart.labels.labels import Labels
-from headstart.project.report import Silent
+from headstart.project.report import Report, Silent
 from headstart.steps.find_lr_finetune import FindLrFinetuneParams, find_lr_finetune
 from headstart.steps.train_head import train_head
+from headstart.training.lr_curve import LrCurve
+from headstart.training.resume import Resume
+from tests.broken_off import broken_off
+from tests.broken_off import empty_folder as empty_folder
 from tests.small_networks import small_backbone, small_pictures
 from tests.steps.conftest import AUGMENT
 from tests.steps.test_train_head import AS_THEY_ARE, HEAD, NONE, PARAMS, SGD
@@ -59,3 +63,21 @@ def test_a_head_of_another_backbone_is_refused(
             AS_THEY_ARE,
             Silent(),
         )
+
+
+@pytest.mark.usefixtures("empty_folder")
+def test_a_run_that_was_broken_off_ends_with_the_same_curve(
+    plain: SizedActivations, labels: Labels
+) -> None:
+    head = train_head(plain, labels, PARAMS, HEAD, SGD, NONE, AS_THEY_ARE, PLAIN_CPU, Silent())
+    free = OPTIMIZER.model_copy(update={"bn_freeze": "none", "dropout": (0.25, 0.5)})
+
+    def run(report: Report, resume: Resume) -> LrCurve:
+        return find_lr_finetune(
+            small_backbone(), head.checkpoint, small_pictures(), labels, AUGMENT, RANGE, free,
+            AS_THEY_ARE, report, resume,
+        )  # fmt: skip
+
+    gone_on, stage, _ = broken_off(run, [3, 2])
+    assert gone_on == broken_off(run, [])[0]
+    assert stage.said == ["at rate 6 of 12"]

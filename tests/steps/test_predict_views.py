@@ -8,11 +8,16 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
+from headstart.activations.frozen import Row
+from headstart.kept.once import Once, anew
+from headstart.kept.records import rows_once
 from headstart.labels.labels import Labels
 from headstart.prediction.predictor import Predictor, Trained
 from headstart.prediction.stored_views import Floats
-from headstart.project.report import Silent
+from headstart.project.report import Report, Silent
 from headstart.steps.predict_views import PredictViewsParams, predict_views
+from tests.broken_off import Breaks, Killed
+from tests.broken_off import empty_folder as empty_folder
 from tests.small_networks import SIZE, small_backbone, small_network, small_pictures
 from tests.steps.conftest import AUGMENT
 
@@ -76,19 +81,23 @@ def test_probabilities_of_another_shape_are_refused() -> None:
         predict_views(labels_of(SPLITS), Numbered(n_views=4), PARAMS)
 
 
-def test_a_network_says_of_a_picture_what_it_says_of_it_alone() -> None:
+def predictor(report: Report, once: Once[Row] = anew, of_head: float = 1.0) -> Predictor:
     network = small_network()
     state = {
         **{
             f"backbone.{name}": tensor
             for name, tensor in network.backbone.model.state_dict().items()
         },
-        **{f"head.{name}": tensor for name, tensor in network.head.state_dict().items()},
+        **{f"head.{name}": tensor * of_head for name, tensor in network.head.state_dict().items()},
     }
-    predict = Predictor(
+    return Predictor(
         small_backbone(), {"finetuned": Trained([state], SIZE)}, small_pictures(), AUGMENT,
-        PARAMS.n_views, PARAMS.seed, "single_label", Silent(),
+        PARAMS.n_views, PARAMS.seed, "single_label", report, once,
     )  # fmt: skip
+
+
+def test_a_network_says_of_a_picture_what_it_says_of_it_alone() -> None:
+    predict = predictor(Silent())
     said = predict_views(labels_of(SPLITS), predict, PARAMS).probabilities["finetuned"]
     assert said.shape == (3, 3, 3)
     np.testing.assert_allclose(said.sum(axis=-1), 1)
@@ -98,6 +107,23 @@ def test_a_network_says_of_a_picture_what_it_says_of_it_alone() -> None:
     for row, picture in enumerate(["0", "3", "1"]):
         alone = predict([picture])["finetuned"][:, 0]
         np.testing.assert_allclose(said[:, row], alone, atol=1e-6)
+
+
+@pytest.mark.usefixtures("empty_folder")
+def test_a_run_that_was_broken_off_goes_on_with_the_next_picture() -> None:
+    labels, once = labels_of(SPLITS), rows_once({number: number * 64 for number in SPLITS})
+
+    def said(report: Report, once: Once[Row], of_head: float = 1.0) -> Floats:
+        predict = predictor(report, once, of_head)
+        return predict_views(labels, predict, PARAMS).probabilities["finetuned"]
+
+    with pytest.raises(Killed):
+        said(Breaks(2), once)
+    again, other = Breaks(), Breaks()
+    gone_on = said(again, once)
+    assert again.n_steps == 4, "two of the six batches (three views of two splits) were done"
+    assert gone_on.tobytes() == said(Silent(), anew).tobytes()
+    assert (said(other, once, of_head=2.0) != gone_on).any() and other.n_steps == 6
 
 
 @pytest.mark.parametrize(

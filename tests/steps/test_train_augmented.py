@@ -10,8 +10,8 @@ from headstart.activations.stored import Activations, ActivationsError, SizedAct
 from headstart.backbone.backbone import Backbone, tensors_digest
 from headstart.backbone.device import PLAIN_CPU
 from headstart.labels.labels import Labels
-from headstart.network.checkpoints import Checkpoint, CheckpointError, named_tensors
-from headstart.project.report import Silent
+from headstart.network.checkpoints import Checkpoint, CheckpointError, Training, named_tensors
+from headstart.project.report import Report, Silent
 from headstart.steps.precompute_activations import precompute_activations
 from headstart.steps.precompute_views import precompute_views
 from headstart.steps.train_augmented import (
@@ -24,7 +24,10 @@ from headstart.training.divergence import DivergedError
 from headstart.training.lr_curve import Suggestion
 from headstart.training.optimizer import OptimizerParams
 from headstart.training.phases import FinetuneOptimizerParams
+from headstart.training.resume import Resume
 from headstart.training.sampling import SamplingParams
+from tests.broken_off import assert_same_training, broken_off
+from tests.broken_off import empty_folder as empty_folder
 from tests.small_networks import SIZE, small_pictures
 from tests.steps.conftest import AUGMENT, IDS, VIEWS, computed, frozen, sized
 from tests.steps.test_train_head import AS_THEY_ARE, HEAD, NONE, PARAMS, SGD
@@ -256,3 +259,17 @@ def test_copies_read_their_own_views(
     assert not torch.equal(one, two)
     assert not torch.equal(two, trained(views, AS_THEY_ARE))
     assert torch.equal(two, trained(views, copied))
+
+
+@pytest.mark.usefixtures("empty_folder")
+def test_a_run_that_was_broken_off_ends_with_the_same_bits(
+    views: SizedActivations, plain: SizedActivations, labels: Labels, start: Checkpoint
+) -> None:
+    def run(report: Report, resume: Resume) -> Training:
+        return train_augmented(
+            views, plain, labels, start, AUGMENTED, SGD, AS_THEY_ARE, PLAIN_CPU, report, resume
+        )
+
+    gone_on, stage, _ = broken_off(run, [3, 2])
+    assert_same_training(gone_on, broken_off(run, [])[0])
+    assert stage.said == ["at step 2 of 4 of epoch 2 of 2"]

@@ -9,12 +9,15 @@ from headstart.backbone.device import PLAIN_CPU
 from headstart.labels.labels import Labels
 from headstart.network.checkpoints import Training
 from headstart.network.head import HeadParams
-from headstart.project.report import Silent
+from headstart.project.report import Report, Silent
 from headstart.steps.train_head import TrainHeadParams, train_head
 from headstart.training.divergence import DivergedError
 from headstart.training.lr_curve import Suggestion
 from headstart.training.optimizer import OptimizerParams
+from headstart.training.resume import Resume
 from headstart.training.sampling import Balance, SamplingParams
+from tests.broken_off import assert_same_training, broken_off
+from tests.broken_off import empty_folder as empty_folder
 from tests.steps.conftest import CLASSES, make_labels, sized
 
 HEAD = HeadParams(hidden_units=16, dropout=(0.25, 0.5))
@@ -115,3 +118,21 @@ def test_a_head_for_many_labels(plain: SizedActivations) -> None:
     metrics: dict[str, Any] = training.metrics
     assert set(metrics["valid"]) == {"log_loss", "f2"} and training.checkpoint.info.thresholds == {}
     assert training.epochs["train_loss"].iloc[-1] < 0.7 * training.epochs["train_loss"].iloc[0]
+
+
+@pytest.mark.usefixtures("empty_folder")
+@pytest.mark.parametrize("balance", ["none", "oversample"])
+def test_a_run_that_was_broken_off_ends_with_the_same_bits(
+    balance: Balance, plain: SizedActivations, labels: Labels
+) -> None:
+    sampling = AS_THEY_ARE.model_copy(update={"balance": balance})
+
+    def run(report: Report, resume: Resume) -> Training:
+        return train_head(
+            plain, labels, PARAMS, HEAD, SGD, NONE, sampling, PLAIN_CPU, report, resume
+        )
+
+    gone_on, stage, _ = broken_off(run, [3, 2])
+    assert_same_training(gone_on, broken_off(run, [])[0])
+    five_steps = balance == "oversample"
+    assert stage.said == ["at epoch 2 of 4" if five_steps else "at step 2 of 4 of epoch 2 of 4"]

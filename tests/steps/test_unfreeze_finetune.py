@@ -14,7 +14,7 @@ from headstart.labels.labels import Labels
 from headstart.network.checkpoints import Checkpoint, CheckpointError, Training
 from headstart.network.network import Network
 from headstart.prediction.predictor import Predictor, Trained
-from headstart.project.report import Silent
+from headstart.project.report import Report, Silent
 from headstart.steps.train_head import train_head
 from headstart.steps.unfreeze_finetune import (
     Finetuning,
@@ -27,6 +27,9 @@ from headstart.training.gradients import PrecisionError
 from headstart.training.layer_groups import parameter_groups
 from headstart.training.lr_curve import Suggestion
 from headstart.training.phases import FinetuneOptimizerParams
+from headstart.training.resume import Resume
+from tests.broken_off import assert_same_training, bits, broken_off
+from tests.broken_off import empty_folder as empty_folder
 from tests.small_networks import SIZE, small_backbone, small_network, small_pictures
 from tests.steps.conftest import AUGMENT, make_labels
 from tests.steps.test_train_head import AS_THEY_ARE, HEAD, NONE, PARAMS, SGD
@@ -326,3 +329,28 @@ def test_params_of_batch_norms_that_the_backbone_lacks_are_told(
     sentence = r"'test_resnet', which has no batch norm: .*bn_freeze and bn_momentum can act on"
     with pytest.warns(NoBatchNormWarning, match=sentence):
         finetune(start, labels, section(), optimizer=idle)
+
+
+@pytest.mark.usefixtures("empty_folder")
+def test_a_run_that_was_broken_off_ends_with_the_same_bits(
+    start: Checkpoint, labels: Labels
+) -> None:
+    """Cycles, early stopping, snapshots, dropout, and batch norms that move."""
+    late = PHASE | {"trainable": "late", "lr": 1e-2}
+    params = section(
+        phases=[late, PHASE | {"cycles": 2, "cycle_mult": 2}], keep="best", n_snapshots=2
+    )
+    free = OPTIMIZER.model_copy(update={"bn_freeze": "none", "dropout": (0.25, 0.5)})
+
+    def run(report: Report, resume: Resume) -> Finetuning:
+        return unfreeze_finetune(
+            small_backbone(), start, small_pictures(), labels, AUGMENT, params, free, AS_THEY_ARE,
+            NONE, report, resume,
+        )  # fmt: skip
+
+    gone_on, stage, report = broken_off(run, [3, 4, 2])
+    undisturbed, _, before = broken_off(run, [])
+    assert_same_training(gone_on.training, undisturbed.training)
+    assert bits(gone_on.snapshots.tensors) == bits(undisturbed.snapshots.tensors)
+    assert report.logged == before.logged
+    assert stage.said == ["at step 2 of 4 of epoch 3 of 4"]

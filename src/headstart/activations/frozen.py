@@ -1,9 +1,9 @@
 """Outputs of networks in evaluation mode, view by view.
 
-The features of the frozen backbone can be remembered, so that each picture is computed only once.
+They can be remembered, so that each picture is computed only once.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -64,6 +64,36 @@ def view_outputs(
         yield from outputs
 
 
+def outputs_once(
+    once: Once[Row],
+    network: Mapping[str, Any],
+    forward: Callable[[Tensor], Tensor],
+    pictures: Pictures,
+    view: AugmentedView | None,
+    ids: Sequence[str],
+    progress: tuple[Report, str],
+) -> Iterator[Row]:
+    """As `view_outputs`, but only the outputs that no earlier run has are computed.
+
+    Args:
+        once: remembers the outputs.
+        network: JSON values: all that shapes the outputs besides pictures and view, with its "code".
+        forward: the network, in evaluation mode.
+        pictures: decodes, crops and augments.
+        view: the view to show; None is the plain view.
+        ids: (N) picture ids; a picture's output does not depend on the other ids.
+        progress: the report that shows a progress bar, and the bar's label.
+    """
+    shaped_by = {
+        **network,
+        "size_px": pictures.size_px,
+        "frame": asdict(pictures.frame),
+        "preprocessing": pictures.preprocessing.model_dump(mode="json"),
+        "view": view.describe() if view else "plain",
+    }
+    return once(shaped_by, ids, lambda new: view_outputs(forward, pictures, view, new, progress))
+
+
 @dataclass(frozen=True)
 class FrozenBackbone:
     """A frozen backbone and the pictures whose features it computes.
@@ -82,17 +112,10 @@ class FrozenBackbone:
 
     def features(self, ids: Sequence[str], view: AugmentedView | None, label: str) -> Iterator[Row]:
         """Yield the features (D) of one view of each picture, in order; None is the plain view."""
-        shaped_by = {
+        network = {
             "code": code_digest(*ROOMS),
             **self.backbone.describe(),
             **self.backbone.compute.kernels(),
-            "size_px": self.pictures.size_px,
-            "frame": asdict(self.pictures.frame),
-            "preprocessing": self.pictures.preprocessing.model_dump(mode="json"),
-            "view": view.describe() if view else "plain",
         }
-
-        def compute(new: Sequence[str]) -> Iterator[Row]:
-            return view_outputs(self.backbone, self.pictures, view, new, (self.report, label))
-
-        return self.once(shaped_by, ids, compute)
+        progress = self.report, label
+        return outputs_once(self.once, network, self.backbone, self.pictures, view, ids, progress)

@@ -5,12 +5,13 @@ earlier draw left behind, so results do not depend on batch order, worker count 
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 
 def key_seed(*key: object) -> int:
@@ -30,3 +31,24 @@ def torch_seed(*key: object) -> Iterator[None]:
     with torch.random.fork_rng():  # the CPU and every GPU
         torch.manual_seed(key_seed(*key))
         yield
+
+
+def draws_so_far(device: torch.device) -> list[Tensor]:
+    """The state of torch's draws on the CPU, and on `device` if it is another: for `draw_on`."""
+    states = [torch.get_rng_state()]
+    match device.type:
+        case "cuda":
+            states.append(torch.cuda.get_rng_state(device))
+        case "mps":
+            states.append(torch.mps.get_rng_state())
+    return states
+
+
+def draw_on(states: Sequence[Tensor], device: torch.device) -> None:
+    """Let torch's draws go on where they were; call it inside `torch_seed`."""
+    torch.set_rng_state(states[0])
+    for state in states[1:]:
+        if device.type == "cuda":
+            torch.cuda.set_rng_state(state, device)
+        else:
+            torch.mps.set_rng_state(state)

@@ -10,6 +10,7 @@ for records in the file of smaller copies.
 
 import os
 import shutil
+import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -27,6 +28,8 @@ from headstart.kept.room import RECORDS, make_room, used_now, wanted_gb
 from headstart.project.work import work_folder
 
 Row = NDArray[np.float32]
+
+FLUSH_EVERY_S = 1.0  # so that a killed run loses little
 
 
 def made_once(
@@ -147,6 +150,7 @@ class Records:
         self._data.truncate(self._end)
         self._lines.truncate(n_line_bytes)
         self._room, self._full = self._made_room(self._end), False
+        self._flushed_at = time.monotonic()
 
     def __enter__(self) -> "Records":
         return self
@@ -176,6 +180,10 @@ class Records:
             self._data.write(data)
             self._lines.write(line_of(picture, len(data), zlib.crc32(data)))
             self._end = end
+            if time.monotonic() - self._flushed_at > FLUSH_EVERY_S:
+                self._data.flush()
+                self._lines.flush()
+                self._flushed_at = time.monotonic()
 
     def _made_room(self, n_bytes: int) -> int:
         # Ask the open file: somebody may have removed the folder, which must cost only time.

@@ -1,6 +1,7 @@
 """How much disk space kept work may take (HEADSTART_KEEP_GB), and what is removed first.
 
-Folders of two kinds share the space: records, and files of smaller copies. A removed file stays
+Folders of three kinds share the space: records, files of smaller copies, and states of unfinished
+trainings. A removed file stays
 readable for a process that reads it, because that process has mapped it into memory.
 """
 
@@ -14,9 +15,10 @@ from typing import NamedTuple
 from filelock import FileLock, Timeout
 
 from headstart.kept.places import DATA
+from headstart.kept.states import STATES
 from headstart.project.errors import HeadstartError
 
-RECORDS, COPIES = "records", "copies"  # kinds of work folders
+RECORDS, COPIES = "records", "copies"  # kinds of work folders, beside STATES
 
 _FREE_FRAC = 0.25  # of the space that would be free without any kept work
 
@@ -51,7 +53,7 @@ def make_room(folder: Path, n_bytes: int, wanted_gb: float | None, n_free: int) 
     room too, so a folder may vanish at any time. A folder that a process holds stays.
 
     Args:
-        folder: of records or of copies.
+        folder: of records, of copies or of a state.
         n_bytes: bytes that it is to have.
         wanted_gb: limit of all folders together; None: a quarter of the space that would be free
             without them.
@@ -88,7 +90,7 @@ class _Used(NamedTuple):
 
 
 def _all_used(work: Path) -> Iterator[tuple[Path, _Used]]:
-    for kind in (RECORDS, COPIES):
+    for kind in (RECORDS, COPIES, STATES):
         for path in (work / kind).glob("*/"):
             with suppress(FileNotFoundError):  # it is being removed
                 yield path, _used(path)

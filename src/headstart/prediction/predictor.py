@@ -9,16 +9,23 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from headstart.activations.frozen import AugmentedView, FrozenBackbone, Row, view_outputs
-from headstart.backbone.backbone import Backbone
+from headstart.activations.frozen import AugmentedView, FrozenBackbone, Row, outputs_once
+from headstart.backbone.backbone import Backbone, tensors_digest
 from headstart.kept.once import Once, anew
 from headstart.labels.task import Task
 from headstart.network.head import head_logits, linear_weights, restore_head
 from headstart.network.network import Network
 from headstart.network.probabilities import probabilities
 from headstart.project.report import Report
+from headstart.project.work import code_digest
 from headstart.views.augment import AugmentParams
 from headstart.views.pictures import Pictures
+
+# The rooms whose code determines the logits.
+ROOMS = (
+    "activations", "backbone", "kept", "labels", "network", "pictures", "prediction", "project",
+    "views",
+)  # fmt: skip
 
 EVALUATION = (0.0, 0.0)  # dropout of a head that only predicts
 
@@ -52,7 +59,8 @@ class Predictor:
         seed: of the views.
         task: decides how logits become probabilities.
         report: receives the progress.
-        once: may keep the frozen backbone's outputs for later runs; `anew` keeps none.
+        once: may keep the networks' outputs for later runs, also of one that is broken off; `anew`
+            keeps none.
     """
 
     backbone: Backbone
@@ -94,14 +102,19 @@ class Predictor:
             backbone = copy.deepcopy(self.backbone)
             backbone.model.load_state_dict(body)
             network = Network(backbone, head).eval()
-            return torch.from_numpy(
-                self._all_views(
-                    lambda view, bar: view_outputs(
-                        network, pictures, view, ids, (self.report, f"{name} {bar}")
-                    ),
-                    len(linear_weights(_part(state, "head"))[-1]),
-                )
-            )
+            made_by = {
+                "code": code_digest(*ROOMS),
+                "network": tensors_digest(state),
+                **backbone.describe(),
+                **backbone.compute.kernels(),
+            }
+
+            def logits(view: AugmentedView | None, bar: str) -> Iterable[Row]:
+                progress = self.report, f"{name} {bar}"
+                return outputs_once(self.once, made_by, network, pictures, view, ids, progress)
+
+            n_classes = len(linear_weights(_part(state, "head"))[-1])
+            return torch.from_numpy(self._all_views(logits, n_classes))
         size = pictures.size_px
         if size not in features:
             frozen = FrozenBackbone(self.backbone, pictures, self.report, self.once)

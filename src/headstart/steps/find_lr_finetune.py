@@ -12,9 +12,16 @@ from headstart.training.fit import Material, Trainer
 from headstart.training.lr_curve import LrCurve, RangeTestParams
 from headstart.training.phases import FinetuneOptimizerParams, unfrozen
 from headstart.training.picture_source import PictureSource
+from headstart.training.resume import FROM_THE_START, Resume
 from headstart.training.sampling import SamplingParams, balanced
 from headstart.views.augment import AugmentParams
 from headstart.views.pictures import Pictures
+
+# All code that the stage declares: an edit of it makes the states of a broken-off run stale.
+ROOMS = (
+    "steps/find_lr_finetune.py", "backbone", "kept", "labels", "network", "pictures",
+    "project", "scores", "training", "views",
+)  # fmt: skip
 
 
 class FindLrFinetuneParams(RangeTestParams):
@@ -36,8 +43,11 @@ def find_lr_finetune(
     optimizer: FinetuneOptimizerParams,
     sampling: SamplingParams,
     report: Report,
+    resume: Resume = FROM_THE_START,
 ) -> LrCurve:
     """Train a copy of the network, which is discarded; the same params give the same curve.
+
+    `resume` keeps states, for a run that is broken off.
 
     Raises:
         ValueError: the head belongs to another backbone, or size_px is larger than `pictures`.
@@ -54,6 +64,7 @@ def find_lr_finetune(
         objective=objective,
         seed=params.seed,
         report=report,
+        resume=resume,
     )
     material = Material(PictureSource(sized, ids, targets, augment, params.seed), evaluate=None)
     return trainer.range_test(unfrozen(network, 0, optimizer, 1.0, material), params)

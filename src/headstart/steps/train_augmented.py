@@ -19,7 +19,14 @@ from headstart.training.cached_head import cached_material, head_trainer
 from headstart.training.feature_source import FeatureSource, views_of_epochs
 from headstart.training.optimizer import OptimizerParams
 from headstart.training.phases import PhasesParams, head_phase, scheduled
+from headstart.training.resume import FROM_THE_START, Resume
 from headstart.training.sampling import SamplingParams, balanced
+
+# All code that the stage declares: an edit of it makes the states of a broken-off run stale.
+ROOMS = (
+    "steps/train_augmented.py", "activations", "backbone", "kept", "labels", "network",
+    "pictures", "project", "scores", "training",
+)  # fmt: skip
 
 
 class TrainAugmentedParams(PhasesParams):
@@ -86,6 +93,7 @@ def train_augmented(
     sampling: SamplingParams,
     compute: Compute,
     report: Report,
+    resume: Resume = FROM_THE_START,
 ) -> Training:
     """Train on one view per epoch (`views_of_epochs`); score the plain view of valid at that size.
 
@@ -102,6 +110,7 @@ def train_augmented(
         sampling: how rare classes are balanced; copy k of a picture reads the k-th next view.
         compute: device and precision.
         report: receives progress and epochs.
+        resume: keeps states, for a run that is broken off.
 
     Raises:
         CheckpointError: the head belongs to another backbone or to other classes.
@@ -136,7 +145,7 @@ def train_augmented(
         )
         for number, (phase, size) in enumerate(zip(params.phases, sizes, strict=True))
     ]
-    trainer = head_trainer(head, optimizer, balance, params.seed, compute.device, report)
+    trainer = head_trainer(head, optimizer, balance, params.seed, compute.device, report, resume)
     result = trainer.fit(phases)
     shown = plain.by_size[sizes[-1]].manifest
     info = start.info.model_copy(

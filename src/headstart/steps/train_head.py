@@ -21,8 +21,15 @@ from headstart.training.lr_curve import Suggestion
 from headstart.training.optimizer import OptimizerParams
 from headstart.training.outcome import FitResult
 from headstart.training.phases import Rate, head_phase, lower, rate
+from headstart.training.resume import FROM_THE_START, Resume
 from headstart.training.sampling import SamplingParams, balanced
 from headstart.training.schedules import constant
+
+# All code that the stage declares: an edit of it makes the states of a broken-off run stale.
+ROOMS = (
+    "steps/train_head.py", "activations", "backbone", "kept", "labels", "network",
+    "pictures", "project", "scores", "training",
+)  # fmt: skip
 
 
 class TrainHeadParams(Section):
@@ -47,12 +54,13 @@ def train_head(
     sampling: SamplingParams,
     compute: Compute,
     report: Report,
+    resume: Resume = FROM_THE_START,
 ) -> Training:
     """Train a fresh head for `n_epochs` at a constant rate, at the first cached size.
 
     With `sampling.balance`, a second head is trained without balance from the same seed. The
     comparison shows the effect on the recall of each class (`metrics["balance"]`); the second head
-    is discarded.
+    is discarded. `resume` keeps states of the first head, for a run that is broken off.
 
     Raises:
         ValueError: `lr` is auto and the range test has no suggestion.
@@ -66,11 +74,15 @@ def train_head(
         for ids in (labels.labelled("train"), labels.labelled("valid"))
     )
 
-    def trained(sampling: SamplingParams, listener: Report) -> tuple[nn.Module, FitResult]:
+    def trained(
+        sampling: SamplingParams, listener: Report, resume: Resume = FROM_THE_START
+    ) -> tuple[nn.Module, FitResult]:
         with torch_seed(params.seed, "head"):
             head = create_head(cached.features.shape[-1], len(labels.classes), head_params)
         balance = balanced(labels.task, of_train.targets, len(labels.classes), sampling)
-        trainer = head_trainer(head, optimizer, balance, params.seed, compute.device, listener)
+        trainer = head_trainer(
+            head, optimizer, balance, params.seed, compute.device, listener, resume
+        )
         material = cached_material(head, of_train, of_valid, balance[1])
         phase = replace(
             head_phase(head, lr, optimizer, material),
@@ -81,7 +93,7 @@ def train_head(
         )
         return head, trainer.fit([phase])
 
-    head, result = trained(sampling, report)
+    head, result = trained(sampling, report, resume)
     metrics = {"lr": lr, **result.metrics(labels.task)}
     if sampling.balance != "none" and len(of_valid.targets):
         plain, _ = trained(sampling.model_copy(update={"balance": "none"}), Silent())

@@ -33,11 +33,18 @@ from headstart.training.phases import (
     set_mode,
 )
 from headstart.training.picture_source import PictureSource
+from headstart.training.resume import FROM_THE_START, Resume
 from headstart.training.sampling import SamplingParams, balanced
 from headstart.training.stop_rule import StopRule
 from headstart.views.augment import AugmentParams
 from headstart.views.inference import network_logits
 from headstart.views.pictures import Pictures
+
+# All code that the stage declares: an edit of it makes the states of a broken-off run stale.
+ROOMS = (
+    "steps/unfreeze_finetune.py", "backbone", "kept", "labels", "network", "pictures",
+    "project", "scores", "training", "views",
+)  # fmt: skip
 
 
 class UnfreezeFinetuneParams(PhasesParams):
@@ -87,6 +94,7 @@ def unfreeze_finetune(
     sampling: SamplingParams,
     suggestion: Suggestion,
     report: Report,
+    resume: Resume = FROM_THE_START,
 ) -> Finetuning:
     """Train `backbone` and the head of `start` on live augmented pictures; epoch e shows view e.
 
@@ -101,6 +109,7 @@ def unfreeze_finetune(
         sampling: how rare classes are balanced; each copy of a picture is its own view.
         suggestion: rate of find-lr-finetune, for `lr: auto` in the first phase.
         report: receives progress and epochs.
+        resume: keeps states, for a run that is broken off.
 
     Raises:
         ValueError: `lr` is auto without a suggestion, the head belongs to another backbone, or the
@@ -130,7 +139,7 @@ def unfreeze_finetune(
         for number, phase in enumerate(params.phases)
     ]
     by_size = {size: material(size) for size in dict.fromkeys((start.info.size_px, *sizes))}
-    trainer = Trainer(network, sampler, optimizer, objective, params.seed, report)
+    trainer = Trainer(network, sampler, optimizer, objective, params.seed, report, resume)
     phases = [
         replace(
             network_phase(network, phase, optimizer, lr, by_size[size]),

@@ -28,6 +28,11 @@ def line(stage: str, sentence: str, seconds: float, where: Path) -> str:
     return f"{stage}: {sentence} ({seconds:,.1f} s; {where})"
 
 
+def goes_on(stage: str, where: str) -> str:
+    """The line of a stage that goes on where an earlier run was broken off."""
+    return f"{stage} goes on {where}."
+
+
 def tell(text: str) -> None:
     """Write lines to stdout; no error where stdout is closed or its encoding lacks a character."""
     with suppress(OSError):

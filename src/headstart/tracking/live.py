@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -45,6 +45,7 @@ class StageRun:
             | {"headstart.stage": stage, "headstart.record": key},
         )
         self.line: tuple[str, Path] | None = None
+        self.last_of_all: list[Callable[[], object]] = []
         self._bars = Bars()
         self._teller = teller.take()
         self._n_flushed = 0
@@ -87,6 +88,24 @@ class StageRun:
         """Set the line to print at the end: what the stage did, and which file shows more."""
         self.line = sentence, where
 
+    @property
+    def name(self) -> str:
+        """The stage."""
+        return self.record.stage
+
+    @property
+    def params(self) -> Mapping[str, str]:
+        """All values of the sections that the stage loads, by dotted key."""
+        return self.record.params
+
+    def goes_on(self, where: str) -> None:
+        """Say that the stage goes on where an earlier run was broken off, such as "at epoch 5 of 7"."""
+        lines.tell(lines.goes_on(self.name, where))
+
+    def at_end(self, do: Callable[[], object]) -> None:
+        """Call `do` last of all, if the stage ends well."""
+        self.last_of_all.append(do)
+
     def close(self, status: str) -> None:
         """End the run as FINISHED, FAILED or KILLED; wait for MLflow until the deadline at most."""
         self._bars.close()
@@ -124,3 +143,5 @@ def stage_run(stage: str, run_file: Path, sections: Mapping[str, Section]) -> It
         sentence, where = run.line
         seconds = (run.record.ended_ms - run.record.started_ms) / 1000
         lines.tell(lines.line(stage, sentence, seconds, where))
+    for do in run.last_of_all:
+        do()

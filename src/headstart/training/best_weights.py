@@ -26,6 +26,25 @@ class Mark:
     state: dict[str, Tensor]
 
 
+@dataclass
+class Standing:
+    """What the next end of a cycle is compared with.
+
+    Attributes:
+        mark: the best of all; None before anything was judged.
+        of_size: the best at this size.
+        ended: scores of the best end of a cycle at this size.
+        is_first: whether no cycle has ended that trained more than the head.
+        worse_first_cycle: why the training should end after its first cycle; None: it need not.
+    """
+
+    mark: Mark | None = None
+    of_size: Mark | None = None
+    ended: Scores | None = None
+    is_first: bool = True
+    worse_first_cycle: WorseFirstCycle | None = None
+
+
 class BestWeights:
     """Follows a training from one end of a cycle to the next.
 
@@ -38,14 +57,8 @@ class BestWeights:
     def __init__(self, model: nn.Module, rule: StopRule) -> None:
         """`rule` says what is worse, and what then happens to `model`."""
         self.rule = rule
-        self.mark: Mark | None = None
-        """The best of all; None before anything was judged."""
-        self.worse_first_cycle: WorseFirstCycle | None = None
-        """Why the whole training should end after its first cycle; None as long as it need not."""
+        self.standing = Standing()
         self._model = model
-        self._of_size: Mark | None = None
-        self._ended: Scores | None = None  # scores of the best end of a cycle at this size
-        self._is_first = True  # no cycle has ended that trained more than the head
 
     def begin(self, scores: Scores, epoch: int, phase: int | None) -> None:
         """Note the scores of the model before it trains at a size at which it was not judged yet.
@@ -55,7 +68,7 @@ class BestWeights:
             epoch: the number of epochs so far.
             phase: the phase that begins; None is the starting point.
         """
-        self._of_size = self._ended = None
+        self.standing.of_size = self.standing.ended = None
         self._compare(scores, epoch, phase)
 
     def ends_phase(self, row: Epoch, of_head_alone: bool = False) -> bool:
@@ -67,25 +80,27 @@ class BestWeights:
         """
         if row.scores is None:
             return False
-        if self._is_first and not of_head_alone and self._of_size:
-            self._is_first = False
-            self.worse_first_cycle = self.rule.worse_first_cycle(row.scores, self._of_size.scores)
+        at = self.standing
+        if at.is_first and not of_head_alone and at.of_size:
+            at.is_first = False
+            at.worse_first_cycle = self.rule.worse_first_cycle(row.scores, at.of_size.scores)
         self._compare(row.scores, row.epoch + 1, row.phase)
-        over_fitted = self._ended is not None and self.rule.better(self._ended, row.scores)
-        if self._ended is None or self.rule.better(row.scores, self._ended):
-            self._ended = row.scores
-        ends = self.worse_first_cycle is not None or (self.rule.stop and over_fitted)
-        if ends and self._of_size:
-            self._model.load_state_dict(self._of_size.state)
+        over_fitted = at.ended is not None and self.rule.better(at.ended, row.scores)
+        if at.ended is None or self.rule.better(row.scores, at.ended):
+            at.ended = row.scores
+        ends = at.worse_first_cycle is not None or (self.rule.stop and over_fitted)
+        if ends and at.of_size:
+            self._model.load_state_dict(at.of_size.state)
         return ends
 
     def _compare(self, scores: Scores, epoch: int, phase: int | None) -> None:
         """Keep the model's weights if it is better than before at this size, or than ever before."""
-        if self._of_size and not self.rule.better(scores, self._of_size.scores):
+        at = self.standing
+        if at.of_size and not self.rule.better(scores, at.of_size.scores):
             return
-        self._of_size = Mark(scores, epoch, phase, copy_state(self._model))
-        if self.mark is None or self.rule.better(scores, self.mark.scores):
-            self.mark = self._of_size
+        at.of_size = Mark(scores, epoch, phase, copy_state(self._model))
+        if at.mark is None or self.rule.better(scores, at.mark.scores):
+            at.mark = at.of_size
 
 
 def copy_state(model: nn.Module) -> dict[str, Tensor]:

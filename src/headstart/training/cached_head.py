@@ -13,6 +13,7 @@ from headstart.scores.multi_label import label_counts
 from headstart.training.feature_source import FeatureSource
 from headstart.training.fit import Material, Trainer
 from headstart.training.optimizer import OptimizerParams
+from headstart.training.resume import FROM_THE_START, Resume
 from headstart.training.sampling import Sampler
 
 
@@ -23,6 +24,7 @@ def head_trainer(
     seed: int,
     device: torch.device,
     report: Report,
+    resume: Resume = FROM_THE_START,
 ) -> Trainer:
     """A trainer of `head`, which is moved to `device`.
 
@@ -33,8 +35,9 @@ def head_trainer(
         seed: of the order and of dropout.
         device: where the features go.
         report: receives progress and metrics.
+        resume: keeps states, for a run that is broken off.
     """
-    return Trainer(head.to(device), balance[0], optimizer, balance[1], seed, report)
+    return Trainer(head.to(device), balance[0], optimizer, balance[1], seed, report, resume)
 
 
 def cached_material(

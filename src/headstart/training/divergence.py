@@ -42,12 +42,14 @@ class Watch:
         n_steps: number of steps of the epoch.
         cause: the rate of the epoch.
         before: the rate that moved the weights before its first step; None: they have not moved.
+        n_done: number of steps that were done before the training was broken off.
     """
 
     epoch: int
     n_steps: int
     cause: Cause
     before: Cause | None
+    n_done: int = 0
 
     def losses(self, steps: Iterable[tuple[Tensor, int]]) -> Iterator[tuple[Tensor, int]]:
         """Pass on the steps of `train_steps`, and check their losses.
@@ -60,7 +62,7 @@ class Watch:
             DivergedError: a loss is not finite; the first such one is named.
         """
         unread: list[Tensor] = []
-        n_read = 0
+        n_read = self.n_done
         for loss, size in steps:
             unread.append(loss)
             if loss.device.type == "cpu" or len(unread) == N_UNREAD:

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, count
+from itertools import accumulate, chain, count
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
-from headstart.backbone.seeding import key_seed, permutation, torch_seed
+from headstart.backbone.seeding import draw_on, key_seed, permutation, torch_seed
 from headstart.network.objective import Objective, Scores
 from headstart.project.report import Report
 from headstart.training.best_weights import BestWeights, copy_state
@@ -23,6 +24,8 @@ from headstart.training.loop import (
 from headstart.training.lr_curve import LrCurve, RangeTestParams, diverged, smooth
 from headstart.training.optimizer import Optimizer, OptimizerParams, ParameterGroup
 from headstart.training.outcome import Epoch, FitResult
+from headstart.training.progress import Progress
+from headstart.training.resume import FROM_THE_START, FitState, Moving, RangeState, Resume
 from headstart.training.sampling import Sampler
 from headstart.training.schedules import Step, constant
 from headstart.training.stop_rule import StopRule
@@ -82,6 +85,8 @@ class Trainer:
         objective: what is minimised.
         seed: of the order of the pictures and of dropout.
         report: receives progress and metrics.
+        resume: keeps states, and gives the last one of a broken-off run. A training that goes on
+            ends with the same bits as an undisturbed one.
     """
 
     model: nn.Module
@@ -90,6 +95,7 @@ class Trainer:
     objective: Objective
     seed: int
     report: Report
+    resume: Resume = FROM_THE_START
 
     def fit(
         self,
@@ -115,87 +121,121 @@ class Trainer:
             DivergedError: a loss, a weight or the log loss of valid is not finite. Such a number is
                 never compared, kept or returned.
         """
-        result, judged = FitResult(), start or phases[0].material
-        best = BestWeights(self.model, rule) if rule else None
-        result.start = self._begin(best, judged)
-        moved_by: Cause | None = None
-        for number, phase in enumerate(phases):
-            if phase.material is not judged:
-                judged = phase.material
-                self._begin(best, judged, len(result.epochs), number, moved_by)
-            for row in self._epochs(number, phase, result.epochs, moved_by):
-                result.epochs.append(row)
-                if not row.ends_cycle:
-                    continue
-                if best and best.ends_phase(row, phase.head_alone):
-                    result.worse_first_cycle = best.worse_first_cycle
-                    result.stopped = result.worse_first_cycle is None
-                    break
-                if n_snapshots and phase is phases[-1]:
-                    result.snapshots = [*result.snapshots, copy_state(self.model)][-n_snapshots:]
-            if result.worse_first_cycle:
-                break
-            moved_by = phase.cause
-        result.kept_epoch, result.kept_phase = len(result.epochs), len(phases) - 1
-        result.kept = result.epochs[-1].scores if result.epochs else None
-        if best and best.mark and (best.rule.keep == "best" or result.worse_first_cycle):
-            self.model.load_state_dict(best.mark.state)
-            if result.worse_first_cycle and n_snapshots:
-                result.snapshots = [best.mark.state]
-            result.kept_epoch, result.kept_phase = best.mark.epoch, best.mark.phase
-            result.kept = best.mark.scores
-        return result
+        at = Progress(BestWeights(self.model, rule) if rule else None)
+        if kept := self.resume.last(FitState):
+            self._go_on(at, kept, phases)
+        else:
+            at.result.start = self._begin(at, start or phases[0].material)
+        while at.phase < len(phases) and not at.result.worse_first_cycle:
+            phase, before = phases[at.phase], phases[at.phase - 1] if at.phase else None
+            moved_by = before.cause if before else None
+            if at.optimizer is None:
+                judged = before.material if before else start or phase.material
+                if phase.material is not judged:
+                    self._begin(at, phase.material, at.phase, moved_by)
+                at.optimizer = Optimizer(phase.groups, self.optimizer)
+            self._phase(
+                at, phase, at.optimizer, moved_by, n_snapshots if phase is phases[-1] else 0
+            )
+            at.next_phase()
+            self._offer(at)
+        return self._kept(at, len(phases) - 1, n_snapshots)
+
+    def _go_on(self, at: Progress, kept: FitState, phases: Sequence[Phase]) -> None:
+        """Take over the state of a broken-off training, and report its epochs again."""
+        at.restore(kept)
+        if kept.moving.optimizer is not None:
+            at.optimizer = Optimizer(phases[at.phase].groups, self.optimizer)
+        kept.moving.restore(self.model, at.optimizer)
+        n_epochs = sum(sum(phase.cycles) for phase in phases)
+        self.resume.goes_on(at.where(n_epochs, self._n_steps()))
+        for row in at.result.epochs:
+            self.report.log(row.values(), row.epoch)
 
     def _begin(
         self,
-        best: BestWeights | None,
+        at: Progress,
         judge: Material,
-        epoch: int = 0,
         phase: int | None = None,
         moved_by: Cause | None = None,
     ) -> Scores | None:
         """Judge the model before it trains at a size; None where nothing judges it."""
-        if best is None or judge.evaluate is None:
+        if at.best is None or judge.evaluate is None:
             return None
-        scores = judge.evaluate()
-        require_finite(scores, f"before epoch {epoch + 1}", moved_by)
-        best.begin(scores, epoch, phase)
+        scores, n_epochs = judge.evaluate(), len(at.result.epochs)
+        require_finite(scores, f"before epoch {n_epochs + 1}", moved_by)
+        at.best.begin(scores, n_epochs, phase)
         return scores
 
-    def _epochs(
-        self, number: int, phase: Phase, done: Sequence[Epoch], moved_by: Cause | None
-    ) -> Iterator[Epoch]:
-        """Run one epoch of a phase after the other, as the caller asks for them."""
-        n_steps = n_batches(self.sampler.n, self.optimizer.batch_size)
-        epoch, cycle = len(done), done[-1].cycle + 1 if done else 0
-        optimizer = Optimizer(phase.groups, self.optimizer)
-        schedule = phase.schedule(n_steps)
-        for cycle_epochs in phase.cycles:
-            for i in range(cycle_epochs):
-                steps, schedule = schedule[:n_steps], schedule[n_steps:]
-                phase.set_mode()
-                watch = Watch(epoch, n_steps, phase.cause, moved_by)
-                train_loss = self._train(watch, phase.material.source, optimizer, steps)
-                moved_by = phase.cause
-                lr = phase.groups[-1].lr * max(step.lr for step in steps)
-                evaluate = phase.material.evaluate
-                scores = evaluate() if evaluate else None
-                if scores:
-                    watch.scored(scores)
-                row = Epoch(epoch, number, cycle, lr, train_loss, scores, i == cycle_epochs - 1)
-                self.report.log(row.values(), epoch)
-                yield row
-                epoch += 1
-            cycle += 1
+    def _phase(
+        self,
+        at: Progress,
+        phase: Phase,
+        optimizer: Optimizer,
+        moved_by: Cause | None,
+        n_snapshots: int,
+    ) -> None:
+        """Train a phase from the epoch that it has come to, to its end."""
+        n_steps, ends = self._n_steps(), list(accumulate(phase.cycles))
+        schedule, result = phase.schedule(n_steps), at.result
+        while at.epoch < sum(phase.cycles):
+            steps = schedule[at.epoch * n_steps :][:n_steps]
+            cause = phase.cause if at.epoch else moved_by
+            row = self._epoch(at, phase, optimizer, steps, cause, at.epoch + 1 in ends)
+            result.epochs.append(row)
+            at.epoch, at.steps = at.epoch + 1, []
+            if row.ends_cycle:
+                if at.best and at.best.ends_phase(row, phase.head_alone):
+                    result.worse_first_cycle = at.best.standing.worse_first_cycle
+                    result.stopped = result.worse_first_cycle is None
+                    break
+                if n_snapshots:
+                    result.snapshots = [*result.snapshots, copy_state(self.model)][-n_snapshots:]
+            self._offer(at)
+
+    def _epoch(
+        self,
+        at: Progress,
+        phase: Phase,
+        optimizer: Optimizer,
+        steps: Sequence[Step],
+        moved_by: Cause | None,
+        ends_cycle: bool,
+    ) -> Epoch:
+        """Train an epoch from the step that it has come to, and judge the model."""
+        done = at.result.epochs
+        cycle = done[-1].cycle + done[-1].ends_cycle if done else 0
+        phase.set_mode()
+        watch = Watch(len(done), len(steps), phase.cause, moved_by, len(at.steps))
+        train_loss = self._train(at, watch, phase.material.source, optimizer, steps)
+        lr = phase.groups[-1].lr * max(step.lr for step in steps)
+        scores = phase.material.evaluate() if phase.material.evaluate else None
+        if scores:
+            watch.scored(scores)
+        row = Epoch(watch.epoch, at.phase, cycle, lr, train_loss, scores, ends_cycle)
+        self.report.log(row.values(), row.epoch)
+        return row
 
     def _train(
-        self, watch: Watch, source: Source, optimizer: Optimizer, schedule: Sequence[Step]
+        self,
+        at: Progress,
+        watch: Watch,
+        source: Source,
+        optimizer: Optimizer,
+        schedule: Sequence[Step],
     ) -> float:
-        """Train for one epoch; return the mean loss over its pictures."""
-        batches, label = self.batches(source, watch.epoch), f"epoch {watch.epoch + 1}"
+        """Train for the rest of an epoch; return the mean loss over all its pictures."""
+        n_done, label = len(at.steps), f"epoch {watch.epoch + 1}"
+        batches = self.batches(source, watch.epoch, n_done)
         with torch_seed(self.seed, "dropout", watch.epoch):
-            steps = watch.losses(self._steps(batches, optimizer, schedule))
-            loss = mean_loss(self.report.progress(steps, len(schedule), label, batch_loss))
+            if at.draws is not None:
+                draw_on(at.draws, self._device())
+                at.draws = None
+            steps = watch.losses(self._steps(batches, optimizer, schedule[n_done:]))
+            for step in self.report.progress(steps, len(schedule) - n_done, label, batch_loss):
+                at.steps.append(step)
+                self._offer(at)
+            loss = mean_loss(at.steps)
         watch.end(self.model)
         return loss
 
@@ -207,13 +247,38 @@ class Trainer:
     ) -> Iterator[tuple[Tensor, int]]:
         return train_steps(self.model, batches, optimizer, schedule, self.objective.loss)
 
-    def batches(self, source: Source, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """The batches of an epoch, in an order that (seed, epoch) alone decides."""
+    def _offer(self, at: Progress) -> None:
+        self.resume.offer(lambda: at.state(self.model))
+
+    def _kept(self, at: Progress, last_phase: int, n_snapshots: int) -> FitResult:
+        """The result, once the model has the weights that are kept."""
+        result, best = at.result, at.best
+        result.kept_epoch, result.kept_phase = len(result.epochs), last_phase
+        result.kept = result.epochs[-1].scores if result.epochs else None
+        mark = best.standing.mark if best else None
+        if best and mark and (best.rule.keep == "best" or result.worse_first_cycle):
+            self.model.load_state_dict(mark.state)
+            if result.worse_first_cycle and n_snapshots:
+                result.snapshots = [mark.state]
+            result.kept_epoch, result.kept_phase = mark.epoch, mark.phase
+            result.kept = mark.scores
+        return result
+
+    def _n_steps(self) -> int:
+        return n_batches(self.sampler.n, self.optimizer.batch_size)
+
+    def _device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+    def batches(
+        self, source: Source, epoch: int, first: int = 0
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """The batches of an epoch from number `first` on; (seed, epoch) alone decides their order."""
         generator = np.random.default_rng(key_seed(self.seed, "copies", epoch))
         drawn = self.sampler.epoch(generator)
         order = permutation(len(drawn.rows), self.seed, "order", epoch)
         parts = batch_rows(order, self.optimizer.batch_size)
-        return source.epoch(epoch, [drawn.at(part) for part in parts])
+        return source.epoch(epoch, [drawn.at(part) for part in parts[first:]])
 
     def range_test(self, phase: Phase, params: RangeTestParams) -> LrCurve:
         """Train at rising rates, one a step, until the loss diverges; the model stays as it was.
@@ -224,23 +289,39 @@ class Trainer:
             phase: what trains; its groups' rates are relative to the last group's, which must be 1.
             params: the rates to try; with no steps the curve is empty.
         """
-        state = copy_state(self.model)
+        before = copy_state(self.model)
         optimizer = Optimizer(phase.groups, self.optimizer)
-        source = phase.material.source
-        endless = chain.from_iterable(self.batches(source, epoch) for epoch in count())
-        curve = LrCurve([], [], [], params.smoothing)
+        curve, lrs = LrCurve([], [], [], params.smoothing), params.lrs()
         phase.set_mode()
         with torch_seed(self.seed, "dropout", 0):
-            lrs = params.lrs()
-            steps = self._steps(endless, optimizer, [Step(lr) for lr in lrs])
-            for i, (loss, _) in enumerate(
-                self.report.progress(steps, len(lrs), "rates", batch_loss)
-            ):
+            if kept := self.resume.last(RangeState):
+                curve = kept.curve
+                self._go_on_testing(kept, optimizer, len(lrs))
+            n_done = len(curve.lrs)
+            batches = self._endless(phase.material.source, n_done)
+            steps = self._steps(batches, optimizer, [Step(lr) for lr in lrs[n_done:]])
+            for loss, _ in self.report.progress(steps, len(lrs) - n_done, "rates", batch_loss):
+                i = len(curve.lrs)
                 curve.lrs.append(lrs[i])
                 curve.raw.append(loss.item())
                 curve.smoothed[:] = smooth(curve.raw, params.smoothing)
                 self.report.log({"lr": lrs[i], "loss": curve.raw[i]}, i)
                 if diverged(curve.smoothed):
                     break
-        self.model.load_state_dict(state)
+                self.resume.offer(lambda: RangeState(Moving.of(self.model, optimizer), curve))
+        self.model.load_state_dict(before)
         return curve
+
+    def _go_on_testing(self, kept: RangeState, optimizer: Optimizer, n_lrs: int) -> None:
+        """Take over the state of a broken-off range test, and report its losses again."""
+        kept.moving.restore(self.model, optimizer)
+        draw_on(kept.moving.draws, self._device())
+        self.resume.goes_on(f"at rate {len(kept.curve.lrs) + 1:,} of {n_lrs:,}")
+        for i, (lr, loss) in enumerate(zip(kept.curve.lrs, kept.curve.raw, strict=True)):
+            self.report.log({"lr": lr, "loss": loss}, i)
+
+    def _endless(self, source: Source, n_done: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """The batches of one epoch after the other, without the first `n_done` of them."""
+        epoch, first = divmod(n_done, self._n_steps())
+        yield from self.batches(source, epoch, first)
+        yield from chain.from_iterable(self.batches(source, e) for e in count(epoch + 1))

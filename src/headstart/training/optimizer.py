@@ -99,6 +99,25 @@ class Optimizer:
                 case "adam" | "adamw":
                     self._adam(moving, grads, lr, decay)
 
+    def built_up(self) -> list[tuple[Tensor, ...]]:
+        """What the steps so far have built up for each parameter, in order; () is nothing yet.
+
+        SGD: (momentum,). Adam: (mean of the gradients, mean of their squares, number of steps).
+        """
+        of: dict[nn.Parameter, tuple[Tensor, ...]] = {**self._moments}
+        of |= {p: (momentum,) for p, momentum in self._momenta.items() if momentum is not None}
+        return [of.get(parameter, ()) for parameter in self._parameters()]
+
+    def restore(self, built_up: Sequence[tuple[Tensor, ...]]) -> None:
+        """Go on with what another optimiser of the same groups had built up."""
+        for parameter, tensors in zip(self._parameters(), built_up, strict=True):
+            match tensors:
+                case (momentum,):
+                    self._momenta[parameter] = torch.empty_like(parameter).copy_(momentum)
+                case (mean, square, steps):
+                    mean, square = (torch.empty_like(parameter).copy_(t) for t in (mean, square))
+                    self._moments[parameter] = mean, square, steps
+
     def _parameters(self) -> list[nn.Parameter]:
         return [parameter for group in self.groups for parameter in group.parameters]
 
