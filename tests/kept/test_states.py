@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from headstart.kept.room import RECORDS, make_room
-from headstart.kept.states import STATES, States, any_states, content_digest, n_bytes_of
+from headstart.kept.states import STATES, States, any_states, digest_of, n_bytes_of
 
 MB = 1_000_000
 
@@ -59,10 +59,10 @@ def test_the_digest_of_inputs_tells_names_and_contents() -> None:
     (folder / "below").mkdir(parents=True)
     file.write_bytes(b"one")
     (folder / "below/a").write_bytes(b"two")
-    before = content_digest([folder, file])
+    before = digest_of([folder, file])
     assert n_bytes_of([folder, file]) == 6
-    assert content_digest([file, folder]) != before
+    assert digest_of([file, folder]) != before
     (folder / "below/a").rename(folder / "a")
-    assert content_digest([folder, file]) != before
+    assert digest_of([folder, file]) != before
     (folder / "a").rename(folder / "below/a")
-    assert content_digest([folder, file]) == before
+    assert digest_of([folder, file]) == before

@@ -183,12 +183,12 @@ def test_a_short_training_reads_no_input(monkeypatch: pytest.MonkeyPatch) -> Non
     def read(_: object) -> str:
         raise AssertionError("no digest is needed")
 
-    monkeypatch.setattr(kept_training, "content_digest", read)
+    monkeypatch.setattr(kept_training, "digest_of", read)
     Path("features").touch()
     other = AStage()
     other.name = "find-lr-head"  # a state of another stage does not matter
     with monkeypatch.context() as patch:
-        patch.setattr(kept_training, "content_digest", lambda _: "")
+        patch.setattr(kept_training, "digest_of", lambda _: "")
         keep(at_each_step(other), a_state())
     stage = AStage()
     kept = KeptTraining(stage, ("training",), [Path("features")], PLAIN_CPU)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
+from headstart.project.seals import content_digest
 from headstart.project.work import note_place
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class States:
         return list(self._folder.glob(f"*{_SUFFIX}"))
 
     def _name(self, file: Path) -> str:
-        return f"{self._stage}.{_digest(file)}{_SUFFIX}"
+        return f"{self._stage}.{content_digest(file)}{_SUFFIX}"
 
 
 def any_states(stage: str) -> bool:
@@ -101,12 +102,12 @@ def any_states(stage: str) -> bool:
     return any(note_place(STATES, {}).parent.glob(f"*/{stage}.*{_SUFFIX}"))
 
 
-def content_digest(files: Iterable[Path]) -> str:
-    """sha256 (hex) of the names and the contents of `files`, each a file or a folder of files."""
+def digest_of(files: Iterable[Path]) -> str:
+    """A digest (hex) of the names and the contents of `files`, each a file or a folder of files."""
     digest = hashlib.sha256()
     for path in files:
         for file in _files(path):
-            digest.update(f"{file.relative_to(path).as_posix()} {_digest(file)}\n".encode())
+            digest.update(f"{file.relative_to(path).as_posix()} {content_digest(file)}\n".encode())
     return digest.hexdigest()
 
 
@@ -117,8 +118,3 @@ def n_bytes_of(files: Iterable[Path]) -> int:
 
 def _files(path: Path) -> list[Path]:
     return sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -4,7 +4,6 @@ import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, Protocol, TypeVar
@@ -14,8 +13,9 @@ import torch
 from numpy._core.multiarray import _reconstruct
 
 from headstart.backbone.device import Compute
-from headstart.kept.states import States, any_states, content_digest, n_bytes_of
+from headstart.kept.states import States, any_states, digest_of, n_bytes_of
 from headstart.network.objective import Scores
+from headstart.project.versions import versions
 from headstart.project.work import code_digest
 from headstart.training.best_weights import Mark, Standing
 from headstart.training.lr_curve import LrCurve
@@ -139,12 +139,11 @@ class KeptTraining:
 
     def _key(self) -> dict[str, Any]:
         """All that shapes the result."""
-        packages = ("numpy", "pillow", "torchvision", "safetensors", "pyarrow")
         return {
             "code": code_digest(*self._rooms),
             "params": dict(self._stage.params),
-            "inputs": content_digest(self._inputs),
-            "versions": {name: version(name) for name in packages},
+            "inputs": digest_of(self._inputs),
+            "versions": versions(),
             **self._compute.describe(),
             **self._compute.kernels(),
         }
