@@ -76,7 +76,7 @@ def test_a_state_of_other_inputs_is_never_taken(
         case "device":
             compute = replace(PLAIN_CPU, inference_dtype=torch.bfloat16)
         case "version":
-            monkeypatch.setattr(kept_training, "version", lambda _: "0.0")
+            monkeypatch.setattr(kept_training, "versions", lambda: {"torch": "0.0"})
     again = KeptTraining(AStage(**params), ("training",), [folder], compute, inf, 0.0)
     assert losses(again) == (None if change != "nothing" else [1.0])
 
