@@ -11,7 +11,7 @@ import click
 
 from headstart.checks.whole_file import load_section
 from headstart.image_files.image_folder import ImageFolder
-from headstart.indexing.index import write_index
+from headstart.indexing.index import write_index, write_near_duplicates
 from headstart.indexing.params import IndexImagesParams
 from headstart.kept.records import known_records
 from headstart.pictures.facts import facts_key
@@ -32,10 +32,11 @@ FILE = click.Path(path_type=Path)
 @click.option("--labels", type=FILE, required=True, help="table of labels and splits")
 @click.option("--train-ids", type=FILE, required=True, help="ids of the pictures of train")
 @click.option("--problems", type=FILE, required=True, help="what was set aside, and why")
+@click.option("--near", type=FILE, required=True, help="pairs that show one shot")
 @click.option("--metrics", type=FILE, required=True, help="counts")
 @click.option("--run", "run_file", type=FILE, required=True, help="record of this run")
 def main(images: Path, pictures: Path, labels: Path, train_ids: Path, problems: Path,
-         metrics: Path, run_file: Path) -> None:  # fmt: skip
+         near: Path, metrics: Path, run_file: Path) -> None:  # fmt: skip
     """Index the pictures."""
     params = load_section("index_images", IndexImagesParams)
     with (
@@ -46,6 +47,7 @@ def main(images: Path, pictures: Path, labels: Path, train_ids: Path, problems: 
         index = index_images(files, files.sha256, files.forms, params, run, known)
         write_index(index, pictures, labels, train_ids)
         write_csv(problems, index.problems)
+        write_near_duplicates(index, near)
         write_json(metrics, index.counts())
         run.metrics(index.counts())
         for note in index.notes:
