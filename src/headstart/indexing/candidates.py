@@ -12,7 +12,9 @@ Floats = NDArray[np.float32]
 
 N_WAVES = 6  # cosines in each direction
 LOWEST = 0.66  # correlation of coarse shapes, below which no crop of 85 % was seen
-PER_PICTURE = 4  # candidates that are looked at more closely
+HIGHEST = 0.95  # correlation, above which every pair is a candidate
+PER_PICTURE = 4  # candidates that are looked at more closely, if those above HIGHEST are fewer
+MOST = 50  # candidates a picture above HIGHEST, with which nothing can be told
 N_SAMPLED = 64  # pictures whose candidates are counted first
 ROWS, COLUMNS = 64, 2048  # compared at once: 6 MB
 
@@ -40,18 +42,23 @@ class Candidates(NamedTuple):
     mirrored: NDArray[np.bool_]
 
 
-def find_candidates(signatures: NDArray[np.float16], report: Report) -> Candidates:
-    """The pairs that may be near duplicates: about 4 a picture at most.
+def find_candidates(signatures: NDArray[np.float16], report: Report) -> Candidates | None:
+    """The pairs that may be near duplicates: about 4 a picture, unless very many are very similar.
 
     All pairs are compared: 100,000 pictures take 1.2e11 products of 31 numbers.
 
     Args:
         signatures: (N, 32, 32)
         report: shows progress.
+
+    Returns:
+        the pairs; None: over 50 a picture are very similar.
     """
     shapes = [_shapes(signatures, window) for window in WINDOWS]
     whole = np.concatenate([shapes[0], _mirrored(shapes[0])])  # (2N, D)
     least, n = _least_correlation(shapes, whole), len(signatures)
+    if least is None:
+        return None
     starts = range(0, n, ROWS)
     blocks = (_block(shapes, whole, start, least) for start in starts)
     found = [hits for hits in report.progress(blocks, len(starts), "compare") if hits.size]
@@ -92,8 +99,8 @@ def _mirrored(shapes: Floats) -> Floats:
     return np.where(_ODD, -shapes, shapes)
 
 
-def _least_correlation(shapes: list[Floats], whole: Floats) -> float:
-    """The correlation that about 4 other pictures a picture exceed; at least LOWEST."""
+def _least_correlation(shapes: list[Floats], whole: Floats) -> float | None:
+    """What about 4 others a picture exceed, from LOWEST to HIGHEST; None: over 50 exceed HIGHEST."""
     n = len(shapes[0])
     rows = np.unique(np.linspace(0, n - 1, min(n, N_SAMPLED)).astype(np.int64)) if n else []
     best = np.full((len(rows), n), -1, np.float32)
@@ -104,7 +111,10 @@ def _least_correlation(shapes: list[Floats], whole: Floats) -> float:
     n_wanted = PER_PICTURE * len(rows)
     if best.size <= n_wanted:
         return LOWEST
-    return max(LOWEST, float(np.partition(best, -n_wanted, axis=None)[-n_wanted]))
+    if (best > HIGHEST).sum() > MOST * len(rows):
+        return None
+    of_wanted = float(np.partition(best, -n_wanted, axis=None)[-n_wanted])
+    return min(max(LOWEST, of_wanted), HIGHEST)
 
 
 def _block(shapes: list[Floats], whole: Floats, start: int, least: float) -> NDArray[np.float64]:

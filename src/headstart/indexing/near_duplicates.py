@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.indexing.alignment import align
-from headstart.indexing.candidates import WINDOWS, find_candidates
+from headstart.indexing.candidates import WINDOWS, Candidates, find_candidates
 from headstart.indexing.joined import Joined
 from headstart.project.report import Report
 
@@ -66,7 +66,10 @@ def find_near_duplicates(signatures: NDArray[np.float16], report: Report) -> lis
     Returns:
         the pairs, sorted; None: the pictures are too similar.
     """
-    pairs = _compared(signatures, report)
+    candidates = find_candidates(signatures, report)
+    if candidates is None:
+        return None
+    pairs = _compared(signatures, candidates, report)
     similarity = np.array([pair.similarity for pair in pairs], np.float32)
     least = _least_similarity(similarity, len(signatures))
     if least is None:
@@ -77,9 +80,8 @@ def find_near_duplicates(signatures: NDArray[np.float16], report: Report) -> lis
     return near
 
 
-def _compared(signatures: NDArray[np.float16], report: Report) -> list[Near]:
+def _compared(signatures: NDArray[np.float16], found: Candidates, report: Report) -> list[Near]:
     """All candidates with their similarity; those that cannot matter are left out."""
-    found = find_candidates(signatures, report)
     windows, n = np.array(WINDOWS, np.float32), len(found.whole)
     pairs = []
     starts = range(0, n, N_AT_ONCE)
