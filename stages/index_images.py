@@ -11,7 +11,7 @@ import click
 
 from headstart.checks.whole_file import load_section
 from headstart.image_files.image_folder import ImageFolder
-from headstart.indexing.index import write_index
+from headstart.indexing.index import write_index, write_near_duplicates
 from headstart.indexing.params import IndexImagesParams
 from headstart.kept.records import known_records
 from headstart.pictures.facts import facts_key
@@ -33,10 +33,11 @@ FILE = click.Path(path_type=Path)
 @click.option("--test-labels", type=FILE, required=True, help="table of the labels of test")
 @click.option("--train-ids", type=FILE, required=True, help="ids of the pictures of train")
 @click.option("--problems", type=FILE, required=True, help="what was set aside, and why")
+@click.option("--near", type=FILE, required=True, help="pairs that show one shot")
 @click.option("--metrics", type=FILE, required=True, help="counts")
 @click.option("--run", "run_file", type=FILE, required=True, help="record of this run")
 def main(images: Path, pictures: Path, labels: Path, test_labels: Path, train_ids: Path,
-         problems: Path, metrics: Path, run_file: Path) -> None:  # fmt: skip
+         problems: Path, near: Path, metrics: Path, run_file: Path) -> None:  # fmt: skip
     """Index the pictures."""
     params = load_section("index_images", IndexImagesParams)
     with (
@@ -47,6 +48,7 @@ def main(images: Path, pictures: Path, labels: Path, test_labels: Path, train_id
         index = index_images(files, files.sha256, files.forms, params, run, known)
         write_index(index, pictures, labels, test_labels, train_ids)
         write_csv(problems, index.problems)
+        write_near_duplicates(index, near)
         write_json(metrics, index.counts())
         run.metrics(index.counts())
         for note in index.notes:

@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 
 from tests.contract import PACKAGE, STEPS, Stage, closure, problems, read_stages, read_yaml
 
+NEAR = "data/1_index/near_duplicates.csv"
 INDEX, PLAIN, VIEWS = "data/1_index/", "data/3_activations/plain", "data/3_activations/views"
 LABELS, RESIZED = INDEX + "labels.parquet", "data/2_resized"
 TEST_LABELS = INDEX + "test_labels.parquet"  # no stage that trains reads them
@@ -35,7 +36,7 @@ TABLE: dict[str, tuple[list[str], list[str]]] = {
         ["data/0_source/images"],
         [
             *(INDEX + "pictures.parquet", LABELS, TEST_LABELS),
-            *(INDEX + "train_ids.parquet", INDEX + "problems.csv"),
+            *(INDEX + "train_ids.parquet", INDEX + "problems.csv", NEAR),
         ],
     ),
     "resize": (["data/0_source/images", INDEX + "pictures.parquet"], [RESIZED]),
@@ -63,7 +64,7 @@ TABLE: dict[str, tuple[list[str], list[str]]] = {
     "confusion-report": (
         [
             *(PREDICTIONS, INDEX + "pictures.parquet", "metrics/*.json", RESIZED, MODEL),
-            *(CURVES, FIND_HEAD, FIND_FINETUNE, INDEX + "problems.csv", "recipes"),
+            *(CURVES, FIND_HEAD, FIND_FINETUNE, INDEX + "problems.csv", NEAR, "recipes"),
             *(f"data/5_predictions/{name}.parquet" for name in EARLIER),
             *("data/5_predictions/final.json", "data/7_runs/*.json"),
         ],

@@ -81,3 +81,20 @@ def test_files_set_aside_are_counted_by_kind_and_listed_with_their_reason() -> N
     assert found.problems == {"no label": 2, "zero bytes": 1}
     assert len(found.set_aside) == N_LISTED
     assert found.set_aside[0] == ("0.jpg", "no label", "its row has none")
+
+
+def test_near_duplicates_are_told() -> None:
+    def said(**counts: int) -> str:
+        n = dict.fromkeys(("pairs", "in_two_splits", "set_aside", "of_two_labels"), 0) | counts
+        index = INDEX | {"n_near_duplicates": n}
+        return " ".join(data_facts(index, pictures((9, 9)), NONE, ABOUT).sentences)
+
+    assert "No two pictures show the same shot" in said()
+    assert "1 pair shows one shot: none in two splits." in said(pairs=1)
+    assert (
+        "1,200 pairs show one shot: 7 in two splits, 2 without one picture, as a later split has the "
+        "other, 5 with different labels."
+    ) in said(pairs=1200, in_two_splits=7, set_aside=2, of_two_labels=5)
+    assert "were not searched for" in " ".join(
+        data_facts(INDEX, pictures((9, 9)), NONE, ABOUT).sentences
+    )

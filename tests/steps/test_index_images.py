@@ -51,8 +51,12 @@ def test_given_folders(given: Files) -> None:
             }
             for split, n in (("train", 5), ("valid", 2), ("test", 1))
         },
+        "n_near_duplicates": {
+            "pairs": 0, "in_two_splits": 0, "set_aside": 0,
+            "of_two_labels": 0, "mirrored": 0, "cropped": 0,
+        },
         "n_problems": {"total": 0},
-    }
+    }  # fmt: skip
     row = found.pictures.set_index("id").loc[id_of(given["valid/dogs/1.png"])]
     assert (row["paths"], row["width"], row["height"]) == (["valid/dogs/1.png"], 6, 4)
     assert found.pictures["id"].is_monotonic_increasing

@@ -2,14 +2,33 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import get_args
+from typing import NamedTuple, get_args
 
-from headstart.commands.look_alikes import Alike, look_alikes
+import numpy as np
+
 from headstart.commands.small_picture import Seen
 from headstart.image_files.split_names import SplitName
 from headstart.indexing.layout import Layout
+from headstart.indexing.near_duplicates import find_near_duplicates
+from headstart.pictures.signature import SIDE
+from headstart.project.report import Silent
 
 MAX_DECODED = 20_000  # pictures; 2,000 photographs take about 3 s of one core
+
+
+class Alike(NamedTuple):
+    """Two pictures that show the same shot.
+
+    Attributes:
+        first, second: their paths, in the order of the paths.
+        kind: copy, mirrored, cropped, or mirrored cropped.
+        similarity: at most 1, as `indexing.near_duplicates` has it.
+    """
+
+    first: str
+    second: str
+    kind: str
+    similarity: float
 
 
 @dataclass(frozen=True)
@@ -20,7 +39,7 @@ class Pixels:
         n_decoded: pictures that were decoded.
         n_grey: those of them without colour, whatever their mode.
         alike: pairs that look alike and have not the same bytes: those in two splits first, then
-            those in two class folders, then the nearest. None: all pictures are too similar to tell.
+            those in two class folders, then the most similar. None: all are too similar to tell.
     """
 
     n_decoded: int
@@ -48,13 +67,19 @@ def pixels_of(seen: Mapping[str, Seen], copies: Iterable[Sequence[str]], layout:
     """
     whole = {path: one for path, one in seen.items() if not one.problem}
     repeated = {path for group in copies for path in [p for p in group if p in whole][1:]}
-    hashes = {
-        path: one.dhash
+    signed = {
+        path: one.signature
         for path, one in whole.items()
-        if one.dhash is not None and path not in repeated
+        if one.signature is not None and path not in repeated
     }
-    alike = look_alikes(hashes)
-    if alike is not None:
+    paths, alike = list(signed), None
+    cells = np.array(list(signed.values()), np.float16).reshape(-1, SIDE, SIDE)
+    near = find_near_duplicates(cells, Silent())
+    if near is not None:
+        alike = [
+            Alike(paths[pair.first], paths[pair.second], pair.kind, round(pair.similarity, 3))
+            for pair in near
+        ]
         alike.sort(key=lambda pair: _urgency(pair, layout))
     return Pixels(len(whole), sum(one.is_grey for one in whole.values()), alike)
 
@@ -73,5 +98,5 @@ def in_two_classes(pair: Alike, layout: Layout) -> bool:
     return len(tops) == 2
 
 
-def _urgency(pair: Alike, layout: Layout) -> tuple[bool, bool, int]:
-    return not splits_of(pair, layout), not in_two_classes(pair, layout), pair.n_bits
+def _urgency(pair: Alike, layout: Layout) -> tuple[bool, bool, float]:
+    return not splits_of(pair, layout), not in_two_classes(pair, layout), -pair.similarity

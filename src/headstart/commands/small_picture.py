@@ -1,18 +1,16 @@
-"""What the pixels of a picture show, seen small: whether it is whole, whether it is grey, its hash."""
+"""What the pixels of a picture show, seen small: is it whole, is it grey, and its signature."""
 
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from headstart.pictures.facts import why_unreadable
 from headstart.pictures.rgb import decode_rgb
+from headstart.pictures.signature import signature
 
 SMALL_PX = 32  # least shorter side that is decoded; the decoder of JPEG skips what it can
-CELLS = 9  # a side, of the grid that is hashed; 8 differences in each row and column
-FLAT = 0.5  # grey levels of 255: deviation of the cells, below which compression decides the hash
 GREY = 3  # levels between channels that one step of both chroma values of a JPEG makes
 
 
@@ -21,12 +19,12 @@ class Seen(NamedTuple):
 
     Attributes:
         is_grey: whether red, green and blue are equal.
-        dhash: (2,) the 128 bits by which pictures are compared; None: it is flat or below 9 px.
+        signature: (32, 32) by which pictures are compared; None: it is flat or below 9 px.
         problem: why it cannot be decoded; empty if it can be.
     """
 
     is_grey: bool = False
-    dhash: NDArray[np.uint64] | None = None
+    signature: NDArray[np.float16] | None = None
     problem: str = ""
 
 
@@ -57,19 +55,4 @@ def see(data: bytes) -> Seen:
     # a mean over pixels is as grey as they are, and its noise is smaller
     pixels = np.asarray(picture.reduce(max(1, min(picture.size) // SMALL_PX)))
     is_grey = int((pixels.max(axis=2) - pixels.min(axis=2)).max()) <= GREY
-    return Seen(is_grey, _dhash(picture))
-
-
-def _dhash(picture: Image.Image) -> NDArray[np.uint64] | None:
-    """A bit for each two cells side by side, and for each two one above the other: is it brighter?"""
-    if min(picture.size) < CELLS:
-        return None
-    # mode F keeps fractions of a level, by which cells of pictures with little contrast differ;
-    # cells overlap (BILINEAR), so that a shift by a pixel, as of another decoder, hardly matters
-    grey = picture.convert("L").convert("F")
-    cells = np.asarray(grey.resize((CELLS, CELLS), Image.Resampling.BILINEAR))
-    if cells.std() < FLAT:
-        return None
-    across = cells[:-1, 1:] > cells[:-1, :-1]
-    down = cells[1:, :-1] > cells[:-1, :-1]
-    return np.packbits(np.stack([across, down])).view(np.uint64)
+    return Seen(is_grey, signature(picture))

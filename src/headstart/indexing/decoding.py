@@ -5,9 +5,13 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from headstart.indexing.labelling import Meaning, Problem
 from headstart.kept.once import Known
 from headstart.pictures.facts import Facts, find_facts
+from headstart.pictures.signature import SIDE
 from headstart.project.report import Report
 from headstart.project.workers import in_order
 
@@ -27,11 +31,15 @@ class Decoded(NamedTuple):
         copies: the paths of each picture id, sorted.
         sizes: width and height of each, px.
         problems: one of each file that cannot be decoded.
+        signed: the ids of the N pictures that have a signature.
+        signatures: (N, 32, 32), as `pictures.signature` makes them; 2 kB each.
     """
 
     copies: dict[str, list[str]]
     sizes: dict[str, tuple[int, int]]
     problems: list[Problem]
+    signed: list[str]
+    signatures: NDArray[np.float16]
 
 
 def decode(
@@ -54,6 +62,8 @@ def decode(
     """
     copies: defaultdict[str, list[str]] = defaultdict(list)
     sizes, problems = {}, []
+    signed: list[str] = []
+    cells = bytearray()
     looked = in_order(partial(_look, files, sha256, earlier), paths)
     for path, file in zip(paths, report.progress(looked, len(paths), "decode"), strict=True):
         if file.is_new:
@@ -61,9 +71,13 @@ def decode(
         if file.facts.problem:
             problems.append(Problem(path, file.facts.problem, file.facts.detail))
         elif path in meanings:
+            if file.facts.signature and file.id not in copies:
+                signed.append(file.id)
+                cells += file.facts.signature
             copies[file.id].append(path)
             sizes[file.id] = (file.facts.width, file.facts.height)
-    return Decoded(copies, sizes, problems)
+    signatures = np.frombuffer(cells, np.float16).reshape(-1, SIDE, SIDE)
+    return Decoded(copies, sizes, problems, signed, signatures)
 
 
 def _look(

@@ -9,6 +9,9 @@ from headstart.indexing.labelling import Problem
 
 N_SHOWN = 20  # problems that a message lists
 N_SUFFIXES = 8  # suffixes that a message lists
+NOT_ONE_SHOT = (
+    " If near duplicates are not of one shot, set index_images.near_duplicates to report."
+)
 N_NAMES = 3  # files of a suffix that a message names
 
 
@@ -48,7 +51,7 @@ def all_in_one(problems: Sequence[Problem]) -> str:
     return (
         f"{len(problems)} problems with the pictures ({kinds}):\n" + "\n".join(lines) + "\n"
         "Correct them in dataset.source, or set index_images.on_problem to set_aside."
-    )
+    ) + (NOT_ONE_SHOT if n["near_duplicate"] else "")
 
 
 def _counted(paths: Iterable[str], n_names: int = 0) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import NamedTuple
 
+from headstart.indexing.joined import Joined
 from headstart.indexing.table_rows import Table
 from headstart.project.errors import HeadstartError
 
@@ -104,30 +105,24 @@ def join_groups(
     own = {picture: picture for picture in [*labelled, *others]}
     if not names:
         return Grouping(own)
-    above: dict[str, str] = {}  # a name -> an earlier name of the same group, or itself
-
-    def first_name(name: str) -> str:
-        while above.setdefault(name, name) != name:
-            above[name] = name = above[above[name]]  # the next search is shorter
-        return name
-
+    joined = Joined()
     of_picture = {picture: _of_paths(paths, names) for picture, paths in labelled.items()}
     for several in of_picture.values():
         for name in several:
-            one, other = sorted((first_name(several[0]), first_name(name)))
-            above[other] = one
-    of = own | {i: first_name(several[0]) for i, several in of_picture.items() if several}
+            joined.join(several[0], name)
+    first_name = joined.groups()
+    of = own | {i: first_name[several[0]] for i, several in of_picture.items() if several}
     n_alone = sum(not several for several in of_picture.values())
-    joined = [n for n in Counter(map(first_name, above)).values() if n > 1]
-    n_beside = sum(not above.keys().isdisjoint(_of_paths(p, names)) for p in others.values())
+    sizes = [n for n in Counter(first_name.values()).values() if n > 1]
+    n_beside = sum(not first_name.keys().isdisjoint(_of_paths(p, names)) for p in others.values())
     notes = []
     if n_alone:
         notes.append(
             f"{n_alone} of {len(labelled)} labelled pictures are in no group: each is its own group."
         )
-    if joined:
+    if sizes:
         notes.append(
-            f"{sum(joined)} groups were joined into {len(joined)}, because they hold copies of one "
+            f"{sum(sizes)} groups were joined into {len(sizes)}, because they hold copies of one "
             "picture."
         )
     if n_beside:

@@ -7,9 +7,11 @@ from typing import Any
 
 import pandas as pd
 
+from headstart.indexing.near_splits import COLUMNS, near_counts
 from headstart.labels.labels import Labels, write_labels, write_test_labels
 from headstart.pictures.table import write_ids, write_pictures
 from headstart.project.errors import HeadstartError
+from headstart.project.files import write_csv
 
 
 class IndexImagesError(HeadstartError):
@@ -29,6 +31,8 @@ class Index:
         notes: sentences for the user on how a table of labels was read, and on what these pictures do
             not allow, though nothing is wrong.
         grouped: whether the params say how pictures belong together.
+        near: pairs of near duplicates, as `near_splits.near_table`; None: they were not searched for,
+            or the pictures are too similar to tell.
     """
 
     pictures: pd.DataFrame
@@ -37,6 +41,7 @@ class Index:
     n_ignored: int
     notes: tuple[str, ...] = ()
     grouped: bool = False
+    near: pd.DataFrame | None = None
 
     def counts(self) -> dict[str, Any]:
         """Counts for a metrics file: pictures in all, per split and per class; problems per kind.
@@ -67,6 +72,7 @@ class Index:
             **(grouped if self.grouped else {}),
             "n_files_ignored": self.n_ignored,
             "splits": splits,
+            **({} if self.near is None else {"n_near_duplicates": near_counts(self.near)}),
             "n_problems": {"total": kinds.total(), **dict(sorted(kinds.items()))},
         }
 
@@ -79,3 +85,8 @@ def write_index(
     write_labels(labels, index.labels)
     write_test_labels(test_labels, index.labels)
     write_ids(train_ids, index.labels.ids("train"))
+
+
+def write_near_duplicates(index: Index, path: Path) -> None:
+    """Write the pairs of near duplicates; without a search there are none."""
+    write_csv(path, pd.DataFrame(columns=COLUMNS) if index.near is None else index.near)

@@ -76,6 +76,10 @@ class IndexImagesParams(Section):
         description="maximum number of pictures per class, to try out a big set quickly, at least 0; "
         "0: all",
     )
+    near_duplicates: Literal["together", "report", "off"] = Field(
+        description="pictures of one shot: together: no split separates them, and in given splits they "
+        "are a problem; report: they are only listed; off: they are not searched for"
+    )
     on_problem: Literal["stop", "set_aside"] = Field(
         description="stop: end the run; set_aside: leave the picture out and list it in problems.csv"
     )

@@ -1,14 +1,15 @@
-"""The size of a picture file, or what is wrong with it, found by decoding it in full."""
+"""The size and the signature of a picture file, or what is wrong with it, found by decoding it."""
 
 import json
 from collections.abc import Mapping
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
 from PIL import UnidentifiedImageError
 
 from headstart.image_files.forms import form_of
 from headstart.pictures.plugins import remedy
 from headstart.pictures.rgb import decode_rgb
+from headstart.pictures.signature import signature
 from headstart.project.versions import PICTURES, versions
 from headstart.project.work import code_digest
 
@@ -16,28 +17,33 @@ from headstart.project.work import code_digest
 ROOMS = ("image_files", "pictures", "project")
 
 
-class Facts(NamedTuple):
-    """The size of a picture file, or what is wrong with it.
+@dataclass(frozen=True)
+class Facts:
+    """The size and the signature of a picture file, or what is wrong with it.
 
     Attributes:
         width, height: of the upright picture, px; 0 where it cannot be decoded.
         problem: zero_bytes, needs_package, unreadable (no picture) or damaged; empty for a good file.
         detail: the problem in words, for the user.
+        signature: the bytes of `pictures.signature`; empty where there is none.
     """
 
     width: int = 0
     height: int = 0
     problem: str = ""
     detail: str = ""
+    signature: bytes = field(default=b"", compare=False)
 
     def record(self) -> bytes:
         """The facts as bytes, which later runs read."""
-        return json.dumps(self).encode()
+        said = (self.width, self.height, self.problem, self.detail)
+        return json.dumps(said).encode() + b"\n" + self.signature
 
     @classmethod
     def of_record(cls, record: bytes) -> "Facts":
         """The facts that `record` turned into bytes."""
-        return cls(*json.loads(record))
+        said, _, cells = record.partition(b"\n")
+        return cls(*json.loads(said), signature=cells)
 
 
 def facts_key() -> dict[str, str | Mapping[str, str]]:
@@ -54,7 +60,9 @@ def find_facts(data: bytes) -> Facts:
     if not data:
         return Facts(problem="zero_bytes", detail="the file is empty")
     try:
-        return Facts(*decode_rgb(data).size)
+        image = decode_rgb(data)
+        cells = signature(image)
+        return Facts(*image.size, signature=b"" if cells is None else cells.tobytes())
     except Exception as error:  # each of Pillow's decoders has its own ways to fail
         problem, detail = why_unreadable(error, data)
         return Facts(problem=problem, detail=detail)

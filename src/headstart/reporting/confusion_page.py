@@ -1,6 +1,6 @@
 """The report of a single_label task as one self-contained HTML page."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from headstart.reporting.drawings import Drawings
 from headstart.reporting.facts import Facts
 from headstart.reporting.html_page import html_page
 from headstart.reporting.matrix_grid import Grid
+from headstart.reporting.near_pairs import NearPair
 from headstart.reporting.score_tables import (
     COLUMNS,
     Scores,
@@ -61,10 +62,12 @@ class Around:
     Attributes:
         drawings: of the trainings and the predictions.
         facts: the written parts; None for none.
+        near: the first pairs of near duplicates.
     """
 
     drawings: Drawings
     facts: Facts | None
+    near: Sequence[NearPair] = ()
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,7 @@ def shared_values(
         "level": f"{reported_on.confidence:.4g}".removeprefix("0."),
         "drawings": around.drawings,
         "facts": around.facts,
+        "near": around.near,
         "matrix": errors.matrix,
         "pairs": errors.pairs,
         "more_pairs": errors.listed[len(errors.pairs) :].to_numpy(object).tolist(),

@@ -13,8 +13,6 @@ Values = Mapping[str, Any]
 N_LISTED = 200
 """Files set aside that the page lists; problems.csv lists all."""
 
-LOOK_ALIKES = "A run does not search for pictures that only look alike; headstart init lists them."
-
 
 @dataclass(frozen=True)
 class Counted:
@@ -37,6 +35,7 @@ class DataFacts:
         sentences: on sizes, copies, groups and files that were left aside.
         problems: kind of the problem -> files that were set aside for it.
         set_aside: the first N_LISTED files set aside: path, kind, detail.
+        n_near: pairs of near duplicates.
     """
 
     splits: tuple[str, ...]
@@ -46,6 +45,7 @@ class DataFacts:
     sentences: tuple[str, ...]
     problems: Mapping[str, int]
     set_aside: Sequence[tuple[str, str, str]]
+    n_near: int
 
 
 def data_facts(
@@ -78,6 +78,7 @@ def data_facts(
             (path, kind.replace("_", " "), detail)
             for path, kind, detail in problems.head(N_LISTED).astype(str).to_numpy().tolist()
         ],
+        n_near=index.get("n_near_duplicates", {}).get("pairs", 0),
     )
 
 
@@ -90,6 +91,7 @@ def _sentences(index: Values, pictures: pd.DataFrame, about: Values) -> list[str
         _sizes(pictures),
         _stored(about),
         _copies(pictures["paths"].map(len)),
+        _near(index),
         _groups(index),
         _ignored(index["n_files_ignored"]),
     ]
@@ -130,12 +132,29 @@ def _form(form: Values) -> str:
 def _copies(n_paths: "pd.Series[int]") -> str:
     n_files, n_more = int(n_paths.sum()), int((n_paths > 1).sum())
     if not n_more:
-        return f"No two files have the same content. {LOOK_ALIKES}"
+        return "No two files have the same content."
     have = "picture has" if n_more == 1 else "pictures have"
     return (
         f"{n_files:,} files hold {len(n_paths):,} different pictures: {n_more:,} {have} exact copies, "
-        f"and each counts once. {LOOK_ALIKES}"
+        f"and each counts once."
     )
+
+
+def _near(index: Values) -> str:
+    if "n_near_duplicates" not in index:
+        return (
+            "Near duplicates were not searched for, or these pictures are too similar to tell them."
+        )
+    n = index["n_near_duplicates"]
+    if not n["pairs"]:
+        return "No two pictures show the same shot, as far as a search can tell."
+    pairs = "1 pair shows" if n["pairs"] == 1 else f"{n['pairs']:,} pairs show"
+    said = [f"{n['in_two_splits'] or 'none'} in two splits"]
+    if n["set_aside"]:
+        said.append(f"{n['set_aside']:,} without one picture, as a later split has the other")
+    if n["of_two_labels"]:
+        said.append(f"{n['of_two_labels']:,} with different labels")
+    return f"{pairs} one shot: {', '.join(said)}."
 
 
 def _groups(index: Values) -> str:

@@ -34,6 +34,7 @@ from headstart.reporting.fine_tuning_note import fine_tuning_note
 from headstart.reporting.label_confusion import LabelConfusion
 from headstart.reporting.label_page import LABEL_SHEETS, label_page
 from headstart.reporting.matrix_grid import by_errors, matrix_grid
+from headstart.reporting.near_pairs import near_pairs
 from headstart.reporting.thumbnails import Decode, Looked, Thumbnails
 
 N_CLASSES_WITH_PICTURES = 20
@@ -91,6 +92,7 @@ def confusion_report(
     confidence: float,
     facts: Facts | None = None,
     looked: Looked | None = None,
+    near: pd.DataFrame | None = None,
 ) -> ConfusionReport:
     """Report on the labelled pictures of one split.
 
@@ -106,6 +108,7 @@ def confusion_report(
         confidence: level of the intervals, in (0, 1)
         facts: the written parts of the page; None for none
         looked: gives the pictures of the page overlays of where the network looked; None for none
+        near: pairs of pictures that show one shot, as read_near; None for none
 
     Raises:
         ValueError: predictions of multi_label have no thresholds.
@@ -128,7 +131,8 @@ def confusion_report(
     page = confusion_page if single else label_page
     on = ReportedOn(params.split, params.probabilities, confidence)
     drawn = drawings(course, predictions, params.split, params.probabilities)
-    around = Around(drawn, facts)
+    pairs_of_one_shot = [] if near is None else near_pairs(near, paths, album.thumbnails)
+    around = Around(drawn, facts, pairs_of_one_shot)
     files: dict[str, str | pd.DataFrame | Figure] = {
         "report.html": page(scores, summary, _errors(album, listed, params), around, on),
         "confusion.csv": events,

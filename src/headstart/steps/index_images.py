@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from headstart.indexing.decoding import decode
+from headstart.indexing.decoding import Decoded, decode
 from headstart.indexing.findings import all_in_one, left_aside, no_pictures, packages_needed
 from headstart.indexing.group_checks import check_drawn, within_one_split
 from headstart.indexing.groups import join_groups
@@ -12,6 +12,16 @@ from headstart.indexing.index import Index, IndexImagesError
 from headstart.indexing.labelling import Meaning, Problem, agreed
 from headstart.indexing.layout import INIT
 from headstart.indexing.meanings import find_meanings
+from headstart.indexing.near_duplicates import find_near_duplicates
+from headstart.indexing.near_splits import (
+    Pair,
+    joined_groups,
+    keep_apart,
+    labelled,
+    near_notes,
+    near_table,
+    pairs_of,
+)
 from headstart.indexing.params import IndexImagesParams
 from headstart.indexing.several_tables import tables_named
 from headstart.indexing.splits import SplitRule, assign
@@ -32,6 +42,8 @@ def index_images(
 ) -> Index:
     """Decode every picture once, join it with its labels, assign splits, and list the problems.
 
+    Near duplicates are searched for among all pictures; a drawn split keeps them together.
+
     Args:
         files: content by path, relative to the images folder (with /); read only where needed.
         sha256: hex digest of each content by path; its first half is the picture's id.
@@ -51,20 +63,24 @@ def index_images(
     meanings, problems, names, notes = find_meanings(files, pictures, params)
     named = meanings.keys() | {problem.path for problem in problems}
     paths = [path for path in pictures if path in named]  # without folders that are left aside
-    copies, sizes, damaged = decode(
-        files, sha256, paths, meanings, report, earlier or NothingKnown()
-    )
+    decoded = decode(files, sha256, paths, meanings, report, earlier or NothingKnown())
+    copies = decoded.copies
     known, conflicts = agreed(copies, meanings)
-    labelled = {i: copies[i] for i, said in known.items() if said.labels is not None}
-    others = {i: copies[i] for i in known if i not in labelled}
-    group, group_notes = join_groups(labelled, others, names)
+    with_labels = {i: copies[i] for i, said in known.items() if said.labels is not None}
+    others = {i: copies[i] for i in known if i not in with_labels}
+    group, group_notes = join_groups(with_labels, others, names)
     known, leaks = within_one_split(known, group, copies)
+    pairs, together = _near(decoded, known, params, report), params.near_duplicates == "together"
+    before, near_leaks = known, list[Problem]()
+    if pairs and together:
+        known, near_leaks = keep_apart(known, pairs, copies)
+        group = joined_groups(group, labelled(pairs, before))
     _check_one_test_split(known, params)
     rule = SplitRule(params.valid_frac, params.test_frac, params.seed, params.n_folds, params.fold)
     known = assign(known, params.n_max_per_class, rule, group)
     classes = tuple(sorted({label for said in _of_train(known) for label in said.labels or ()}))
     unseen = _not_in_train(known, classes)
-    problems += [*damaged, *conflicts, *leaks] + [
+    problems += [*decoded.problems, *conflicts, *leaks, *near_leaks] + [
         Problem(path, "label_not_in_train", detail)
         for picture, detail in unseen.items()
         for path in copies[picture]
@@ -82,21 +98,38 @@ def index_images(
             + "".join(f" {line}." for line in packages_needed(problems))
         )
     labels = Labels(_label_table(kept, group), classes, params.task)
-    if names and params.split == "stratified":
-        group_notes += tuple(check_drawn({i: kept[i] for i in kept if i in labelled}, group, rule))
+    if (names or (pairs and together)) and params.split == "stratified":
+        drawn = {i: kept[i] for i in kept if i in with_labels}
+        group_notes += tuple(check_drawn(drawn, group, rule))
+    near = None if pairs is None else near_table(pairs, before, kept, copies, near_leaks)
     return Index(
-        _picture_table(kept, copies, sizes),
+        _picture_table(kept, copies, decoded.sizes),
         labels,
         pd.DataFrame(problems, columns=list(Problem._fields)),
         n_ignored=len(files) - len(pictures),
         notes=(
             *notes,
             *group_notes,
+            *(near_notes(near, together) if params.near_duplicates != "off" else ()),
             *_notes(labels, params),
             *_left_out(set(files) - {*pictures, *tables_named(params.labels, files)}, problems),
         ),
         grouped=bool(names),
+        near=near,
     )
+
+
+def _near(
+    decoded: Decoded, known: Mapping[str, Meaning], params: IndexImagesParams, report: Report
+) -> list[Pair] | None:
+    """The near duplicates among the known pictures; None: not searched for, or too similar to tell."""
+    if params.near_duplicates == "off":
+        return None
+    places = [place for place, picture in enumerate(decoded.signed) if picture in known]
+    ids, n_all = [decoded.signed[place] for place in places], len(decoded.signed)
+    signatures = decoded.signatures if len(ids) == n_all else decoded.signatures[places]
+    near = find_near_duplicates(signatures, report)
+    return None if near is None else pairs_of(near, ids)
 
 
 def _check_one_test_split(known: Mapping[str, Meaning], params: IndexImagesParams) -> None:

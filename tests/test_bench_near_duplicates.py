@@ -1,8 +1,8 @@
-"""`bench.look_alikes` plants copies, and counts what is found."""
+"""`bench.near_duplicates` plants copies, and counts what is found."""
 
 from pathlib import Path
 
-from bench.look_alikes import main
+from bench.near_duplicates import main
 from click.testing import CliRunner
 
 from tests.scenes import encoded, scene
@@ -19,4 +19,9 @@ def test_planted_copies_are_counted(tmp_path: Path) -> None:
     )
     said = dict(zip(header, row, strict=True))
     assert (said["set"], said["pictures"], said["other"]) == (tmp_path.name, "11", "1")
-    assert said["JPEG 20"] == said["half"] == said["grey"] == "1.00"
+    assert said["JPEG 20"] == said["half"] == said["mirrored"] == said["85 % anywhere"] == "1.000"
+
+
+def test_the_time_of_a_search_is_told() -> None:
+    result = CliRunner().invoke(main, ["--signatures", "500"], catch_exceptions=False)
+    assert "50 of 50 copies, 0 other pairs" in result.output
