@@ -164,5 +164,5 @@ def test_each_stage_refuses_damage_and_repair_brings_the_same_bytes_back(
     figures(
         f"a finished project: {told.total()} random damages of {len(artifacts(copy))} files, "
         f"{told['refused']} refused, {told['same content']} in bytes that nobody reads; "
-        f"{len(READ_BY)} of {len(READ_BY)} stages refuse theirs; all bytes are back after --repair"
+        f"{len(READ_BY)} damaged in place, each refused by its stage; all bytes are back after --repair"
     )

@@ -129,9 +129,9 @@ def test_a_store_that_is_whole_is_opened_without_its_lock(
     assert opened == [tracked_project / "mlflow.db"]
 
 
-def _run(file: Path, statement: str) -> object:
+def _run(file: Path, statements: str) -> object:
     with closing(sqlite3.connect(file)) as database, database:
-        return database.execute(statement)
+        return database.executescript(statements)
 
 
 def _flip(file: Path) -> None:
@@ -160,6 +160,12 @@ BROKEN: Mapping[str, tuple[Callable[[Path], object], str]] = {
         lambda file: _run(file, "UPDATE alembic_version SET version_num = '451aebb31d03'"),
         "run `mlflow db upgrade 'sqlite:///",
     ),
+    "older, with fewer tables": (
+        lambda file: _run(
+            file, "DROP TABLE webhooks; UPDATE alembic_version SET version_num = '451aebb31d03'"
+        ),
+        "run `mlflow db upgrade 'sqlite:///",
+    ),
     "damaged": (_flip, "is damaged ("),
 }
 
@@ -177,7 +183,7 @@ def test_a_store_that_is_not_whole_is_named_with_what_to_do(
     err = capfd.readouterr().err
     assert err.count("\n") == 1 and f"{store.resolve()} " in err and remedy in err, err
     assert store.read_bytes() == content
-    if how not in ("newer", "older"):  # the remedy helps
+    if not how.startswith(("newer", "older")):  # the remedy helps
         store.unlink()
         assert run_stage().run_id is not None
         assert len(all_runs()) == 1

@@ -111,7 +111,7 @@ def make(database: Path) -> None:
 
 
 def schema_trouble(database: Path) -> str | None:
-    """Return what is wrong with the version of the database's schema; None for the right one."""
+    """Return what is wrong with the version of the schema; None for the right one or none at all."""
     from alembic.script import ScriptDirectory
     from mlflow.store.db import utils
     from mlflow.version import VERSION
@@ -119,7 +119,7 @@ def schema_trouble(database: Path) -> str | None:
     migrating: Any = utils
     scripts = ScriptDirectory.from_config(migrating._get_alembic_config(""))
     _, version, _ = _content(database)
-    if version in scripts.get_heads():
+    if not version or version in scripts.get_heads():
         return None
     if version in {script.revision for script in scripts.walk_revisions()}:
         return (

@@ -111,6 +111,8 @@ def open_store() -> tuple[Any, str]:
             if not is_ready(database):
                 if not database.exists():
                     make(database)
+                elif trouble := schema_trouble(database):  # MLflow would change it here and now,
+                    raise ValueError(trouble)  # and break it if the deadline comes meanwhile
                 return _open_file(uri, database)
         return _open_file(uri, database)
 
