@@ -70,8 +70,13 @@ def unpack(archives: Sequence[Path], folder: Path, source: Rules) -> Iterator[in
                 _write(archive, entry, folder / inside)
                 missing -= {str(part) for part in (inside, *inside.parents)}
                 yield n_before + entry.position
+        except SourceError:
+            raise
         except BROKEN as error:
-            raise SourceError(f"{archive.name} cannot be unpacked: {error}.") from None
+            why = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            raise SourceError(
+                f"{archive.name} cannot be unpacked: {why.rstrip('.')}; pack or download it again."
+            ) from None
         n_before += archive.stat().st_size
     if missing or not any(folder.iterdir()):
         names = ", ".join(archive.name for archive in archives)
@@ -102,6 +107,10 @@ def _check_limits(archive: Path, source: Rules, n_entries: int, n_bytes: int) ->
 def _safe_path(archive: Path, entry: Entry) -> PurePosixPath:
     """The path of an entry, after a check that it stays below the folder."""
     path = PurePosixPath(entry.name)
+    if any("\udc80" <= sign <= "\udcff" for sign in entry.name):  # of bytes that are not UTF-8
+        raise SourceError(
+            f"{archive.name} holds {entry.name!r}; rename it to valid UTF-8 and pack again."
+        )
     if path.is_absolute() or ".." in path.parts or re.search(r"^[A-Za-z]:|[\\\0]", entry.name):
         raise SourceError(
             f"{archive.name} holds {entry.name!r}; a path must be relative, with / and without '..'."
@@ -144,6 +153,11 @@ def _write(archive: Path, entry: Entry, target: Path) -> None:
             f"{archive.name} holds {entry.name!r}, whose path another file already takes."
         ) from None
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise SourceError(
+                f"{archive.name} holds {entry.name!r}, a name too long for this disk: shorten it and "
+                "pack again."
+            ) from None
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise SourceError(
