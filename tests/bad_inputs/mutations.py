@@ -22,7 +22,7 @@ def mutated(seeds: Sequence[bytes], reader: str, number: int) -> bytes:
     """
     draw = np.random.default_rng((zlib.crc32(reader.encode()), number))
     data = bytearray(seeds[draw.integers(len(seeds))])
-    for _ in range(draw.integers(1, N_CHANGES + 1)):
+    for _ in range(min(N_CHANGES, draw.geometric(0.5))):
         _change(data, seeds, draw)
     return bytes(data)
 

@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -286,11 +286,15 @@ def _checkpoints() -> Seeds:
 
 
 def _read_checkpoint(data: bytes, folder: Path) -> None:
+    from headstart.backbone.device import PLAIN_CPU
+    from headstart.network.restored import restored
     from headstart.use.saved_networks import read_deciding
 
     path = folder / "model.safetensors"
     path.write_bytes(data)
-    read_deciding(path).states()
+    content = read_deciding(path)
+    content.states()
+    restored(content, path, PLAIN_CPU)
 
 
 def _sections() -> Seeds:
@@ -322,8 +326,9 @@ def _descriptions() -> Seeds:
 
 
 def _read_description(data: bytes, folder: Path) -> None:
+    from typing import Annotated
+
     from pydantic import Field
-    from typing_extensions import Annotated
 
     from headstart.fetching.descriptions import read_description
     from headstart.fetching.image_sources import ArchiveImages, PackageImages
@@ -332,14 +337,17 @@ def _read_description(data: bytes, folder: Path) -> None:
 
     path = folder / "mine.yaml"
     path.write_bytes(data)
+    problems = []
     for kinds in (PackageImages | ArchiveImages, PackageWeights | TimmWeights | RandomWeights):
         try:
             found = read_description(path, Annotated[kinds, Field(discriminator="kind")])
         except HeadstartError as error:
-            assert len(str(error)) < 2000
+            problems.append(error)
         else:
             if isinstance(found, Package):
                 locate(found)
+    if len(problems) == 2:
+        raise problems[0]
 
 
 @cache
@@ -348,7 +356,9 @@ def _records() -> Seeds:
     from headstart.kept.places import line_of
 
     kept = [bytes([i]) * 20 for i in range(5)]
-    lines = b"".join(line_of(f"{i:032x}", len(data), zlib.crc32(data)) for i, data in enumerate(kept))
+    lines = b"".join(
+        line_of(f"{i:032x}", len(data), zlib.crc32(data)) for i, data in enumerate(kept)
+    )
     return [struct.pack("<I", len(lines)) + lines + b"".join(kept)]
 
 

@@ -19,7 +19,7 @@ from tests.bad_inputs.mutations import mutated
 from tests.bad_inputs.readers import READERS, Seeds
 
 MAX_BYTES = 1 << 30
-MAX_SENTENCE = 2000  # characters
+MAX_LINE, MAX_LINES = 1500, 100  # characters of a sentence; sentences on one file
 
 
 def outcome(reader: str, seeds: Seeds, number: int, folder: Path) -> str:
@@ -30,15 +30,20 @@ def outcome(reader: str, seeds: Seeds, number: int, folder: Path) -> str:
         READERS[reader].read(mutated(seeds, reader, number), folder)
     except HeadstartError as error:
         ended = "refused"
-        if not str(error).strip() or len(str(error)) > MAX_SENTENCE:
-            ended = f"a sentence of {len(str(error))} characters: {str(error)[:200]!r}"
+        lines = str(error).splitlines()
+        if not lines or len(lines) > MAX_LINES or max(map(len, lines)) > MAX_LINE:
+            ended = f"{len(lines)} sentences, {len(str(error))} characters: {str(error)[:200]!r}"
         elif "weights_only" in str(error):
             ended = f"the sentence advises to run code: {error!s}"
     except BaseException as error:
         where = traceback.extract_tb(error.__traceback__)[-1]
         ours = [f for f in traceback.extract_tb(error.__traceback__) if "/headstart/" in f.filename]
-        place = f"{ours[-1].filename.rpartition('/headstart/')[2]}:{ours[-1].lineno}" if ours else ""
-        ended = f"{type(error).__name__}: {str(error)[:200]} ({place}, {where.filename}:{where.lineno})"
+        place = (
+            f"{ours[-1].filename.rpartition('/headstart/')[2]}:{ours[-1].lineno}" if ours else ""
+        )
+        ended = (
+            f"{type(error).__name__}: {str(error)[:200]} ({place}, {where.filename}:{where.lineno})"
+        )
     else:
         ended = "read"
     n_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -148,8 +148,8 @@ def _require_packed_as_torch_does(path: Path) -> None:
     with zipfile.ZipFile(path) as packed:
         if any(part.compress_type != zipfile.ZIP_STORED for part in packed.infolist()):
             raise TensorsError(
-                f"{path} is a compressed ZIP archive, which torch never writes: unpack it, and give the "
-                "file of weights in it."
+                f"{path} is a compressed ZIP archive, which torch never writes: unpack it, and give "
+                "the file of weights in it."
             )
 
 

@@ -29,8 +29,6 @@ def read_table(data: bytes, name: str) -> Table:
         )
     table = json_table(found, name) if begin in "[{" else csv_table(found, name)
     if not table.rows:
-        raise HeadstartError(
-            f"{name} has no rows{f' below its header ({listed(table.columns)})' if table.columns else ''}: "
-            "it must have one for each picture."
-        )
+        below = f" below its header ({listed(table.columns)})" if table.columns else ""
+        raise HeadstartError(f"{name} has no rows{below}: it must have one for each picture.")
     return table

@@ -24,6 +24,8 @@ class Place(NamedTuple):
 
     def read(self, file: BinaryIO) -> bytes | None:
         """The record, from any thread; None where the bytes are not those that were written."""
+        if self.start < 0 or not 0 <= self.n_bytes <= os.fstat(file.fileno()).st_size - self.start:
+            return None
         data = os.pread(file.fileno(), self.n_bytes, self.start)
         return data if zlib.crc32(data) == self.crc else None
 
@@ -59,7 +61,7 @@ def own_places(folder: Path) -> OwnPlaces:
                 place = Place(end, int(length), int(crc, 16))
             except ValueError:
                 break
-            if not line.endswith(b"\n") or end + place.n_bytes > n_bytes:
+            if not line.endswith(b"\n") or not 0 <= place.n_bytes <= n_bytes - end:
                 break
             places[picture] = place
             end += place.n_bytes
