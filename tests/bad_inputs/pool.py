@@ -1,11 +1,13 @@
 """Runs many inputs through readers in other processes, which may crash, hang or take memory."""
 
+import importlib
 import os
 import select
 import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,11 +15,12 @@ from pathlib import Path
 import psutil
 
 from tests.bad_inputs.mutations import mutated
-from tests.bad_inputs.readers import READERS
+from tests.bad_inputs.readers import Reader
 from tests.bad_inputs.worker import MAX_BYTES
 
 HANG_S = 10.0  # of its own processor time, or of a sleep: a busy machine is not the reader's fault
 SLEEP_S = 60.0
+N_PROCESSES = 2
 N_FAULTS = 20  # of a reader, after which the rest of its inputs is not tried
 
 ROOT = Path(__file__).parents[2]
@@ -39,16 +42,14 @@ class Tried:
     faults: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
-    def add(self, reader: str, number: int, said: str, folder: Path) -> None:
-        """Count one input; one that ended in a fault is kept in `folder`."""
+    def add(self, reader: str, number: int, said: str) -> bool:
+        """Count one input; return whether it ended in a fault."""
         self.n += 1
         kinds = ("read", "refused", "crash", "hang", "over 1 GB")
         self.ended[next((kind for kind in kinds if said.startswith(kind)), "traceback")] += 1
-        if said not in ("read", "refused"):
+        if is_fault := said not in ("read", "refused"):
             self.faults.append(f"{reader} {number}: {said}")
-            folder.mkdir(parents=True, exist_ok=True)
-            data = mutated(READERS[reader].seeds(), reader, number)
-            (folder / f"{reader}-{number}").write_bytes(data)
+        return is_fault
 
     def figures(self) -> str:
         """The counts as a phrase."""
@@ -60,42 +61,61 @@ class Tried:
         )
 
 
-def try_all(n_inputs: dict[str, int], folder: Path, n_workers: int = 2) -> Tried:
-    """Give each reader so many inputs; faults are kept in `folder / "faults"`."""
+def try_all(
+    n_inputs: Mapping[str, int], folder: Path, module: str = "tests.bad_inputs.readers"
+) -> Tried:
+    """Give each reader so many inputs; inputs that end in a fault are kept in `folder / "faults"`.
+
+    Args:
+        n_inputs: by the name of the reader.
+        folder: for files of the readers.
+        module: that holds READERS.
+    """
     tried, start = Tried(), time.perf_counter()
-    with ThreadPoolExecutor(n_workers) as threads:
-        for _ in threads.map(lambda name: _try(name, n_inputs[name], folder, tried), n_inputs):
-            pass
+    with ThreadPoolExecutor(N_PROCESSES) as threads:
+        jobs = [
+            threads.submit(_try, module, name, n, folder, tried) for name, n in n_inputs.items()
+        ]
+        for job in jobs:
+            job.result()
     tried.seconds = time.perf_counter() - start
     return tried
 
 
-def _try(reader: str, n: int, folder: Path, tried: Tried) -> None:
-    number, before = 0, len(tried.faults)
-    while number < n and len(tried.faults) - before < N_FAULTS:
-        with _Worker(reader, number, n, folder / reader) as worker:
+def _try(module: str, name: str, n: int, folder: Path, tried: Tried) -> None:
+    reader: Reader = importlib.import_module(module).READERS[name]
+    number = n_faults = 0
+    while number < n and n_faults < N_FAULTS:
+        with _Worker((module, name, str(number), str(n)), folder / name) as worker:
             for said in iter(worker.said, ""):
-                tried.add(reader, number, said, folder / "faults")
+                if tried.add(name, number, said):
+                    n_faults += 1
+                    (folder / "faults").mkdir(exist_ok=True)
+                    data = mutated(reader.seeds(), name, number)
+                    (folder / "faults" / f"{name}-{number}").write_bytes(data)
                 number += 1
 
 
 class _Worker:
-    """A process that gives the inputs from `first` on to a reader."""
+    """A process that gives inputs to a reader."""
 
-    def __init__(self, reader: str, first: int, last: int, folder: Path) -> None:
+    def __init__(self, job: tuple[str, str, str, str], folder: Path) -> None:
+        """Start the process for a module, the name of its reader, and the first and last number."""
         folder.mkdir(parents=True, exist_ok=True)
-        self._left = last - first
+        self._left = int(job[3]) - int(job[2])
         self._errors = (folder / "stderr").open("w+")
-        command = [sys.executable, "-m", "tests.bad_inputs.worker", reader, str(first), str(last)]
         self._process = subprocess.Popen(
-            [*command, str(folder)], stdout=subprocess.PIPE, stderr=self._errors, cwd=ROOT,
+            [sys.executable, "-m", "tests.bad_inputs.worker", *job, str(folder)],
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            cwd=ROOT,
             env=os.environ | {"PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", "OMP_NUM_THREADS": "1"},
-        )  # fmt: skip
+        )
         self._about = psutil.Process(self._process.pid)
         self._text = b""
         first_line = self._line(600.0)
         if first_line != "loaded":
-            raise RuntimeError(f"{reader} cannot be loaded: {first_line} {self._last_words()}")
+            raise RuntimeError(f"{job} cannot be loaded: {first_line} {self._last_words()}")
 
     def __enter__(self) -> "_Worker":
         return self

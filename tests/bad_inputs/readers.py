@@ -326,7 +326,6 @@ def _descriptions() -> Seeds:
 
 
 def _read_description(data: bytes, folder: Path) -> None:
-    from typing import Annotated
 
     from pydantic import Field
 

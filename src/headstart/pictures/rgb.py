@@ -8,7 +8,7 @@ from PIL import Image, ImageOps
 
 from headstart.pictures.plugins import register_plugins
 
-MAX_PIXELS = 120_000_000  # more than a telephone with 108 megapixels has; 0.5 GB as RGB
+MAX_PIXELS = 110_000_000  # more than a telephone with 108 megapixels has; 0.44 GB as RGB
 MAX_SIDE_PX = 65_500  # of a JPEG, in which pictures are stored
 
 _STRIP_PIXELS = 1 << 22  # converted at a time, so that a large picture needs no third copy
