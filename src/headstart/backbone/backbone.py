@@ -29,6 +29,7 @@ from headstart.backbone.timm_models import (
     timm_model,
 )
 from headstart.project.section import Section
+from headstart.project.short import cut
 
 
 class BackboneParams(Section):
@@ -254,6 +255,30 @@ def load_backbone(path: Path) -> Backbone:
     """
     content = read_safetensors(path)
     return restore_backbone(content.metadata, content.tensors, str(path))
+
+
+def require_shapes(metadata: Mapping[str, str], tensors: Mapping[str, Tensor], origin: str) -> None:
+    """Check that tensors fit an architecture, before memory is taken for all of it.
+
+    Args:
+        metadata, tensors, origin: as `restore_backbone` has them.
+
+    Raises:
+        UnsuitableBackboneError: a tensor is missing, unknown, or of another shape.
+    """
+    options: Options = json.loads(metadata["options"]) if "options" in metadata else PLAIN
+    with torch.device("meta"):
+        expected = timm_model(metadata["architecture"], options).state_dict()
+    for name in sorted(expected.keys() | tensors.keys()):
+        wanted, found = (
+            tuple(of[name].shape) if name in of else None for of in (expected, tensors)
+        )
+        if wanted != found:
+            raise UnsuitableBackboneError(
+                f"{origin} does not fit its architecture, {metadata['architecture']}: tensor "
+                f"{cut(name)} should have the shape {wanted}, but has {found} (None: it does not "
+                "exist). Name another file."
+            )
 
 
 def restore_backbone(

@@ -13,6 +13,9 @@ Options = dict[str, bool | int | str]
 PLAIN: Final[Options] = {"global_pool": ""}
 """How a network is built unless it needs something else: without pooling, for its own size."""
 
+BUILT_BY: Final = frozenset({"global_pool", "strict_img_size", "dynamic_img_size", "img_size"})
+"""The options that a network is ever built with (`timm_models.built`)."""
+
 WrittenPool = Annotated[Pool, Field(exclude_if=lambda pool: pool == "concat")]
 WrittenOptions = Annotated[Options, Field(exclude_if=lambda options: options == PLAIN)]
 """Fields that are not written where they are as before these keys existed."""

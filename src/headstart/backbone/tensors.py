@@ -1,8 +1,8 @@
 """Files of named tensors: sealed safetensors of our own, and weights files of other origins."""
 
 import hashlib
-import pickle
 import re
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,10 @@ _WRAPPERS = (
     *("state_dict", "model_state_dict", "model", "module"),
 )
 """Keys under which training scripts save tensors; the first one is taken, averages before others."""
+
+
+MAX_WRAPPERS = 8
+N_SHOWN = 200  # characters of an error of torch or safetensors
 
 
 class TensorsError(HeadstartError):
@@ -85,6 +89,8 @@ def read_tensors(path: Path, sha256: str | None = None) -> NamedTensors:
         TensorsError: the file has another digest, is of another kind, is damaged, or holds more
             than tensors.
     """
+    if path.exists() and not path.is_file():
+        raise TensorsError(f"{path} is no file: give a file of weights.")
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if sha256 not in (None, found):
@@ -95,34 +101,86 @@ def read_tensors(path: Path, sha256: str | None = None) -> NamedTensors:
             metadata, tensors = dict(content.metadata), dict(content.tensors)
         elif path.suffix in _PICKLED:
             metadata = {}
+            _require_packed_as_torch_does(path)
             tensors = _unwrapped(torch.load(path, map_location="cpu", weights_only=True))
         else:
             raise TensorsError(
                 f"{path} ends in {path.suffix!r}; files of weights are .safetensors or "
                 f"{', '.join(sorted(_PICKLED))}."
             )
+    except TensorsError:
+        raise
     except DamagedError as error:  # of a weights file that the user named
         raise TensorsError(f"{path} is damaged: {error.why}.") from None
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        reason = _reason(error)
-        raise TensorsError(f"{path} is damaged, or holds more than tensors: {reason}") from None
-    if not tensors or not all(isinstance(tensor, Tensor) for tensor in tensors.values()):
-        raise TensorsError(f"{path} holds no dict of named tensors.")
+    except Exception as error:  # torch's unpickler has many ways to fail
+        raise TensorsError(
+            f"{path} is damaged, or holds more than tensors: {_reason(error)}"
+        ) from None
+    if not tensors or not all(_is_plain(tensor) for tensor in tensors.values()):
+        raise TensorsError(
+            f"{path} holds no dict of named tensors: save the state_dict of the network alone, best as "
+            ".safetensors."
+        )
     return NamedTensors(tensors, {**metadata, "sha256": found})
 
 
 def _unwrapped(content: Any) -> dict[str, Any]:
     """The dict of tensors in what a training script saved; empty where there is none."""
-    while isinstance(content, Mapping):
+    for _ in range(MAX_WRAPPERS):  # a dict may hold itself
+        if not isinstance(content, Mapping):
+            break
         inner = [key for key in _WRAPPERS if isinstance(content.get(key), Mapping)]
         if not inner:
-            return {str(name): tensor for name, tensor in content.items()}
+            return {_name(key): tensor for key, tensor in content.items()}
         content = content[inner[0]]
     return {}
 
 
+def _name(key: object) -> str:
+    if not isinstance(key, str | int):  # a tuple may hold itself many times
+        raise TensorsError(f"names must be text, but one is a {type(key).__name__}.")
+    return str(key)
+
+
+def _is_plain(tensor: object) -> bool:
+    """Whether it is a dense tensor that its own numbers fill.
+
+    A view of one number may claim to be a million, which the first copy of it would make true.
+    """
+    if not isinstance(tensor, Tensor) or tensor.layout != torch.strided:
+        return False
+    if tensor.is_quantized or tensor.device.type != "cpu":
+        return False
+    return tensor.numel() * tensor.element_size() <= tensor.untyped_storage().nbytes()
+
+
+def _require_packed_as_torch_does(path: Path) -> None:
+    """Refuse a ZIP with compressed content: torch writes none, and a bomb is made of it.
+
+    Raises:
+        TensorsError: it has some.
+    """
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as packed:
+        if any(part.compress_type != zipfile.ZIP_STORED for part in packed.infolist()):
+            raise TensorsError(
+                f"{path} is a compressed ZIP archive, which torch never writes: unpack it, and give "
+                "the file of weights in it."
+            )
+
+
 def _reason(error: Exception) -> str:
-    """Why a file cannot be read: the class that it wants to load, or the first line of the error."""
+    """Why a file cannot be read: the class that it wants to load, or the first line of the error.
+
+    Torch's own advice, to load with weights_only=False, is never passed on: it runs the file's code.
+    """
     if wanted := re.search(r"Unsupported global: GLOBAL (\S+)", str(error)):
         return f"it wants to load {wanted[1]}, which is code; save the state_dict alone."
-    return next(iter(str(error).splitlines()), type(error).__name__)
+    line = next(iter(str(error).splitlines()), "")
+    if "weights_only" in str(error) or not line:
+        return (
+            f"its content is no tensors ({type(error).__name__}); save the state_dict alone, best as "
+            ".safetensors."
+        )
+    return f"{line[:N_SHOWN].rstrip('.')}; download it again, or save the state_dict alone."

@@ -14,7 +14,7 @@ from headstart.project.beside import written_beside
 from headstart.project.params import PARAMS_FILE, ParamsError, read_params, read_section
 from headstart.project.section import Section
 from headstart.project.versions import versions
-from headstart.project.work import code_digest, note_place
+from headstart.project.work import code_digest, make_work_place, note_place
 
 S = TypeVar("S", bound=Section)
 
@@ -68,7 +68,7 @@ def require_right_file(path: Path, at_sources: bool) -> None:
         ParamsError: all problems, one line each.
     """
     values = read_params(path)
-    if _note(path).exists() and not at_sources:
+    if _noted(_note(path)) is not None and not at_sources:
         errors = list(other_versions(values, path))
     else:
         errors = _checked(values, path, absent=at_sources).errors
@@ -86,11 +86,12 @@ def _checked(values: Mapping[str, Any], path: Path, absent: bool) -> Verdict:
 
     note = _note(path)
     here = [*missing_here(values, path, absent), *other_versions(values, path)]
-    if note.exists():
-        return Verdict(here, json.loads(note.read_text(encoding="utf-8")))
+    if (warnings := _noted(note)) is not None:
+        return Verdict(here, warnings)
     found = _of_file(values, path)
     errors = [*found.errors, *here]
     if not errors and path == PARAMS_FILE:
+        make_work_place(note.parent)
         with written_beside(note, shared=True) as partial:  # stages may start at the same time
             partial.write_text(json.dumps(found.warnings), encoding="utf-8")
     return Verdict(errors, found.warnings)
@@ -113,6 +114,15 @@ def _of_file(values: Mapping[str, Any], path: Path) -> Verdict:
         return Verdict(errors, [])
     warnings = [f"{path}: {problem}" for problem in broken(WARNINGS, sections)]
     return Verdict(errors, warnings)
+
+
+def _noted(note: Path) -> list[str] | None:
+    """The warnings in a note; None if there is none, or it is damaged."""
+    try:
+        warnings = json.loads(note.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return warnings if isinstance(warnings, list) else None
 
 
 def _note(path: Path) -> Path:

@@ -3,11 +3,10 @@
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from PIL import Image
-
 from headstart.image_files.forms import HEAD_BYTES, form_of
 from headstart.pictures.facts import why_unreadable
 from headstart.pictures.names import is_picture
+from headstart.pictures.rgb import open_picture, orientation
 
 TURNED = {5, 6, 7, 8}  # EXIF orientations that exchange width and height
 
@@ -45,9 +44,9 @@ def look_at(file: IO[bytes]) -> Look:
         if not head:
             return Look(problem="the file is empty")
         file.seek(0)
-        with Image.open(file) as image:
+        with open_picture(file) as image:
             width, height = image.size
-            if image.getexif().get(0x0112) in TURNED:
+            if orientation(image) in TURNED:
                 width, height = height, width
             return Look(width, height, image.mode)
     except Exception as error:  # each of Pillow's decoders has its own ways to fail

@@ -10,9 +10,9 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from headstart.fetching.archives import unpack
-from headstart.fetching.local_archives import ARCHIVE_SUFFIXES
+from headstart.fetching.local_archives import ARCHIVE_SUFFIXES, limit_bytes
 from headstart.image_files.forms import HEAD_BYTES, form_of
-from headstart.image_files.tree import list_tree, n_free_bytes
+from headstart.image_files.tree import list_tree
 from headstart.pictures.names import is_picture
 from headstart.project.errors import HeadstartError
 from headstart.project.workers import in_order
@@ -39,9 +39,11 @@ class PackedPictures:
     """The rules for an archive that is unpacked for as long as it is predicted.
 
     Attributes:
+        archive: the file.
         folder: where it is unpacked.
     """
 
+    archive: Path
     folder: Path
     root = None
     keep = ()
@@ -49,8 +51,8 @@ class PackedPictures:
 
     @property
     def limit_bytes(self) -> int:
-        """Half of the free bytes of the disk."""
-        return n_free_bytes(self.folder) // 2
+        """At most half of the free bytes of the disk."""
+        return limit_bytes(self.archive, self.folder)
 
     def remedy(self, key: str) -> str:
         """What to do where a limit is too low."""
@@ -91,7 +93,7 @@ def _named_by(path: Path, lasting: ExitStack) -> list[NamedPicture]:
             return _below(path, path)
         if path.is_file() and path.name.lower().endswith(ARCHIVE_SUFFIXES):
             folder = Path(lasting.enter_context(TemporaryDirectory(prefix="headstart-")))
-            for _ in unpack([path], folder, PackedPictures(folder)):
+            for _ in unpack([path], folder, PackedPictures(path, folder)):
                 pass
             return _below(path, folder)
     except (HeadstartError, OSError) as error:

@@ -1,7 +1,9 @@
 """Reads the entries of a .zip, .tar, .tgz or .tar.gz, in one form for all of them."""
 
 import gzip
+import lzma
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -17,8 +19,8 @@ MAX_HEADER_BYTES = 1 << 24  # of a tar's header of one entry, which is read into
 
 # What the readers raise for an archive that is broken, or a zip that needs a password.
 BROKEN = (
-    *(zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError),
-    *(NotImplementedError, RuntimeError, UnicodeDecodeError),
+    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, struct.error, EOFError),
+    *(OSError, NotImplementedError, RuntimeError, ValueError, LookupError, OverflowError),
 )
 
 
@@ -70,6 +72,8 @@ def read_entries(archive: Path, max_stream_bytes: int) -> Iterator[Entry]:
 def _zip_entries(archive: Path) -> Iterator[Entry]:
     with zipfile.ZipFile(archive) as zipped:
         for info in zipped.infolist():
+            if info.compress_type == zipfile.ZIP_LZMA:  # a few bytes of it may ask for 4 GB
+                raise NotImplementedError(f"{info.filename!r} is compressed by LZMA")
             mode = stat.S_IFMT(info.external_attr >> 16)  # 0 where it was packed without modes
             kind: Literal["file", "folder", "other"]
             kind = "file" if mode in (0, stat.S_IFREG) else "other"

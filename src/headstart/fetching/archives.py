@@ -14,10 +14,10 @@ from typing import Protocol
 from headstart.fetching.archive_entries import BROKEN, Entry, read_entries
 from headstart.image_files.tree import n_free_bytes
 from headstart.project.located import SourceError
+from headstart.project.short import cut, first_line, listed
 
 PIECE_BYTES = 1 << 18
 HEADER_BYTES = 4096  # per entry of a tar: its header, a long name, the padding
-N_SHOWN = 10  # names that an error message lists
 
 
 class Rules(Protocol):
@@ -70,15 +70,20 @@ def unpack(archives: Sequence[Path], folder: Path, source: Rules) -> Iterator[in
                 _write(archive, entry, folder / inside)
                 missing -= {str(part) for part in (inside, *inside.parents)}
                 yield n_before + entry.position
+        except SourceError:
+            raise
         except BROKEN as error:
-            raise SourceError(f"{archive.name} cannot be unpacked: {error}.") from None
+            why = getattr(error, "strerror", None) or first_line(error)
+            raise SourceError(
+                f"{archive.name} cannot be unpacked: {why}; pack or download it again."
+            ) from None
         n_before += archive.stat().st_size
     if missing or not any(folder.iterdir()):
         names = ", ".join(archive.name for archive in archives)
         raise SourceError(
             f"{names}: there is no file {', '.join(sorted(missing)) or 'at all'}"
             f"{f' below {source.root}' if source.root else ''}; at the top: "
-            f"{', '.join(sorted(tops)[:N_SHOWN]) or 'nothing'}."
+            f"{listed(sorted(tops)) or 'nothing'}."
             + (
                 " Correct root and keep in the file under sources/."
                 if source.root or missing
@@ -102,9 +107,14 @@ def _check_limits(archive: Path, source: Rules, n_entries: int, n_bytes: int) ->
 def _safe_path(archive: Path, entry: Entry) -> PurePosixPath:
     """The path of an entry, after a check that it stays below the folder."""
     path = PurePosixPath(entry.name)
+    if any("\udc80" <= sign <= "\udcff" for sign in entry.name):  # of bytes that are not UTF-8
+        raise SourceError(
+            f"{archive.name} holds {cut(entry.name)!r}; rename it to valid UTF-8 and pack again."
+        )
     if path.is_absolute() or ".." in path.parts or re.search(r"^[A-Za-z]:|[\\\0]", entry.name):
         raise SourceError(
-            f"{archive.name} holds {entry.name!r}; a path must be relative, with / and without '..'."
+            f"{archive.name} holds {cut(entry.name)!r}; a path must be relative, with / and "
+            "without '..'."
         )
     return path
 
@@ -125,7 +135,7 @@ def _write(archive: Path, entry: Entry, target: Path) -> None:
     content = entry.open() if entry.kind == "file" else None
     if content is None:
         raise SourceError(
-            f"{archive.name} holds {entry.name!r}, a link or device; only files and folders "
+            f"{archive.name} holds {cut(entry.name)!r}, a link or device; only files and folders "
             "are allowed."
         )
     n = 0
@@ -141,18 +151,23 @@ def _write(archive: Path, entry: Entry, target: Path) -> None:
                 file.write(piece)
     except (FileExistsError, NotADirectoryError):
         raise SourceError(
-            f"{archive.name} holds {entry.name!r}, whose path another file already takes."
+            f"{archive.name} holds {cut(entry.name)!r}, whose path another file already takes."
         ) from None
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise SourceError(
+                f"{archive.name} holds {cut(entry.name)!r}, a name too long for this disk: shorten "
+                "it and pack again."
+            ) from None
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise SourceError(
-            f"{archive.name}: the disk is full at {entry.name!r}, which needs {entry.n_bytes} bytes; "
-            f"{n_free_bytes(target)} are free in {target.parent}. Make room and run again: the "
+            f"{archive.name}: the disk is full at {cut(entry.name)!r}, which needs {entry.n_bytes} "
+            f"bytes; {n_free_bytes(target)} are free in {target.parent}. Make room and run again: the "
             "archive is kept."
         ) from None
     if n != entry.n_bytes:
         raise SourceError(
-            f"{archive.name}: {entry.name!r} does not have the {entry.n_bytes} bytes that the "
+            f"{archive.name}: {cut(entry.name)!r} does not have the {entry.n_bytes} bytes that the "
             "archive states."
         )

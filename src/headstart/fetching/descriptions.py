@@ -7,6 +7,8 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from headstart.project.located import SourceError
+from headstart.project.sentences import shown
+from headstart.project.short import cut
 from headstart.project.yaml_file import YamlFileError, read_yaml
 
 SOURCES = Path("sources")
@@ -25,7 +27,7 @@ def checked_path(key: str, value: str, what: str, example: str, url_hint: str) -
     Raises:
         SourceError: `value` has another form.
     """
-    path = Path(value)
+    path = Path(value.replace("\0", "?"))  # no path can hold a zero byte
     if path.is_absolute() and ".." not in path.parts:
         return path
     known = sorted(str(file) for file in SOURCES.glob("*.yaml"))
@@ -37,7 +39,7 @@ def checked_path(key: str, value: str, what: str, example: str, url_hint: str) -
     elif value.startswith("~"):
         reason = f"whose ~ is not expanded: write {Path(value).expanduser()}"
     raise SourceError(
-        f"{key} is {value!r}, {reason}; {key} must be the absolute path of {what} (such as "
+        f"{key} is {cut(repr(value))}, {reason}; {key} must be the absolute path of {what} (such as "
         f"{example}) or one of {', '.join(known)}."
     )
 
@@ -63,4 +65,4 @@ def _sentences(path: Path, values: Any, error: ValidationError) -> Iterator[str]
     for problem in error.errors():
         keys = [str(part) for part in problem["loc"]]
         place = ".".join(keys[1:] if keys and keys[0] == kind else keys) or "the file"
-        yield f"{path}: {place}: {problem['msg']} (found {problem['input']!r})"
+        yield f"{path}: {place}: {problem['msg']} (found {shown(problem['input'])})"

@@ -7,6 +7,18 @@ from headstart.image_files.tree import n_free_bytes
 
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".tar.gz")
 
+MAX_GROWTH, FREE_GROWTH_BYTES = 200, 100_000_000
+
+
+def limit_bytes(archive: Path, disk: Path) -> int:
+    """How many bytes an archive of the user's own may unpack to.
+
+    It is at most half of what is free where `disk` lies. Deflate packs zeros a thousand times, but
+    pictures, even drawings in BMP, hardly MAX_GROWTH times.
+    """
+    grown = archive.stat().st_size * MAX_GROWTH + FREE_GROWTH_BYTES
+    return min(grown, n_free_bytes(disk) // 2)
+
 
 @dataclass(frozen=True)
 class LocalArchive:
@@ -19,8 +31,8 @@ class LocalArchive:
 
     @property
     def limit_bytes(self) -> int:
-        """Half of the free bytes of the project's disk, because unpacked pictures are copied once."""
-        return n_free_bytes(Path()) // 2
+        """At most half of the project's disk, because unpacked pictures are copied once."""
+        return limit_bytes(self.path, Path())
 
     def remedy(self, key: str) -> str:
         """What to do where a limit is too low."""

@@ -13,12 +13,14 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from headstart.fetching.local_archives import limit_bytes
 from headstart.fetching.parquet_columns import batches
 from headstart.fetching.parquet_sources import ParquetImages, PicturesFile
 from headstart.image_files.forms import form_of
 from headstart.image_files.safe_names import safe_name
 from headstart.image_files.tree import n_free_bytes
 from headstart.project.located import SourceError
+from headstart.project.short import first_line
 
 N_ROWS = 64  # that are in memory
 NO_LABEL = -1  # in place of a class's number
@@ -64,9 +66,16 @@ def write_pictures(source: ParquetImages, folder: Path) -> Iterator[int]:
     Raises:
         SourceError: as `pictures_in`; or no row holds a picture, or the disk is full.
     """
-    n_filled = 0
+    n_filled, n_left = 0, sum(limit_bytes(source.root / f.path, folder) for f in source.files)
     for n, (path, data) in enumerate(pictures_in(source), start=1):
         target = folder / path
+        n_left -= len(data)
+        if n_left < 0:
+            raise SourceError(
+                f"dataset.source: the Parquet files in {source.root} unpack to far more than they "
+                "hold: they may be a decompression bomb; if you trust them, write their pictures into "
+                "files."
+            )
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             with target.open("xb") as file:
@@ -101,8 +110,11 @@ def _rows(place: str, file: PicturesFile) -> Iterator[tuple[int, bytes, Label]]:
                 for picture, label in zip(batch.column(pictures), of_labels, strict=True):
                     found = picture.as_py() or {}
                     yield next(number), found.get("bytes") or b"", label.as_py()
-    except (pa.ArrowException, OSError) as error:
-        raise SourceError(f"dataset.source: {place} is a damaged Parquet file: {error}.") from None
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+        raise SourceError(
+            f"dataset.source: {place} is a damaged Parquet file: download it again "
+            f"({first_line(error)})."
+        ) from None
 
 
 def _class_name(place: str, file: PicturesFile, row: int, label: Label) -> str:

@@ -16,6 +16,7 @@ from headstart.image_files.safe_names import safe_name
 from headstart.image_files.split_names import split_named
 from headstart.image_files.tree import is_hidden
 from headstart.project.located import SourceError
+from headstart.project.short import first_line
 
 _SHARD = re.compile(r"(.+?)-\d+-of-\d+(?:-[0-9a-f]+)?")  # train-00000-of-00004
 
@@ -65,8 +66,10 @@ def find_parquet(root: Path) -> ParquetImages | None:
             about = pq.read_metadata(root / path)
             schema = about.schema.to_arrow_schema()
             pictures = picture_columns(root / path, schema)
-        except (pa.ArrowException, OSError) as error:
-            problems.append(f"{root / path} is a damaged Parquet file: {error}.")
+        except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+            problems.append(
+                f"{root / path} is a damaged Parquet file: download it again ({first_line(error)})."
+            )
             continue
         if pictures:
             found[path] = about, schema, pictures
@@ -95,7 +98,7 @@ def _parquet_alone(root: Path) -> list[str]:
         folders[:] = sorted(name for name in folders if not is_hidden(name))
         for name in names:
             file = Path(folder, name)
-            if name.lower().endswith(".parquet") and not is_hidden(name):
+            if name.lower().endswith(".parquet") and not is_hidden(name) and file.is_file():
                 found.append(file.relative_to(root).as_posix())
             elif not is_hidden(name) and _is_picture(file):
                 return []
@@ -104,8 +107,10 @@ def _parquet_alone(root: Path) -> list[str]:
 
 def _is_picture(file: Path) -> bool:
     try:
+        if not file.is_file():  # opening a pipe would wait
+            return False
         with file.open("rb") as opened:
-            return file.is_file() and form_of(opened.read(HEAD_BYTES)) != ""
+            return form_of(opened.read(HEAD_BYTES)) != ""
     except OSError:
         return False  # told where the files are listed
 

@@ -1,6 +1,7 @@
 """Section `dataset`, which names the pictures, and the files below a folder."""
 
 import shutil
+import stat
 import warnings
 from collections.abc import Mapping
 from contextlib import suppress
@@ -83,8 +84,8 @@ def list_tree(root: Path) -> Tree:
     Files that are removed during the listing are left out.
 
     Raises:
-        ValueError: `root` is no folder, a link leads nowhere or back to a folder above it, or a
-            name is not valid UTF-8.
+        ValueError: `root` is no folder, a link leads nowhere or back to a folder above it, a
+            name is not valid UTF-8, or a pipe, a socket or a device is among the files.
     """
     if not root.is_dir():
         raise HeadstartError(f"{root} is not a folder.")
@@ -108,11 +109,22 @@ def list_tree(root: Path) -> Tree:
                 waiting.append((path, (*above, real)))
                 continue
             name = path.relative_to(root).as_posix()
-            if "\udc80" <= max(name) <= "\udcff":  # how Python shows bytes that are not UTF-8
+            if any("\udc80" <= sign <= "\udcff" for sign in name):  # of bytes that are not UTF-8
                 raise HeadstartError(f"{root} has a file named {name!r}; rename it to valid UTF-8.")
             with suppress(FileNotFoundError):  # removed since it was listed
-                sizes[name] = path.stat().st_size
+                about = path.stat()
+                if not stat.S_ISREG(about.st_mode):  # reading it may wait, or go on, for ever
+                    raise HeadstartError(
+                        f"{path} is {_kind(about.st_mode)}, not a file: remove it from the folder."
+                    )
+                sizes[name] = about.st_size
     return Tree(root, dict(sorted(sizes.items())), n_hidden)
+
+
+def _kind(mode: int) -> str:
+    if stat.S_ISFIFO(mode):
+        return "a pipe"
+    return "a socket" if stat.S_ISSOCK(mode) else "a device"
 
 
 def _entries(folder: Path) -> list[Path]:

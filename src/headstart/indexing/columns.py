@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from headstart.indexing.table_rows import Cell, Table
 from headstart.project.errors import HeadstartError
+from headstart.project.short import listed
 
 EVERY = "*"
 """As a label column: each column besides the id's is a class, with 1 where a picture has it, else 0."""
@@ -90,7 +91,7 @@ def require_columns(table: Table, wanted: Mapping[str, str]) -> None:
         advice = f"set {keys} to columns that it has"
     raise HeadstartError(
         f"{table.name} has no column {', '.join(missing.values())} (it has "
-        f"{', '.join(table.columns)}); {advice}{'' if advice.endswith('?') else '.'}"
+        f"{listed(table.columns)}); {advice}{'' if advice.endswith('?') else '.'}"
     )
 
 

@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator
 
 from headstart.indexing.table_bytes import Text
-from headstart.indexing.table_rows import Table, TableRow
+from headstart.indexing.table_rows import Table, TableRow, require_moderate_width
 from headstart.project.errors import HeadstartError
+from headstart.project.short import cut, listed
 
 _SEPARATORS = ",;\t|"
 
@@ -73,16 +74,18 @@ def _records(
             cells.pop()  # an empty cell too many says nothing
         if not any(cells):
             continue
-        header = header or cells
+        if not header:
+            require_moderate_width(len(cells), name)
+            header = cells
         if len(cells) > len(header):
             raise HeadstartError(
                 f"{place} has {len(cells)} cells, but the header has {len(header)} "
-                f"({', '.join(header)}): put quotes around a cell that holds {separator!r}, such as "
-                f'"{cells[-2]}{separator} {cells[-1]}".'
+                f"({listed(header)}): put quotes around a cell that holds {separator!r}, such as "
+                f'"{cut(cells[-2])}{separator} {cut(cells[-1])}".'
             )
         if len(cells) < len(header):
             raise HeadstartError(
                 f"{place} has {len(cells)} cells, but the header has {len(header)} "
-                f"({', '.join(header)}): complete the line or remove it."
+                f"({listed(header)}): complete the line or remove it."
             )
         yield number, cells

@@ -68,7 +68,7 @@ def labels_by_id(
 
 def _of_cell(table: Table, row: TableRow, column: str, several: bool, sign: str) -> Iterable[str]:
     """The labels in a cell, separated by `sign` ('': one label); those of a list as they are."""
-    cell: Cell = row.cells[table.columns.index(column)]
+    cell: Cell = row.cells[table.place_of[column]]
     if isinstance(cell, str):
         cell = table.text(row, column)
         if cell in _MISSING:

@@ -5,6 +5,7 @@ from headstart.indexing.record_rows import json_table, parquet_table
 from headstart.indexing.table_bytes import text_of
 from headstart.indexing.table_rows import Table
 from headstart.project.errors import HeadstartError
+from headstart.project.short import listed
 
 
 def read_table(data: bytes, name: str) -> Table:
@@ -28,12 +29,6 @@ def read_table(data: bytes, name: str) -> Table:
         )
     table = json_table(found, name) if begin in "[{" else csv_table(found, name)
     if not table.rows:
-        raise HeadstartError(
-            f"{name} has no rows{f' below its header ({_listed(table)})' if table.columns else ''}: "
-            "it must have one for each picture."
-        )
+        below = f" below its header ({listed(table.columns)})" if table.columns else ""
+        raise HeadstartError(f"{name} has no rows{below}: it must have one for each picture.")
     return table
-
-
-def _listed(table: Table) -> str:
-    return ", ".join(table.columns)

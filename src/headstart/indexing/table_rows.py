@@ -1,13 +1,31 @@
 """A table of any form: its columns, and its rows with their places in the file."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 from headstart.project.errors import HeadstartError
+from headstart.project.short import listed
+
+MAX_COLUMNS = 50_000
 
 Cell = str | tuple[str, ...]
 """Text without spaces at its ends ('': nothing), or the list that JSON and Parquet may hold."""
+
+
+def require_moderate_width(n_columns: int, name: str) -> None:
+    """Refuse a table with more columns than any has.
+
+    Raises:
+        HeadstartError: there are more than MAX_COLUMNS.
+    """
+    if n_columns > MAX_COLUMNS:
+        raise HeadstartError(
+            f"{name} has {n_columns} columns, but a table of labels has at most {MAX_COLUMNS}: write a "
+            "row for each picture, not a column."
+        )
 
 
 class TableRow(NamedTuple):
@@ -49,9 +67,14 @@ class Table:
         """Refuse a repeated name, because nobody could say which column it means."""
         if twice := [name for name, n in Counter(self.columns).items() if n > 1 and name]:
             raise HeadstartError(
-                f"{self.name} has several columns named {', '.join(map(repr, twice))}: rename all "
+                f"{self.name} has several columns named {listed(map(repr, twice))}: rename all "
                 "but one of them."
             )
+
+    @cached_property
+    def place_of(self) -> Mapping[str, int]:
+        """Number of each column, from 0."""
+        return {name: place for place, name in enumerate(self.columns)}
 
     def place(self, row: TableRow) -> str:
         """Where a row is, such as line 7 of labels.csv."""
@@ -63,7 +86,7 @@ class Table:
         Raises:
             HeadstartError: it holds several lines or a list.
         """
-        cell = row.cells[self.columns.index(column)]
+        cell = row.cells[self.place_of[column]]
         if isinstance(cell, tuple):
             raise HeadstartError(
                 f"column {column!r} holds a list in {self.place(row)}, but must hold one text."

@@ -7,19 +7,24 @@ from pathlib import Path
 from typing import Final, Literal
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from torch import Tensor
 
-from headstart.backbone.forms import PLAIN, WrittenOptions, WrittenPool
+from headstart.backbone.forms import BUILT_BY, PLAIN, WrittenOptions, WrittenPool
 from headstart.backbone.frame import Frame
 from headstart.backbone.precision import Precision
+from headstart.backbone.sizes import MAX_PX
 from headstart.backbone.tensors import NamedTensors, read_safetensors, write_tensors
 from headstart.pictures.preprocessing import Preprocessing
 from headstart.project.errors import HeadstartError
 from headstart.project.seals import DamagedError
+from headstart.project.short import cut
 from headstart.project.versions import versions
 
 FORMAT: Final = 3
+
+
+REMEDY: Final = "run `dvc repro`, which restores it, or copy it anew from where it came"
 
 
 class CheckpointError(HeadstartError):
@@ -63,18 +68,26 @@ class CheckpointInfo(BaseModel):
     weights: str
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
-    size_px: int
-    full_px: int
+    size_px: int = Field(ge=1, le=MAX_PX)
+    full_px: int = Field(ge=1, le=MAX_PX)
     frame: Frame
     preprocessing: Preprocessing
     precision: Precision
-    classes: tuple[str, ...]
+    classes: tuple[str, ...] = Field(min_length=1)
     task: Literal["single_label", "multi_label"]
     hidden_units: int
     dropout: tuple[float, float]
     thresholds: dict[Literal["plain", "tta"], tuple[float, ...]] = {}
     params: dict[str, object]
     history: tuple[str, ...] = ()
+
+    @field_validator("options")
+    @classmethod
+    def _known_options(cls, options: WrittenOptions) -> WrittenOptions:
+        """Refuse what else timm would take, such as the path of another file of weights."""
+        if unknown := sorted(options.keys() - BUILT_BY):
+            raise ValueError(f"it is built by {', '.join(unknown)}, which headstart never sets")
+        return options
 
 
 class Checkpoint(BaseModel):
@@ -167,19 +180,27 @@ def read_checkpoint(path: Path) -> Checkpoint:
             raise
         raise CheckpointError(f"{path} is no readable checkpoint: {error.why}.") from None
     info = _info(path, content.metadata.get("headstart"))
+    numbered = all(name.partition(".")[0].isdecimal() for name in content.tensors)
+    if info.kind == "ensemble" and not numbered:
+        raise CheckpointError(f"{path} holds tensors of no network; {REMEDY}.")
     return Checkpoint(info=info, tensors=dict(content.tensors))
 
 
 def _info(path: Path, text: str | None) -> CheckpointInfo:
     """The info in the metadata `text` of a file."""
     if text is None:
-        raise CheckpointError(f"{path} is no checkpoint of headstart.")
+        raise CheckpointError(
+            f"{path} is no checkpoint of headstart: name one such as "
+            "data/4_checkpoints/model.safetensors."
+        )
     try:
         written = _Written.model_validate_json(text).format
         if written == FORMAT:
             return CheckpointInfo.model_validate_json(text)
     except ValidationError as error:
-        raise CheckpointError(f"{path} has damaged metadata: {error}") from None
+        what = error.errors(include_url=False, include_input=False)[0]
+        said = ": ".join(filter(None, [".".join(map(str, what["loc"])), what["msg"]]))
+        raise CheckpointError(f"{path} has damaged metadata ({cut(said)}); {REMEDY}.") from None
     remedy = "run `dvc repro`, which writes it anew" if written < FORMAT else "update headstart"
     raise CheckpointError(
         f"{path} is a checkpoint of format {written}, but this headstart reads format {FORMAT}: "

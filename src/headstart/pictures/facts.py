@@ -8,8 +8,9 @@ from PIL import UnidentifiedImageError
 
 from headstart.image_files.forms import form_of
 from headstart.pictures.plugins import remedy
-from headstart.pictures.rgb import decode_rgb
+from headstart.pictures.rgb import UnusablePictureError, decode_rgb
 from headstart.pictures.signature import signature
+from headstart.project.short import first_line
 from headstart.project.versions import PICTURES, versions
 from headstart.project.work import code_digest
 
@@ -23,7 +24,8 @@ class Facts:
 
     Attributes:
         width, height: of the upright picture, px; 0 where it cannot be decoded.
-        problem: zero_bytes, needs_package, unreadable (no picture) or damaged; empty for a good file.
+        problem: zero_bytes, needs_package, unreadable (no picture), damaged or
+            unusable (too large, or its numbers are no colours); empty for a good file.
         detail: the problem in words, for the user.
         signature: the bytes of `pictures.signature`; empty where there is none.
     """
@@ -81,4 +83,8 @@ def why_unreadable(error: Exception, data: bytes) -> tuple[str, str]:
         return "unreadable", "its bytes are no picture that Pillow knows"
     if isinstance(error, OSError) and error.strerror:
         return "damaged", error.strerror  # without the number and the path
-    return "damaged", str(error) or type(error).__name__
+    if isinstance(error, MemoryError):
+        return "unusable", "it needs more memory than there is: reduce it"
+    if isinstance(error, UnusablePictureError):
+        return "unusable", str(error)
+    return "damaged", first_line(error)

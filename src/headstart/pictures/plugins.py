@@ -1,9 +1,10 @@
 """Forms of pictures that Pillow reads with another package only, and which package that is."""
 
+import warnings
 from contextlib import suppress
 from functools import cache
 
-from PIL import features
+from PIL import Image, features
 
 from headstart.project.versions import versions
 
@@ -18,7 +19,13 @@ _NAMES = {"heic": "HEIC", "jxl": "JPEG XL", "avif": "AVIF", "jp2": "JPEG 2000", 
 
 @cache
 def register_plugins() -> None:
-    """Teach Pillow the forms of the installed packages; cheap from the second call on."""
+    """Teach Pillow the forms of the installed packages; cheap from the second call on.
+
+    Pillow's warnings name no file; what matters of them is a problem of the picture (`pictures.facts`).
+    """
+    Image.init()
+    warnings.filterwarnings("ignore", module=r"PIL\.")
+    warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
     with suppress(ImportError):
         import pillow_heif
 

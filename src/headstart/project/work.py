@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from headstart.project.beside import written_beside
+from headstart.project.errors import HeadstartError
 
 _FOLDER = ".headstart/work"
 _PACKAGE = Path(__file__).parents[1]
@@ -31,7 +32,7 @@ def work_folder(kind: str, key: Mapping[str, Any]) -> Iterator[Path]:
     from filelock import FileLock, Timeout  # late: takes 40 ms, and notes need no lock
 
     folder = note_place(kind, key)
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    make_work_place(folder.parent)
     lock = FileLock(folder.with_name(f"{folder.name}.lock"))
     try:
         lock.acquire(blocking=False)
@@ -39,10 +40,26 @@ def work_folder(kind: str, key: Mapping[str, Any]) -> Iterator[Path]:
         print(f"Waiting for another run that makes the same results ({folder}) …", file=sys.stderr)
         lock.acquire()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_work_place(folder)
         yield folder
     finally:
         lock.release()
+
+
+def make_work_place(folder: Path) -> None:
+    """Make a folder for kept work.
+
+    Raises:
+        HeadstartError: a file is in its place, such as one named .headstart.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        wrong = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
+        raise HeadstartError(
+            f"{wrong.absolute()} is a file or a broken link, but headstart keeps its work in a folder "
+            "of that name: move it away."
+        ) from None
 
 
 def note_place(kind: str, key: Mapping[str, Any]) -> Path:

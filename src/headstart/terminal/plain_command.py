@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from headstart.project.errors import HeadstartError
+from headstart.project.short import printable
 from headstart.terminal.system_faults import end_in_order, interrupted, sentence_for
 
 TRACEBACK = "HEADSTART_TRACEBACK"  # set to 1 to see the traceback of a HeadstartError too
@@ -34,7 +35,8 @@ class PlainCommand(click.Command):
                 said = str(error) if isinstance(error, HeadstartError) else sentence_for(error)
                 if said is None or os.environ.get(TRACEBACK, "0") not in ("", "0"):
                     raise
-                raise click.ClickException(said) from None
+                shown = map(printable, said.split("\n"))
+                raise click.ClickException("\n".join(shown)) from None
             except KeyboardInterrupt as error:
                 said, status = interrupted(error)
                 click.echo(said, err=True)
