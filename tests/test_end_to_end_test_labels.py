@@ -219,5 +219,6 @@ def test_permuted_labels_of_test_in_a_run_from_nothing(
         project = make_project(tmp_path / name, task, said | {"test": of_test})
         assert "unfreeze-finetune" in run(project)
         found.append(results_in(project))
-    differ = assert_only_test_scores_differ(*found, tmp_path)
-    figures(f"{task}: {len(found[0]) - len(differ)} of {len(found[0])} files the same bytes")
+    one, other = found
+    differ = assert_only_test_scores_differ(one, other, tmp_path)
+    figures(f"{task}: {len(one) - len(differ)} of {len(one)} files the same bytes")
