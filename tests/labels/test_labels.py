@@ -54,7 +54,8 @@ def test_labels_of_test_are_in_their_own_file_alone(labels: Labels, tmp_path: Pa
     shown = pq.read_table(one).to_pydict()
     assert (shown["labels"][1], shown["group"][1], shown["group"][4]) == (None, None, "of e")
     assert read_labels(one, other).labelled("test") == ["b"]
-    hidden = known.assign(labels=[["dog"], None, ["cat"], ["cat"], ["cät"]])
+    others = pd.Series([["dog"], None, ["cat"], ["cat"], ["cät"]], dtype=object)
+    hidden = known.assign(labels=others)
     write_labels(tmp_path / "again", Labels(hidden, labels.classes, labels.task))
     assert (tmp_path / "again").read_bytes() == one.read_bytes()
 
