@@ -257,3 +257,24 @@ def test_mlflow_is_imported_by_who_tells_it_alone(code: str, imported: bool) -> 
 def test_no_bar_is_drawn_where_stderr_is_no_terminal(capfd: pytest.CaptureFixture[str]) -> None:
     run_stage()
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.usefixtures("told_in_process")
+def test_a_stage_says_where_it_goes_on_and_tidies_up_last_of_all(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    tidied: list[bool] = []
+    with stage_run("train-head", Path("run.json"), {}) as run:
+        run.at_end(lambda: tidied.append(Path("run.json").exists()))
+        run.goes_on("at epoch 5 of 7")
+        run.says("1 epoch", Path("epochs.csv"))
+    said = capfd.readouterr().out.splitlines()
+    assert said[0] == "train-head goes on at epoch 5 of 7." and len(said) == 2
+    assert tidied == [True], "the record of the run was written before"
+    with (
+        pytest.raises(ValueError, match="bad"),
+        stage_run("train-head", Path("run.json"), {}) as run,
+    ):
+        run.at_end(lambda: tidied.append(False))
+        raise ValueError("bad")
+    assert tidied == [True], "a stage that fails keeps what it goes on with"

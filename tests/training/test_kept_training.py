@@ -220,8 +220,9 @@ def test_the_key_has_all_inputs_that_dvc_yaml_declares(repo_root: Path) -> None:
             if isinstance(node, ast.Assign)
         }
         values = dict(_pairs(named))
-        [call] = [node for node in ast.walk(tree) if _called(node) == "KeptTraining"]
-        inputs = values.get(ast.unparse(call.args[2]), call.args[2])  # type: ignore[attr-defined]
+        [call] = [node for node in ast.walk(tree) if _makes_states(node)]
+        named_or_not: Any = call.args[2]  # type: ignore[attr-defined]
+        inputs: Any = values.get(ast.unparse(named_or_not), named_or_not)
         given = {ast.unparse(element) for element in inputs.elts}
         options = {option.strip("-").replace("-", "_"): path for option, path in stage.arguments}
         wanted = {name for name, path in options.items() if path in stage.data}
@@ -238,5 +239,5 @@ def _pairs(named: dict[str, Any]) -> list[tuple[str, Any]]:
     return pairs
 
 
-def _called(node: ast.AST) -> str:
-    return ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+def _makes_states(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and ast.unparse(node.func) == "KeptTraining"

@@ -1,6 +1,6 @@
 """A training that is broken off at any step ends with the bits of an undisturbed one."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -107,7 +107,9 @@ def test_broken_off_at_any_step(n: int) -> None:
 @pytest.mark.parametrize(
     ("name", "rule"), [("sgd", RULE), ("sgdw", None), ("adam", RUNS_ON), ("adamw", RULE)]
 )
-def test_broken_off_after_every_single_step(name: str, rule: StopRule | None) -> None:
+def test_broken_off_after_every_single_step(
+    name: str, rule: StopRule | None, figures: Callable[[str], None]
+) -> None:
     def run(report: Report, resume: Resume) -> tuple[FitResult, dict[str, bytes]]:
         return Rig(report, resume, name).fit(rule)
 
@@ -116,6 +118,7 @@ def test_broken_off_after_every_single_step(name: str, rule: StopRule | None) ->
     assert undisturbed[0].stopped == (rule is RULE), "a phase ends early where a rule says so"
     gone_on, _, _ = broken_off(run, [1] * (n_steps - 1))
     assert_same(undisturbed, gone_on)
+    figures(f"{name}: {n_steps - 1} breaks, one after each step, and the same bits")
 
 
 class BreaksAtTheEnd(Breaks):

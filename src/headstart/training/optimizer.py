@@ -104,8 +104,9 @@ class Optimizer:
 
         SGD: (momentum,). Adam: (mean of the gradients, mean of their squares, number of steps).
         """
-        momenta = {p: (momentum,) for p, momentum in self._momenta.items() if momentum is not None}
-        return [self._moments.get(p) or momenta.get(p, ()) for p in self._parameters()]
+        of: dict[nn.Parameter, tuple[Tensor, ...]] = {**self._moments}
+        of |= {p: (momentum,) for p, momentum in self._momenta.items() if momentum is not None}
+        return [of.get(parameter, ()) for parameter in self._parameters()]
 
     def restore(self, built_up: Sequence[tuple[Tensor, ...]]) -> None:
         """Go on with what another optimiser of the same groups had built up."""
@@ -114,8 +115,8 @@ class Optimizer:
                 case (momentum,):
                     self._momenta[parameter] = torch.empty_like(parameter).copy_(momentum)
                 case (mean, square, steps):
-                    of_parameter = (torch.empty_like(parameter).copy_(t) for t in (mean, square))
-                    self._moments[parameter] = (*of_parameter, steps)
+                    mean, square = (torch.empty_like(parameter).copy_(t) for t in (mean, square))
+                    self._moments[parameter] = mean, square, steps
 
     def _parameters(self) -> list[nn.Parameter]:
         return [parameter for group in self.groups for parameter in group.parameters]
