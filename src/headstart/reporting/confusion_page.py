@@ -13,6 +13,7 @@ from headstart.reporting.confusion import Pick
 from headstart.reporting.drawings import Drawings
 from headstart.reporting.facts import Facts
 from headstart.reporting.html_page import html_page
+from headstart.reporting.label_audit import Suspects
 from headstart.reporting.matrix_grid import Grid
 from headstart.reporting.score_tables import (
     COLUMNS,
@@ -61,10 +62,12 @@ class Around:
     Attributes:
         drawings: of the trainings and the predictions.
         facts: the written parts; None for none.
+        audit: labels that may be wrong; None where they were not judged.
     """
 
     drawings: Drawings
     facts: Facts | None
+    audit: Suspects | None
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,7 @@ def shared_values(
         "level": f"{reported_on.confidence:.4g}".removeprefix("0."),
         "drawings": around.drawings,
         "facts": around.facts,
+        "audit": around.audit,
         "matrix": errors.matrix,
         "pairs": errors.pairs,
         "more_pairs": errors.listed[len(errors.pairs) :].to_numpy(object).tolist(),
