@@ -17,6 +17,7 @@ from scipy import stats
 
 from bench.export_table import export_table
 from bench.headlines import figures_table, scores_table
+from bench.label_errors_table import label_errors_table
 from bench.predict_table import predict_table
 from bench.zero_table import zero_table
 from headstart.commands.spread import mean_and_sd
@@ -380,6 +381,7 @@ def _table_of(found: Mapping[str, Any]) -> str:
         "neighbours": neighbours_table, "lr_rules": rules_table,
         "networks": networks_table, "zero_tuning": zero_table,
         "network_choices": choices_table, "export": export_table, "predict": predict_table,
+        "label_errors": label_errors_table,
     }  # fmt: skip
     return next(table_of for kind, table_of in kinds.items() if kind in found)(found)
 

@@ -19,6 +19,7 @@ from headstart.pictures.table import first_paths, read_pictures
 from headstart.project.files import write_json, write_report
 from headstart.project.params import read_params
 from headstart.reporting.facts import facts
+from headstart.reporting.label_audit import read_audit
 from headstart.reporting.near_pairs import read_near
 from headstart.reporting.told import by_stage, read_course, read_told
 from headstart.steps.confusion_report import ConfusionReportParams, confusion_report
@@ -36,6 +37,7 @@ FILE = FOLDER = click.Path(path_type=Path)
 @click.option("--pictures", type=FILE, required=True, help="files and sizes of the pictures")
 @click.option("--problems", type=FILE, required=True, help="CSV of the files that were set aside")
 @click.option("--near", type=FILE, required=True, help="CSV of the pairs that show one shot")
+@click.option("--audit", type=FILE, required=True, help="CSV of labels that may be wrong")
 @click.option("--resized", type=FILE, required=True, help="stored pictures, to show them")
 @click.option("--model", type=FILE, required=True, help="the network, to show where it looked")
 @click.option("--recipes", type=FOLDER, required=True, help="what the params are compared with")
@@ -45,8 +47,8 @@ FILE = FOLDER = click.Path(path_type=Path)
 @click.option("--run", "run_file", type=FILE, required=True, help="record of this run")
 def main(
     said: tuple[Path, ...], jsons: tuple[Path, ...], course: tuple[Path, ...], pictures: Path,
-    problems: Path, near: Path, resized: Path, model: Path, recipes: Path, records: tuple[Path, ...],
-    reports: tuple[Path, ...], metrics: Path, run_file: Path,
+    problems: Path, near: Path, audit: Path, resized: Path, model: Path, recipes: Path,
+    records: tuple[Path, ...], reports: tuple[Path, ...], metrics: Path, run_file: Path,
 ) -> None:  # fmt: skip
     """Report on the errors and the whole run."""
     params, every = load_section("confusion_report", ConfusionReportParams), read_params()
@@ -60,7 +62,7 @@ def main(
             read_course(course, values["unfreeze_finetune"]), params,
             every["tta_evaluate"]["confidence"],
             facts(read_told(values, tables, indexed, problems, recipes, records)),
-            partial(masks, model, stored, prepare(runtime)), read_near(near),
+            partial(masks, model, stored, prepare(runtime)), read_near(near), read_audit(audit),
         )  # fmt: skip
         for path in reports:
             write_report(path, report.files[path.name])

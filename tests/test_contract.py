@@ -44,6 +44,10 @@ TABLE: dict[str, tuple[list[str], list[str]]] = {
     "precompute-views": ([RESIZED, INDEX + "train_ids.parquet", BACKBONE], [VIEWS]),
     "find-lr-head": ([PLAIN, LABELS], [FIND_HEAD]),
     "train-head": ([PLAIN, LABELS, FIND_HEAD], [HEAD]),
+    "audit-labels": (
+        [PLAIN, LABELS, TEST_LABELS, INDEX + "pictures.parquet"],
+        ["data/6_reports/label_audit.csv"],
+    ),
     "train-augmented": ([VIEWS, PLAIN, LABELS, HEAD], [AUGMENTED]),
     "find-lr-finetune": ([RESIZED, LABELS, BACKBONE, AUGMENTED], [FIND_FINETUNE]),
     "unfreeze-finetune": (

@@ -4,7 +4,7 @@ Names of classes and files are long and hostile, and there are more classes than
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -45,6 +45,22 @@ def grainy(picture: str) -> Image.Image:
     """A picture of which a JPEG takes as much as of cloth."""
     noise = np.random.default_rng(int(picture)).integers(0, 256, (250, 250), np.uint8)
     return Image.fromarray(noise).filter(ImageFilter.GaussianBlur(1)).convert("RGB")
+
+
+def doubted(ids: Sequence[str], paths: Mapping[str, str], names: Sequence[str]) -> pd.DataFrame:
+    """An audit in which 30 labels may be wrong."""
+    count = np.arange(len(ids))
+    return pd.DataFrame(
+        {
+            "id": ids,
+            "path": [paths[picture] for picture in ids],
+            "split": np.array(["train", "valid", "test"])[count % 3],
+            "given": np.array(names)[count % len(names)],
+            "suggested": np.array(names)[(count + 1) % len(names)],
+            "p_wrong": 1 / (1 + count / 30),
+            "flagged": count < 30,
+        }
+    )
 
 
 def page_of(
@@ -89,8 +105,9 @@ def page_of(
         return [mask_png(heat, one.size, Frame(crop="center", crop_frac=0.9)) for one in asked]
 
     report = confusion_report(
-        predictions, paths, decode, scored, COURSE, params, 0.95, facts, looked
-    )
+        predictions, paths, decode, scored, COURSE, params, 0.95, facts, looked,
+        doubted(ids, paths, names),
+    )  # fmt: skip
     return str(report.files["report.html"])
 
 
@@ -139,6 +156,21 @@ def test_the_probe_sees_what_overflows_and_what_is_asked_for(tmp_path: Path) -> 
     found = looked_at(page_of("single_label", 3).replace("<main>", wrong), tmp_path, 390)
     assert found["refused"] == found["asked"] == [address]
     assert found["scroll"] > 390 and any("900px" in element for element in found["outside"])
+
+
+def test_labels_that_may_be_wrong_are_shown_with_their_pictures(page: str, tmp_path: Path) -> None:
+    ask = """(() => {
+      const heading = [...document.querySelectorAll("h2")]
+        .find(h => h.textContent === "Labels that may be wrong");
+      const shots = [...heading.nextElementSibling.nextElementSibling.querySelectorAll("figure")];
+      const drawn = shots.filter(shot =>
+        getComputedStyle(shot.querySelector(".thumb")).backgroundImage.startsWith("url(\\"data:"));
+      return [heading.nextElementSibling.textContent, shots.length, drawn.length, shots[0].textContent];
+    })()"""
+    text, n_shown, n_drawn, first = looked_at(page, tmp_path, 1280, ask)["answer"]
+    assert "30 of 160 labels may be wrong: 10 of 54 in train, 10 of 53 in valid" in text
+    assert n_shown == n_drawn == 24
+    assert all(part in first for part in (*HOSTILE[:2], "100%", "train", "0000.jpg"))
 
 
 def test_a_click_on_a_heading_sorts_the_classes(tmp_path: Path) -> None:

@@ -23,9 +23,10 @@ LIVE = {"find-lr-finetune", "unfreeze-finetune"}  # stages that decode pictures 
 REPORTS = {"confusion-report", "write-submission"}
 NETWORKS = {"predict-views", "confusion-report"}  # a finished network looks at pictures
 TRAINING = HEADS | LIVE
+BACKBONE = {"fetch-weights", "audit-labels"} | NETWORKS | PRECOMPUTE | TRAINING
 ALL = (
     FETCH | PRECOMPUTE | TRAINING | REPORTS
-    | {"index-images", "resize", "predict-views", "tta-evaluate", "publish-run"}
+    | {"index-images", "resize", "audit-labels", "predict-views", "tta-evaluate", "publish-run"}
 )  # fmt: skip
 
 
@@ -63,11 +64,12 @@ TABLE: dict[str, set[str]] = {
     "pictures/rgb": ALL - FETCH - {"tta-evaluate", "publish-run"},
     "labels/labels": ALL - FETCH - PRECOMPUTE - {"resize", "publish-run"},
     "indexing/splits": {"index-images"},
-    "backbone/device": {"fetch-weights"} | NETWORKS | PRECOMPUTE | TRAINING,
-    "backbone/fast/folded": {"fetch-weights"} | NETWORKS | PRECOMPUTE | TRAINING,
+    "backbone/device": BACKBONE,
+    "backbone/fast/folded": BACKBONE,
     "fetching/archives": FETCH,
     "views/draws": NETWORKS | PRECOMPUTE | LIVE,
-    "activations/stored": {"predict-views"} | PRECOMPUTE | HEADS,
+    "activations/stored": {"predict-views", "audit-labels"} | PRECOMPUTE | HEADS,
+    "auditing/folds": {"audit-labels"},
     "scores/metrics": {"tta-evaluate"} | TRAINING | REPORTS,
     "network/head": NETWORKS | TRAINING,
     "training/schedules": TRAINING,

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from headstart.terminal import lines
@@ -213,3 +214,13 @@ def test_who_reads_no_utf_8_or_nothing_at_all_costs_no_result() -> None:
     deaf = subprocess.run(command, env=environment, cwd=root, stdout=write, stderr=-1, check=False)
     os.close(write)
     assert (deaf.returncode, deaf.stderr) == (0, b"")
+
+
+def test_an_audit_names_the_most_doubtful_picture() -> None:
+    audit = pd.DataFrame({"path": [f"a/{'long_' * 9}cat.jpg", "b/dog.jpg"]})
+    counts = {"n_flagged": 12, "n_pictures": 2000}
+    sentence = lines.audited(counts, audit)
+    assert sentence == "12 of 2,000 labels may be wrong; the first: ng_long_long_cat.jpg"
+    where = Path("data/6_reports/label_audit.csv")
+    assert len(lines.line("audit-labels", sentence, 12.3, where)) <= N_COLUMNS
+    assert lines.audited(counts | {"n_flagged": 0}, audit) == "none of 2,000 labels may be wrong"

@@ -22,7 +22,7 @@ ELSEWHERE = {
 OWN = (
     *("resize", "precompute_views"),
     *("find_lr_head", "train_head", "train_augmented", "find_lr_finetune", "unfreeze_finetune"),
-    *("predict_views", "tta_evaluate", "confusion_report", "write_submission"),
+    *("audit_labels", "predict_views", "tta_evaluate", "confusion_report", "write_submission"),
 )
 SECTIONS = ELSEWHERE | {
     name: f"headstart.steps.{name}.{name.title().replace('_', '')}Params" for name in OWN

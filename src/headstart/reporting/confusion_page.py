@@ -13,6 +13,7 @@ from headstart.reporting.confusion import Pick
 from headstart.reporting.drawings import Drawings
 from headstart.reporting.facts import Facts
 from headstart.reporting.html_page import html_page
+from headstart.reporting.label_audit import Suspects
 from headstart.reporting.matrix_grid import Grid
 from headstart.reporting.near_pairs import NearPair
 from headstart.reporting.score_tables import (
@@ -62,11 +63,13 @@ class Around:
     Attributes:
         drawings: of the trainings and the predictions.
         facts: the written parts; None for none.
+        audit: labels that may be wrong; None where they were not judged.
         near: the first pairs of near duplicates.
     """
 
     drawings: Drawings
     facts: Facts | None
+    audit: Suspects | None = None
     near: Sequence[NearPair] = ()
 
 
@@ -131,6 +134,7 @@ def shared_values(
         "drawings": around.drawings,
         "facts": around.facts,
         "near": around.near,
+        "audit": around.audit,
         "matrix": errors.matrix,
         "pairs": errors.pairs,
         "more_pairs": errors.listed[len(errors.pairs) :].to_numpy(object).tolist(),

@@ -31,6 +31,7 @@ from headstart.reporting.course import Course
 from headstart.reporting.drawings import drawings
 from headstart.reporting.facts import Facts
 from headstart.reporting.fine_tuning_note import fine_tuning_note
+from headstart.reporting.label_audit import suspects
 from headstart.reporting.label_confusion import LabelConfusion
 from headstart.reporting.label_page import LABEL_SHEETS, label_page
 from headstart.reporting.matrix_grid import by_errors, matrix_grid
@@ -93,6 +94,7 @@ def confusion_report(
     facts: Facts | None = None,
     looked: Looked | None = None,
     near: pd.DataFrame | None = None,
+    audit: pd.DataFrame | None = None,
 ) -> ConfusionReport:
     """Report on the labelled pictures of one split.
 
@@ -109,6 +111,7 @@ def confusion_report(
         facts: the written parts of the page; None for none
         looked: gives the pictures of the page overlays of where the network looked; None for none
         near: pairs of pictures that show one shot, as read_near; None for none
+        audit: labels that may be wrong, as read_audit returns them; None: not judged
 
     Raises:
         ValueError: predictions of multi_label have no thresholds.
@@ -126,13 +129,15 @@ def confusion_report(
     summary, title = _sentences(numbers, params, n_labelled)
     notes = [scoring_note(n_labelled, predictions.task), fine_tuning_note(course.fine_tuning)]
     summary = " ".join(filter(None, [summary, *notes]))
-    album = Album(confusion, chosen.classes, ids, paths, Thumbnails(decode, looked))
+    thumbnails = Thumbnails(decode, looked)
+    album = Album(confusion, chosen.classes, ids, paths, thumbnails)
     picks, n = CLASS_SHEETS if single else LABEL_SHEETS, params.n_pictures
     page = confusion_page if single else label_page
     on = ReportedOn(params.split, params.probabilities, confidence)
     drawn = drawings(course, predictions, params.split, params.probabilities)
     pairs_of_one_shot = [] if near is None else near_pairs(near, paths, album.thumbnails)
-    around = Around(drawn, facts, pairs_of_one_shot)
+    doubted = None if audit is None else suspects(audit, thumbnails if n else None)
+    around = Around(drawn, facts, doubted, pairs_of_one_shot)
     files: dict[str, str | pd.DataFrame | Figure] = {
         "report.html": page(scores, summary, _errors(album, listed, params), around, on),
         "confusion.csv": events,

@@ -7,12 +7,14 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from headstart.labels.task import SCORE
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from headstart.training.lr_curve import Suggestion
 
 Values = Mapping[str, Any]
@@ -21,6 +23,7 @@ Values = Mapping[str, Any]
 SCORES = {name.lower(): name for name in SCORE.values()}
 """Key of a score in the metrics -> its name; a stage's metrics hold one of them."""
 MAX_REASON = 50  # characters of the reason why a range test suggests no rate
+MAX_NAME = 20  # last characters of a file's name
 
 
 def line(stage: str, sentence: str, seconds: float, where: Path) -> str:
@@ -81,6 +84,19 @@ def trained(metrics: Values) -> str:
     """For a head: number of epochs, learning rate, and score on valid."""
     rate = f" at lr {metrics['lr']:.3g}" if "lr" in metrics else ""
     return f"{_n(metrics['n_epochs'], 'epoch')}{rate} → {_judged(metrics)}"
+
+
+def audited(counts: Values, audit: "pd.DataFrame") -> str:
+    """How many labels may be wrong, and the first of them.
+
+    Args:
+        counts: metrics of audit-labels.
+        audit: its table, the most doubtful label first.
+    """
+    n, of = counts["n_flagged"], f"of {counts['n_pictures']:,} labels may be wrong"
+    if not n:
+        return f"none {of}"
+    return f"{n:,} {of}; the first: {PurePosixPath(audit['path'].iloc[0]).name[-MAX_NAME:]}"
 
 
 def fine_tuned(metrics: Values) -> str:
