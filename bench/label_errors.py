@@ -32,6 +32,7 @@ from headstart.backbone.backbone import Backbone, load_backbone
 from headstart.backbone.device import RuntimeParams, prepare
 from headstart.backbone.frame import Frame
 from headstart.labels.labels import Labels, read_labels
+from headstart.labels.task import Task
 from headstart.pictures.rgb import decode_rgb
 from headstart.project.workers import in_order
 from headstart.steps.audit_labels import AuditLabelsParams, audit_labels
@@ -64,7 +65,7 @@ def embedded(folder: Path, several: bool, backbone: Backbone, size_px: int) -> t
     table = pd.DataFrame({"id": ids, "group": ids, "split": "train"})
     table["labels"] = [list(named[path]) for path in ids]
     classes = tuple(sorted({name for names in named.values() for name in names}))
-    task = "multi_label" if several else "single_label"
+    task: Task = "multi_label" if several else "single_label"
     return Activations(features, ids, None), Labels(table, classes, task)  # type: ignore[arg-type]
 
 
