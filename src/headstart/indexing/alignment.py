@@ -13,7 +13,7 @@ from headstart.pictures.signature import SIDE
 Floats = NDArray[np.float32]
 
 N_POINTS = 20  # G
-N_STEPS = 6
+N_STEPS = 5
 N_FIRST_STEPS = 2  # after which most pairs of unlike pictures are given up
 HOPELESS = 0.5  # correlation, below which they are
 MAX_STEP = 0.06  # of the side

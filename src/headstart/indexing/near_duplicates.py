@@ -18,8 +18,8 @@ from headstart.project.report import Report
 Floats = NDArray[np.float32]
 
 LEVELS = tuple(k / 100 for k in range(70, 91))  # least similarities that are tried, loosest first
-COPIES = 0.97  # the last that is tried: only files with nearly the same pixels
-VALLEY, VALLEY_OF_COPIES = 0.1, 0.03  # what must be nearly empty below a least similarity
+COPIES = 0.97  # where there is no valley: only files with nearly the same pixels
+VALLEY = 0.1  # what must be nearly empty below a least similarity
 FEW, ONE_IN = 3, 150  # pairs that may lie in the valley: 3, or one in 150 pictures
 MANY, PART = 20, 0.02  # pictures of the largest group: 20, or this part of all
 CROPPED = 0.97  # of a side, below which a window is a crop
@@ -54,10 +54,9 @@ def find_near_duplicates(signatures: NDArray[np.float16], report: Report) -> lis
 
     How similar is the same follows from the pictures: between copies, which are alike, and other
     pairs there must be a valley without pairs. So the least similarity is the first of 0.70 ... 0.90
-    with nearly no pair within 0.1 below it. Failing that, it is 0.97, which re-encoded and
-    scaled copies reach, if it has such a valley. If there is none, or the pairs would join more than
-    20 pictures and 2 % of all into one group, the pictures are too similar (frames of a video,
-    forms, digits) to tell.
+    with nearly no pair within 0.1 below it. Failing that (frames of a video, digits), it is
+    0.97, which re-encoded and scaled copies reach. If the pairs would still join more than 20
+    pictures and 2 % of all into one group, the pictures are too similar to tell.
 
     Args:
         signatures: (N, 32, 32), as `pictures.signature` makes them.
@@ -72,8 +71,6 @@ def find_near_duplicates(signatures: NDArray[np.float16], report: Report) -> lis
     pairs = _compared(signatures, candidates, report)
     similarity = np.array([pair.similarity for pair in pairs], np.float32)
     least = _least_similarity(similarity, len(signatures))
-    if least is None:
-        return None
     near = sorted(pair for pair in pairs if pair.similarity >= least)
     if _largest(near) > max(MANY, PART * len(signatures)):
         return None
@@ -100,14 +97,13 @@ def _compared(signatures: NDArray[np.float16], found: Candidates, report: Report
     return pairs
 
 
-def _least_similarity(similarity: Floats, n: int) -> float | None:
-    """The loosest level with a valley below it, for `n` pictures."""
+def _least_similarity(similarity: Floats, n: int) -> float:
+    """The loosest level with a valley below it, for `n` pictures; or COPIES."""
     allowed = max(FEW, n / ONE_IN)
     for level in LEVELS:
         if ((similarity >= level - VALLEY) & (similarity < level)).sum() <= allowed:
             return level
-    below = (similarity >= COPIES - VALLEY_OF_COPIES) & (similarity < COPIES)
-    return COPIES if below.sum() <= allowed else None
+    return COPIES
 
 
 def _largest(pairs: Iterable[Near]) -> int:
