@@ -22,7 +22,7 @@ SPLITS = ["train", "train", "valid", "test"]
 Names = list[list[str] | None]
 
 
-def features_of(numbers: Sequence[int], seed: int = 0) -> NDArray[np.float32]:
+def features_of(numbers: Sequence[int] | NDArray[np.int64], seed: int = 0) -> NDArray[np.float32]:
     """Features (1, N, 12) that show the class, with noise."""
     noise = np.random.default_rng(seed).normal(size=(len(numbers), 12))
     return (3 * np.eye(12)[list(numbers)] + noise)[None].astype(np.float32)

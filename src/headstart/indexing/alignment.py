@@ -73,20 +73,22 @@ def _softened(signatures: NDArray[np.float16]) -> Floats:
     """(M, P, P): each cell with its neighbours, 1 2 1, as a copy in another size is softer too."""
     cells = np.pad(signatures.astype(np.float32), ((0, 0), (1, 1), (1, 1)), "edge")
     rows = (cells[:, :-2] + 2 * cells[:, 1:-1] + cells[:, 2:]) / 4
-    return (rows[:, :, :-2] + 2 * rows[:, :, 1:-1] + rows[:, :, 2:]) / 4
+    soft = (rows[:, :, :-2] + 2 * rows[:, :, 1:-1] + rows[:, :, 2:]) / 4
+    return soft.astype(np.float32, copy=False)
 
 
 def _sampled(cells: Floats, place: Floats) -> Floats:
     """(M, G, G): the grey levels at the points of a grid in each window, between cells linearly."""
     rows, columns = _weights(place[:, 0], place[:, 1]), _weights(place[:, 2], place[:, 3])
-    return rows @ cells @ columns.transpose(0, 2, 1)
+    return (rows @ cells @ columns.transpose(0, 2, 1)).astype(np.float32, copy=False)
 
 
 def _weights(middle: Floats, half: Floats) -> Floats:
     """(M, G, P): the weight of each cell in each point of a side."""
     points = (middle[:, None] + half[:, None] * GRID) * SIDE - 0.5
     points = np.clip(points, 0, SIDE - 1)[:, :, None]
-    return np.maximum(0, 1 - np.abs(points - np.arange(SIDE, dtype=np.float32)))
+    weights: Floats = np.maximum(0, 1 - np.abs(points - np.arange(SIDE, dtype=np.float32)))
+    return weights
 
 
 def _standardized(levels: Floats) -> tuple[Floats, Floats]:

@@ -78,7 +78,8 @@ def _shapes(signatures: NDArray[np.float16], window: tuple[float, ...]) -> Float
     for start in range(0, len(signatures), 4096):
         some = signatures[start : start + 4096].astype(np.float32)
         shapes[start : start + 4096] = ((rows @ some @ columns.T) * _FREQUENCY)[:, _USED]
-    return shapes / np.maximum(np.linalg.norm(shapes, axis=1, keepdims=True), 1e-3)
+    shapes /= np.maximum(np.linalg.norm(shapes, axis=1, keepdims=True), 1e-3)
+    return shapes
 
 
 def _waves(start: float, end: float) -> Floats:
@@ -102,7 +103,7 @@ def _mirrored(shapes: Floats) -> Floats:
 def _least_correlation(shapes: list[Floats], whole: Floats) -> float | None:
     """What about 2 others a picture exceed, from LOWEST to HIGHEST; None: over 50 exceed HIGHEST."""
     n = len(shapes[0])
-    rows = np.unique(np.linspace(0, n - 1, min(n, N_SAMPLED)).astype(np.int64)) if n else []
+    rows = np.unique(np.linspace(0, max(n - 1, 0), min(n, N_SAMPLED)).astype(np.int64))
     best = np.full((len(rows), n), -1, np.float32)
     for of_window in shapes:
         for side in (whole[:n], whole[n:]):

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -42,7 +43,8 @@ def pairs_of(near: Sequence[Near], ids: Sequence[str]) -> list[Pair]:
         near: by number.
         ids: the picture id of each number.
     """
-    pairs = [Pair(*sorted((ids[pair.first], ids[pair.second])), near=pair) for pair in near]
+    ends = [sorted((ids[pair.first], ids[pair.second])) for pair in near]
+    pairs = [Pair(first, second, pair) for (first, second), pair in zip(ends, near, strict=True)]
     return sorted(pairs, key=lambda pair: (pair.first, pair.second))
 
 
@@ -129,7 +131,7 @@ def near_table(
         and second_labels (with a space between; empty: none), set_aside (path of the one, or empty).
     """
     aside = {problem.path for problem in set_aside}
-    rows = []
+    rows: list[Any] = []
     for pair in pairs:
         ids = sorted((pair.first, pair.second), key=lambda picture: copies[picture][0])
         paths = [copies[i][0] for i in ids]
@@ -189,9 +191,9 @@ def near_notes(table: pd.DataFrame | None, together: bool) -> list[str]:
     if n["of_two_labels"]:
         rows = table[_differ(table)].head(N_NAMED)
         named = "; ".join(
-            f"{row.first} ({row.first_labels or 'none'}) and {row.second} "
-            f"({row.second_labels or 'none'})"
-            for row in rows.itertuples()
+            f"{row['first']} ({row['first_labels'] or 'none'}) and {row['second']} "
+            f"({row['second_labels'] or 'none'})"
+            for _, row in rows.iterrows()
         )
         more = ", ..." if n["of_two_labels"] > len(rows) else ""
         have = "pair has" if n["of_two_labels"] == 1 else "pairs have"

@@ -45,7 +45,8 @@ class Facts:
     def of_record(cls, record: bytes) -> "Facts":
         """The facts that `record` turned into bytes."""
         said, _, cells = record.partition(b"\n")
-        return cls(*json.loads(said), signature=cells)
+        width, height, problem, detail = json.loads(said)
+        return cls(width, height, problem, detail, cells)
 
 
 def facts_key() -> dict[str, str | Mapping[str, str]]:

@@ -19,11 +19,12 @@ def cut(text: str, n: int = N_CHARACTERS) -> str:
 
 def listed(names: Iterable[str], n: int = N_CHARACTERS) -> str:
     """The first of some names, and how many more there are."""
-    names, shown, left = list(names), [], n
-    for name in names:
+    every, left = list(names), n
+    shown: list[str] = []
+    for name in every:
         left -= len(name) + 2
         if left < 0 and shown:
-            return f"{', '.join(shown)} and {len(names) - len(shown)} more"
+            return f"{', '.join(shown)} and {len(every) - len(shown)} more"
         shown.append(cut(name, n))
     return ", ".join(shown)
 

@@ -173,7 +173,8 @@ def _judge_labels(
 def _kinds(given: NDArray[np.bool_]) -> list[int]:
     """The rarest label of each picture, so that the folds share the rare ones; 0: none."""
     rarity = np.where(given, -given.sum(axis=0), -len(given) - 1)  # (N, K)
-    return np.where(given.any(axis=1), rarity.argmax(axis=1) + 1, 0).tolist()
+    kinds: list[int] = np.where(given.any(axis=1), rarity.argmax(axis=1) + 1, 0).tolist()
+    return kinds
 
 
 def _known(given: NDArray[np.bool_], folds: NDArray[np.int64]) -> NDArray[np.bool_]:
