@@ -4,10 +4,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
 from headstart.backbone.forms import PLAIN, WrittenOptions, WrittenPool
@@ -18,6 +18,7 @@ from headstart.pictures.preprocessing import Preprocessing
 from headstart.project.errors import HeadstartError
 
 FORMAT: Final = 3
+FiniteAbove0 = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class CheckpointError(HeadstartError):
@@ -47,6 +48,8 @@ class CheckpointInfo(BaseModel):
         dropout: of the head.
         thresholds: of the K classes of multi_label, for plain and for tta probabilities. They are
             found on valid, and every later prediction uses them. Empty before tta-evaluate.
+        temperatures: by which plain and tta probabilities are calibrated (scores.calibration). They
+            are found on valid, and every later prediction uses them. Empty: nothing is calibrated.
         params: the sections of params.yaml that it was trained with; of runtime what auto became.
         history: what was trained before, oldest first.
     """
@@ -71,8 +74,16 @@ class CheckpointInfo(BaseModel):
     hidden_units: int
     dropout: tuple[float, float]
     thresholds: dict[Literal["plain", "tta"], tuple[float, ...]] = {}
+    temperatures: dict[Literal["plain", "tta"], FiniteAbove0] = Field(
+        default={}, exclude_if=lambda value: not value
+    )
     params: dict[str, object]
     history: tuple[str, ...] = ()
+
+    @property
+    def temperature(self) -> float:
+        """What calibrates the plain probabilities; 1 where nothing does."""
+        return self.temperatures.get("plain", 1.0)
 
 
 class Checkpoint(BaseModel):
