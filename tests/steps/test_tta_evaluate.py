@@ -103,7 +103,7 @@ RECIPE = ("head", "augmented", "finetuned")
 
 def test_every_promised_key_is_there_and_no_other() -> None:
     metrics = evaluated(LABELS, Predictor(*RECIPE), PARAMS).metrics
-    assert list(metrics) == ["valid", "test", "checkpoints"]
+    assert list(metrics) == ["valid", "test", "choice", "checkpoints"]
     assert list(metrics["checkpoints"]) == list(RECIPE)
     assert metrics["checkpoints"]["finetuned"] == {k: metrics[k] for k in ("valid", "test")}
     ends = ("recall", "recall_ci_low", "recall_ci_high")
@@ -532,6 +532,24 @@ def test_valid_is_scored_at_temperatures_found_without_the_picture() -> None:
         assert (
             result.temperatures[kind] == result.metrics["test"][kind]["temperature"] == everywhere
         )
+
+
+def test_a_choice_among_the_checkpoints_is_scored_on_pictures_that_did_not_choose() -> None:
+    result = evaluated(LABELS, Predictor(*RECIPE), PARAMS)
+    hits = {}
+    for name, found in zip(RECIPE, result.predictions.values(), strict=True):
+        valid = found.labelled("valid")
+        hits[name] = valid.uncalibrated("tta").argmax(axis=1) == valid.class_numbers()
+    place = np.arange(12) % 5
+    unseen = []
+    for i in range(12):
+        best = max(reversed(RECIPE), key=lambda name: hits[name][place != place[i]].sum())
+        unseen.append(hits[best][i])
+    chosen = result.metrics["choice"]["tta"]
+    assert chosen["accuracy"] == pytest.approx(np.mean(unseen))
+    assert chosen["accuracy_claimed"] == max(of.mean() for of in hits.values())
+    assert chosen["accuracy_optimism"] == chosen["accuracy_claimed"] - chosen["accuracy"]
+    assert chosen["accuracy_ci_low"] < chosen["accuracy"] < chosen["accuracy_ci_high"]
 
 
 def test_the_labels_of_test_change_no_temperature() -> None:

@@ -205,7 +205,7 @@ def label_scores(
 
 def _losses(probabilities: Floats, truth: Truth, task: Task) -> Floats:
     if task == "single_label":
-        return metrics.log_losses(probabilities, truth)
+        return metrics.log_losses(probabilities, np.asarray(truth, np.int64))
     return multi_label.binary_cross_entropies(probabilities, np.asarray(truth, bool))
 
 

@@ -94,9 +94,9 @@ def cross_calibrated(probabilities: Floats, truth: Truth, task: Task, folds: Int
 
 def _logits(probabilities: Floats, task: Task) -> Floats:
     if task == "single_label":
-        return np.log(probabilities.clip(TINY))
+        return np.asarray(np.log(probabilities.clip(TINY)))
     inside = probabilities.clip(TINY, BELOW_1)
-    return np.log(inside) - np.log1p(-inside)
+    return np.asarray(np.log(inside) - np.log1p(-inside))
 
 
 def _softmax(z: Floats) -> Floats:

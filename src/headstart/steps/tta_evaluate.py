@@ -10,6 +10,7 @@ from typing import Any, get_args
 import pandas as pd
 from pydantic import Field
 
+from headstart.evaluation.choice import choice_scores
 from headstart.evaluation.decisions import unseen_decisions, unseen_probabilities
 from headstart.evaluation.predictions import Kind, Predictions
 from headstart.evaluation.scoring import (
@@ -63,7 +64,8 @@ class Evaluation:
     predictions: dict[str, Predictions]
     """By checkpoint, the final one as `predictions`; rows: valid, then test, each sorted by id."""
     metrics: dict[str, Any]
-    """valid and test: scores of the final checkpoint; checkpoints.<name>.valid and .test: of each."""
+    """valid and test: scores of the final checkpoint; choice: as choice_scores;
+    checkpoints.<name>.valid and .test: scores of each."""
 
     @property
     def temperatures(self) -> Mapping[Kind, float]:
@@ -116,7 +118,9 @@ def tta_evaluate(labels: Labels, views: StoredViews, params: TtaEvaluateParams) 
     scores = {name: _scores_by_split(table, params) for name, table in predictions.items()}
     final = views.final
     named = {"predictions" if name == final else name: of for name, of in predictions.items()}
-    return Evaluation(named, {**scores[final], "checkpoints": scores})
+    choice = choice_scores(predictions, params.thresholds, _scoring(params))
+    metrics = {**scores[final], **({"choice": choice} if choice else {}), "checkpoints": scores}
+    return Evaluation(named, metrics)
 
 
 def _decided_by_valid(predictions: Predictions, params: TtaEvaluateParams) -> Predictions:
@@ -145,12 +149,16 @@ def _scores_by_split(predictions: Predictions, params: TtaEvaluateParams) -> dic
     return scores
 
 
+def _scoring(params: TtaEvaluateParams) -> Scoring:
+    return Scoring(params.confidence, params.n_bootstrap, params.seed)
+
+
 def _score(
     labelled: Predictions, split: str, kind: Kind, params: TtaEvaluateParams
 ) -> dict[str, Any]:
     """Scores of the labelled pictures of one split, with the temperature and the thresholds used."""
     probabilities, classes = labelled.probabilities(kind), labelled.classes
-    scoring = Scoring(params.confidence, params.n_bootstrap, params.seed)
+    scoring = _scoring(params)
     unseen = unseen_probabilities(labelled, split, kind)
     known, said = (labelled.truth(), labelled.task, scoring), labelled.uncalibrated(kind)
     calibration = calibration_scores(unseen, *known)
