@@ -12,7 +12,10 @@ import numpy as np
 
 from headstart.evaluation import intervals
 from headstart.evaluation.intervals import Interval
+from headstart.evaluation.reliability import expected_calibration_error, judged, reliability_bins
+from headstart.labels.task import Task
 from headstart.scores import metrics, multi_label
+from headstart.scores.calibration import Truth, brier_scores
 from headstart.scores.metrics import Floats, Ints
 from headstart.scores.multi_label import Bools
 
@@ -65,6 +68,57 @@ class Scoring:
 ENDS = ("", "_ci_low", "_ci_high")
 
 
+def calibration_scores(
+    probabilities: Floats, truth: Truth, task: Task, scoring: Scoring
+) -> dict[str, float]:
+    """How well the probabilities (N, K) of N ≥ 1 pictures are calibrated.
+
+    Args:
+        probabilities: calibrated by what was found without these pictures, or not at all.
+        truth: of the pictures.
+        task: what the labels are.
+        scoring: of the intervals.
+
+    Returns:
+        brier; and ece, without an interval, because the ECE of a resample is larger on average than
+        that of the pictures it is drawn from.
+    """
+    brier = brier_scores(probabilities, truth, task)
+    bins = reliability_bins(*judged(probabilities, truth, task))
+    return {
+        **_scored("brier", float(brier.mean()), scoring.of_mean(brier, 3)),
+        "ece": expected_calibration_error(bins),
+    }
+
+
+def calibration_gains(
+    before: Floats, after: Floats, truth: Truth, task: Task, scoring: Scoring
+) -> dict[str, float]:
+    """What calibration changes on N ≥ 1 pictures, whose labels it did not know.
+
+    Args:
+        before: probabilities (N, K) as the network says them.
+        after: the same, calibrated.
+        truth: of the pictures.
+        task: what the labels are.
+        scoring: of the interval.
+
+    Returns:
+        log_loss_uncalibrated, brier_uncalibrated and ece_uncalibrated, without intervals; and
+        log_loss_gained, the mean over pictures of the log loss before less that after.
+    """
+    losses = [_losses(of, truth, task) for of in (before, after)]
+    gained = losses[0] - losses[1]
+    return {
+        "log_loss_uncalibrated": float(losses[0].mean()),
+        "brier_uncalibrated": float(brier_scores(before, truth, task).mean()),
+        "ece_uncalibrated": expected_calibration_error(
+            reliability_bins(*judged(before, truth, task))
+        ),
+        **_scored("log_loss_gained", float(gained.mean()), scoring.of_mean(gained, 4)),
+    }
+
+
 def class_scores(
     probabilities: Floats, targets: Ints, classes: Sequence[str], scoring: Scoring
 ) -> dict[str, Any]:
@@ -101,6 +155,7 @@ def label_scores(
     claimed: Bools,
     classes: Sequence[str],
     scoring: Scoring,
+    unseen: Floats | None = None,
 ) -> dict[str, Any]:
     """Scores of N ≥ 1 pictures of any number of labels each.
 
@@ -111,6 +166,7 @@ def label_scores(
         claimed: (N, K) labels given, at thresholds that were found on these same pictures
         classes: K names
         scoring: of the intervals
+        unseen: (N, K) the probabilities of the log loss, where they are others
 
     Returns:
         n_pictures; f2 (mean over pictures), f2_claimed and f2_optimism (f2_claimed − f2: how much
@@ -121,7 +177,7 @@ def label_scores(
     """
     f2, losses = (
         multi_label.f_beta(decided, truth),
-        multi_label.binary_cross_entropies(probabilities, truth),
+        multi_label.binary_cross_entropies(probabilities if unseen is None else unseen, truth),
     )
     f2_claimed = float(multi_label.f_beta(claimed, truth).mean())
     counts = multi_label.label_counts(decided, truth)
@@ -145,6 +201,12 @@ def label_scores(
         "n_labels_absent": len(absent),
         **({"labels_absent": ", ".join(absent)} if absent else {}),
     }
+
+
+def _losses(probabilities: Floats, truth: Truth, task: Task) -> Floats:
+    if task == "single_label":
+        return metrics.log_losses(probabilities, np.asarray(truth, np.int64))
+    return multi_label.binary_cross_entropies(probabilities, np.asarray(truth, bool))
 
 
 def _scored(name: str, value: float, interval: Interval) -> dict[str, float]:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from headstart.labels.task import Task
 from headstart.reporting.album import Pair, Sheet
+from headstart.reporting.calibration_table import calibration_rows
 from headstart.reporting.class_table import class_rows
 from headstart.reporting.confusion import Pick
 from headstart.reporting.drawings import Drawings
@@ -132,6 +133,7 @@ def shared_values(
         "view": view_name(reported_on.kind),
         "level": f"{reported_on.confidence:.4g}".removeprefix("0."),
         "drawings": around.drawings,
+        "calibration": calibration_rows(scores),
         "facts": around.facts,
         "near": around.near,
         "audit": around.audit,

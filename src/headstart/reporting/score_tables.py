@@ -47,6 +47,7 @@ class Card(NamedTuple):
         interval: its confidence interval.
         n_pictures: how many pictures were scored.
         claimed: multi_label: the score at thresholds found on the same pictures; else empty.
+        split: valid or test.
     """
 
     of: str
@@ -54,6 +55,7 @@ class Card(NamedTuple):
     interval: str
     n_pictures: int
     claimed: str
+    split: str
 
 
 class ScoreRow(NamedTuple):
@@ -115,6 +117,7 @@ def _card(values: Scores, split: str, kind: str, task: Task) -> Card:
         interval=_interval(values, key, form_of_ends),
         n_pictures=values["n_pictures"],
         claimed="" if claim is None else f"{claim:{form}}",
+        split=split,
     )
 
 
