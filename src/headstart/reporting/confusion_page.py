@@ -16,11 +16,11 @@ from headstart.reporting.facts import Facts
 from headstart.reporting.html_page import html_page
 from headstart.reporting.matrix_grid import Grid
 from headstart.reporting.score_tables import (
-    COLUMNS,
     Scores,
     checkpoint_rows,
     columns_of,
     score_cards,
+    shown_columns,
     splits_of,
     view_name,
 )
@@ -121,7 +121,7 @@ def shared_values(
         "summary": summary,
         "splits": splits_of(scores),
         "cards": score_cards(scores, task),
-        "heads": [head for head, *_ in COLUMNS[task]],
+        "heads": [head for head, *_ in shown_columns(scores, task)],
         "checkpoints": checkpoint_rows(scores, task),
         "split": reported_on.split,
         "view": view_name(reported_on.kind),
