@@ -61,7 +61,7 @@ def _area(probabilities: Floats, has: Bools) -> tuple[float, Floats]:
 
 def _weight(n: int, n_alike: int) -> float:
     """n / n_alike, and a little more, so that the variance is DeLong's, with n_alike − 1."""
-    return n / (n_alike * max(n_alike - 1, 1)) ** 0.5
+    return float(n / (n_alike * max(n_alike - 1, 1)) ** 0.5)
 
 
 def _mid_ranks(values: Floats) -> Floats:
