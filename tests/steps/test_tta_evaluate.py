@@ -20,6 +20,7 @@ from sklearn.metrics import (
     log_loss,
     precision_score,
     recall_score,
+    roc_auc_score,
 )
 
 from headstart.evaluation.predictions import Kind, read_predictions, write_predictions
@@ -49,7 +50,8 @@ ENDS = ("", "_ci_low", "_ci_high")
 CALIBRATION = {f"{name}{end}" for name in ("brier", "log_loss_gained") for end in ENDS}
 CALIBRATION |= {"ece", "temperature"}
 CALIBRATION |= {f"{name}_uncalibrated" for name in ("log_loss", "brier", "ece")}
-SCORES = [f"{name}{end}" for name in ("accuracy", "log_loss", "macro_f1") for end in ENDS]
+SCORES = [f"{name}{end}" for end in ENDS
+          for name in ("accuracy", "log_loss", "macro_f1", "balanced_accuracy", "roc_auc")]  # fmt: skip
 
 
 def make_labels(*rows: tuple[str, str | None, str]) -> Labels:
@@ -101,21 +103,32 @@ def evaluated(
 RECIPE = ("head", "augmented", "finetuned")
 
 
+def evaluated_classes(split: str, kind: Kind) -> set[str]:
+    """The classes that the final checkpoint predicts of labelled pictures."""
+    found = evaluated(LABELS, Predictor(*RECIPE), PARAMS).predictions["predictions"].labelled(split)
+    return {CLASSES[k] for k in found.uncalibrated(kind).argmax(axis=1)}
+
+
 def test_every_promised_key_is_there_and_no_other() -> None:
     metrics = evaluated(LABELS, Predictor(*RECIPE), PARAMS).metrics
     assert list(metrics) == ["valid", "test", "choice", "checkpoints"]
     assert list(metrics["checkpoints"]) == list(RECIPE)
     assert metrics["checkpoints"]["finetuned"] == {k: metrics[k] for k in ("valid", "test")}
+    of_head = metrics["checkpoints"]["head"]["test"]["tta"]
+    assert not {"precision", "f1", "roc_auc_of"} & set(of_head) and "recall" in of_head
     ends = ("recall", "recall_ci_low", "recall_ci_high")
     for split, names in (("valid", CLASSES[:2]), ("test", CLASSES)):
         for kind in ("plain", "tta"):
             recalls = {f"{end}.{name}" for end in ends for name in names}
-            assert set(flatten(metrics[split][kind])) == {
-                "n_pictures",
-                *SCORES,
-                *CALIBRATION,
-                *recalls,
+            values = flatten(metrics[split][kind])
+            by_class = {
+                key for key in values if key.split("_ci_")[0].split(".")[0] in ("precision", "f1")
             }
+            assert set(values) - by_class == {"n_pictures", *SCORES, *CALIBRATION, *recalls}
+            given = evaluated_classes(split, kind)
+            for name in CLASSES:
+                assert (f"precision.{name}" in values) == (name in given)
+                assert (f"f1.{name}" in values) == (name in given or name in names)
     for key, value in flatten(metrics).items():
         assert isinstance(value, (int, float)), key
 
@@ -136,6 +149,15 @@ def test_scores_are_those_of_scikit_learn_over_the_whole_split() -> None:
             assert scores["macro_f1"] == pytest.approx(f1)
             recalls = recall_score(targets, predicted, average=None)
             assert list(scores["recall"].values()) == pytest.approx(list(recalls))
+            assert scores["balanced_accuracy"] == pytest.approx(recalls.mean())
+            auc = roc_auc_score(targets, probabilities, multi_class="ovr", average="macro")
+            assert scores["roc_auc"] == pytest.approx(auc)
+            if name == RECIPE[-1]:
+                f1 = f1_score(targets, predicted, average=None)
+                assert list(scores["f1"].values()) == pytest.approx(list(f1))
+                precisions = precision_score(targets, predicted, average=None, zero_division=0)
+                said = {CLASSES[k]: precisions[k] for k in set(predicted.tolist())}
+                assert scores["precision"] == pytest.approx(said)
             for score in ("accuracy", "log_loss", "macro_f1"):
                 assert scores[f"{score}_ci_low"] <= scores[score] <= scores[f"{score}_ci_high"]
 
@@ -345,6 +367,13 @@ def test_many_labels_are_scored_as_scikit_learn_does_at_the_thresholds_of_valid(
         recalls = recall_score(truth, decided, average=None, zero_division=0)
         assert list(scores["recall"].values()) == pytest.approx(list(recalls[occurring]))
         precisions = precision_score(truth, decided, average=None, zero_division=0)
+        areas = roc_auc_score(truth[:, occurring], probabilities[:, occurring], average=None)
+        assert list(scores["roc_auc_of"].values()) == pytest.approx(list(areas))
+        assert scores["roc_auc"] == pytest.approx(areas.mean())
+        f1 = f1_score(truth, decided, average=None, zero_division=0)
+        assert list(scores["f1"].values()) == pytest.approx(
+            list(f1[occurring | decided.any(axis=0)])
+        )
         said = decided.any(axis=0)
         assert list(scores["precision"].values()) == pytest.approx(list(precisions[said]))
         for score in ("f2", "map", "log_loss"):
@@ -360,8 +389,9 @@ def test_every_promised_key_of_many_labels_is_there_and_no_other(params: TtaEval
     metrics = evaluate(many_labels(), params).metrics
     assert metrics["checkpoints"] == {"head": {k: metrics[k] for k in ("valid", "test")}}
     ends = ("", "_ci_low", "_ci_high")
-    scores = {f"{name}{end}" for name in ("f2", "map", "log_loss") for end in ends}
-    per_tag = {f"{name}{end}" for name in ("precision", "recall") for end in ends}
+    scores = {f"{name}{end}" for name in ("f2", "map", "log_loss", "roc_auc") for end in ends}
+    by_tag = ("precision", "recall", "f1", "roc_auc_of")
+    per_tag = {f"{name}{end}" for name in by_tag for end in ends}
     others = {"n_pictures", "f2_claimed", "f2_optimism", "threshold"}
     others |= {"n_labels_absent", "labels_absent"}
     for split, n in (("valid", 60), ("test", 40)):

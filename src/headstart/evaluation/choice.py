@@ -42,7 +42,7 @@ def choice_scores(
     if len(tables) < 2 or not len(tables[0].table):
         return {}
     folds = tables[0].folds()
-    found = {}
+    found: dict[str, Any] = {}
     for kind in KINDS:
         scores = np.stack([picture_scores(table, "valid", kind, search) for table in tables])
         found[kind] = _scored(cross_chosen(scores, folds), scores, tables[0].task, scoring)

@@ -18,11 +18,11 @@ from headstart.reporting.label_audit import Suspects
 from headstart.reporting.matrix_grid import Grid
 from headstart.reporting.near_pairs import NearPair
 from headstart.reporting.score_tables import (
-    COLUMNS,
     Scores,
     checkpoint_rows,
     columns_of,
     score_cards,
+    shown_columns,
     splits_of,
     view_name,
 )
@@ -127,7 +127,7 @@ def shared_values(
         "summary": summary,
         "splits": splits_of(scores),
         "cards": score_cards(scores, task),
-        "heads": [head for head, *_ in COLUMNS[task]],
+        "heads": [head for head, *_ in shown_columns(scores, task)],
         "checkpoints": checkpoint_rows(scores, task),
         "split": reported_on.split,
         "view": view_name(reported_on.kind),

@@ -28,6 +28,9 @@ from headstart.scores.calibration import Calibration, find_temperature
 from headstart.scores.thresholds import Search, decide, find_thresholds
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
+OF_THE_FINAL = ("precision", "f1", "roc_auc_of")
+"""Scores by class that the final checkpoint alone gets: of 120 classes, the others' would be thousands
+of numbers more, which a tracker takes long to store."""
 
 
 class TtaEvaluateParams(Section):
@@ -107,7 +110,10 @@ def tta_evaluate(labels: Labels, views: StoredViews, params: TtaEvaluateParams) 
     if (views.task, views.classes) != (labels.task, labels.classes):
         raise ValueError("the views were predicted for another task or other classes.")
     targets = pd.Series(labels.class_numbers(views.rows["id"].tolist()), dtype=object)
-    groups = labels.table.set_index("id")["group"].loc[views.rows["id"].tolist()].tolist()
+    ids = views.rows["id"].tolist()
+    # where a table of labels says no group, the picture is its own
+    group_of = labels.table.set_index("id")["group"].dropna()
+    groups = [group_of.get(picture, picture) for picture in ids]
     rows = views.rows.assign(targets=targets, group=pd.Series(groups, dtype=str))
     average = mean_of_views if labels.task == "single_label" else mean_of_label_views
     predictions = {}
@@ -115,8 +121,11 @@ def tta_evaluate(labels: Labels, views: StoredViews, params: TtaEvaluateParams) 
         tta = average(said, params.mean, params.plain_weight)
         table = Predictions(labels.classes, rows, said, tta, labels.task)
         predictions[name] = _decided_by_valid(table, params)
-    scores = {name: _scores_by_split(table, params) for name, table in predictions.items()}
     final = views.final
+    scores = {
+        name: _scores_by_split(table, params, () if name == final else OF_THE_FINAL)
+        for name, table in predictions.items()
+    }
     named = {"predictions" if name == final else name: of for name, of in predictions.items()}
     choice = choice_scores(predictions, params.thresholds, _scoring(params))
     metrics = {**scores[final], **({"choice": choice} if choice else {}), "checkpoints": scores}
@@ -139,13 +148,22 @@ def _decided_by_valid(predictions: Predictions, params: TtaEvaluateParams) -> Pr
     return replace(predictions, thresholds=thresholds)
 
 
-def _scores_by_split(predictions: Predictions, params: TtaEvaluateParams) -> dict[str, Any]:
-    """<split>.plain and <split>.tta for each split with labelled pictures."""
+def _scores_by_split(
+    predictions: Predictions, params: TtaEvaluateParams, left_out: tuple[str, ...]
+) -> dict[str, Any]:
+    """<split>.plain and <split>.tta for each split with labelled pictures, without some scores."""
     scores: dict[str, Any] = {}
     for split in predictions.table["split"].unique():
         labelled = predictions.labelled(split)
         if len(labelled.table):
-            scores[str(split)] = {kind: _score(labelled, split, kind, params) for kind in KINDS}
+            scores[str(split)] = {
+                kind: {
+                    key: value
+                    for key, value in _score(labelled, split, kind, params).items()
+                    if key.removesuffix("_ci_low").removesuffix("_ci_high") not in left_out
+                }
+                for kind in KINDS
+            }
     return scores
 
 
@@ -166,7 +184,7 @@ def _score(
         calibration |= calibration_gains(said, unseen, *known)
         calibration["temperature"] = labelled.temperatures[kind]
     if labelled.task == "single_label":
-        scores = class_scores(unseen, labelled.class_numbers(), classes, scoring)
+        scores = class_scores(probabilities, labelled.class_numbers(), classes, scoring, unseen)
         return {**scores, **calibration}
     truth, search = labelled.multi_hot(), params.thresholds
     thresholds = labelled.thresholds[kind]
