@@ -10,7 +10,6 @@ import json
 import struct
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -352,11 +351,11 @@ def _read_description(data: bytes, folder: Path) -> None:
 @cache
 def _records() -> Seeds:
     """`records.txt` and `records.bin` of five records, one after the other."""
-    from headstart.kept.places import line_of
+    from headstart.kept.places import crc_of, line_of
 
     kept = [bytes([i]) * 20 for i in range(5)]
     lines = b"".join(
-        line_of(f"{i:032x}", len(data), zlib.crc32(data)) for i, data in enumerate(kept)
+        line_of(f"{i:032x}", len(data), crc_of(f"{i:032x}", data)) for i, data in enumerate(kept)
     )
     return [struct.pack("<I", len(lines)) + lines + b"".join(kept)]
 

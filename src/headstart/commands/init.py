@@ -75,7 +75,12 @@ def _require_no_edits(force: bool) -> None:
         )
     if force or not PARAMS_FILE.exists():
         return
-    text = PARAMS_FILE.read_text(encoding="utf-8")
+    try:
+        text = PARAMS_FILE.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise click.ClickException(
+            f"{PARAMS_FILE} is no UTF-8 text: move it away, or add --force to replace it."
+        ) from None
     known = any(text == recipe.read_text("utf-8") for recipe in RECIPE.parent.glob("*.yaml"))
     if not (known or is_sealed(text) or _is_as_committed()):
         raise click.ClickException(

@@ -9,6 +9,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from headstart.commands.choices import Choice
+from headstart.project.short import printable
 
 COLUMN = 33  # of the comments behind the values
 _SEAL = re.compile(r"\n# digest of what stands above: ([0-9a-f]{16})\n\Z")
@@ -33,10 +34,10 @@ def with_choices(recipe: str, choices: Iterable[Choice], header: Sequence[str]) 
             section = section[int(part) if part.isdigit() else part]
         line, column = section.lc.value(last)
         setting = f"{lines[line][:column]}{_on_one_line(value)}"
-        lines[line] = f"{setting:<{COLUMN - 1}} # {reason}"
+        lines[line] = f"{setting:<{COLUMN - 1}} # {printable(reason)}"
     body = "\n".join(lines)
     body = re.sub(r"\A(#.*\n|\n)*", "", body)  # its own header
-    on_top = "\n".join(f"# {line}".rstrip() for line in header)
+    on_top = "\n".join(f"# {printable(line)}".rstrip() for line in header)
     return sealed(f"{on_top}\n\n{body}")
 
 

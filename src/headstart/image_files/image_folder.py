@@ -5,6 +5,7 @@ files lie: in the user's own folder, in a package, or as copies beside it in `pi
 lie, a reader refuses bytes that differ from those listed.
 """
 
+import errno
 import hashlib
 import json
 import shutil
@@ -115,8 +116,11 @@ class ImageFolder(Mapping[str, bytes]):
 
         Raises:
             SourceError: the pictures lie in a package that is not installed.
-            ImagesError: an older version wrote the list.
+            ImagesError: the list is missing, or an older version wrote it.
         """
+        for file in (folder / _LIST, folder / _SOURCE):
+            if not file.is_file():
+                raise ImagesError(f"{file} is missing: `dvc repro` lists the pictures again.")
         if "form" not in pq.read_schema(folder / _LIST).names:
             raise ImagesError(
                 f"{folder / _LIST} has no column form, so an older version of headstart wrote it: "
@@ -150,6 +154,9 @@ class ImageFolder(Mapping[str, bytes]):
             raise MissingFileError(f"{self._root} has no file {path!r}.")
         file = self._root / path
         try:
+            if not file.is_file():  # opening a pipe would wait
+                file.stat()
+                raise OSError(errno.EINVAL, "it is no file")
             data = file.read_bytes()
         except OSError as error:
             if not self._root.is_dir():

@@ -1,11 +1,13 @@
 """Says what index-images found and does not use: files that are no pictures, and problems."""
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 
 from headstart.indexing.labelling import Problem
+from headstart.project.short import printable
 
 N_SHOWN = 20  # problems that a message lists
 N_SUFFIXES = 8  # suffixes that a message lists
@@ -22,6 +24,20 @@ def no_pictures(paths: Iterable[str]) -> str:
     """A sentence that names the files that were found where there is no picture at all."""
     found = _counted(paths, N_NAMES) or "no files"
     return f"dataset.source holds no pictures: it holds {found}; set it to a folder of pictures."
+
+
+def alike_classes(classes: Iterable[str]) -> list[str]:
+    """A sentence for classes whose names differ only in case or Unicode form: mostly a slip."""
+    groups: dict[str, list[str]] = {}
+    for name in classes:
+        plain = unicodedata.normalize("NFC", unicodedata.normalize("NFKD", name).casefold())
+        groups.setdefault(plain, []).append(name)
+    return [
+        f"The classes {' and '.join(map(ascii, names))} differ only in case or in Unicode form: if "
+        "they are one class, rename one."
+        for names in groups.values()
+        if len(names) > 1
+    ]
 
 
 def packages_needed(problems: Iterable[Problem]) -> list[str]:
@@ -41,7 +57,9 @@ def all_in_one(problems: Sequence[Problem]) -> str:
     single = [problem for problem in problems if problem.problem != "needs_package"]
     rarest_first = sorted(single, key=lambda problem: (n[problem.problem], problem.problem))
     lines = [f"  {line}" for line in packages_needed(problems)]
-    lines += [f"  {path}: {kind}: {detail}" for path, kind, detail in rarest_first[:N_SHOWN]]
+    lines += [
+        f"  {printable(path)}: {kind}: {detail}" for path, kind, detail in rarest_first[:N_SHOWN]
+    ]
     if len(single) > N_SHOWN:
         lines.append(f"  ... and {len(single) - N_SHOWN} more")
     kinds = ", ".join(f"{n[kind]} {kind}" for kind in sorted(n))
@@ -62,7 +80,9 @@ def _counted(paths: Iterable[str], n_names: int = 0) -> str:
     said = []
     for suffix, files in most_first[:N_SUFFIXES]:
         names = [*files[:n_names], *(["..."] if len(files) > n_names else [])]
-        said.append(f"{len(files)} {suffix}" + (f" ({', '.join(names)})" if n_names else ""))
+        said.append(
+            f"{len(files)} {suffix}" + (f" ({', '.join(map(printable, names))})" if n_names else "")
+        )
     if n_more := sum(len(files) for _, files in most_first[N_SUFFIXES:]):
         said.append(f"{n_more} others")
     return ", ".join(said)

@@ -9,14 +9,13 @@ If the file is deleted (`dvc gc`), the records are made again.
 
 import hashlib
 import os
-import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from headstart.kept.places import Place, drop
+from headstart.kept.places import Place, crc_of, drop
 from headstart.project.beside import written_beside
 
 _N_OUTS = 3  # newest outs kept of a key: each fold, say, has records that the others lack
@@ -74,7 +73,7 @@ def remember_out(
         lines.write(f"{n_bytes} {os.path.relpath(part.file, folder) if stays else ''}\n")
         rows = zip(ids, part.starts, part.n_bytes, strict=True)
         for picture, start, length in rows:
-            crc = zlib.crc32(os.pread(file.fileno(), length, start))
+            crc = crc_of(picture, os.pread(file.fileno(), length, start))
             lines.write(f"{picture} {start} {length} {crc:08x}\n")
     for old in _newest_first(folder)[_N_OUTS:]:
         old.unlink(missing_ok=True)

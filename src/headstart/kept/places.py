@@ -22,12 +22,12 @@ class Place(NamedTuple):
     n_bytes: int
     crc: int
 
-    def read(self, file: BinaryIO) -> bytes | None:
-        """The record, from any thread; None where the bytes are not those that were written."""
+    def read(self, file: BinaryIO, picture: str) -> bytes | None:
+        """The record of this picture, from any thread; None where its bytes are not those written."""
         if self.start < 0 or not 0 <= self.n_bytes <= os.fstat(file.fileno()).st_size - self.start:
             return None
         data = os.pread(file.fileno(), self.n_bytes, self.start)
-        return data if zlib.crc32(data) == self.crc else None
+        return data if crc_of(picture, data) == self.crc else None
 
 
 class OwnPlaces(NamedTuple):
@@ -42,6 +42,11 @@ class OwnPlaces(NamedTuple):
     places: dict[str, Place]
     end: int
     n_line_bytes: int
+
+
+def crc_of(picture: str, data: bytes) -> int:
+    """CRC-32 of a record and of the picture's id, so that a damaged id gets no other's record."""
+    return zlib.crc32(data, zlib.crc32(picture.encode()))
 
 
 def line_of(picture: str, n_bytes: int, crc: int) -> bytes:
@@ -88,6 +93,6 @@ def drop(folder: Path, held: Sequence[Mapping[str, Place]]) -> None:
         partial_lines.open("wb") as new_lines,
     ):
         for picture, place in left.items():
-            if (record := place.read(data)) is not None:
+            if (record := place.read(data, picture)) is not None:
                 new_data.write(record)
                 new_lines.write(line_of(picture, place.n_bytes, place.crc))

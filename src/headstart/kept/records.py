@@ -10,7 +10,6 @@ for records in the file of smaller copies.
 
 import os
 import shutil
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
@@ -22,7 +21,7 @@ from numpy.typing import NDArray
 
 from headstart.kept.once import Known, NothingKnown, Once, of_bytes
 from headstart.kept.outs import drop_held, has_outs, open_outs
-from headstart.kept.places import DATA, LINES, drop, line_of, own_places
+from headstart.kept.places import DATA, LINES, crc_of, drop, line_of, own_places
 from headstart.kept.room import RECORDS, make_room, used_now, wanted_gb
 from headstart.project.work import work_folder
 
@@ -162,7 +161,7 @@ class Records:
         """The record of a picture; None where there is none, or its bytes are not those written."""
         for file, places in ((self._data, self._own), *self._outs):
             place = places.get(picture)
-            if place and (data := place.read(file)) is not None:
+            if place and (data := place.read(file, picture)) is not None:
                 return data
         return None
 
@@ -174,7 +173,7 @@ class Records:
             self._full = end > self._room
         if not self._full:
             self._data.write(data)
-            self._lines.write(line_of(picture, len(data), zlib.crc32(data)))
+            self._lines.write(line_of(picture, len(data), crc_of(picture, data)))
             self._end = end
 
     def _made_room(self, n_bytes: int) -> int:

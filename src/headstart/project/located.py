@@ -9,6 +9,7 @@ from pydantic import Field
 
 from headstart.project.errors import HeadstartError
 from headstart.project.section import Section
+from headstart.project.short import cut
 
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="64 hex digits")]
 
@@ -42,14 +43,23 @@ def locate(source: Package | UserPath) -> Path:
     """
     if isinstance(source, UserPath):
         return source.path
-    wanted = f"pip install {source.package}=={source.version}"
+    wanted = f"pip install {cut(source.package)}=={cut(source.version)}"
     try:
         found = distribution(source.package)
-    except PackageNotFoundError:
-        raise SourceError(f"the package {source.package} is not installed: {wanted}") from None
+    except (PackageNotFoundError, ValueError, OSError):  # no name, or none that a file can have
+        raise SourceError(f"the package {cut(source.package)} is not installed: {wanted}") from None
     if found.version != source.version:
         raise SourceError(f"{source.package} is installed as {found.version}: {wanted}")
     path = Path(str(found.locate_file(source.path)))
-    if not path.exists():
-        raise SourceError(f"{path} is missing: pip install --force-reinstall {wanted[12:]}")
+    if not _exists(path):
+        raise SourceError(
+            f"{cut(str(path))} is missing: pip install --force-reinstall {wanted[12:]}"
+        )
     return path
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name that is too long, or holds a zero byte
+        return False

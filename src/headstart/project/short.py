@@ -1,8 +1,15 @@
-"""Shortens what a file says, so that a sentence about it stays one."""
+"""Makes what a file says, or is called, fit for a sentence."""
 
+import re
 from collections.abc import Iterable
 
 N_CHARACTERS = 200
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def printable(name: str) -> str:
+    """A name on one line: a sign that would move the cursor, or is half of one, as Python writes it."""
+    return _CONTROL.sub(lambda sign: ascii(sign[0])[1:-1], name)
 
 
 def cut(text: str, n: int = N_CHARACTERS) -> str:

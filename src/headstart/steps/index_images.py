@@ -5,7 +5,13 @@ from collections.abc import Iterable, Mapping, Sequence
 import pandas as pd
 
 from headstart.indexing.decoding import decode
-from headstart.indexing.findings import all_in_one, left_aside, no_pictures, packages_needed
+from headstart.indexing.findings import (
+    alike_classes,
+    all_in_one,
+    left_aside,
+    no_pictures,
+    packages_needed,
+)
 from headstart.indexing.group_checks import check_drawn, within_one_split
 from headstart.indexing.groups import join_groups
 from headstart.indexing.index import Index, IndexImagesError
@@ -93,6 +99,7 @@ def index_images(
             *notes,
             *group_notes,
             *_notes(labels, params),
+            *alike_classes(classes),
             *_left_out(set(files) - {*pictures, *tables_named(params.labels, files)}, problems),
         ),
         grouped=bool(names),

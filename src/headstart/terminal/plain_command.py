@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from headstart.project.errors import HeadstartError
+from headstart.project.short import printable
 
 TRACEBACK = "HEADSTART_TRACEBACK"  # set to 1 to see the traceback of a HeadstartError too
 
@@ -25,7 +26,8 @@ class PlainCommand(click.Command):
             except HeadstartError as error:
                 if os.environ.get(TRACEBACK, "0") not in ("", "0"):
                     raise
-                raise click.ClickException(str(error)) from None
+                lines = map(printable, str(error).split("\n"))
+                raise click.ClickException("\n".join(lines)) from None
 
 
 class PlainGroup(PlainCommand, click.Group):
