@@ -1,10 +1,12 @@
 """params.yaml, sources/*.yaml and tables of labels that are hostile: one sentence, soon."""
 
+import json
 import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import PIL
 import pytest
 
 from tests.bad_inputs.project import (
@@ -37,7 +39,7 @@ HOSTILE = {
     "key twice": (b"dataset: {}\ndataset: {}\n", "a second time"),
     "list": (b"- dataset\n- backbone\n", "must hold sections"),
     "text": (b"dataset", "must hold sections"),
-    "deep": (b"a: " + b"[" * 3000 + b"]" * 3000, "not valid YAML"),
+    "deep": (b"a: " + b"[" * 800 + b"]" * 800, "not valid YAML"),
     "deep block": (b"".join(b" " * i + b"a:\n" for i in range(900)), ""),
     "huge number": (b"dataset: 1" + b"0" * 4000, "bits"),
     "longer number": (b"dataset: 1" + b"0" * 9000, "not valid YAML"),
@@ -116,7 +118,7 @@ def test_paths_out_of_the_folder(key: str, value: str, project: Path) -> None:
     edit(**{key: value})
     said = headstart("check").output + fetch_images().output + fetch_weights().output
     dotted = key.replace("__", ".")
-    assert f"{dotted} is " in said and "Traceback" not in said and "word" not in said
+    assert dotted in said and "Traceback" not in said and "word" not in said
     assert "root:" not in said
     assert all(len(line) < 1200 for line in said.splitlines())
     sentence(headstart("check"), dotted)
@@ -178,6 +180,11 @@ def test_a_picture_named_by_a_table_never_leaves_the_folder(project: Path) -> No
     assert "secret" in problems and "/etc/passwd" in problems
 
 
+def _package(name: str, path: str = "x") -> bytes:
+    about = {"kind": "package", "package": name, "version": PIL.__version__, "path": path}
+    return json.dumps(about | {"sha256": "0" * 64, "n_files": 1, "n_bytes": 1}).encode()
+
+
 DESCRIPTIONS = {
     "code": b"kind: !!python/object/apply:os.system ['touch ran']\n",
     "laughs": LAUGHS.encode() + b"kind: *a39\n",
@@ -186,11 +193,12 @@ DESCRIPTIONS = {
     "list": b"- kind\n",
     "empty": b"",
     "latin-1": b"kind: \xe9\n",
-    "zero byte": b'{kind: package, package: "a\\0b", version: "1", path: x, sha256: %s, n_files: 1, n_bytes: 1}' % (b"0" * 64),
-    "no package": b'{kind: package, package: "", version: "1", path: x, sha256: %s, n_files: 1, n_bytes: 1}' % (b"0" * 64),
-    "long": b'{kind: package, package: "%s", version: "1", path: x, sha256: %s, n_files: 1, n_bytes: 1}' % (b"p" * 5000, b"0" * 64),
-    "way out": b'{kind: package, package: pillow, version: "13.0.0", path: ../../../../../../../../etc/ssl, sha256: %s, n_files: 1, n_bytes: 1}' % (b"0" * 64),
-}  # fmt: skip
+    "zero byte": _package("a\0b"),
+    "no package": _package(""),
+    "long": _package("p" * 5000),
+    "long path": _package("pillow", "p/" * 5000),
+    "way out": _package("pillow", "../" * 20 + "etc/ssl"),
+}
 
 
 @pytest.mark.parametrize("kind", DESCRIPTIONS)

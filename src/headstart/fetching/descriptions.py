@@ -1,5 +1,6 @@
 """Files under sources/, and paths in params.yaml that name a source."""
 
+import errno
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,12 +29,12 @@ def checked_path(key: str, value: str, what: str, example: str, url_hint: str) -
         SourceError: `value` has another form.
     """
     path = Path(value.replace("\0", "?"))  # no path can hold a zero byte
-    if path.is_absolute() and ".." not in path.parts:
+    if path.is_absolute() and ".." not in path.parts and _fits(path):
         return path
     known = sorted(str(file) for file in SOURCES.glob("*.yaml"))
-    if path.parent == SOURCES and path.suffix == ".yaml" and path.is_file():
+    if path.parent == SOURCES and path.suffix == ".yaml" and _fits(path) and path.is_file():
         return path
-    reason = "which names no source"
+    reason = "which names no source" if _fits(path) else "which is too long for a path"
     if "://" in value:
         reason = url_hint
     elif value.startswith("~"):
@@ -42,6 +43,15 @@ def checked_path(key: str, value: str, what: str, example: str, url_hint: str) -
         f"{key} is {cut(repr(value))}, {reason}; {key} must be the absolute path of {what} (such as "
         f"{example}) or one of {', '.join(known)}."
     )
+
+
+def _fits(path: Path) -> bool:
+    """Whether the system takes so long a path."""
+    try:
+        path.lstat()
+    except OSError as error:
+        return error.errno != errno.ENAMETOOLONG
+    return True
 
 
 def read_description(path: Path, model: Any) -> Any:
