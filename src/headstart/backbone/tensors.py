@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import warnings
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -87,7 +88,10 @@ def read_tensors(path: Path, sha256: str | None = None) -> NamedTensors:
         elif path.suffix in _PICKLED:
             metadata = {}
             _require_packed_as_torch_does(path)
-            tensors = _unwrapped(torch.load(path, map_location="cpu", weights_only=True))
+            with warnings.catch_warnings():  # they advise on weights_only
+                warnings.simplefilter("ignore")
+                loaded = torch.load(path, map_location="cpu", weights_only=True)
+            tensors = _unwrapped(loaded)
         else:
             raise TensorsError(
                 f"{path} ends in {path.suffix!r}; files of weights are .safetensors or "
@@ -121,7 +125,7 @@ def _unwrapped(content: Any) -> dict[str, Any]:
 
 def _name(key: object) -> str:
     if not isinstance(key, str | int):  # a tuple may hold itself many times
-        raise TensorsError(f"names must be text, but one is a {type(key).__name__}.")
+        raise TypeError(f"names must be text, but one is a {type(key).__name__}")
     return str(key)
 
 
