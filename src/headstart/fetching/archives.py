@@ -140,15 +140,16 @@ def _write(archive: Path, entry: Entry, target: Path) -> None:
         )
     n = 0
     try:
-        if entry.n_bytes > (n_free := n_free_bytes(target)):
-            raise OSError(errno.ENOSPC, f"{n_free} bytes are free")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with content, target.open("xb") as file:
-            while piece := content.read(PIECE_BYTES):
-                n += len(piece)
-                if n > entry.n_bytes:
-                    break
-                file.write(piece)
+        with content:
+            if entry.n_bytes > (n_free := n_free_bytes(target)):
+                raise OSError(errno.ENOSPC, f"{n_free} bytes are free")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with target.open("xb") as file:
+                while piece := content.read(PIECE_BYTES):
+                    n += len(piece)
+                    if n > entry.n_bytes:
+                        break
+                    file.write(piece)
     except (FileExistsError, NotADirectoryError):
         raise SourceError(
             f"{archive.name} holds {cut(entry.name)!r}, whose path another file already takes."
