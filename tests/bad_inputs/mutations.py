@@ -21,7 +21,7 @@ def mutated(seeds: Sequence[bytes], reader: str, number: int) -> bytes:
         number: of the input, from 0.
     """
     draw = np.random.default_rng((zlib.crc32(reader.encode()), number))
-    data = bytearray(seeds[draw.integers(len(seeds))])
+    data = bytearray(seeds[int(draw.integers(len(seeds)))])
     for _ in range(min(N_CHANGES, draw.geometric(0.5))):
         _change(data, seeds, draw)
     return bytes(data)
@@ -33,7 +33,7 @@ def _change(data: bytearray, seeds: Sequence[bytes], draw: np.random.Generator) 
     # half of the changes near one end, where headers and tables of contents are
     near = int(draw.choice([len(data), min(64, len(data)), -min(64, len(data))], p=[0.5, 0.3, 0.2]))
     at = int(draw.integers(near)) if near > 0 else len(data) + int(draw.integers(near, 0))
-    n = int(min(2 ** draw.integers(0, 9), len(data) - at))
+    n = min(1 << int(draw.integers(0, 9)), len(data) - at)
     match draw.integers(8):
         case 0:
             data[at] ^= 1 << int(draw.integers(8))
@@ -44,7 +44,7 @@ def _change(data: bytearray, seeds: Sequence[bytes], draw: np.random.Generator) 
         case 3:
             data[at:at] = data[at : at + n] * int(draw.choice([1, 2, 50]))
         case 4:
-            other = seeds[draw.integers(len(seeds))]
+            other = seeds[int(draw.integers(len(seeds)))]
             start = int(draw.integers(len(other)))
             data[at : at + n] = other[start : start + n]
         case 5:

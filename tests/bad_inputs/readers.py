@@ -147,7 +147,7 @@ def _read_table(data: bytes, _: Path) -> None:
     found = read_table(data, "labels.csv")
     guess_columns(found.columns, [row.cells for row in found.rows])
     label = "label" if "label" in found.columns else "*"
-    settings = {
+    settings: dict[str, Any] = {
         "labels": "labels.csv", "label_column": label, "split": "stratified", "id_suffix": "",
         "on_problem": "set_aside", "group_column": "group" if "group" in found.columns else "",
     }  # fmt: skip
@@ -243,7 +243,7 @@ def _safetensors() -> Seeds:
 
     numbers = np.arange(24, dtype=np.float32)
     half, whole = numbers.astype(np.float16), numbers.astype(np.int64)
-    tensors = {"conv.weight": numbers.reshape(2, 3, 4), "bn.mean": half, "n": whole}
+    tensors: dict[str, Any] = {"conv.weight": numbers.reshape(2, 3, 4), "bn.mean": half, "n": whole}
     return [save(tensors, {"architecture": "resnet34"}), save({"a": numbers})]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import PIL
 import pytest
+from click.testing import Result
 
 from tests.bad_inputs.project import (
     edit,
@@ -24,6 +25,11 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 40)
 )
+
+
+def check() -> Result:
+    return headstart("check")
+
 
 HOSTILE = {
     "latin-1": ("dataset:\n  source: caf\xe9\n".encode("latin-1"), "is not UTF-8"),
@@ -57,7 +63,7 @@ HOSTILE = {
 def test_hostile_params(kind: str, project: Path) -> None:
     content, word = HOSTILE[kind]
     Path("params.yaml").write_bytes(content)
-    for run in (lambda: headstart("check"), fetch_images):
+    for run in (check, fetch_images):
         start = time.process_time()
         said = run()
         assert said.exception is None or isinstance(said.exception, SystemExit), said.exception
@@ -71,15 +77,16 @@ def test_hostile_params(kind: str, project: Path) -> None:
 
 def test_params_that_are_no_file(project: Path) -> None:
     file = Path("params.yaml")
-    for make, word in (
+    makers: tuple[tuple[Callable[[Path], None], str], ...] = (
         (os.mkfifo, "a pipe or a device"),
         (Path.mkdir, "Is a directory"),
         (lambda path: path.symlink_to("/dev/zero"), "a pipe or a device"),
         (lambda path: path.symlink_to(path.name), "params.yaml"),
-    ):
+    )
+    for make, word in makers:
         file.unlink()
         make(file)
-        for run in (lambda: headstart("check"), fetch_images, index_images):
+        for run in (check, fetch_images, index_images):
             sentence(run(), "params.yaml", word)
         if file.is_dir():
             file.rmdir()

@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -35,7 +36,7 @@ def _socket(path: Path) -> None:
     os.chdir(here)
 
 
-NO_FILES = {
+NO_FILES: dict[str, Callable[[Path], None]] = {
     "a pipe": os.mkfifo,
     "a socket": _socket,
     "a device": lambda path: path.symlink_to("/dev/zero"),

@@ -19,7 +19,8 @@ def cut(text: str, n: int = N_CHARACTERS) -> str:
 
 def listed(names: Iterable[str], n: int = N_CHARACTERS) -> str:
     """The first of some names, and how many more there are."""
-    names, shown, left = list(names), [], n
+    names, left = list(names), n
+    shown: list[str] = []
     for name in names:
         left -= len(name) + 2
         if left < 0 and shown:

@@ -84,10 +84,10 @@ def _content(picture: Picture) -> bytes:
     if isinstance(picture, bytes):
         return picture
     if not isinstance(picture, Image.Image):
-        file = Path(picture)
-        if file.exists() and not (file.is_file() or file.is_dir()):  # reading might never end
+        path = Path(picture)
+        if path.exists() and not (path.is_file() or path.is_dir()):  # reading might never end
             raise OSError(errno.EINVAL, "it is a pipe, a socket or a device")
-        return file.read_bytes()
+        return path.read_bytes()
     shown = picture.convert("I;16") if picture.mode == "I" else picture
     shown = shown if shown.mode in _IN_PNG else shown.convert("RGB")
     file = io.BytesIO()
