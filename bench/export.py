@@ -47,7 +47,7 @@ def measured(model: Path, n: int, folder: Path) -> dict[str, Any]:
         form.write(program, files[name], text(info, form.batch))
     calibrated = project.squares(project.labels.ids("train")[:N_CALIBRATED])
     quantise(files["onnx"], folder / "int8.onnx", calibrated)
-    network = network_run(restored(content, model, PLAIN_CPU), info.task)
+    network = network_run(restored(content, model, PLAIN_CPU), info.task, info.temperature)
     exact = in_batches(network, pixels)
     runs: dict[str, tuple[Path, Run]] = {
         "headstart": (model, network),

@@ -1,4 +1,4 @@
-"""predictions/views + labels → predictions: plain and TTA, both scored."""
+"""predictions/views + labels → predictions: plain and TTA, both calibrated and scored."""
 
 from headstart.tracking.start import start_stage
 
@@ -32,7 +32,7 @@ FILE = click.Path(path_type=Path)
     "--checkpoint", "files", type=FILE, multiple=True, help="may be the final one (repeat)"
 )
 @click.option("--about-final", type=FILE, required=True, help="JSON of the final checkpoint")
-@click.option("--model", type=FILE, required=True, help="the final network and its thresholds")
+@click.option("--model", type=FILE, required=True, help="the final network, with what valid chose")
 @click.option("--predictions", type=FILE, multiple=True, help="of one checkpoint (repeat)")
 @click.option("--metrics", type=FILE, required=True, help="scores with intervals")
 @click.option("--headline", "few", type=FILE, required=True, help="the numbers to compare by")
@@ -47,7 +47,7 @@ def main(
         said, checkpoints = read_views(views), {path.stem: path for path in files}
         evaluation = tta_evaluate(read_labels(labels, test_labels), said, params)
         final, about = checkpoints[said.final], read_json(about_final)
-        write_final_model(model, final, about, evaluation.thresholds)
+        write_final_model(model, final, about, evaluation.thresholds, evaluation.temperatures)
         for path in predictions:
             write_predictions(path, evaluation.predictions[path.stem])
         write_json(metrics, evaluation.metrics)

@@ -52,7 +52,9 @@ def save_networks(folder: Path) -> None:
     write_checkpoint(folder / "bare.safetensors", several)
     thresholds: Mapping[Kind, tuple[float, ...]] = {"plain": (0.0, 1.0, 0.5), "tta": (1.0,) * 3}
     about = several.info.model_dump(mode="json")
-    write_final_model(folder / "many.safetensors", folder / "bare.safetensors", about, thresholds)
+    write_final_model(
+        folder / "many.safetensors", folder / "bare.safetensors", about, thresholds, {}
+    )
     squashed = info.model_copy(update={"frame": Frame("squash", 1.0)})
     write_checkpoint(folder / "squashed.safetensors", Checkpoint(info=squashed, tensors=tensors))
     alone = info.model_copy(update={"kind": "head"})

@@ -149,11 +149,12 @@ def test_only_on_valid_the_counts_are_said_to_be_those_of_the_search() -> None:
 def test_a_score_that_does_not_exist_is_an_empty_cell() -> None:
     without = {key: value for key, value in scored(0.5).items() if not key.startswith("map")}
     of_split = {"plain": without, "tta": without}
-    scores = {"valid": of_split, "checkpoints": {"head": {"valid": of_split}}}
+    scores = {"valid": VALID, "checkpoints": {"head": {"valid": of_split}}}
     page = confusion_report(PREDICTIONS, PATHS, Decoder(), scores, COURSE, PARAMS, 0.95).files[
         "report.html"
     ]
     assert isinstance(page, str) and "<td></td><td>0.654" in page
+    assert "<th>ROC-AUC</th></tr>\n<tr><td>head" not in page  # which no checkpoint has
 
 
 def test_a_split_without_labels_gives_an_empty_report(tmp_path: Path) -> None:

@@ -211,6 +211,11 @@ def test_predict_gives_the_probabilities_that_were_measured(
     assert len(files) == 2 * 2 * 11
     told = predicted(MODEL, files)
     plain = measured.probabilities("plain")
+    temperatures = measured.temperatures
+    assert (
+        read_checkpoint(MODEL).info.temperatures == temperatures and 1 not in temperatures.values()
+    )
+    assert np.abs(plain - measured.uncalibrated("plain")).max() > 0.01
     assert plain.std(axis=0).min() > 0.01  # the network tells pictures apart
     far = {
         str(file): np.abs(np.array(told[str(file)][1]) - row).max()

@@ -33,7 +33,7 @@ def _change(data: bytearray, seeds: Sequence[bytes], draw: np.random.Generator) 
     # half of the changes near one end, where headers and tables of contents are
     near = int(draw.choice([len(data), min(64, len(data)), -min(64, len(data))], p=[0.5, 0.3, 0.2]))
     at = int(draw.integers(near)) if near > 0 else len(data) + int(draw.integers(near, 0))
-    n = min(2 ** int(draw.integers(0, 9)), len(data) - at)
+    n = min(1 << int(draw.integers(0, 9)), len(data) - at)
     match draw.integers(8):
         case 0:
             data[at] ^= 1 << int(draw.integers(8))

@@ -243,8 +243,7 @@ def _safetensors() -> Seeds:
 
     numbers = np.arange(24, dtype=np.float32)
     half, whole = numbers.astype(np.float16), numbers.astype(np.int64)
-    tensors: dict[str, np.ndarray[Any, Any]] = {"bn.mean": half, "n": whole}
-    tensors["conv.weight"] = numbers.reshape(2, 3, 4)
+    tensors: dict[str, Any] = {"conv.weight": numbers.reshape(2, 3, 4), "bn.mean": half, "n": whole}
     return [save(tensors, {"architecture": "resnet34"}), save({"a": numbers})]
 
 

@@ -26,6 +26,11 @@ LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 40)
 )
 
+
+def check() -> Result:
+    return headstart("check")
+
+
 HOSTILE = {
     "latin-1": ("dataset:\n  source: caf\xe9\n".encode("latin-1"), "is not UTF-8"),
     "utf-16": ("dataset: {}\n".encode("utf-16"), "is not UTF-8"),
@@ -54,10 +59,6 @@ HOSTILE = {
 }
 
 
-def check() -> Result:
-    return headstart("check")
-
-
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_hostile_params(kind: str, project: Path) -> None:
     content, word = HOSTILE[kind]
@@ -76,13 +77,13 @@ def test_hostile_params(kind: str, project: Path) -> None:
 
 def test_params_that_are_no_file(project: Path) -> None:
     file = Path("params.yaml")
-    kinds: tuple[tuple[Callable[[Path], object], str], ...] = (
+    makers: tuple[tuple[Callable[[Path], None], str], ...] = (
         (os.mkfifo, "a pipe or a device"),
         (Path.mkdir, "Is a directory"),
         (lambda path: path.symlink_to("/dev/zero"), "a pipe or a device"),
         (lambda path: path.symlink_to(path.name), "params.yaml"),
     )
-    for make, word in kinds:
+    for make, word in makers:
         file.unlink()
         make(file)
         for run in (check, fetch_images, index_images):

@@ -36,7 +36,7 @@ def _socket(path: Path) -> None:
     os.chdir(here)
 
 
-NO_FILES: dict[str, Callable[[Path], object]] = {
+NO_FILES: dict[str, Callable[[Path], None]] = {
     "a pipe": os.mkfifo,
     "a socket": _socket,
     "a device": lambda path: path.symlink_to("/dev/zero"),

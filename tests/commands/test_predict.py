@@ -215,7 +215,7 @@ def test_a_broken_archive_and_a_broken_folder_are_named(files: list[str]) -> Non
     result = headstart("predict", "net.safetensors", "broken.zip", "loose", files[0])
     assert result.exit_code == 1 and [row[0] for row in rows_of(result)[1:]] == files[:1]
     assert result.stderr.splitlines() == [
-        "broken.zip cannot be read: File is not a zip file.",
+        "broken.zip cannot be read: File is not a zip file; pack or download it again.",
         "loose cannot be read: loose/link.png is a link to gone.png, which does not exist.",
         "2 of 3 files were left out.",
     ]

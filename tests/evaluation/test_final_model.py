@@ -15,17 +15,22 @@ from tests.small_networks import PREPROCESSING
 THRESHOLDS: Mapping[Kind, tuple[float, ...]] = {"tta": (0.1, 1 / 3), "plain": (0.25, 0.5)}
 
 
+TEMPERATURES: Mapping[Kind, float] = {"tta": 0.7, "plain": 4 / 3}
+
+
+@pytest.mark.parametrize("temperatures", [{}, TEMPERATURES])
 @pytest.mark.parametrize("thresholds", [{}, THRESHOLDS])
 def test_it_has_the_bytes_of_a_checkpoint_that_knows_more(
-    thresholds: Mapping[Kind, tuple[float, ...]], tmp_path: Path
+    thresholds: Mapping[Kind, tuple[float, ...]], temperatures: Mapping[Kind, float], tmp_path: Path
 ) -> None:
     trained = Checkpoint(info=INFO, tensors=TENSORS)
     scored = trained.as_scored(PREPROCESSING.model_copy(update={"pillow": "1.0"}), "bfloat16")
     write_checkpoint(tmp_path / "finetuned.safetensors", trained)
     about = json.loads(json.dumps(scored.info.model_dump(mode="json")))
     path = tmp_path / "new/model.safetensors"
-    write_final_model(path, tmp_path / "finetuned.safetensors", about, thresholds)
-    info = scored.info.model_copy(update={"thresholds": dict(thresholds)})
+    write_final_model(path, tmp_path / "finetuned.safetensors", about, thresholds, temperatures)
+    found = {"thresholds": dict(thresholds), "temperatures": dict(temperatures)}
+    info = scored.info.model_copy(update=found)
     assert read_checkpoint(path).info == info
     write_checkpoint(tmp_path / "expected", Checkpoint(info=info, tensors=TENSORS))
     assert path.read_bytes() == (tmp_path / "expected").read_bytes()

@@ -8,7 +8,13 @@ from scipy import stats
 from sklearn.metrics import average_precision_score
 
 from headstart.evaluation import intervals
-from headstart.evaluation.intervals import bootstrap_macro_f1, bootstrap_map, bootstrap_mean, wilson
+from headstart.evaluation.intervals import (
+    bootstrap_balanced_accuracy,
+    bootstrap_macro_f1,
+    bootstrap_map,
+    bootstrap_mean,
+    wilson,
+)
 from headstart.scores import metrics
 from headstart.scores.metrics import Floats
 from headstart.scores.multi_label import Bools
@@ -131,3 +137,17 @@ def test_resamples_without_any_label_count_for_nothing() -> None:
 def test_without_any_label_there_is_no_interval_of_map() -> None:
     with pytest.raises(ValueError, match="a picture with a label, found none in 2 pictures"):
         bootstrap_map(np.ones((2, 3)), np.zeros((2, 3), bool), 100, 0.9, np.random.default_rng(0))
+
+
+def test_balanced_accuracy_is_resampled_as_pictures_are() -> None:
+    counts = np.array([[30, 5, 0], [2, 6, 2], [0, 1, 3]])
+    actual, predicted = np.repeat(np.indices(counts.shape).reshape(2, -1), counts.ravel(), axis=1)
+    rng, n = np.random.default_rng(1), len(actual)
+    means = []
+    for _ in range(4000):
+        rows = rng.integers(n, size=n)
+        right = actual[rows] == predicted[rows]
+        means.append(np.mean([right[actual[rows] == k].mean() for k in np.unique(actual[rows])]))
+    found = bootstrap_balanced_accuracy(counts, 4000, 0.9, np.random.default_rng(0))
+    assert found == pytest.approx(np.quantile(means, [0.05, 0.95]), abs=0.015)
+    assert found[0] < metrics.balanced_accuracy(counts) < found[1]

@@ -12,6 +12,9 @@ import pytest
 
 from headstart.evaluation.predictions import Kind, Predictions, read_predictions, write_predictions
 
+KINDS: dict[Kind, float] = {"plain": 1 / 2, "tta": 1 / 0.5}
+"""By kind, the power that a temperature of 2 and of 0.5 means."""
+
 
 def make(n_views: int = 2, splits: tuple[str, ...] = ("valid", "valid", "test")) -> Predictions:
     n = len(splits)
@@ -47,12 +50,41 @@ def test_the_columns_are_those_that_others_rely_on(tmp_path: Path) -> None:
         "plain": lists,
         "tta": lists,
         "views": pa.list_(lists),
+        "mean_of_views": lists,
     }
     second = table.to_pylist()[1]
     assert second["targets"] is None
     assert second["plain"] == written.views[0, 1].tolist()
     assert second["views"] == written.views[:, 1].tolist()
     assert second["tta"] == written.tta[1].tolist()
+
+
+def test_calibrated_probabilities_are_those_of_the_columns(tmp_path: Path) -> None:
+    path = tmp_path / "p.parquet"
+    written = replace(make(), temperatures={"plain": 2.0, "tta": 0.5})
+    written = replace(written, table=written.table.assign(group=["x", "x", "y"]))
+    write_predictions(path, written)
+    read = read_predictions(path)
+    assert read.temperatures == written.temperatures and read.folds().tolist() == [0, 0, 0]
+    assert (read.views == written.views).all() and (read.tta == written.tta).all()
+    columns = pq.read_table(path).to_pydict()
+    for kind, power in KINDS.items():
+        expected = read.uncalibrated(kind) ** power
+        expected /= expected.sum(axis=1, keepdims=True)
+        assert np.array(columns[kind]) == pytest.approx(expected) == read.probabilities(kind)
+    assert columns["mean_of_views"] == written.tta.tolist()
+
+
+def test_a_file_from_before_there_were_temperatures_can_be_read(tmp_path: Path) -> None:
+    path, written = tmp_path / "p.parquet", make()
+    write_predictions(path, written)
+    table = pq.read_table(path).drop_columns(["mean_of_views"])
+    about = {k: v for k, v in table.schema.metadata.items() if k != b"temperatures"}
+    pq.write_table(table.replace_schema_metadata(about), path)
+    read = read_predictions(path)
+    for kind in KINDS:
+        assert (read.probabilities(kind) == written.probabilities(kind)).all()
+    assert read.temperatures == {}
 
 
 def test_a_part_keeps_rows_together() -> None:

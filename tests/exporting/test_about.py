@@ -66,6 +66,11 @@ def test_the_documented_code_decides_by_the_thresholds(documented: dict[str, Any
     assert documented["named"](row, several) == ["cat", "eel"]
 
 
+def test_the_temperature_that_is_in_the_graph_is_told() -> None:
+    assert about(small_info())["temperature"] == 1
+    assert about(small_info(temperatures={"plain": 0.7, "tta": 2.0}))["temperature"] == 0.7
+
+
 def test_the_square_is_told_in_words_too() -> None:
     info = small_info(
         frame=Frame("center", 0.875), preprocessing=Preprocessing(stored=(JPEG,), pillow="13")

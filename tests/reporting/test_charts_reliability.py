@@ -1,4 +1,6 @@
-"""The reliability diagram and the expected calibration error."""
+"""The reliability diagram."""
+
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -8,10 +10,8 @@ from headstart.evaluation.intervals import wilson
 from headstart.evaluation.predictions import Predictions
 from headstart.labels.task import Task
 from headstart.reporting.charts_reliability import (
-    N_BINS,
-    expected_calibration_error,
-    reliability_bins,
     reliability_chart,
+    reliability_charts,
     reliability_table,
 )
 from tests.reporting.drawings import drawn, readings, words
@@ -24,35 +24,6 @@ def predictions(
     table = pd.DataFrame({"id": [str(i) for i in range(n)], "split": "valid", "targets": targets})
     plain = np.full_like(probabilities, 1 / probabilities.shape[1])
     return Predictions(("a", "b"), table, plain[None], probabilities, task)
-
-
-def test_bins_exclude_their_lower_edge_and_the_first_holds_0() -> None:
-    confidence = np.array([0.0, 1 / 15, 1 / 15 + 1e-6, 1 / 3, 1.0])
-    bins = reliability_bins(confidence, np.ones(5, bool))
-    assert [(round(bin_.low * N_BINS), bin_.n) for bin_ in bins] == [
-        (0, 2),
-        (1, 1),
-        (4, 1),
-        (14, 1),
-    ]
-
-
-def test_a_rounding_error_moves_nothing_over_an_edge() -> None:
-    confidence = np.array([0.6 - 1e-16, 0.6, 0.6 + 1e-15])
-    assert [bin_.n for bin_ in reliability_bins(confidence, np.ones(3, bool))] == [3]
-
-
-def test_the_error_is_the_weighted_distance_of_guo() -> None:
-    generator = np.random.default_rng(0)
-    confidence, right = generator.random(500), generator.random(500) < 0.4
-    expected = 0.0
-    for m in range(1, 16):
-        inside = (confidence > (m - 1) / 15) & (confidence <= m / 15)
-        gap = abs(right[inside].mean() - confidence[inside].mean())
-        expected += inside.sum() / 500 * gap
-    assert expected_calibration_error(reliability_bins(confidence, right)) == pytest.approx(
-        expected
-    )
 
 
 def test_a_picture_counts_by_its_highest_probability() -> None:
@@ -117,8 +88,25 @@ def test_the_table_has_a_row_a_bin() -> None:
     predictions = Predictions(("cat", "dog"), table, said[None], said, "single_label", {})
     charts = [reliability_chart(predictions, split, "plain") for split in ("valid", "test")]
     found = reliability_table(chart for chart in charts if chart)
-    assert found[["split", "n", "confidence", "share"]].to_numpy().tolist() == [
-        ["valid", 2, 0.7, 0.5], ["test", 1, 0.9, 1.0]
+    assert found[["split", "probabilities", "n", "confidence", "share"]].to_numpy().tolist() == [
+        ["valid", "uncalibrated", 2, 0.7, 0.5], ["test", "uncalibrated", 1, 0.9, 1.0]
     ]  # fmt: skip
     assert (found["share_low"] < found["share"]).all() and (found["share_high"] <= 1).all()
     assert reliability_table([]).empty
+
+
+def test_calibration_has_a_diagram_before_and_one_after() -> None:
+    made = predictions([[0.9, 0.1], [0.08, 0.92], [0.3, 0.7], [0.5, 0.5]], [[0], [0], [1], None])
+    [plain] = reliability_charts(made, "tta")
+    assert plain.title == "valid"
+    before, after = reliability_charts(replace(made, temperatures={"tta": 2.0}), "tta")
+    assert before.bins == plain.bins and before.title == "valid, before calibration"
+    assert after.title == "valid, after calibration"
+    # three pictures are too few to be calibrated by others, so they stay as they are
+    assert after.bins == before.bins
+    of_test = replace(made, table=made.table.assign(split="test"), temperatures={"tta": 2.0})
+    _, after = reliability_charts(of_test, "tta")
+    surest = 0.92**0.5 / (0.92**0.5 + 0.08**0.5)
+    assert after.bins[-1].confidence == pytest.approx((0.75 + surest) / 2, abs=1e-9)
+    table = reliability_table(reliability_charts(of_test, "tta"))
+    assert set(table["probabilities"]) == {"uncalibrated", "calibrated"}

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from headstart.evaluation.intervals import wilson
-from headstart.reporting.class_table import Share, class_rows, f1_interval
+from headstart.evaluation.intervals import f1_interval, wilson
+from headstart.reporting.class_table import Share, class_rows
 
 TABLES = pd.DataFrame(
     {"label": ["cat", "dog", "fox"], "found": [8, 6, 0], "missed": [0, 4, 0], "extra": [1, 2, 0]}

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from headstart.evaluation.choice import choice_scores
 from headstart.evaluation.predictions import Kind, Predictions
 from headstart.evaluation.scoring import Scoring, class_scores, label_scores
 from headstart.labels.task import Task
@@ -141,6 +142,19 @@ def test_the_page_says_what_valid_decided(keep: str, stop: bool, expected: str) 
     assert expected in valid.note
     assert ("too good" in valid.note) == (keep == "best")
     assert test.note == "Test decided nothing in the training."
+
+
+def test_a_choice_among_the_steps_stands_beside_without_its_optimism() -> None:
+    tables = {"head": said(10), "finetuned": said(20)}
+    scores = scored(tables, ("valid", "test"))
+    without = steps_facts(scores, tables, params()).splits
+    assert [split.choice for split in without] == ["", ""]
+    scores["choice"] = choice_scores(tables, "global", Scoring(0.95, 200, 0))
+    valid, test = steps_facts(scores, tables, params()).splits
+    assert "is 50.00% (35.20 to 64.80) in place of 50.00%; of TTA, 100.00%" in valid.choice
+    assert test.choice == ""
+    for keep, stop, chose in (("best", False, True), ("last", True, True), ("last", False, False)):
+        assert steps_facts(scores, tables, params(keep, stop)).valid_chose == chose
 
 
 def test_without_test_nothing_checks_valid_and_thresholds_count_too() -> None:

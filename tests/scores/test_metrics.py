@@ -32,6 +32,12 @@ def test_scores_equal_those_of_scikit_learn(case: tuple[Floats, Ints]) -> None:
     assert metrics.accuracy(counts) == pytest.approx(sk.accuracy_score(targets, predicted))
     f1 = sk.f1_score(targets, predicted, average="macro")
     assert metrics.macro_f1(counts) == pytest.approx(f1)
+    present_alone = sk.recall_score(targets, predicted, labels=np.unique(targets), average=None)
+    assert metrics.balanced_accuracy(counts) == pytest.approx(present_alone.mean())
+    for n in range(1, k if k > 2 else 1):  # of two classes scikit-learn wants another shape
+        top = sk.top_k_accuracy_score(targets, probabilities, k=n, labels=range(k))
+        assert metrics.top_hits(probabilities, targets, n).mean() == pytest.approx(top)
+    assert metrics.top_hits(probabilities, targets, k).all()
     loss = sk.log_loss(targets, probabilities, labels=range(k))
     assert metrics.log_loss(probabilities, targets) == pytest.approx(loss)
     present = np.unique(targets)

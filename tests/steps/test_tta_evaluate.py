@@ -20,6 +20,7 @@ from sklearn.metrics import (
     log_loss,
     precision_score,
     recall_score,
+    roc_auc_score,
 )
 
 from headstart.evaluation.predictions import Kind, read_predictions, write_predictions
@@ -27,6 +28,7 @@ from headstart.labels.labels import Labels
 from headstart.labels.task import Task
 from headstart.prediction.stored_views import StoredViews, read_views, write_views
 from headstart.project.files import flatten
+from headstart.scores.calibration import find_temperature
 from headstart.scores.metrics import Floats
 from headstart.scores.thresholds import DEFAULT_THRESHOLD, cross_fitted, decide, find_thresholds
 from headstart.steps.predict_views import PredictViewsParams, predict_views
@@ -37,13 +39,19 @@ CLASSES = ("cat", "dog", "owl")
 PARAMS = TtaEvaluateParams(
     mean="arithmetic",
     plain_weight=0.4,
+    calibration="temperature",
     thresholds="global",
     confidence=0.95,
     n_bootstrap=200,
     seed=3,
 )
-SCORES = [f"{name}{end}" for name in ("accuracy", "log_loss", "macro_f1")
-          for end in ("", "_ci_low", "_ci_high")]  # fmt: skip
+UNCALIBRATED = PARAMS.model_copy(update={"calibration": "none"})
+ENDS = ("", "_ci_low", "_ci_high")
+CALIBRATION = {f"{name}{end}" for name in ("brier", "log_loss_gained") for end in ENDS}
+CALIBRATION |= {"ece", "temperature"}
+CALIBRATION |= {f"{name}_uncalibrated" for name in ("log_loss", "brier", "ece")}
+SCORES = [f"{name}{end}" for end in ENDS
+          for name in ("accuracy", "log_loss", "macro_f1", "balanced_accuracy", "roc_auc")]  # fmt: skip
 
 
 def make_labels(*rows: tuple[str, str | None, str]) -> Labels:
@@ -95,23 +103,39 @@ def evaluated(
 RECIPE = ("head", "augmented", "finetuned")
 
 
+def evaluated_classes(split: str, kind: Kind) -> set[str]:
+    """The classes that the final checkpoint predicts of labelled pictures."""
+    found = evaluated(LABELS, Predictor(*RECIPE), PARAMS).predictions["predictions"].labelled(split)
+    return {CLASSES[k] for k in found.uncalibrated(kind).argmax(axis=1)}
+
+
 def test_every_promised_key_is_there_and_no_other() -> None:
     metrics = evaluated(LABELS, Predictor(*RECIPE), PARAMS).metrics
-    assert list(metrics) == ["valid", "test", "checkpoints"]
+    assert list(metrics) == ["valid", "test", "choice", "checkpoints"]
     assert list(metrics["checkpoints"]) == list(RECIPE)
     assert metrics["checkpoints"]["finetuned"] == {k: metrics[k] for k in ("valid", "test")}
+    of_head = metrics["checkpoints"]["head"]["test"]["tta"]
+    assert not {"precision", "f1", "roc_auc_of"} & set(of_head) and "recall" in of_head
     ends = ("recall", "recall_ci_low", "recall_ci_high")
     for split, names in (("valid", CLASSES[:2]), ("test", CLASSES)):
         for kind in ("plain", "tta"):
             recalls = {f"{end}.{name}" for end in ends for name in names}
-            assert set(flatten(metrics[split][kind])) == {"n_pictures", *SCORES, *recalls}
+            values = flatten(metrics[split][kind])
+            by_class = {
+                key for key in values if key.split("_ci_")[0].split(".")[0] in ("precision", "f1")
+            }
+            assert set(values) - by_class == {"n_pictures", *SCORES, *CALIBRATION, *recalls}
+            given = evaluated_classes(split, kind)
+            for name in CLASSES:
+                assert (f"precision.{name}" in values) == (name in given)
+                assert (f"f1.{name}" in values) == (name in given or name in names)
     for key, value in flatten(metrics).items():
         assert isinstance(value, (int, float)), key
 
 
 def test_scores_are_those_of_scikit_learn_over_the_whole_split() -> None:
     predictor = Predictor(*RECIPE)
-    metrics = evaluated(LABELS, predictor, PARAMS).metrics
+    metrics = evaluated(LABELS, predictor, UNCALIBRATED).metrics
     ids = [f"t{i}" for i in range(9)]
     targets = np.arange(9) % 3
     for name in RECIPE:
@@ -125,13 +149,22 @@ def test_scores_are_those_of_scikit_learn_over_the_whole_split() -> None:
             assert scores["macro_f1"] == pytest.approx(f1)
             recalls = recall_score(targets, predicted, average=None)
             assert list(scores["recall"].values()) == pytest.approx(list(recalls))
+            assert scores["balanced_accuracy"] == pytest.approx(recalls.mean())
+            auc = roc_auc_score(targets, probabilities, multi_class="ovr", average="macro")
+            assert scores["roc_auc"] == pytest.approx(auc)
+            if name == RECIPE[-1]:
+                f1 = f1_score(targets, predicted, average=None)
+                assert list(scores["f1"].values()) == pytest.approx(list(f1))
+                precisions = precision_score(targets, predicted, average=None, zero_division=0)
+                said = {CLASSES[k]: precisions[k] for k in set(predicted.tolist())}
+                assert scores["precision"] == pytest.approx(said)
             for score in ("accuracy", "log_loss", "macro_f1"):
                 assert scores[f"{score}_ci_low"] <= scores[score] <= scores[f"{score}_ci_high"]
 
 
 def test_predictions_are_joined_by_id_and_the_last_checkpoint_is_final() -> None:
     predictor = Predictor(*RECIPE)
-    predictions = evaluated(LABELS, predictor, PARAMS).predictions
+    predictions = evaluated(LABELS, predictor, UNCALIBRATED).predictions
     assert list(predictions) == ["head", "augmented", "predictions"]
     for checkpoint, name in zip(RECIPE, predictions, strict=True):
         table = predictions[name].table
@@ -256,6 +289,7 @@ def test_the_stage_imports_no_torch(repo_root: Path) -> None:
         {"n_bootstrap": 10},
         {"seed": -1},
         {"n_views": 4},
+        {"calibration": "platt"},
     ],
 )
 def test_params_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
@@ -308,7 +342,7 @@ def evaluate(labels: Labels, params: TtaEvaluateParams = PARAMS) -> Evaluation:
 
 
 def test_many_labels_are_scored_as_scikit_learn_does_at_the_thresholds_of_valid() -> None:
-    result = evaluate(many_labels())
+    result = evaluate(many_labels(), UNCALIBRATED)
     predictions = result.predictions["predictions"]
     valid, test = predictions.labelled("valid"), predictions.labelled("test")
     truth = test.multi_hot()
@@ -333,6 +367,13 @@ def test_many_labels_are_scored_as_scikit_learn_does_at_the_thresholds_of_valid(
         recalls = recall_score(truth, decided, average=None, zero_division=0)
         assert list(scores["recall"].values()) == pytest.approx(list(recalls[occurring]))
         precisions = precision_score(truth, decided, average=None, zero_division=0)
+        areas = roc_auc_score(truth[:, occurring], probabilities[:, occurring], average=None)
+        assert list(scores["roc_auc_of"].values()) == pytest.approx(list(areas))
+        assert scores["roc_auc"] == pytest.approx(areas.mean())
+        f1 = f1_score(truth, decided, average=None, zero_division=0)
+        assert list(scores["f1"].values()) == pytest.approx(
+            list(f1[occurring | decided.any(axis=0)])
+        )
         said = decided.any(axis=0)
         assert list(scores["precision"].values()) == pytest.approx(list(precisions[said]))
         for score in ("f2", "map", "log_loss"):
@@ -348,14 +389,15 @@ def test_every_promised_key_of_many_labels_is_there_and_no_other(params: TtaEval
     metrics = evaluate(many_labels(), params).metrics
     assert metrics["checkpoints"] == {"head": {k: metrics[k] for k in ("valid", "test")}}
     ends = ("", "_ci_low", "_ci_high")
-    scores = {f"{name}{end}" for name in ("f2", "map", "log_loss") for end in ends}
-    per_tag = {f"{name}{end}" for name in ("precision", "recall") for end in ends}
+    scores = {f"{name}{end}" for name in ("f2", "map", "log_loss", "roc_auc") for end in ends}
+    by_tag = ("precision", "recall", "f1", "roc_auc_of")
+    per_tag = {f"{name}{end}" for name in by_tag for end in ends}
     others = {"n_pictures", "f2_claimed", "f2_optimism", "threshold"}
     others |= {"n_labels_absent", "labels_absent"}
     for split, n in (("valid", 60), ("test", 40)):
         for kind in ("plain", "tta"):
             values = metrics[split][kind]
-            assert set(values) == scores | per_tag | others
+            assert set(values) == scores | per_tag | others | CALIBRATION
             assert values["n_pictures"] == n
             assert (values["n_labels_absent"], values["labels_absent"]) == (1, TAGS[4])
             assert set(values["recall"]) == set(TAGS[:4])  # `rare` occurs once, the last tag never
@@ -369,7 +411,7 @@ def test_the_optimism_of_the_search_is_seen_and_f2_on_valid_is_free_of_it() -> N
     labels = many_labels(n_valid=30)
     # Noise alone: whatever a search finds here is luck.
     predict = TagPredictor(labels, signal=0.0)
-    result = evaluated(labels, predict, PER_LABEL)
+    result = evaluated(labels, predict, PER_LABEL.model_copy(update={"calibration": "none"}))
     predictions = result.predictions["predictions"].labelled("valid")
     truth, p = predictions.multi_hot(), predictions.tta
     for split in ("valid", "test"):
@@ -380,7 +422,7 @@ def test_the_optimism_of_the_search_is_seen_and_f2_on_valid_is_free_of_it() -> N
     fitted, claimed = (
         fbeta_score(truth, decided, beta=2, average="samples", zero_division=1)
         for decided in (
-            cross_fitted(p, truth, "per_label"),
+            cross_fitted(p, truth, "per_label", predictions.folds()),
             decide(p, find_thresholds(p, truth, "per_label")),
         )
     )
@@ -468,3 +510,92 @@ def test_scores_of_many_labels_are_a_function_of_pictures_and_seed_alone() -> No
     other = evaluate(many_labels(), PARAMS.model_copy(update={"seed": 4})).metrics["test"]["tta"]
     first = evaluate(many_labels()).metrics["test"]["tta"]
     assert other["f2"] == first["f2"] and other["map_ci_low"] != first["map_ci_low"]
+
+
+@pytest.mark.parametrize("task", ["single_label", "multi_label"])
+def test_calibration_changes_no_class_and_no_rank(task: Task) -> None:
+    labels = many_labels() if task == "multi_label" else LABELS
+    predict = TagPredictor(labels) if task == "multi_label" else Predictor(*RECIPE)
+    before, after = (evaluated(labels, predict, params) for params in (UNCALIBRATED, PARAMS))
+    assert set(after.temperatures) == {"plain", "tta"} and before.temperatures == {}
+    for name, plain in before.predictions.items():
+        found = after.predictions[name]
+        assert (found.views == plain.views).all() and (found.tta == plain.tta).all()
+        for kind in KINDS:
+            said, calibrated = plain.probabilities(kind), found.probabilities(kind)
+            assert said == pytest.approx(found.uncalibrated(kind)) != pytest.approx(calibrated)
+            assert (said.argsort(axis=1) == calibrated.argsort(axis=1)).all()
+            if task == "multi_label":  # and among pictures
+                assert (said.argsort(axis=None) == calibrated.argsort(axis=None)).all()
+    for split in ("valid", "test"):
+        for kind in KINDS:
+            values, others = before.metrics[split][kind], after.metrics[split][kind]
+            for score in ["accuracy", "macro_f1"] if task == "single_label" else ["map"]:
+                assert values[score] == pytest.approx(others[score], abs=1e-12)
+            assert set(others) - set(values) == CALIBRATION - {
+                *(f"brier{end}" for end in ENDS), "ece"
+            }  # fmt: skip
+            for score in ("log_loss", "brier", "ece"):
+                assert others[f"{score}_uncalibrated"] == values[score]
+            gained = others["log_loss_uncalibrated"] - others["log_loss"]
+            assert others["log_loss_gained"] == pytest.approx(gained)
+
+
+def test_valid_is_scored_at_temperatures_found_without_the_picture() -> None:
+    table = LABELS.table.copy()
+    table["group"] = [f"g{int(i[1:] or 0) // 2}" if i[0] == "v" else i for i in table["id"]]
+    labels = Labels(table, CLASSES, "single_label")
+    result = evaluated(labels, Predictor("head"), PARAMS)
+    valid = result.predictions["predictions"].labelled("valid")
+    truth = valid.class_numbers()
+    for kind in KINDS:
+        said, losses = valid.uncalibrated(kind), np.empty(len(truth))
+        for place, group in enumerate(valid.table["group"]):
+            fold = sorted(set(valid.table["group"])).index(group) % 5
+            others = [sorted(set(valid.table["group"])).index(g) % 5 != fold
+                      for g in valid.table["group"]]  # fmt: skip
+            t = find_temperature(said[others], truth[others], "single_label")
+            p = said[place] ** (1 / t)
+            losses[place] = -np.log(p[truth[place]] / p.sum())
+        assert result.metrics["valid"][kind]["log_loss"] == pytest.approx(losses.mean())
+        everywhere = find_temperature(said, truth, "single_label")
+        assert (
+            result.temperatures[kind] == result.metrics["test"][kind]["temperature"] == everywhere
+        )
+
+
+def test_a_choice_among_the_checkpoints_is_scored_on_pictures_that_did_not_choose() -> None:
+    result = evaluated(LABELS, Predictor(*RECIPE), PARAMS)
+    hits = {}
+    for name, found in zip(RECIPE, result.predictions.values(), strict=True):
+        valid = found.labelled("valid")
+        hits[name] = valid.uncalibrated("tta").argmax(axis=1) == valid.class_numbers()
+    place = np.arange(12) % 5
+    unseen = []
+    for i in range(12):
+        best = max(reversed(RECIPE), key=lambda name: hits[name][place != place[i]].sum())
+        unseen.append(hits[best][i])
+    chosen = result.metrics["choice"]["tta"]
+    assert chosen["accuracy"] == pytest.approx(np.mean(unseen))
+    assert chosen["accuracy_claimed"] == max(of.mean() for of in hits.values())
+    assert chosen["accuracy_optimism"] == chosen["accuracy_claimed"] - chosen["accuracy"]
+    assert chosen["accuracy_ci_low"] < chosen["accuracy"] < chosen["accuracy_ci_high"]
+
+
+def test_the_labels_of_test_change_no_temperature() -> None:
+    table = LABELS.table.copy()
+    test = table["split"] == "test"
+    table.loc[test, "labels"] = table.loc[test, "labels"].to_numpy()[::-1]
+    before = evaluated(LABELS, Predictor(*RECIPE), PARAMS)
+    after = evaluated(Labels(table, CLASSES, "single_label"), Predictor(*RECIPE), PARAMS)
+    assert before.metrics["test"] != after.metrics["test"]
+    assert before.metrics["valid"] == after.metrics["valid"]
+    for name, found in before.predictions.items():
+        assert found.temperatures == after.predictions[name].temperatures
+
+
+def test_without_labelled_valid_pictures_the_temperature_is_1() -> None:
+    only_test = Labels(LABELS.table[LABELS.table["split"] == "test"], CLASSES, "single_label")
+    result = evaluated(only_test, Predictor("head"), PARAMS)
+    assert result.temperatures == {"plain": 1.0, "tta": 1.0}
+    assert result.metrics["test"]["tta"]["log_loss_gained"] == 0

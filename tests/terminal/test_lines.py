@@ -128,6 +128,9 @@ def test_fine_tuning_without_a_valid_split() -> None:
     assert lines.fine_tuned(EPOCHS | {"kept_epoch": 3, "overfitted": False}) == text
 
 
+KEPT_LAST = {"keep": "last", "stop_when_worse": False}
+
+
 def scores(name: str = "accuracy") -> dict[str, Any]:
     def of(value: float) -> dict[str, float]:
         ends = {f"{name}_ci_low": value - 0.02, f"{name}_ci_high": value + 0.02}
@@ -171,6 +174,12 @@ def test_a_run_ends_with_its_scores_their_intervals_and_the_page() -> None:
         "test:  accuracy 0.9300 (0.910 to 0.950), TTA 0.9600 (0.940 to 0.980); 95 %, 400 pictures",
         "report: data/6_reports/report.html",
     ]
+    stopped = CONFIDENCE | {"unfreeze_finetune": KEPT_LAST | {"stop_when_worse": True}}
+    _, valid, test, _ = lines.published(
+        "run", stopped, {"tta_evaluate": scores()}, [PAGE]
+    ).splitlines()
+    assert valid.endswith("; 95 %, 400 pictures, which chose it") and test.endswith("400 pictures")
+    assert len(valid) <= N_COLUMNS
     many = {"tta_evaluate": {"valid": scores("f2")["valid"]}}
     told = lines.published(None, {"tta_evaluate": {"confidence": 0.9}}, many, [PAGE])
     assert "the row of this state is kept for MLflow (`headstart sync`)" in told

@@ -12,7 +12,7 @@ from PIL import Image
 
 from headstart import Classifier
 from headstart.commands.cli import main
-from headstart.network.checkpoints import CheckpointError
+from headstart.network.checkpoints import CheckpointError, read_checkpoint, write_checkpoint
 from headstart.project.errors import HeadstartError
 from headstart.use.classifier import Classifier as Whole
 from headstart.use.picture_files import PictureFiles
@@ -43,6 +43,25 @@ def test_it_says_what_the_command_says(files: list[str]) -> None:
             shown = {said[f"top_{k}"]: f"{said[f'p_{k}']:.4f}" for k in (1, 2, 3)}
             assert [shown[name] for name in ("cat", "dog", "eel")] == values
             assert said["p_1"] >= said["p_2"] >= said["p_3"] and said["problem"] == ""
+
+
+@pytest.mark.parametrize("name", ["net", "two", "many"])
+def test_probabilities_are_calibrated_by_the_temperature_of_the_plain_view(
+    files: list[str], name: str
+) -> None:
+    said = Classifier.load(f"{name}.safetensors")
+    content = read_checkpoint(Path(f"{name}.safetensors"))
+    info = content.info.model_copy(update={"temperatures": {"plain": 0.5, "tta": 7.0}})
+    write_checkpoint(Path("calibrated.safetensors"), content.model_copy(update={"info": info}))
+    calibrated = Classifier.load("calibrated.safetensors")
+    for before, after in zip(said.each(files), calibrated.each(files), strict=True):
+        odds = before.probabilities**2
+        if name == "many":
+            expected = odds / (odds + (1 - before.probabilities) ** 2)
+        else:
+            expected = odds / odds.sum()
+        assert after.probabilities == pytest.approx(expected)
+        assert after.probabilities.argmax() == before.probabilities.argmax()
 
 
 def test_images_count_as_png_files(files: list[str]) -> None:

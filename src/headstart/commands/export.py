@@ -42,9 +42,9 @@ def export(
     """Write the network in the checkpoint MODEL as a file that runs without headstart.
 
     The file takes RGB pixels (N, S, S, 3), uint8, of the network's input size, and gives
-    probabilities (N, K); for ExecuTorch, N is 1. Normalisation is inside. Its metadata say how a
-    picture becomes these pixels, and hold the names and thresholds of the classes: docs/export.md. An
-    ensemble becomes one file, which gives the mean.
+    probabilities (N, K); for ExecuTorch, N is 1. Normalisation and calibration are inside. Its
+    metadata say how a picture becomes these pixels, and hold the names and thresholds of the classes:
+    docs/export.md. An ensemble becomes one file, which gives the mean.
 
     Before the file is put in its place, it is run on pictures. No probability may be further than
     1e-4 from the network's in float32. The times are for one picture by itself on the CPU.
@@ -81,7 +81,7 @@ def export(
             f"trained, and {model} does not lie in a project that has them: run `dvc repro` there."
         )
     pixels, shown = checked_on(files, project, info)
-    network = network_run(restored(content, model, PLAIN_CPU), info.task)
+    network = network_run(restored(content, model, PLAIN_CPU), info.task, info.temperature)
     target = out or Path(f"{model.stem}{'.int8' * int8}.{form.suffix}")
     program = exported(graph_of(content), info.size_px)
     with written_beside(target) as partial:

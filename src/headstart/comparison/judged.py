@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from headstart.comparison.runs import Run
-from headstart.evaluation.decisions import unseen_decisions
+from headstart.evaluation.decisions import unseen_decisions, unseen_probabilities
 from headstart.evaluation.predictions import Kind
 from headstart.scores.metrics import Floats, Ints, log_losses, predicted_classes
 from headstart.scores.multi_label import Bools, binary_cross_entropies, f_beta
@@ -40,17 +40,18 @@ def judged(run: Run, split: str, kind: Kind, classes: Collection[str]) -> pd.Dat
         p, truth (multi_label): (K,) arrays over the sorted `classes`.
     """
     labelled = run.predictions.labelled(split)
-    probabilities, names = labelled.probabilities(kind), np.array(labelled.classes, object)
+    unseen = unseen_probabilities(labelled, split, kind)
+    names = np.array(labelled.classes, object)
     if labelled.task == "single_label":
-        columns = _of_classes(probabilities, labelled.class_numbers(), names)
+        columns = _of_classes(unseen, labelled.class_numbers(), names)
     else:
         truth = labelled.multi_hot()
         search = run.params["tta_evaluate"]["thresholds"]
         decided = unseen_decisions(labelled, split, kind, search)
         these = [labelled.classes.index(name) for name in sorted(classes)]
-        columns = _of_labels(
-            probabilities[:, these], truth[:, these], decided[:, these], names[these]
-        )
+        said = labelled.probabilities(kind)
+        columns = _of_labels(said[:, these], truth[:, these], decided[:, these], names[these])
+        columns["log_loss"] = binary_cross_entropies(unseen[:, these], truth[:, these])
     table = pd.DataFrame(columns, index=pd.Index(labelled.table["id"], dtype=object))
     if labelled.task == "single_label":
         return table[np.array([name in classes for (name,) in table["labels"]], bool)]
@@ -81,7 +82,6 @@ def _of_labels(
         "p_said": np.full(len(truth), np.nan),
         "grade": f2,
         "f2": f2,
-        "log_loss": binary_cross_entropies(probabilities, truth),
         "p": list(probabilities),
         "truth": list(truth),
     }

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from headstart.evaluation.decisions import unseen_decisions
+from headstart.evaluation.decisions import unseen_decisions, unseen_probabilities
 from headstart.evaluation.paired import Difference, difference_of_means, difference_of_shares
 from headstart.evaluation.predictions import Kind, Predictions
 from headstart.evaluation.scoring import Scoring
@@ -53,7 +53,7 @@ def score_differences(
     Args:
         before: as shared_pictures returned it.
         after: as shared_pictures returned it, with the same pictures in the same order.
-        split: of these pictures; multi_label is decided as in unseen_decisions.
+        split: of these pictures; calibrated and decided as in evaluation.decisions.
         kinds: predictions of `before` and of `after` that are used, plain or tta.
         search: of thresholds, tta_evaluate.thresholds; single_label has none.
         scoring: of the intervals.
@@ -87,7 +87,7 @@ def scoring_of(section: Mapping[str, Any]) -> Scoring:
 
 def _scores(table: Predictions, split: str, kind: Kind, search: Search) -> tuple[Floats, Floats]:
     """Score and log loss of each picture, (N,) both."""
-    probabilities = table.probabilities(kind)
+    probabilities = unseen_probabilities(table, split, kind)
     if table.task == "single_label":
         targets = table.class_numbers()
         right = (predicted_classes(probabilities) == targets).astype(np.float64)

@@ -1,4 +1,4 @@
-"""`4_checkpoints/model.safetensors`: the final network and the thresholds that were found for it."""
+"""`4_checkpoints/model.safetensors`: the final network, and what was found for it on valid."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -14,6 +14,7 @@ def write_final_model(
     checkpoint: Path,
     about: Mapping[str, Any],
     thresholds: Mapping[Kind, Sequence[float]],
+    temperatures: Mapping[Kind, float],
 ) -> None:
     """Write the tensors of a checkpoint with a new info about them; no tensor is decoded.
 
@@ -24,10 +25,14 @@ def write_final_model(
         checkpoint: the file that holds the tensors.
         about: CheckpointInfo as JSON values.
         thresholds: kind of prediction -> K thresholds; empty for single_label.
+        temperatures: kind of prediction -> what calibrates it; empty: nothing does.
 
     Raises:
         DamagedError: the checkpoint is damaged.
     """
-    text = json.dumps({**about, "thresholds": thresholds}, sort_keys=True)
+    found: dict[str, object] = {"thresholds": thresholds}
+    if temperatures:
+        found["temperatures"] = temperatures
+    text = json.dumps({**about, **found}, sort_keys=True)
     data = read_whole(checkpoint)
     write_safetensors(path, data, {**metadata_of(data), "headstart": text})

@@ -10,7 +10,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.scores.metrics import Floats, Ints, mean_f1
+from headstart.scores.metrics import Floats, Ints, mean_f1, mean_recall
 from headstart.scores.multi_label import Bools, rank, weighted_average_precision
 
 Interval = tuple[float, float]
@@ -42,6 +42,24 @@ def wilson(n_hits: float, n: int, confidence: float) -> Interval:
     return (0.0 if n_hits == 0 else centre - half, 1.0 if n_hits == n else centre + half)
 
 
+def f1_interval(found: int, wrong: int, confidence: float) -> Interval:
+    """An interval of F1 = 2 found / (2 found + wrong), inside [0, 1].
+
+    Of the pictures that have the class or were given it, found / (found + wrong) have both. That is
+    a proportion, so Wilson's interval holds for it, and F1 rises with it: F1 = 2 J / (1 + J).
+
+    Args:
+        found: pictures that have the class and were given it, ≥ 0
+        wrong: pictures that have it or were given it, but not both, ≥ 0; found + wrong ≥ 1
+        confidence: level in (0, 1)
+
+    Source: D. J. Hand, P. Christen, N. Kirielle, F*: an interpretable transformation of the
+    F-measure, Machine Learning 110 (2021) 451.
+    """
+    low, high = wilson(found, found + wrong, confidence)
+    return 2 * low / (1 + low), 2 * high / (1 + high)
+
+
 def bootstrap_mean(
     values: Floats, n_bootstrap: int, confidence: float, generator: np.random.Generator
 ) -> Interval:
@@ -68,6 +86,21 @@ def bootstrap_macro_f1(
     in_column = (predicted[:, None] == classes).astype(np.int64)
     scores = mean_f1(drawn @ (in_row * in_column), drawn @ (in_row + in_column))  # (B, K) -> (B,)
     return _percentiles(scores, confidence)
+
+
+def bootstrap_balanced_accuracy(
+    counts: Ints, n_bootstrap: int, confidence: float, generator: np.random.Generator
+) -> Interval:
+    """Percentile bootstrap over pictures of the mean recall, from the confusion matrix (K, K).
+
+    As in bootstrap_macro_f1; the mean of a resample is over the classes that pictures of it have.
+    """
+    actual, predicted = counts.nonzero()  # (M,): the cells that hold pictures
+    n, classes = int(counts.sum()), np.arange(len(counts))
+    drawn = generator.multinomial(n, counts[actual, predicted] / n, size=n_bootstrap)  # (B, M)
+    in_row = (actual[:, None] == classes).astype(np.int64)  # (M, K)
+    found = in_row * (actual == predicted)[:, None]
+    return _percentiles(mean_recall(drawn @ found, drawn @ in_row), confidence)
 
 
 def bootstrap_map(

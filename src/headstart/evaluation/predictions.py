@@ -1,9 +1,10 @@
 """`5_predictions/*.parquet`: one checkpoint's predictions for each picture, and the true labels.
 
-Columns: id, split, targets (class numbers, null where the labels are not known), plain and tta
-(K probabilities each), views (1 + V lists of K, plain first). The schema's metadata holds the
-class table, the task and the thresholds. Rows are sorted by (split, id) and joined by id, never by
-position.
+Columns: id, split, targets (class numbers, null where the labels are not known), group; plain and tta
+(K probabilities each, calibrated); views (1 + V lists of K, plain first) and mean_of_views (K), as
+the network says them. The schema's metadata holds the class table, the task, the temperatures by
+which plain and tta are calibrated (none: they are not) and the thresholds. Rows are sorted by
+(split, id) and joined by id, never by position.
 """
 
 import json
@@ -21,6 +22,8 @@ from headstart.labels.labels import SPLITS
 from headstart.labels.task import Task
 from headstart.project.errors import HeadstartError
 from headstart.project.parquet import as_nested_lists, flat, read_parquet, write_parquet
+from headstart.scores.calibration import Truth, calibrated
+from headstart.scores.folds import folds_of
 
 Floats = NDArray[np.float64]
 
@@ -33,17 +36,25 @@ class Predictions:
 
     classes: tuple[str, ...]
     table: pd.DataFrame
-    """(N rows) id: str, split: str, targets: list of class numbers, None where they are not known."""
+    """(N rows) id: str, split: str, targets: list of class numbers, None where they are not known;
+    group: str, where pictures belong together; without this column each is its own group."""
     views: Floats
-    """(1 + V, N, K) probabilities, plain view first; a row sums to 1 only for single_label."""
+    """(1 + V, N, K) probabilities as the network says them, plain view first; a row sums to 1 only
+    for single_label."""
     tta: Floats
-    """(N, K) probabilities, the mean of the views."""
+    """(N, K) probabilities, the mean of the views, not calibrated."""
     task: Task = "single_label"
     thresholds: Mapping[Kind, tuple[float, ...]] = field(default_factory=dict)
     """multi_label: kind of prediction -> K thresholds; empty for single_label."""
+    temperatures: Mapping[Kind, float] = field(default_factory=dict)
+    """Kind of prediction -> what calibrates it, as scores.calibration; empty: nothing does."""
 
     def probabilities(self, kind: Kind) -> Floats:
-        """Probabilities (N, K) of the plain view or of the mean over views."""
+        """Probabilities (N, K) of the plain view or of the mean over views, calibrated."""
+        return calibrated(self.uncalibrated(kind), self.temperatures.get(kind, 1.0), self.task)
+
+    def uncalibrated(self, kind: Kind) -> Floats:
+        """The same (N, K) as the network says them."""
         return self.views[0] if kind == "plain" else self.tta
 
     def where(self, keep: NDArray[np.bool_]) -> "Predictions":
@@ -59,6 +70,14 @@ class Predictions:
     def class_numbers(self) -> NDArray[np.int64]:
         """Class number of each picture (N,); for single_label, with all pictures labelled."""
         return np.array([targets[0] for targets in self.table["targets"]], np.int64)
+
+    def truth(self) -> Truth:
+        """class_numbers of single_label, multi_hot of multi_label; all pictures must be labelled."""
+        return self.class_numbers() if self.task == "single_label" else self.multi_hot()
+
+    def folds(self) -> NDArray[np.int64]:
+        """The fold of each picture (N,), a group in one of them, as folds_of."""
+        return folds_of(self.table["group" if "group" in self.table else "id"].tolist())
 
     def multi_hot(self) -> NDArray[np.bool_]:
         """Whether each picture has each label (N, K); all pictures must be labelled."""
@@ -88,15 +107,19 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
         "id": pa.array(table.id.tolist(), pa.string()),
         "split": pa.array(table.split.tolist(), pa.string()),
         "targets": pa.array(table.targets.tolist(), pa.list_(pa.int64())),
-        "plain": as_nested_lists(predictions.views[0]),
-        "tta": as_nested_lists(predictions.tta),
+        "plain": as_nested_lists(predictions.probabilities("plain")),
+        "tta": as_nested_lists(predictions.probabilities("tta")),
         # (1+V, N, K) -> (N, 1+V, K): a row of the file is a picture.
         "views": as_nested_lists(predictions.views.swapaxes(0, 1)),
+        "mean_of_views": as_nested_lists(predictions.tta),
     }
+    if "group" in table:
+        columns["group"] = pa.array(table.group.tolist(), pa.string())
     about: dict[str, object] = {
         "classes": list(predictions.classes),
         "task": predictions.task,
         "thresholds": dict(predictions.thresholds),
+        "temperatures": dict(predictions.temperatures),
         "n_views": len(predictions.views) - 1,
     }
     metadata = {key: json.dumps(value) for key, value in about.items()}
@@ -104,7 +127,7 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
 
 
 def read_predictions(path: Path) -> Predictions:
-    """Read what write_predictions wrote.
+    """Read what write_predictions wrote, or what it wrote before there were temperatures and groups.
 
     Raises:
         ValueError: the file carries no class table, so it is no predictions file.
@@ -115,13 +138,16 @@ def read_predictions(path: Path) -> Predictions:
         raise HeadstartError(f"{path} is not a predictions file: its schema has no class table.")
     classes = tuple(json.loads(about["classes"]))
     shape = (len(table), 1 + json.loads(about["n_views"]), len(classes))  # (N, 1+V, K)
-    rows = pd.DataFrame({name: table[name].to_pylist() for name in ("id", "split", "targets")})
+    known = [name for name in ("id", "split", "targets", "group") if name in table.column_names]
+    rows = pd.DataFrame({name: table[name].to_pylist() for name in known})
+    mean = table["mean_of_views" if "mean_of_views" in table.column_names else "tta"]
     views = flat(table["views"]).reshape(shape).swapaxes(0, 1)
     return Predictions(
         classes,
-        rows.astype({"id": str, "split": str, "targets": object}),
+        rows.astype({name: object if name == "targets" else str for name in known}),
         views,
-        flat(table["tta"]).reshape(shape[0], shape[2]),
+        flat(mean).reshape(shape[0], shape[2]),
         json.loads(about["task"]),
         {kind: tuple(values) for kind, values in json.loads(about["thresholds"]).items()},
+        json.loads(about.get("temperatures", "{}")),
     )

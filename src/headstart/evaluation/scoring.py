@@ -12,9 +12,14 @@ import numpy as np
 
 from headstart.evaluation import intervals
 from headstart.evaluation.intervals import Interval
+from headstart.evaluation.reliability import expected_calibration_error, judged, reliability_bins
+from headstart.evaluation.roc_intervals import area_interval, mean_area_interval
+from headstart.labels.task import Task
 from headstart.scores import metrics, multi_label
+from headstart.scores.calibration import Truth, brier_scores
 from headstart.scores.metrics import Floats, Ints
 from headstart.scores.multi_label import Bools
+from headstart.scores.roc import roc_areas
 
 
 @dataclass(frozen=True)
@@ -61,12 +66,115 @@ class Scoring:
                 values[f"{name}{end}"][classes[k]] = value
         return values
 
+    def of_f1(
+        self, hits: Ints, others: Ints, classes: Sequence[str]
+    ) -> dict[str, dict[str, float]]:
+        """F1 by class and its intervals: `f1`, `f1_ci_low` and `f1_ci_high`, each: class -> value.
+
+        Args:
+            hits: (K,) pictures that have the class and were given it.
+            others: (K,) pictures that have it or were given it, but not both.
+            classes: K names; one without pictures of either kind is left out.
+        """
+        values: dict[str, dict[str, float]] = {f"f1{end}": {} for end in ENDS}
+        for k in (hits + others).nonzero()[0].tolist():
+            found, wrong = int(hits[k]), int(others[k])
+            ends = intervals.f1_interval(found, wrong, self.confidence)
+            for end, value in zip(ENDS, (2 * found / (2 * found + wrong), *ends), strict=True):
+                values[f"f1{end}"][classes[k]] = value
+        return values
+
+    def of_roc(self, probabilities: Floats, truth: Bools) -> dict[str, float]:
+        """`roc_auc` with its interval: the mean over the classes, each against all others.
+
+        Args:
+            probabilities: (N, K)
+            truth: (N, K); without a class that some pictures have and some have not, the result is {}.
+        """
+        found = roc_areas(probabilities, truth)
+        if not len(found.classes):
+            return {}
+        ends = mean_area_interval(found, self.confidence)
+        return _scored("roc_auc", float(found.areas.mean()), ends)
+
+    def of_each_roc(
+        self, probabilities: Floats, truth: Bools, classes: Sequence[str]
+    ) -> dict[str, dict[str, float]]:
+        """`roc_auc_of`, `roc_auc_of_ci_low` and `roc_auc_of_ci_high`, each: class -> value."""
+        found, n = roc_areas(probabilities, truth), len(truth)
+        values: dict[str, dict[str, float]] = {f"roc_auc_of{end}": {} for end in ENDS}
+        numbers = zip(
+            found.classes.tolist(), found.areas.tolist(), found.n_with.tolist(), strict=True
+        )
+        for k, area, n_with in numbers:
+            ends = area_interval(area, n_with, n - n_with, self.confidence)
+            for end, value in zip(ENDS, (area, *ends), strict=True):
+                values[f"roc_auc_of{end}"][classes[k]] = value
+        return values
+
 
 ENDS = ("", "_ci_low", "_ci_high")
+N_TOP = 5
+"""Classes of top5_accuracy."""
+
+
+def calibration_scores(
+    probabilities: Floats, truth: Truth, task: Task, scoring: Scoring
+) -> dict[str, float]:
+    """How well the probabilities (N, K) of N ≥ 1 pictures are calibrated.
+
+    Args:
+        probabilities: calibrated by what was found without these pictures, or not at all.
+        truth: of the pictures.
+        task: what the labels are.
+        scoring: of the intervals.
+
+    Returns:
+        brier; and ece, without an interval, because the ECE of a resample is larger on average than
+        that of the pictures it is drawn from.
+    """
+    brier = brier_scores(probabilities, truth, task)
+    bins = reliability_bins(*judged(probabilities, truth, task))
+    return {
+        **_scored("brier", float(brier.mean()), scoring.of_mean(brier, 3)),
+        "ece": expected_calibration_error(bins),
+    }
+
+
+def calibration_gains(
+    before: Floats, after: Floats, truth: Truth, task: Task, scoring: Scoring
+) -> dict[str, float]:
+    """What calibration changes on N ≥ 1 pictures, whose labels it did not know.
+
+    Args:
+        before: probabilities (N, K) as the network says them.
+        after: the same, calibrated.
+        truth: of the pictures.
+        task: what the labels are.
+        scoring: of the interval.
+
+    Returns:
+        log_loss_uncalibrated, brier_uncalibrated and ece_uncalibrated, without intervals; and
+        log_loss_gained, the mean over pictures of the log loss before less that after.
+    """
+    losses = [_losses(of, truth, task) for of in (before, after)]
+    gained = losses[0] - losses[1]
+    return {
+        "log_loss_uncalibrated": float(losses[0].mean()),
+        "brier_uncalibrated": float(brier_scores(before, truth, task).mean()),
+        "ece_uncalibrated": expected_calibration_error(
+            reliability_bins(*judged(before, truth, task))
+        ),
+        **_scored("log_loss_gained", float(gained.mean()), scoring.of_mean(gained, 4)),
+    }
 
 
 def class_scores(
-    probabilities: Floats, targets: Ints, classes: Sequence[str], scoring: Scoring
+    probabilities: Floats,
+    targets: Ints,
+    classes: Sequence[str],
+    scoring: Scoring,
+    unseen: Floats | None = None,
 ) -> dict[str, Any]:
     """Scores of N ≥ 1 pictures of one class each.
 
@@ -75,22 +183,38 @@ def class_scores(
         targets: class numbers (N,)
         classes: K names
         scoring: of the intervals
+        unseen: (N, K) the probabilities of the log loss, where they are others
 
     Returns:
-        n_pictures; accuracy, log_loss and macro_f1; recall by the names of the classes that occur.
-        Proportions have Wilson's interval, the others a bootstrap over pictures.
+        n_pictures; accuracy, log_loss, macro_f1 and balanced_accuracy; top5_accuracy, of more than 5
+        classes; roc_auc; by the names of the classes that occur: recall, precision and f1.
+        Proportions and f1 have Wilson's interval, roc_auc that of mean_area_interval, the others a
+        bootstrap over pictures.
     """
     predicted = metrics.predicted_classes(probabilities)
     counts = metrics.confusion_matrix(predicted, targets, len(classes))
-    losses = metrics.log_losses(probabilities, targets)
+    losses = metrics.log_losses(probabilities if unseen is None else unseen, targets)
     level, n, n_hits = scoring.confidence, len(targets), int(counts.trace())
     of_f1 = intervals.bootstrap_macro_f1(counts, scoring.n_bootstrap, level, scoring.generator(1))
+    of_recalls = intervals.bootstrap_balanced_accuracy(
+        counts, scoring.n_bootstrap, level, scoring.generator(5)
+    )
+    hits, actual, given = counts.diagonal(), counts.sum(axis=1), counts.sum(axis=0)
+    top = {}
+    if len(classes) > N_TOP:
+        n_top = int(metrics.top_hits(probabilities, targets, N_TOP).sum())
+        top = _scored("top5_accuracy", n_top / n, intervals.wilson(n_top, n, level))
     return {
         "n_pictures": n,
         **_scored("accuracy", metrics.accuracy(counts), intervals.wilson(n_hits, n, level)),
         **_scored("log_loss", float(losses.mean()), scoring.of_mean(losses, 0)),
         **_scored("macro_f1", metrics.macro_f1(counts), of_f1),
-        **scoring.of_proportions("recall", counts.diagonal(), counts.sum(axis=1), classes),
+        **_scored("balanced_accuracy", metrics.balanced_accuracy(counts), of_recalls),
+        **top,
+        **scoring.of_roc(probabilities, targets[:, None] == np.arange(len(classes))),
+        **scoring.of_proportions("recall", hits, actual, classes),
+        **scoring.of_proportions("precision", hits, given, classes),
+        **scoring.of_f1(hits, actual + given - 2 * hits, classes),
     }
 
 
@@ -101,6 +225,7 @@ def label_scores(
     claimed: Bools,
     classes: Sequence[str],
     scoring: Scoring,
+    unseen: Floats | None = None,
 ) -> dict[str, Any]:
     """Scores of N ≥ 1 pictures of any number of labels each.
 
@@ -111,17 +236,20 @@ def label_scores(
         claimed: (N, K) labels given, at thresholds that were found on these same pictures
         classes: K names
         scoring: of the intervals
+        unseen: (N, K) the probabilities of the log loss, where they are others
 
     Returns:
         n_pictures; f2 (mean over pictures), f2_claimed and f2_optimism (f2_claimed − f2: how much
         the search overestimates); map, if a label occurs; log_loss (binary, mean over labels and
-        pictures); precision by label, for labels that were given; recall by label, for labels that
-        occur; both from `decided`; n_labels_absent; labels_absent (names, joined by ", "), if there
+        pictures); roc_auc, the mean of roc_auc_of by label, for labels that some pictures have and
+        some have not; precision by label, for labels that were given; recall by label, for labels
+        that occur; f1 by label, for labels of which either holds; all three from `decided`;
+        n_labels_absent; labels_absent (names, joined by ", "), if there
         are any.
     """
     f2, losses = (
         multi_label.f_beta(decided, truth),
-        multi_label.binary_cross_entropies(probabilities, truth),
+        multi_label.binary_cross_entropies(probabilities if unseen is None else unseen, truth),
     )
     f2_claimed = float(multi_label.f_beta(claimed, truth).mean())
     counts = multi_label.label_counts(decided, truth)
@@ -140,11 +268,20 @@ def label_scores(
     return {
         **scores,
         **_scored("log_loss", float(losses.mean()), scoring.of_mean(losses, 0)),
+        **scoring.of_roc(probabilities, truth),
+        **scoring.of_each_roc(probabilities, truth, classes),
         **scoring.of_proportions("precision", counts.hits, counts.decided, classes),
         **scoring.of_proportions("recall", counts.hits, counts.actual, classes),
+        **scoring.of_f1(counts.hits, counts.decided + counts.actual - 2 * counts.hits, classes),
         "n_labels_absent": len(absent),
         **({"labels_absent": ", ".join(absent)} if absent else {}),
     }
+
+
+def _losses(probabilities: Floats, truth: Truth, task: Task) -> Floats:
+    if task == "single_label":
+        return metrics.log_losses(probabilities, np.asarray(truth, np.int64))
+    return multi_label.binary_cross_entropies(probabilities, np.asarray(truth, bool))
 
 
 def _scored(name: str, value: float, interval: Interval) -> dict[str, float]:

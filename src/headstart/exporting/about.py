@@ -17,8 +17,9 @@ def about(info: CheckpointInfo, batch: str = "N") -> dict[str, Any]:
 
     `stored`, `crop`, `crop_frac` and `size_px` are all that the code in docs/export.md needs to make
     the input from a picture file. `square` says the same in words. `thresholds` holds K numbers for
-    multi_label, for these probabilities; for single_label it is empty. `batch` is the number of
-    pictures at a time, as `input` and `output` say it.
+    multi_label, for these probabilities; for single_label it is empty. `temperature` is in the graph
+    already: the probabilities are calibrated by it; 1 says that they are the network's own. `batch`
+    is the number of pictures at a time, as `input` and `output` say it.
     """
     size = info.size_px
     return {
@@ -26,6 +27,7 @@ def about(info: CheckpointInfo, batch: str = "N") -> dict[str, Any]:
         "output": f"{OUTPUT}: float32 ({batch}, {len(info.classes)}), in the order of `classes`",
         "task": info.task,
         "classes": list(info.classes),
+        "temperature": info.temperature,
         "thresholds": list(info.thresholds.get("plain", ())),
         "size_px": size,
         "crop": info.frame.crop,

@@ -19,18 +19,38 @@ MAX_BATCH = 1024  # pictures at a time
 
 
 class Graph(nn.Module):
-    """RGB pixels (N, S, S, 3), uint8 -> probabilities (N, K), float32; of an ensemble, the mean."""
+    """RGB pixels (N, S, S, 3), uint8 -> probabilities (N, K), float32; of an ensemble, the mean.
 
-    def __init__(self, networks: list[Network], task: Task) -> None:
+    They are calibrated at `temperature`, as scores.calibration does it.
+    """
+
+    def __init__(self, networks: list[Network], task: Task, temperature: float = 1.0) -> None:
         super().__init__()
         self.networks = nn.ModuleList(networks)
         self.task = task
+        self.temperature = temperature
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Probabilities; normalisation is inside."""
         pictures = pixels.permute(0, 3, 1, 2)  # (N, S, S, 3) -> (N, 3, S, S)
-        each = [self._probabilities(network(pictures)) for network in self.networks]
-        return torch.stack(each).mean(0)  # (M, N, K) -> (N, K), M networks
+        logits = [network(pictures) for network in self.networks]
+        if self.temperature == 1:
+            return self._mean(logits)
+        # of one network: float32 probabilities near 1 say less than its logits
+        of_all = logits[0] if len(logits) == 1 else self._logits_of_mean(logits)
+        return self._probabilities(of_all / self.temperature)
+
+    def _mean(self, logits: list[Tensor]) -> Tensor:
+        """The mean probabilities (N, K) of M networks."""
+        return torch.stack([self._probabilities(one) for one in logits]).mean(0)
+
+    def _logits_of_mean(self, logits: list[Tensor]) -> Tensor:
+        """Logits (N, K) of the mean probabilities."""
+        smallest = torch.finfo(torch.float32).tiny
+        yes = self._mean(logits).clamp(min=smallest).log()
+        if self.task == "single_label":
+            return yes
+        return yes - self._mean([-one for one in logits]).clamp(min=smallest).log()
 
     def _probabilities(self, logits: Tensor) -> Tensor:
         return logits.softmax(1) if self.task == "single_label" else logits.sigmoid()
@@ -43,7 +63,8 @@ def graph_of(content: Checkpoint) -> Graph:
     operations that other runtimes do not have.
     """
     networks = [_plain(member) for member in content.members()]
-    return Graph(networks, content.info.task).eval().requires_grad_(False)
+    info = content.info
+    return Graph(networks, info.task, info.temperature).eval().requires_grad_(False)
 
 
 def _plain(member: Checkpoint) -> Network:

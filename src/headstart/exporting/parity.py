@@ -17,6 +17,7 @@ from headstart.network.network import Network
 from headstart.network.objective import Targets
 from headstart.network.probabilities import probabilities
 from headstart.project.errors import HeadstartError
+from headstart.scores.calibration import calibrated
 from headstart.scores.multi_label import f_beta
 from headstart.scores.thresholds import decide
 
@@ -41,15 +42,23 @@ class Parity:
     network_ms: float
 
 
-def network_run(networks: list[Network], task: Task) -> Run:
-    """The mean probabilities of networks in evaluation mode on the CPU, as `headstart predict` has."""
+def network_run(networks: list[Network], task: Task, temperature: float) -> Run:
+    """The mean probabilities of networks in evaluation mode on the CPU, as `headstart predict` has.
+
+    Args:
+        networks: at least one.
+        task: decides how logits become probabilities.
+        temperature: that calibrates the mean.
+    """
 
     def run(pixels: Pixels) -> NDArray[np.float32]:
         pictures = torch.from_numpy(pixels).permute(0, 3, 1, 2)  # (N, S, S, 3) -> (N, 3, S, S)
         with torch.inference_mode():
             each = [probabilities(network(pictures), task) for network in networks]
-        mean: NDArray[np.float32] = np.mean(each, axis=0).astype(np.float32)
-        return mean
+        found: NDArray[np.float32] = calibrated(np.mean(each, axis=0), temperature, task).astype(
+            "f4"
+        )
+        return found
 
     return run
 

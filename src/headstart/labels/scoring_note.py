@@ -1,6 +1,7 @@
-"""Says what cannot be scored without labelled pictures, and what follows for the model."""
+"""Says which scores there are not, and which are too good, and why."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from headstart.labels.task import Task
 
@@ -23,3 +24,13 @@ def scoring_note(n_labelled: Mapping[str, int], task: Task) -> str:
         "No labelled picture is in valid or test, so nothing is scored. The model is still trained "
         f"and written: {unjudged}."
     )
+
+
+def valid_chose(params: Mapping[str, Any]) -> bool:
+    """Whether fine-tuning was stopped, or its weights were kept, by what they scored on valid.
+
+    Args:
+        params: sections of params.yaml; without unfreeze_finetune nothing was chosen.
+    """
+    of_training = params.get("unfreeze_finetune", {})
+    return bool(of_training.get("keep") == "best" or of_training.get("stop_when_worse"))

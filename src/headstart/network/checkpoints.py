@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -22,6 +22,7 @@ from headstart.project.short import cut
 from headstart.project.versions import versions
 
 FORMAT: Final = 3
+FiniteAbove0 = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 REMEDY: Final = "run `dvc repro`, which restores it, or copy it anew from where it came"
@@ -54,6 +55,8 @@ class CheckpointInfo(BaseModel):
         dropout: of the head.
         thresholds: of the K classes of multi_label, for plain and for tta probabilities. They are
             found on valid, and every later prediction uses them. Empty before tta-evaluate.
+        temperatures: by which plain and tta probabilities are calibrated (scores.calibration). They
+            are found on valid, and every later prediction uses them. Empty: nothing is calibrated.
         params: the sections of params.yaml that it was trained with; of runtime what auto became.
         history: what was trained before, oldest first.
     """
@@ -78,6 +81,9 @@ class CheckpointInfo(BaseModel):
     hidden_units: int
     dropout: tuple[float, float]
     thresholds: dict[Literal["plain", "tta"], tuple[float, ...]] = {}
+    temperatures: dict[Literal["plain", "tta"], FiniteAbove0] = Field(
+        default={}, exclude_if=lambda value: not value
+    )
     params: dict[str, object]
     history: tuple[str, ...] = ()
 
@@ -88,6 +94,11 @@ class CheckpointInfo(BaseModel):
         if unknown := sorted(options.keys() - BUILT_BY):
             raise ValueError(f"it is built by {', '.join(unknown)}, which headstart never sets")
         return options
+
+    @property
+    def temperature(self) -> float:
+        """What calibrates the plain probabilities; 1 where nothing does."""
+        return self.temperatures.get("plain", 1.0)
 
 
 class Checkpoint(BaseModel):

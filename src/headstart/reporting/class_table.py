@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from headstart.evaluation.intervals import Interval, wilson
+from headstart.evaluation.intervals import f1_interval, wilson
 from headstart.reporting.score_tables import Scores
 
 
@@ -50,24 +50,6 @@ def class_rows(
         )
         for name, found, missed, extra in columns
     ]
-
-
-def f1_interval(found: int, wrong: int, confidence: float) -> Interval:
-    """An interval of F1 = 2 found / (2 found + wrong), inside [0, 1].
-
-    Of the pictures that have the class or were given it, found / (found + wrong) have both. That is
-    a proportion, so Wilson's interval holds for it, and F1 rises with it: F1 = 2 J / (1 + J).
-
-    Args:
-        found: pictures that have the class and were given it, ≥ 0
-        wrong: pictures that have it or were given it, but not both, ≥ 0; found + wrong ≥ 1
-        confidence: level in (0, 1)
-
-    Source: D. J. Hand, P. Christen, N. Kirielle, F*: an interpretable transformation of the
-    F-measure, Machine Learning 110 (2021) 451.
-    """
-    low, high = wilson(found, found + wrong, confidence)
-    return 2 * low / (1 + low), 2 * high / (1 + high)
 
 
 def _row(name: str, found: int, missed: int, extra: int, confidence: float) -> ClassRow:

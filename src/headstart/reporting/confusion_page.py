@@ -8,6 +8,7 @@ import pandas as pd
 
 from headstart.labels.task import Task
 from headstart.reporting.album import Pair, Sheet
+from headstart.reporting.calibration_table import calibration_rows
 from headstart.reporting.class_table import class_rows
 from headstart.reporting.confusion import Pick
 from headstart.reporting.drawings import Drawings
@@ -17,11 +18,11 @@ from headstart.reporting.label_audit import Suspects
 from headstart.reporting.matrix_grid import Grid
 from headstart.reporting.near_pairs import NearPair
 from headstart.reporting.score_tables import (
-    COLUMNS,
     Scores,
     checkpoint_rows,
     columns_of,
     score_cards,
+    shown_columns,
     splits_of,
     view_name,
 )
@@ -126,12 +127,13 @@ def shared_values(
         "summary": summary,
         "splits": splits_of(scores),
         "cards": score_cards(scores, task),
-        "heads": [head for head, *_ in COLUMNS[task]],
+        "heads": [head for head, *_ in shown_columns(scores, task)],
         "checkpoints": checkpoint_rows(scores, task),
         "split": reported_on.split,
         "view": view_name(reported_on.kind),
         "level": f"{reported_on.confidence:.4g}".removeprefix("0."),
         "drawings": around.drawings,
+        "calibration": calibration_rows(scores),
         "facts": around.facts,
         "near": around.near,
         "audit": around.audit,

@@ -6,7 +6,7 @@ from headstart.evaluation.predictions import Kind, Predictions
 from headstart.labels.task import SCORE
 from headstart.reporting.charts_course import CourseChart, course_chart
 from headstart.reporting.charts_range_test import RangeTestChart, range_test_chart
-from headstart.reporting.charts_reliability import ECE_MEANS, ReliabilityChart, reliability_chart
+from headstart.reporting.charts_reliability import ECE_MEANS, ReliabilityChart, reliability_charts
 from headstart.reporting.charts_thresholds import ThresholdsChart, thresholds_chart
 from headstart.reporting.course import TITLES, Course
 
@@ -19,7 +19,7 @@ class Drawings:
     course: CourseChart | None
     """None without an epoch."""
     reliability: list[ReliabilityChart]
-    """Of valid and of test, where they have labelled pictures."""
+    """Of valid and of test, where they have labelled pictures; before and after calibration."""
     thresholds: ThresholdsChart | None
     """None for single_label, and where no picture of the split has a label."""
     ece_means: str = ECE_MEANS
@@ -35,7 +35,6 @@ def drawings(course: Course, predictions: Predictions, split: str, kind: Kind) -
         split: of the threshold curves, valid or test
         kind: plain or tta
     """
-    reliability = [reliability_chart(predictions, of, kind) for of in ("valid", "test")]
     many = predictions.task == "multi_label"
     return Drawings(
         [
@@ -43,6 +42,6 @@ def drawings(course: Course, predictions: Predictions, split: str, kind: Kind) -
             for stage, curve in course.curves.items()
         ],
         course_chart(course, SCORE[predictions.task]),
-        [chart for chart in reliability if chart],
+        reliability_charts(predictions, kind),
         thresholds_chart(predictions, split, kind) if many else None,
     )

@@ -100,6 +100,11 @@ def number(values: Values, form: Form) -> Number:
     return Number(f"{score}{form.unit}", f"{low} to {high}")
 
 
+def signed_change(value: float, low: float, high: float) -> Change:
+    """A difference of log losses and its interval, as text."""
+    return _told(Difference(value, low, high), LOG_LOSS, "")
+
+
 def _told(difference: Difference, form: Form, pictures: str) -> Change:
     def signed(value: float) -> str:
         rounded = float(np.round(form.factor * value, form.n_decimals))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from headstart.evaluation.predictions import Predictions
+from headstart.labels.scoring_note import valid_chose
 from headstart.labels.task import SCORE, Task
 from headstart.reporting.facts_change import LOG_LOSS, SCORES, Changes, changes, number
 from headstart.reporting.score_tables import Number, splits_of
@@ -46,12 +47,21 @@ class Step:
 
 @dataclass(frozen=True)
 class SplitSteps:
-    """The steps on one split; note: what the split decided in the training."""
+    """The steps on one split.
+
+    Attributes:
+        split: valid or test.
+        n_pictures: that are scored.
+        steps: in the order of the recipe.
+        note: what the split decided in the training.
+        choice: what a choice among the steps by valid is worth; "" of test, and without a choice.
+    """
 
     split: str
     n_pictures: int
     steps: tuple[Step, ...]
     note: str
+    choice: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,6 +79,8 @@ class StepsFacts:
     unit: str
     confidence: str
     splits: tuple[SplitSteps, ...]
+    valid_chose: bool = False
+    """Whether valid decided which weights are the final ones, so that its scores are too good."""
 
 
 def steps_facts(
@@ -94,9 +106,11 @@ def steps_facts(
                 scores[split]["plain"]["n_pictures"],
                 tuple(_steps(scores["checkpoints"], predictions, split, section)),
                 _note(split, "test" in scores, task, params),
+                _choice(scores.get("choice", {}), task) if split == "valid" else "",
             )
             for split in splits_of(scores)
         ),
+        valid_chose=valid_chose(params),
     )
 
 
@@ -160,6 +174,27 @@ def _note(split: str, has_test: bool, task: Task, params: Values) -> str:
         reason += " F2 is nevertheless at thresholds that were found without the scored picture."
     return reason + (
         " Judge by test." if has_test else " There is no labelled test split to check it."
+    )
+
+
+def _choice(choice: Values, task: Task) -> str:
+    """What the score of the step that valid likes best is without its optimism."""
+    if not choice:
+        return ""
+    form = SCORES[task]
+    crossed = {kind: number(values, form) for kind, values in choice.items()}
+    claimed = {
+        kind: f"{form.factor * values[f'{form.key}_claimed']:.{form.n_decimals}f}{form.unit}"
+        for kind, values in choice.items()
+    }
+    plain, tta = (
+        f"{crossed[kind].value} ({crossed[kind].interval}) in place of {claimed[kind]}"
+        for kind in ("plain", "tta")
+    )
+    return (
+        f"If valid chooses among these steps, and each fifth of it is scored by the step that the "
+        f"other fifths choose, {SCORE[task]} is {plain}; of TTA, {tta}. This leaves out the choice of "
+        "an epoch: the predictions of the other epochs are not kept."
     )
 
 

@@ -1,4 +1,4 @@
-"""Tinted 2 x 2 tables, thresholds, precision and recall of each label, as text."""
+"""Tinted 2 x 2 tables, thresholds and scores of each label, as text."""
 
 from typing import Any, NamedTuple
 
@@ -6,6 +6,8 @@ import pandas as pd
 
 from headstart.reporting.score_tables import Number, Scores, share, splits_of
 
+LABEL_SCORES = {"precision": "precision", "recall": "recall", "F1": "f1", "ROC-AUC": "roc_auc_of"}
+"""Heading and key of what is shown of each label."""
 GREEN, RED, GREY = "39, 103, 73", "197, 48, 48", "113, 128, 150"
 """As red, green, blue; the opacity of a cell shows a share."""
 
@@ -31,7 +33,7 @@ class LabelRow(NamedTuple):
         name: of the label.
         lines: two lines of two cells: found and missed; extra and neither.
         threshold: two decimals.
-        scores: precision and recall of each split.
+        scores: LABEL_SCORES of each split.
     """
 
     name: str
@@ -45,7 +47,7 @@ def label_rows(tables: pd.DataFrame, scores: Scores, kind: str) -> list[LabelRow
 
     Args:
         tables: as two_by_two_tables returns them.
-        scores: nested, with precision and recall by label, each with its interval.
+        scores: nested, with LABEL_SCORES by label, each with its interval.
         kind: which of the scores to show: plain or tta.
     """
     return [
@@ -56,7 +58,7 @@ def label_rows(tables: pd.DataFrame, scores: Scores, kind: str) -> list[LabelRow
             scores=[
                 share(scores[split][kind], key, str(row["label"]))
                 for split in splits_of(scores)
-                for key in ("precision", "recall")
+                for key in LABEL_SCORES.values()
             ],
         )
         for row in tables.to_dict("records")

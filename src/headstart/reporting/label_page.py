@@ -3,7 +3,7 @@
 from headstart.reporting.confusion import Pick
 from headstart.reporting.confusion_page import Around, Errors, ReportedOn, shared_values
 from headstart.reporting.html_page import html_page
-from headstart.reporting.label_grids import absent_labels, label_rows
+from headstart.reporting.label_grids import LABEL_SCORES, absent_labels, label_rows
 from headstart.reporting.score_tables import Scores, splits_of
 
 MISSED = (
@@ -31,6 +31,7 @@ def label_page(
     return html_page(
         "multi_label.html",
         **shared_values(scores, summary, "multi_label", errors, around, reported_on),
+        label_heads=list(LABEL_SCORES),
         labels=label_rows(errors.tables, scores, reported_on.kind),
         searched_thresholds=reported_on.split == "valid" and "valid" in splits_of(scores),
         absent=absent_labels(scores),

@@ -20,15 +20,19 @@ COLUMNS: dict[Task, list[tuple[str, str, str, str]]] = {
         ("TTA", "tta", "accuracy", ".1%"),
         ("log loss", "tta", "log_loss", ".3f"),
         ("macro-F1", "tta", "macro_f1", ".3f"),
+        ("balanced", "tta", "balanced_accuracy", ".1%"),
+        ("top 5", "tta", "top5_accuracy", ".1%"),
+        ("ROC-AUC", "tta", "roc_auc", ".4f"),
     ],
     "multi_label": [
         ("F2 plain", "plain", "f2", ".3f"),
         ("F2 TTA", "tta", "f2", ".3f"),
         ("mAP", "tta", "map", ".3f"),
+        ("ROC-AUC", "tta", "roc_auc", ".4f"),
         ("log loss", "tta", "log_loss", ".3f"),
     ],
 }
-"""Columns of the table of checkpoints: heading, plain or tta, key, format."""
+"""Columns that a table of checkpoints may have: heading, plain or tta, key, format."""
 
 
 class Number(NamedTuple):
@@ -47,6 +51,7 @@ class Card(NamedTuple):
         interval: its confidence interval.
         n_pictures: how many pictures were scored.
         claimed: multi_label: the score at thresholds found on the same pictures; else empty.
+        split: valid or test.
     """
 
     of: str
@@ -54,6 +59,7 @@ class Card(NamedTuple):
     interval: str
     n_pictures: int
     claimed: str
+    split: str
 
 
 class ScoreRow(NamedTuple):
@@ -83,15 +89,24 @@ def score_cards(scores: Scores, task: Task) -> list[Card]:
     return [_card(scores[split][kind], split, kind, task) for split, kind in columns_of(scores)]
 
 
+def shown_columns(scores: Scores, task: Task) -> list[tuple[str, str, str, str]]:
+    """The COLUMNS of which a split has the score."""
+    return [
+        column
+        for column in COLUMNS[task]
+        if any(column[2] in scores[split][column[1]] for split in splits_of(scores))
+    ]
+
+
 def checkpoint_rows(scores: Scores, task: Task) -> list[ScoreRow]:
-    """One row per checkpoint, the final one last, with the COLUMNS of each split."""
+    """One row per checkpoint, the final one last, with the shown_columns of each split."""
     return [
         ScoreRow(
             name,
             [
                 _score(of_name[split][kind], key, form)
                 for split in splits_of(scores)
-                for _, kind, key, form in COLUMNS[task]
+                for _, kind, key, form in shown_columns(scores, task)
             ],
         )
         for name, of_name in scores.get("checkpoints", {}).items()
@@ -100,7 +115,7 @@ def checkpoint_rows(scores: Scores, task: Task) -> list[ScoreRow]:
 
 def share(values: Scores, key: str, name: str) -> Number:
     """The share of one class with its interval; empty where it is undefined."""
-    if name not in values[key]:
+    if name not in values.get(key, {}):
         return Number()
     low, high = values[f"{key}_ci_low"][name], values[f"{key}_ci_high"][name]
     return Number(f"{values[key][name]:.1%}", f"{low:.1%} – {high:.1%}")
@@ -115,6 +130,7 @@ def _card(values: Scores, split: str, kind: str, task: Task) -> Card:
         interval=_interval(values, key, form_of_ends),
         n_pictures=values["n_pictures"],
         claimed="" if claim is None else f"{claim:{form}}",
+        split=split,
     )
 
 

@@ -63,6 +63,34 @@ def mean_f1(hits: NDArray[np.integer], occurrences: NDArray[np.integer]) -> Floa
     return np.asarray(f1.sum(axis=-1) / occurs.sum(axis=-1), np.float64)
 
 
+def balanced_accuracy(counts: Ints) -> float:
+    """Mean of the recalls of the classes that occur, in [0, 1], of a confusion matrix (K, K).
+
+    Every class counts alike, however few pictures it has. As scikit-learn's balanced_accuracy_score.
+
+    Raises:
+        ValueError: the matrix counts no picture.
+    """
+    _require_some(int(counts.sum()))
+    return float(mean_recall(counts.diagonal(), counts.sum(axis=1)))
+
+
+def mean_recall(hits: NDArray[np.integer], actual: NDArray[np.integer]) -> Floats:
+    """Mean of hits / actual over the classes that occur, both (..., K) -> (...)."""
+    occurs = actual > 0
+    of_each = hits / np.where(occurs, actual, 1)
+    return np.asarray(of_each.sum(axis=-1) / occurs.sum(axis=-1), np.float64)
+
+
+def top_hits(probabilities: Floats, targets: Ints, n: int) -> NDArray[np.bool_]:
+    """Whether each picture's class is among its n most probable ones, (N, K), (N,) -> (N,).
+
+    Of equal probabilities the class of the lower number comes first, as in predicted_classes.
+    """
+    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :n]
+    return np.asarray((order == targets[:, None]).any(axis=1))
+
+
 def log_losses(probabilities: Floats, targets: Ints) -> Floats:
     """−log of the probability given to the true class of each picture, (N, K), (N,) -> (N,).
 

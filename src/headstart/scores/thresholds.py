@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 
+from headstart.scores.folds import folds_of
 from headstart.scores.metrics import Floats, Ints
 from headstart.scores.multi_label import Bools, f_beta_of_counts
 
@@ -71,24 +72,24 @@ def find_thresholds(probabilities: Floats, truth: Bools, search: Search) -> tupl
     return tuple(float(GRID[place]) for place in places)
 
 
-def cross_fitted(probabilities: Floats, truth: Bools, search: Search, n_folds: int = 5) -> Bools:
+def cross_fitted(
+    probabilities: Floats, truth: Bools, search: Search, folds: Ints | None = None
+) -> Bools:
     """Decisions (N, K) about each picture at thresholds found without it, on the other folds.
 
-    Row i is in fold i modulo n_folds. Rows are sorted by id, a digest of the content, so the folds
-    are random and stable. Fewer pictures than folds are decided at DEFAULT_THRESHOLD.
+    Pictures that are all in one fold are decided at DEFAULT_THRESHOLD.
 
     Args:
         probabilities: (N, K)
         truth: (N, K)
         search: as in find_thresholds
-        n_folds: at least 2
+        folds: (N,) as folds_of gives it; None: no picture belongs with another
     """
-    n, k = probabilities.shape
-    if n < n_folds:
-        return decide(probabilities, (DEFAULT_THRESHOLD,) * k)
-    decided = np.zeros((n, k), bool)
-    for fold in range(n_folds):
-        held_out = np.arange(n) % n_folds == fold
+    if folds is None:
+        folds = folds_of([f"{row:012}" for row in range(len(probabilities))])
+    decided = np.zeros(probabilities.shape, bool)
+    for fold in np.unique(folds):
+        held_out = folds == fold
         found = find_thresholds(probabilities[~held_out], truth[~held_out], search)
         decided[held_out] = decide(probabilities[held_out], found)
     return decided

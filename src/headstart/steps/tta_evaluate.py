@@ -1,4 +1,4 @@
-"""Average and score the stored predictions of each checkpoint on valid and test; without torch.
+"""Average, calibrate and score the stored predictions of each checkpoint; without torch.
 
 Axis letters: V augmented views, N images, K classes.
 """
@@ -10,16 +10,27 @@ from typing import Any, get_args
 import pandas as pd
 from pydantic import Field
 
-from headstart.evaluation.decisions import unseen_decisions
+from headstart.evaluation.choice import choice_scores
+from headstart.evaluation.decisions import unseen_decisions, unseen_probabilities
 from headstart.evaluation.predictions import Kind, Predictions
-from headstart.evaluation.scoring import Scoring, class_scores, label_scores
+from headstart.evaluation.scoring import (
+    Scoring,
+    calibration_gains,
+    calibration_scores,
+    class_scores,
+    label_scores,
+)
 from headstart.evaluation.tta import Mean, mean_of_label_views, mean_of_views
 from headstart.labels.labels import Labels
 from headstart.prediction.stored_views import StoredViews
 from headstart.project.section import Section
+from headstart.scores.calibration import Calibration, find_temperature
 from headstart.scores.thresholds import Search, decide, find_thresholds
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
+OF_THE_FINAL = ("precision", "f1", "roc_auc_of")
+"""Scores by class that the final checkpoint alone gets: of 120 classes, the others' would be thousands
+of numbers more, which a tracker takes long to store."""
 
 
 class TtaEvaluateParams(Section):
@@ -28,6 +39,10 @@ class TtaEvaluateParams(Section):
     mean: Mean = Field(description="arithmetic, geometric or weighted mean of the probabilities")
     plain_weight: float = Field(
         ge=0, le=1, description="share of the plain view in the weighted mean, 0 to 1"
+    )
+    calibration: Calibration = Field(
+        description="of all probabilities, by valid: temperature (one for the plain view, one for TTA) "
+        "or none"
     )
     thresholds: Search = Field(
         description="multi_label: one threshold for all labels (global) or one per label "
@@ -52,7 +67,13 @@ class Evaluation:
     predictions: dict[str, Predictions]
     """By checkpoint, the final one as `predictions`; rows: valid, then test, each sorted by id."""
     metrics: dict[str, Any]
-    """valid and test: scores of the final checkpoint; checkpoints.<name>.valid and .test: of each."""
+    """valid and test: scores of the final checkpoint; choice: as choice_scores;
+    checkpoints.<name>.valid and .test: scores of each."""
+
+    @property
+    def temperatures(self) -> Mapping[Kind, float]:
+        """Temperatures of the final checkpoint, which every later prediction uses."""
+        return self.predictions["predictions"].temperatures
 
     @property
     def thresholds(self) -> Mapping[Kind, tuple[float, ...]]:
@@ -61,16 +82,20 @@ class Evaluation:
 
 
 def tta_evaluate(labels: Labels, views: StoredViews, params: TtaEvaluateParams) -> Evaluation:
-    """Average the views of every checkpoint, and score the labelled pictures.
+    """Average the views of every checkpoint, calibrate them, and score the labelled pictures.
 
     Metrics lack the keys of a split, labels or a class that does not exist. Pictures without a
     label are in the predictions, with null targets, and count in no score.
 
-    multi_label: thresholds are searched on the labelled pictures of valid, for each checkpoint and
-    separately for plain and TTA. No picture is scored at thresholds that it helped to find: test is
-    scored at the thresholds of valid, valid by cross-fitting. `f2_claimed` and `f2_optimism` show
-    what the search itself would have promised. Without labelled pictures in valid, the threshold is
-    DEFAULT_THRESHOLD.
+    calibration: a temperature is found on the labelled pictures of valid, for each checkpoint and
+    separately for plain and TTA; then the scores of probabilities are those of calibrated ones. No
+    picture is scored at a temperature that it helped to find: test is scored at that of valid, valid
+    by cross-fitting. Without labelled pictures in valid, the temperature is 1.
+
+    multi_label: thresholds are searched on the calibrated probabilities of the same pictures. No
+    picture is scored at thresholds that it helped to find, in the same way. `f2_claimed` and
+    `f2_optimism` show what the search itself would have promised. Without labelled pictures in
+    valid, the threshold is DEFAULT_THRESHOLD.
 
     Without valid and test, the predictions have no rows and the metrics no scores.
 
@@ -85,51 +110,90 @@ def tta_evaluate(labels: Labels, views: StoredViews, params: TtaEvaluateParams) 
     if (views.task, views.classes) != (labels.task, labels.classes):
         raise ValueError("the views were predicted for another task or other classes.")
     targets = pd.Series(labels.class_numbers(views.rows["id"].tolist()), dtype=object)
-    rows = views.rows.assign(targets=targets)
+    ids = views.rows["id"].tolist()
+    # where a table of labels says no group, the picture is its own
+    group_of = labels.table.set_index("id")["group"].dropna()
+    groups = [group_of.get(picture, picture) for picture in ids]
+    rows = views.rows.assign(targets=targets, group=pd.Series(groups, dtype=str))
     average = mean_of_views if labels.task == "single_label" else mean_of_label_views
     predictions = {}
     for name, said in views.probabilities.items():
         tta = average(said, params.mean, params.plain_weight)
         table = Predictions(labels.classes, rows, said, tta, labels.task)
-        predictions[name] = _with_thresholds(table, params.thresholds)
-    scores = {name: _scores_by_split(table, params) for name, table in predictions.items()}
+        predictions[name] = _decided_by_valid(table, params)
     final = views.final
+    scores = {
+        name: _scores_by_split(table, params, () if name == final else OF_THE_FINAL)
+        for name, table in predictions.items()
+    }
     named = {"predictions" if name == final else name: of for name, of in predictions.items()}
-    return Evaluation(named, {**scores[final], "checkpoints": scores})
+    choice = choice_scores(predictions, params.thresholds, _scoring(params))
+    metrics = {**scores[final], **({"choice": choice} if choice else {}), "checkpoints": scores}
+    return Evaluation(named, metrics)
 
 
-def _with_thresholds(predictions: Predictions, search: Search) -> Predictions:
-    """The same predictions with thresholds, which are found on the labelled pictures of valid."""
-    if predictions.task == "single_label":
-        return predictions
+def _decided_by_valid(predictions: Predictions, params: TtaEvaluateParams) -> Predictions:
+    """The same predictions with temperatures and thresholds, found on the labelled valid pictures."""
     valid = predictions.labelled("valid")
-    truth = valid.multi_hot()
-    found = {kind: find_thresholds(valid.probabilities(kind), truth, search) for kind in KINDS}
-    return replace(predictions, thresholds=found)
+    truth, task = valid.truth(), valid.task
+    if params.calibration == "temperature":
+        found = {kind: find_temperature(valid.uncalibrated(kind), truth, task) for kind in KINDS}
+        predictions, valid = (replace(of, temperatures=found) for of in (predictions, valid))
+    if task == "single_label":
+        return predictions
+    thresholds = {
+        kind: find_thresholds(valid.probabilities(kind), valid.multi_hot(), params.thresholds)
+        for kind in KINDS
+    }
+    return replace(predictions, thresholds=thresholds)
 
 
-def _scores_by_split(predictions: Predictions, params: TtaEvaluateParams) -> dict[str, Any]:
-    """<split>.plain and <split>.tta for each split with labelled pictures."""
+def _scores_by_split(
+    predictions: Predictions, params: TtaEvaluateParams, left_out: tuple[str, ...]
+) -> dict[str, Any]:
+    """<split>.plain and <split>.tta for each split with labelled pictures, without some scores."""
     scores: dict[str, Any] = {}
     for split in predictions.table["split"].unique():
         labelled = predictions.labelled(split)
         if len(labelled.table):
-            scores[str(split)] = {kind: _score(labelled, split, kind, params) for kind in KINDS}
+            scores[str(split)] = {
+                kind: {
+                    key: value
+                    for key, value in _score(labelled, split, kind, params).items()
+                    if key.removesuffix("_ci_low").removesuffix("_ci_high") not in left_out
+                }
+                for kind in KINDS
+            }
     return scores
+
+
+def _scoring(params: TtaEvaluateParams) -> Scoring:
+    return Scoring(params.confidence, params.n_bootstrap, params.seed)
 
 
 def _score(
     labelled: Predictions, split: str, kind: Kind, params: TtaEvaluateParams
 ) -> dict[str, Any]:
-    """Scores of the labelled pictures of one split; for multi_label, with the thresholds used."""
+    """Scores of the labelled pictures of one split, with the temperature and the thresholds used."""
     probabilities, classes = labelled.probabilities(kind), labelled.classes
-    scoring = Scoring(params.confidence, params.n_bootstrap, params.seed)
+    scoring = _scoring(params)
+    unseen = unseen_probabilities(labelled, split, kind)
+    known, said = (labelled.truth(), labelled.task, scoring), labelled.uncalibrated(kind)
+    calibration = calibration_scores(unseen, *known)
+    if kind in labelled.temperatures:
+        calibration |= calibration_gains(said, unseen, *known)
+        calibration["temperature"] = labelled.temperatures[kind]
     if labelled.task == "single_label":
-        return class_scores(probabilities, labelled.class_numbers(), classes, scoring)
+        scores = class_scores(probabilities, labelled.class_numbers(), classes, scoring, unseen)
+        return {**scores, **calibration}
     truth, search = labelled.multi_hot(), params.thresholds
     thresholds = labelled.thresholds[kind]
     decided = unseen_decisions(labelled, split, kind, search)
     claimed = decide(probabilities, find_thresholds(probabilities, truth, search))
-    scores = label_scores(probabilities, truth, decided, claimed, classes, scoring)
+    scores = label_scores(probabilities, truth, decided, claimed, classes, scoring, unseen)
     by_label = dict(zip(classes, thresholds, strict=True))
-    return {**scores, "threshold": by_label if search == "per_label" else thresholds[0]}
+    return {
+        **scores,
+        **calibration,
+        "threshold": by_label if search == "per_label" else thresholds[0],
+    }

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from headstart.labels.scoring_note import valid_chose
 from headstart.labels.task import SCORE
 
 if TYPE_CHECKING:
@@ -167,6 +168,8 @@ def published(run_id: str | None, params: Values, metrics: Values, reports: Sequ
             level = 100 * params["tta_evaluate"]["confidence"]
             both = f"{_score(plain)} {_interval(plain)}, TTA {_value(tta)} {_interval(tta)}"
             of = f"{level:.3g} %, {_n(plain['n_pictures'], 'picture')}"
+            if split == "valid" and valid_chose(params):
+                of += ", which chose it"
             lines.append(f"{split + ':':<6} {both}; {of}")
     return "\n".join([*lines, *(f"report: {path}" for path in reports[:1])])
 

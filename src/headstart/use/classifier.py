@@ -20,6 +20,7 @@ from headstart.network.network import Network
 from headstart.network.probabilities import probabilities
 from headstart.network.restored import restored
 from headstart.project.errors import HeadstartError
+from headstart.scores.calibration import calibrated
 from headstart.use.picture_files import Picture, PictureFiles
 from headstart.use.saved_networks import differences, read_deciding
 from headstart.views.inference import forward_passes, id_batches
@@ -52,7 +53,8 @@ class Prediction:
 class Classifier:
     """The network of a checkpoint, or the networks of an ensemble, ready to predict.
 
-    It gives the plain probabilities that the pipeline measured, without test-time augmentation.
+    It gives the plain probabilities that the pipeline measured, without test-time augmentation. They
+    are calibrated by the temperature in the checkpoint; where it has none, they are the network's.
 
     Attributes:
         info: what the checkpoint says about itself.
@@ -208,7 +210,8 @@ class Classifier:
     ) -> Iterator[Prediction]:
         """The predictions of a batch from the logits (B, M, K) of the M networks."""
         of_members = torch.from_numpy(logits).transpose(0, 1)  # (B, M, K) -> (M, B, K)
-        rows = probabilities(of_members, self.info.task).mean(axis=0)  # of an ensemble, the mean
+        mean = probabilities(of_members, self.info.task).mean(axis=0)  # of an ensemble
+        rows = calibrated(mean, self.info.temperature, self.info.task)
         for picture, row in zip(ids, rows, strict=True):
             problem = files.problems.get(picture, "")
             yield Prediction(int(picture), row[:0] if problem else row, problem)

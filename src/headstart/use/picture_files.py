@@ -1,5 +1,6 @@
 """Pictures that the user names, converted to the form in which the pipeline stores pictures."""
 
+import errno
 import io
 from collections.abc import Sequence
 from pathlib import Path
@@ -83,7 +84,10 @@ def _content(picture: Picture) -> bytes:
     if isinstance(picture, bytes):
         return picture
     if not isinstance(picture, Image.Image):
-        return Path(picture).read_bytes()
+        path = Path(picture)
+        if path.exists() and not (path.is_file() or path.is_dir()):  # reading might never end
+            raise OSError(errno.EINVAL, "it is a pipe, a socket or a device")
+        return path.read_bytes()
     shown = picture.convert("I;16") if picture.mode == "I" else picture
     shown = shown if shown.mode in _IN_PNG else shown.convert("RGB")
     file = io.BytesIO()

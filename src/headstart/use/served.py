@@ -22,7 +22,8 @@ TOP_K = "top_k"
 class Served:
     """Answers the requests of MLflow, with the plain probabilities that the pipeline measured.
 
-    Their last digits depend on how many pictures a request has.
+    They are calibrated, as Classifier says. Their last digits depend on how many pictures a request
+    has.
     """
 
     def __init__(self, classifier: "Classifier") -> None:

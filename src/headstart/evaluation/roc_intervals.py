@@ -1,0 +1,66 @@
+"""Intervals of ROC-AUC, without a bootstrap."""
+
+from statistics import NormalDist
+
+import numpy as np
+
+from headstart.evaluation.intervals import Interval
+from headstart.scores.roc import RocAreas
+
+N_HALVINGS = 50
+
+
+def area_interval(area: float, n_with: int, n_without: int, confidence: float) -> Interval:
+    """Interval of one area, inside [0, 1], also where it is 0 or 1.
+
+    The ends are the areas whose distance from the one found is z standard errors, of Hanley and
+    McNeil, at that area.
+
+    Args:
+        area: in [0, 1].
+        n_with: pictures of the class, at least 1.
+        n_without: the others, at least 1.
+        confidence: level in (0, 1).
+
+    Source: R. G. Newcombe, Statistics in Medicine 25 (2006) 559, method 5.
+    """
+    z, more = _z(confidence), (n_with + n_without) / 2 - 1
+
+    def inside(end: float) -> bool:
+        of_ranks = 1 + more * (1 - end) / (2 - end) + more * end / (1 + end)
+        variance = end * (1 - end) * of_ranks / (n_with * n_without)
+        return (area - end) ** 2 <= z**2 * variance
+
+    def end(outside: float) -> float:
+        near, far = area, outside
+        for _ in range(N_HALVINGS):
+            middle = (near + far) / 2
+            near, far = (middle, far) if inside(middle) else (near, middle)
+        return near
+
+    return end(0.0), end(1.0)
+
+
+def mean_area_interval(found: RocAreas, confidence: float) -> Interval:
+    """Interval of the mean of at least one area, inside [0, 1].
+
+    The logit of the mean plus and minus z standard errors, of the influences of the pictures: so it
+    counts that the areas are of the same pictures. If no picture has an influence, because every area
+    is 0 or 1, it is the mean of the intervals of the areas, which is wider.
+
+    Source: M. S. Pepe, The Statistical Evaluation of Medical Tests (Oxford, 2003), 5.2.
+    """
+    mean, n = float(found.areas.mean()), len(found.influences)
+    error = float(((found.influences.mean(axis=1) ** 2).sum()) ** 0.5) / n
+    if not (error and 0 < mean < 1):
+        areas = zip(found.areas.tolist(), found.n_with.tolist(), strict=True)
+        ends = [area_interval(area, k, n - k, confidence) for area, k in areas]
+        low, high = np.mean(ends, axis=0).tolist()
+        return low, high
+    half = _z(confidence) * error / (mean * (1 - mean))
+    low, high = (1 / (1 + (1 - mean) / mean * np.exp(-side)) for side in (-half, half))
+    return float(low), float(high)
+
+
+def _z(confidence: float) -> float:
+    return NormalDist().inv_cdf(0.5 + confidence / 2)
