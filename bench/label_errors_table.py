@@ -33,7 +33,7 @@ def label_errors_table(found: Mapping[str, Any]) -> str:
         [
             *lines, "",
             f"Sums over {n_seeds} draws of the wrong labels; textile as in its project, the others at "
-            f"{found['size_px']} px. {found['when']}, {about['cores']} cores of {about['chip']}, "
+            f"{found['size_px']} px; {found['when']}, {about['cores']} cores of {about['chip']}, "
             f"torch {about['torch']}. `{found['command']}`",
         ]
     )  # fmt: skip

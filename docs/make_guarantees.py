@@ -26,15 +26,22 @@ def filled(page: str, found: Mapping[str, Mapping[str, str]]) -> str:
 
     Args:
         page: Markdown, with rows of promise, test and figures.
-        found: `figures` and `date` of each test.
+        found: `figures` and `date` of each test; a row may name a test without its cases.
     """
 
     def row(match: re.Match[str]) -> str:
-        about = found.get(match["test"])
-        said = f"{about['figures']} ({about['date']})" if about else "holds or fails"
+        named = match["test"]
+        cases = [of for test, of in found.items() if named in (test, unparametrized(test))]
+        figures = "; ".join(case["figures"] for case in cases)
+        said = f"{figures} ({max(case['date'] for case in cases)})" if cases else "holds or fails"
         return f"| {match['promise']} | `{match['test']}` | {said} |"
 
     return ROW.sub(row, page)
+
+
+def unparametrized(test: str) -> str:
+    """The test without the case in brackets."""
+    return test.partition("[")[0]
 
 
 def main(folder: Path) -> None:

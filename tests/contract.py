@@ -35,7 +35,7 @@ REPORTS = frozenset({"confusion-report", "write-submission"})
 TELLS_OF_RUNS = "confusion-report"
 # These load no section `runtime`, but versions of packages shape what they write. `load_section` reads
 # which of them a stage insists on.
-SHAPED_BY_VERSIONS = frozenset({"index-images", "resize", "tta-evaluate"})
+SHAPED_BY_VERSIONS = frozenset({"index-images", "resize", "audit-labels", "tta-evaluate"})
 PINS = frozenset({"runtime.versions", "runtime.pinned"})
 WORK_FOLDER = (".headstart", f"{PACKAGE}project/work.py")
 

@@ -105,6 +105,8 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
         def says(self, sentence: str, where: Path) -> None: ...
 
+        def at_end(self, do: object) -> None: ...
+
     @contextmanager
     def untold(*_: object) -> Iterator[Untold]:
         yield Untold()

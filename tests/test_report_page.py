@@ -106,7 +106,7 @@ def page_of(
 
     report = confusion_report(
         predictions, paths, decode, scored, COURSE, params, 0.95, facts, looked,
-        doubted(ids, paths, names),
+        audit=doubted(ids, paths, names),
     )  # fmt: skip
     return str(report.files["report.html"])
 

@@ -26,7 +26,7 @@ class QuietTeller:
     def send(self, kind: str, content: Any) -> None:
         """Forget it."""
 
-    def answer(self) -> str | None:
+    def answer(self, deadline_s: float) -> str | None:
         """No run id."""
         return None
 
@@ -62,8 +62,9 @@ def index_images() -> Result:
     """The stage index-images."""
     return stage(
         "index_images", images=IMAGES, pictures=INDEX / "pictures.parquet",
-        labels=INDEX / "labels.parquet", train_ids=INDEX / "train_ids.parquet",
-        problems=INDEX / "problems.csv",
+        labels=INDEX / "labels.parquet", test_labels=INDEX / "test_labels.parquet",
+        train_ids=INDEX / "train_ids.parquet", problems=INDEX / "problems.csv",
+        near=INDEX / "near_duplicates.csv",
     )  # fmt: skip
 
 

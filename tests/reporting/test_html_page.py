@@ -6,7 +6,7 @@ from jinja2 import UndefinedError
 from headstart.reporting.drawings import Drawings
 from headstart.reporting.html_page import html_page
 
-AROUND = {"drawings": Drawings([], None, [], None), "facts": None}
+AROUND = {"near": [], "audit": None, "drawings": Drawings([], None, [], None), "facts": None}
 
 
 def test_a_value_that_is_not_given_is_an_error() -> None:

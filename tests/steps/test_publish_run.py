@@ -70,6 +70,7 @@ COMMAND = ["--metrics", "metrics", "--run", "runs", "--report", "report.html"]
 COMMAND += ["--model", "model.safetensors", "--state", "state.json"]
 
 
+@pytest.mark.usefixtures("told_in_process")
 def test_the_script_writes_its_state_where_the_tracker_is_down(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -89,7 +90,7 @@ def test_the_script_gives_the_row_the_digest_of_the_tables(
     from stages.publish_run import main
 
     found = []
-    monkeypatch.setattr("stages.publish_run.publish", lambda row, *_: found.append(row.data))
+    monkeypatch.setattr("stages.publish_run.publish_row", lambda row, *_: found.append(row.data))
     for content in ("a", "a", "b"):
         Path("labels.parquet").write_text(content)
         result = CliRunner().invoke(main, [*COMMAND, "--index", "labels.parquet"])

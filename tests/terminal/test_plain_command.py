@@ -146,8 +146,8 @@ def test_wrong_data_are_one_sentence_of_a_stage(
     (tmp_path / "empty").mkdir()
     write_images(Path("images"), tmp_path / "empty", [], UserPath(tmp_path / "empty"))
     words = ("--metrics", "m.json", "--run", "r.json", "--pictures", "p", "--labels", "l")
-    more = ("--test-labels", "e", "--train-ids", "t", "--problems", "q.csv", "--images", "images")
-    result = CliRunner().invoke(main, [*words, *more])
+    more = ("--test-labels", "e", "--train-ids", "t", "--problems", "q.csv", "--near", "n.csv")
+    result = CliRunner().invoke(main, [*words, *more, "--images", "images"])
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.startswith("Error: ") and result.stderr.count("\n") == 1
 
