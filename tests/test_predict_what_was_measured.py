@@ -99,6 +99,9 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project without DVC and MLflow, on a CPU."""
 
     class Untold(Silent):
+        def __init__(self, stage: str) -> None:
+            self.name, self.params = stage, dict[str, str]()
+
         def metrics(self, values: object) -> None: ...
 
         def artifact(self, path: Path) -> None: ...
@@ -108,8 +111,8 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         def at_end(self, do: object) -> None: ...
 
     @contextmanager
-    def untold(*_: object) -> Iterator[Untold]:
-        yield Untold()
+    def untold(stage: str, *_: object) -> Iterator[Untold]:
+        yield Untold(stage)
 
     monkeypatch.setattr(live, "stage_run", untold)
     monkeypatch.setenv("HEADSTART_DEVICE", "cpu")
