@@ -1,12 +1,19 @@
 """What a page takes, and what its frame allows."""
 
+from typing import Any
+
 import pytest
 from jinja2 import UndefinedError
 
 from headstart.reporting.drawings import Drawings
 from headstart.reporting.html_page import html_page
 
-AROUND = {"near": [], "audit": None, "drawings": Drawings([], None, [], None), "facts": None}
+AROUND: dict[str, Any] = {
+    "near": [],
+    "audit": None,
+    "drawings": Drawings([], None, [], None),
+    "facts": None,
+}
 
 
 def test_a_value_that_is_not_given_is_an_error() -> None:
