@@ -46,7 +46,7 @@ APART = ("unshare", "--map-root-user", "--mount", "sh", "-c")
         (errno.EROFS, "Make its file system writable"),
         (errno.EACCES, "Give yourself the permission"),
         (errno.EIO, "does not answer"),
-        (errno.ENOENT, "bring it back"),
+        (errno.ENOENT, "bring any other file back"),
         (errno.EMFILE, "ulimit -n"),
     ],
 )

@@ -15,7 +15,7 @@ _REMEDIES = {
     errno.ESTALE: "Its network drive was mounted anew: check it.",
     errno.EMFILE: "Allow more open files (ulimit -n).",
     errno.ENFILE: "Other programs have too many files open: end some.",
-    errno.ENOENT: "It was there when the work began: bring it back.",
+    errno.ENOENT: "`dvc repro` makes the results of stages; bring any other file back.",
     errno.ENAMETOOLONG: "Give it a shorter name.",
 }
 
@@ -23,7 +23,7 @@ _REMEDIES = {
 def sentence_for(error: OSError) -> str | None:
     """What the system refused, for which file, and the remedy.
 
-    A missing file is the system's fault only if it is named; it may have vanished while it was read.
+    A missing file counts only if it is named: it may have vanished while it was read.
 
     Returns:
         the sentences; None: the system refused nothing that a person could mend, so the fault is ours.
