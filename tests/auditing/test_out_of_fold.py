@@ -14,16 +14,26 @@ def clusters(n: int, spread: float = 1.0) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.from_numpy(points).float(), torch.from_numpy(targets)
 
 
-def test_components_are_those_of_the_standardised_features(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("n_features", [6, 60])  # fewer and more than pictures
+def test_components_are_those_of_the_standardised_features(
+    n_features: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(out_of_fold, "ROWS", 7)
     generator = np.random.default_rng(0)
-    features = (generator.normal(size=(40, 6)) * [1, 9, 1, 1, 100, 1] + 5).astype(np.float32)
+    spread = 10 ** generator.uniform(0, 2, n_features)
+    features = (generator.normal(size=(40, n_features)) * spread + 5).astype(np.float32)
     features[:, 3] = 0.1  # says nothing
-    standard = (features - features.mean(0)) / np.maximum(features.std(0), 1e-6) / np.sqrt(6)
+    standard = features - features.mean(0, dtype=np.float64)
+    standard /= np.maximum(features.std(0, dtype=np.float64), 1e-6) * np.sqrt(n_features)
     u, s, _ = np.linalg.svd(standard.astype(np.float64), full_matrices=False)
     found = components(features, 3).numpy()[:, ::-1]  # the largest first
     assert np.abs(found) == pytest.approx(np.abs(u[:, :3] * s[:3]), abs=1e-4)
-    assert components(features).shape == (40, 6)
+    assert components(features).shape == (40, min(n_features, 40))
+
+
+def test_components_of_a_few_pictures_among_thousands_of_features_are_finite() -> None:
+    features = np.maximum(np.random.default_rng(0).normal(size=(36, 2560)), 0).astype(np.float32)
+    assert components(features).isfinite().all()
 
 
 def test_a_picture_does_not_decide_what_is_said_of_it(monkeypatch: pytest.MonkeyPatch) -> None:

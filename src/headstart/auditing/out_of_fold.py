@@ -21,11 +21,15 @@ N_STEPS = 30  # of L-BFGS at each decay, from the weights of the one before
 
 
 def components(features: NDArray[np.float32], n: int = N_COMPONENTS) -> Tensor:
-    """The first principal components (N, R) of standardised features (N, D), R = min(n, D).
+    """The first principal components (N, R) of standardised features (N, D), R = min(n, N, D).
 
-    The features may be memory-mapped: only a few thousand rows are in memory at a time.
+    The features may be memory-mapped: only D rows, or a few thousand, are in memory at a time.
     """
     n_rows, n_features = features.shape
+    if (
+        n_rows <= n_features
+    ):  # the D x D correlations have rank N at most, which eigh may not survive
+        return _of_few(torch.from_numpy(np.array(features)), n)
     total = torch.zeros(n_features, dtype=torch.float64)
     products = torch.zeros(n_features, n_features, dtype=torch.float64)
     for rows in _parts(features):
@@ -33,15 +37,26 @@ def components(features: NDArray[np.float32], n: int = N_COMPONENTS) -> Tensor:
         products += (rows.T @ rows).double()
     mean = total / n_rows
     covariance = products / n_rows - mean.outer(mean)
-    variance = covariance.diagonal()
-    # a constant feature has no more than rounding errors, and shall count nothing
-    constant = variance <= 1e-6 * (mean.square() + variance)
-    deviation = variance.sqrt().where(~constant, torch.inf)
-    correlation = (covariance / deviation.outer(deviation)).float()
-    axes = torch.linalg.eigh(correlation)[1][:, -n:]
+    deviation = _deviation(mean, covariance.diagonal())
+    axes = torch.linalg.eigh(covariance / deviation.outer(deviation))[1][:, -n:].float()
     # divided by the root of D, so that a picture's squared length is about 1 with any backbone
     scale = (deviation * n_features**0.5).float()
     return torch.cat([(rows - mean.float()) / scale @ axes for rows in _parts(features)])
+
+
+def _of_few(features: Tensor, n: int) -> Tensor:
+    """The components (N, R) of N pictures with at least as many features, by N x N products."""
+    mean = features.mean(0, dtype=torch.float64)
+    deviation = _deviation(mean, (features - mean).square().mean(0))
+    points = (features - mean) / (deviation * features.shape[1] ** 0.5)  # (N, D) float64
+    values, axes = torch.linalg.eigh(points @ points.T)  # (N), (N, N): ascending
+    return (axes * values.clamp(min=0).sqrt())[:, -n:].float()
+
+
+def _deviation(mean: Tensor, variance: Tensor) -> Tensor:
+    """(D): standard deviations; infinite where a feature has no more than rounding errors."""
+    constant = variance <= 1e-6 * (mean.square() + variance)
+    return variance.sqrt().where(~constant, torch.inf)
 
 
 def out_of_fold_logits(
