@@ -50,7 +50,8 @@ def _of_few(features: Tensor, n: int) -> Tensor:
     deviation = _deviation(mean, (features - mean).square().mean(0))
     points = (features - mean) / (deviation * features.shape[1] ** 0.5)  # (N, D) float64
     values, axes = torch.linalg.eigh(points @ points.T)  # (N), (N, N): ascending
-    return (axes * values.clamp(min=0).sqrt())[:, -n:].float()
+    found: Tensor = (axes * values.clamp(min=0).sqrt())[:, -n:].float()
+    return found
 
 
 def _deviation(mean: Tensor, variance: Tensor) -> Tensor:
