@@ -68,7 +68,9 @@ def test_all_stages_run_and_leave_their_results(
         assert len(line) <= 130, line
         assert (project.root / line.rpartition("; ")[2].removesuffix(")")).exists(), line
     end = project.said[project.said.index("publish-run: the row ") :]
-    assert re.search(r"^valid: accuracy [\d.]+ \(.+\), TTA .+ 9 pictures, which chose it$", end, re.M)
+    assert re.search(
+        r"^valid: accuracy [\d.]+ \(.+\), TTA .+ 9 pictures, which chose it$", end, re.M
+    )
     assert "\nreport: data/6_reports/report.html\n" in end
     project.commit()
     assert set(project.metrics()) == {s.replace("-", "_") for s in stages} - {"publish_run"}

@@ -30,10 +30,15 @@ MAY_DIFFER = {
     "scores.json",
     "data/6_reports/report.html",
     "data/6_reports/reliability.csv",
+    "data/6_reports/label_audit.csv",  # judges all labels, and nothing is chosen by it
+    "metrics/audit_labels.json",
     "state.json",  # the digest of all metrics
 }
 RECORDS = "data/7_runs/"  # when each stage ran, and as which run of MLflow
-READ_LABELS_OF_TEST = {"tta-evaluate", "confusion-report", "write-submission", "publish-run"}
+READ_LABELS_OF_TEST = {
+    *("audit-labels", "tta-evaluate"),
+    *("confusion-report", "write-submission", "publish-run"),
+}
 READ_THE_LIST = {"fetch-images", "index-images", "resize"}  # the table is one of its files
 
 Labels = list[str]  # of each picture of test, as its cell in the table
