@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Collection, Iterator
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,10 @@ def _digest(project: Project, stage: Stage, params: dict[str, Any]) -> str:
         paths.append(project.pictures)
     digest = hashlib.sha256(json.dumps(stage.words).encode())
     for section in sorted(stage.params):
-        digest.update(json.dumps([section, params[section]]).encode())
+        value = reduce(
+            lambda found, key: found[key], section.split("."), params
+        )  # or one key of it
+        digest.update(json.dumps([section, value]).encode())
     for path in paths:
         for file in _files(path):
             digest.update(f"{path.name}/{file.relative_to(path)}\n".encode())
