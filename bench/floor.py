@@ -114,7 +114,7 @@ def scores(
         }
     truth = predictions.multi_hot()
     if split == "valid":
-        decided = cross_fitted(probabilities, truth, search)
+        decided = cross_fitted(probabilities, truth, search, predictions.folds())
     else:
         decided = decide(probabilities, find_thresholds(*valid, search))
     return {"F2": f_beta(decided, truth)}

@@ -47,6 +47,7 @@ from headstart.prediction.predictor import Predictor, Trained
 from headstart.project.params import read_params
 from headstart.project.report import Silent
 from headstart.project.section import Section
+from headstart.scores.folds import folds_of
 from headstart.scores.multi_label import f_beta
 from headstart.scores.thresholds import cross_fitted, decide, find_thresholds
 from headstart.steps.find_lr_finetune import FindLrFinetuneParams, find_lr_finetune
@@ -174,7 +175,7 @@ class Bed:
         truth = {split: wanted[split].astype(bool) for split in ids}
         thresholds = find_thresholds(found["valid"], truth["valid"], "global")
         decided = {
-            "valid": cross_fitted(found["valid"], truth["valid"], "global"),
+            "valid": cross_fitted(found["valid"], truth["valid"], "global", folds_of(ids["valid"])),
             "test": decide(found["test"], thresholds),
         }
         return {split: float(f_beta(decided[split], truth[split]).mean()) for split in ids}

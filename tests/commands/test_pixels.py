@@ -7,6 +7,7 @@ import pytest
 from headstart.commands.pixels import MAX_DECODED, in_two_classes, is_sampled, pixels_of, splits_of
 from headstart.commands.small_picture import Seen, see
 from headstart.indexing.layout import layout_of
+from headstart.project.report import Silent
 from tests.scenes import encoded, scene
 
 
@@ -34,7 +35,7 @@ def test_leaks_and_two_classes_come_first() -> None:
         }
     )  # fmt: skip
     layout = layout_of(seen)
-    found = pixels_of(seen, [], layout)
+    found = pixels_of(seen, [], layout, Silent())
     assert found.alike is not None
     assert [pair[:2] for pair in found.alike] == [
         ("train/b/4.jpg", "valid/b/5.jpg"),
@@ -49,12 +50,12 @@ def test_one_of_each_group_of_exact_copies_is_compared() -> None:
     seen = seen_of({f"{i}.jpg": i for i in range(12)} | {"x.jpg": 3})
     seen |= {"3b.jpg": seen["3.jpg"], "3c.jpg": seen["3.jpg"]}
     copies = [("unseen.jpg", "3.jpg", "3b.jpg", "3c.jpg")]
-    found = pixels_of(seen, copies, layout_of(seen)).alike
+    found = pixels_of(seen, copies, layout_of(seen), Silent()).alike
     assert found is not None and [pair[:2] for pair in found] == [("3.jpg", "x.jpg")]
 
 
 def test_what_cannot_be_decoded_counts_nowhere() -> None:
     seen = seen_of({"a.jpg": 0, "b.jpg": 1}) | {"c.jpg": Seen(problem="it breaks off")}
     seen["d.jpg"] = see(encoded(scene(4).convert("L")))
-    found = pixels_of(seen, [], layout_of(seen))
+    found = pixels_of(seen, [], layout_of(seen), Silent())
     assert (found.n_decoded, found.n_grey, found.alike) == (3, 1, [])

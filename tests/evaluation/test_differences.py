@@ -70,7 +70,7 @@ def test_many_labels_are_decided_as_tta_evaluate_decides_them(split: str) -> Non
     f2 = []
     for one in tables:
         truth, said = one.multi_hot(), one.views[0]
-        crossed = cross_fitted(said, truth, "global")
+        crossed = cross_fitted(said, truth, "global", one.folds())
         decided = crossed if split == "valid" else decide(said, (0.3,) * 3)
         f2.append(label_scores(said, truth, decided, decided, one.classes, SCORING)["f2"])
         assert picture_scores(one, split, "plain", "global").mean() == pytest.approx(f2[-1])

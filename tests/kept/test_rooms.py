@@ -11,6 +11,7 @@ from tests.contract import PACKAGE, STEPS, closure, room_of
 
 MAKERS = {  # of what is kept by picture, and of trials: each makes one kind of record
     "pictures/facts.py",
+    "indexing/near_once.py",
     "steps/resize.py",
     "pictures/resized.py",
     "activations/frozen.py",

@@ -53,7 +53,8 @@ def test_it_is_that_of_the_logits(seed: int, temperature: float, task: Task) -> 
     logits = np.random.default_rng(seed).normal(0, 4, (20, 5))
     found = calibrated(squashed(logits, task), temperature, task)
     assert found == pytest.approx(squashed(logits / temperature, task), abs=1e-9)
-    assert (found.argmax(axis=1) == logits.argmax(axis=1)).all()
+    rows, likeliest = np.arange(20), logits.argmax(axis=1)
+    assert (found[rows, likeliest] == found.max(axis=1)).all()  # others may round to the same
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headstart.scores import thresholds
+from headstart.scores.folds import folds_of
 from headstart.scores.metrics import Floats
 from headstart.scores.multi_label import Bools, f_beta
 from headstart.scores.thresholds import (
@@ -126,7 +127,7 @@ def test_thresholds_of_another_number_of_labels_are_refused() -> None:
 def test_without_pictures_the_default_is_used(search: Search) -> None:
     nothing = np.zeros((0, 3))
     assert find_thresholds(nothing, nothing.astype(bool), search) == (DEFAULT_THRESHOLD,) * 3
-    assert cross_fitted(nothing, nothing.astype(bool), search).shape == (0, 3)
+    assert cross_fitted(nothing, nothing.astype(bool), search, np.arange(0)).shape == (0, 3)
 
 
 @pytest.mark.parametrize("search", SEARCHES)
@@ -139,13 +140,14 @@ def test_where_no_picture_has_a_label_none_is_decided(search: Search) -> None:
 @pytest.mark.parametrize("search", SEARCHES)
 def test_decisions_about_a_picture_do_not_depend_on_its_own_labels(search: Search) -> None:
     probabilities, truth = make(3, n=50)
-    decided = cross_fitted(probabilities, truth, search)
+    folds = np.arange(50) % 5
+    decided = cross_fitted(probabilities, truth, search, folds)
     for fold in range(5):
         changed = truth.copy()
         changed[fold::5] = ~changed[fold::5]
-        again = cross_fitted(probabilities, changed, search)
+        again = cross_fitted(probabilities, changed, search, folds)
         assert (again[fold::5] == decided[fold::5]).all()
-    assert (cross_fitted(probabilities, ~truth, search) != decided).any()
+    assert (cross_fitted(probabilities, ~truth, search, folds) != decided).any()
 
 
 def test_each_fold_is_decided_at_what_the_others_say() -> None:
@@ -157,19 +159,20 @@ def test_each_fold_is_decided_at_what_the_others_say() -> None:
         assert (decided[~others] == decide(probabilities[~others], found)).all()
 
 
-def test_fewer_pictures_than_folds_are_decided_at_the_default() -> None:
+def test_fewer_groups_than_folds_are_decided_at_the_default() -> None:
     probabilities, truth = make(5, n=4)
+    folds = folds_of(["a", "b", "c", "d"])
     expected = decide(probabilities, (DEFAULT_THRESHOLD,) * 4)
-    assert (cross_fitted(probabilities, truth, "per_label") == expected).all()
+    assert (cross_fitted(probabilities, truth, "per_label", folds) == expected).all()
 
 
 def test_a_search_claims_more_than_it_holds_and_cross_fitting_does_not() -> None:
-    claimed, fitted, held = [], [], []
+    claimed, fitted, held, folds = [], [], [], np.arange(60) % 5
     for seed in range(20):
         probabilities, truth = noise(seed, 60)
         found = find_thresholds(probabilities, truth, "per_label")
         claimed.append(f2(probabilities, truth, found))
-        fitted.append(f_beta(cross_fitted(probabilities, truth, "per_label"), truth).mean())
+        fitted.append(f_beta(cross_fitted(probabilities, truth, "per_label", folds), truth).mean())
         held.append(f2(*noise(1000 + seed, 2000), found))
     assert np.mean(claimed) > np.mean(held) + 0.04
     # a little too strict, as each fold is decided by four fifths of the pictures

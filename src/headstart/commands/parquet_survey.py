@@ -55,6 +55,7 @@ def survey_parquet(source: ParquetImages, report: Report) -> Survey:
         {path: look for path, look, *_ in found},
         {row.path: row.seen for row in found if row.seen},
         start,
+        report,
         copies=[tuple(same) for same in of_content.values() if len(same) > 1],
         others={},
         in_parquet=True,

@@ -11,7 +11,7 @@ from headstart.image_files.split_names import SplitName
 from headstart.indexing.layout import Layout
 from headstart.indexing.near_duplicates import find_near_duplicates
 from headstart.pictures.signature import SIDE
-from headstart.project.report import Silent
+from headstart.project.report import Report
 
 MAX_DECODED = 20_000  # pictures; 2,000 photographs take about 3 s of one core
 
@@ -57,13 +57,16 @@ def is_sampled(index: int, n: int) -> bool:
     return (index + 1) * MAX_DECODED // n > index * MAX_DECODED // n
 
 
-def pixels_of(seen: Mapping[str, Seen], copies: Iterable[Sequence[str]], layout: Layout) -> Pixels:
+def pixels_of(
+    seen: Mapping[str, Seen], copies: Iterable[Sequence[str]], layout: Layout, report: Report
+) -> Pixels:
     """Count the grey pictures, and find those that look alike.
 
     Args:
         seen: what the pixels of each picture show, by path.
         copies: groups of paths with the same bytes; one path of each group is compared with others.
         layout: tells the split of a path.
+        report: shows progress.
     """
     whole = {path: one for path, one in seen.items() if not one.problem}
     repeated = {path for group in copies for path in [p for p in group if p in whole][1:]}
@@ -74,7 +77,7 @@ def pixels_of(seen: Mapping[str, Seen], copies: Iterable[Sequence[str]], layout:
     }
     paths, alike = list(signed), None
     cells = np.array(list(signed.values()), np.float16).reshape(-1, SIDE, SIDE)
-    near = find_near_duplicates(cells, Silent())
+    near = find_near_duplicates(cells, report)
     if near is not None:
         alike = [
             Alike(paths[pair.first], paths[pair.second], pair.kind, round(pair.similarity, 3))

@@ -95,7 +95,7 @@ def survey(root: Path, report: Report) -> Survey:
     others = Counter(_suffix(path) or "no suffix" for path in tree.sizes if path not in looks)
     wrapping = layout_of(good).wrapping
     return summed_up(
-        root, looks, seen, start,
+        root, looks, seen, start, report,
         copies=_copies(root, {path: tree.sizes[path] for path in good}),
         others=dict(others.most_common()),
         tables=[path for path in tree.sizes if _is_table(path, wrapping)],
@@ -103,7 +103,7 @@ def survey(root: Path, report: Report) -> Survey:
 
 
 def summed_up(
-    root: Path, looks: Mapping[str, Look], seen: Mapping[str, Seen], start: float,
+    root: Path, looks: Mapping[str, Look], seen: Mapping[str, Seen], start: float, report: Report,
     copies: Sequence[tuple[str, ...]], others: Mapping[str, int], tables: Sequence[str] = (),
     in_parquet: bool = False,
 ) -> Survey:  # fmt: skip
@@ -113,6 +113,7 @@ def summed_up(
         looks: by path, in the order of the paths.
         seen: what the pixels of those that were decoded show, by path.
         start: when the look began, by time.perf_counter, s.
+        report: shows progress.
         root, copies, others, tables, in_parquet: as `Survey` has them.
     """
     broken = {path: Look(problem=one.problem) for path, one in seen.items() if one.problem}
@@ -139,7 +140,7 @@ def summed_up(
         splits=dict(splits),
         short_px=_whole(_quantiles(short)), aspect=_quantiles(long / short),
         modes=dict(Counter(look.mode for look in good.values()).most_common()),
-        pixels=pixels_of(seen, copies, layout),
+        pixels=pixels_of(seen, copies, layout, report),
         unreadable=[(path, look.problem) for path, look in looks.items() if look.problem],
         copies=copies, others=others, tables=tables, in_parquet=in_parquet,
         seconds=time.perf_counter() - start,

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from headstart.project.errors import HeadstartError
+from headstart.project.short import first_line
 from headstart.project.workers import in_order
 
 MARK: Final = b"headstart-sha256:"
@@ -102,8 +103,7 @@ def damage_of(path: Path, *errors: type[Exception]) -> Iterator[None]:
     except FileNotFoundError:
         raise
     except errors as error:
-        first = next(iter(str(error).splitlines()), type(error).__name__).rstrip(".")
-        raise DamagedError(path, f"it cannot be read ({first})") from None
+        raise DamagedError(path, f"it cannot be read ({first_line(error)})") from None
 
 
 def read_sealed_json(path: Path) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from headstart.project.section import Section
+from headstart.project.short import cut
 
 SHOWN = 60  # characters of a wrong value in a sentence
 
@@ -113,17 +114,15 @@ def shown(value: object) -> str:
         case None:
             return "empty"
         case dict():
-            return f"a mapping ({_cut(', '.join(map(str, value)))})"
+            return f"a mapping ({cut(', '.join(map(str, value)), SHOWN)})"
         case list():
-            return f"a list ({_cut(', '.join(map(str, value)))})" if value else "an empty list"
+            return (
+                f"a list ({cut(', '.join(map(str, value)), SHOWN)})" if value else "an empty list"
+            )
         case float():
             return str(value).replace("inf", ".inf").replace("nan", ".nan")
         case _:
-            return _cut(repr(value))
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+            return cut(repr(value), SHOWN)
 
 
 def _resolve(

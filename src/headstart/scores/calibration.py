@@ -35,8 +35,8 @@ def calibrated(probabilities: Floats, temperature: float, task: Task) -> Floats:
     """Probabilities (..., K) at a temperature above 0: above 1 less sure, below 1 surer.
 
     single_label: p^(1/T), normalised, which is softmax(z/T) of logits z. multi_label:
-    sigmoid(logit(p)/T). Which class of a row is likelier than which other does not change. T = 1
-    gives the same array.
+    sigmoid(logit(p)/T). Of two classes of a row the likelier one stays so, or both round to the same.
+    T = 1 gives the same array.
     """
     if temperature == 1:
         return probabilities

@@ -9,7 +9,6 @@ from typing import Literal
 
 import numpy as np
 
-from headstart.scores.folds import folds_of
 from headstart.scores.metrics import Floats, Ints
 from headstart.scores.multi_label import Bools, f_beta_of_counts
 
@@ -72,9 +71,7 @@ def find_thresholds(probabilities: Floats, truth: Bools, search: Search) -> tupl
     return tuple(float(GRID[place]) for place in places)
 
 
-def cross_fitted(
-    probabilities: Floats, truth: Bools, search: Search, folds: Ints | None = None
-) -> Bools:
+def cross_fitted(probabilities: Floats, truth: Bools, search: Search, folds: Ints) -> Bools:
     """Decisions (N, K) about each picture at thresholds found without it, on the other folds.
 
     Pictures that are all in one fold are decided at DEFAULT_THRESHOLD.
@@ -83,10 +80,8 @@ def cross_fitted(
         probabilities: (N, K)
         truth: (N, K)
         search: as in find_thresholds
-        folds: (N,) as folds_of gives it; None: no picture belongs with another
+        folds: (N,) as folds_of gives it
     """
-    if folds is None:
-        folds = folds_of([f"{row:012}" for row in range(len(probabilities))])
     decided = np.zeros(probabilities.shape, bool)
     for fold in np.unique(folds):
         held_out = folds == fold

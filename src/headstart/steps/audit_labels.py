@@ -132,15 +132,13 @@ def _judged(
         return _Judgement(_numbers(given), unknown, unknown, unknown)
     points = components(features)
     logits = out_of_fold_logits(points, torch.from_numpy(targets), folds, k, labels.task)
-    judged_by = _judge_classes if single else _judge_labels
-    return judged_by(logits, given, known, params.confidence)
+    if single:
+        return _judge_classes(logits, given, known)
+    return _judge_labels(logits, given, known, params.confidence)
 
 
 def _judge_classes(
-    logits: NDArray[np.float64],
-    given: NDArray[np.bool_],
-    known: NDArray[np.bool_],
-    confidence: float,
+    logits: NDArray[np.float64], given: NDArray[np.bool_], known: NDArray[np.bool_]
 ) -> _Judgement:
     numbers, judged = given.argmax(axis=1), known[given]
     doubts = doubt_classes(logits[judged], numbers[judged])

@@ -18,7 +18,7 @@ from headstart.indexing.index import Index, IndexImagesError
 from headstart.indexing.labelling import Meaning, Problem, agreed
 from headstart.indexing.layout import INIT
 from headstart.indexing.meanings import find_meanings
-from headstart.indexing.near_duplicates import find_near_duplicates
+from headstart.indexing.near_once import near_once
 from headstart.indexing.near_splits import (
     Pair,
     joined_groups,
@@ -69,14 +69,16 @@ def index_images(
     meanings, problems, names, notes = find_meanings(files, pictures, params)
     named = meanings.keys() | {problem.path for problem in problems}
     paths = [path for path in pictures if path in named]  # without folders that are left aside
-    decoded = decode(files, sha256, paths, meanings, report, earlier or NothingKnown())
+    found = earlier or NothingKnown()
+    decoded = decode(files, sha256, paths, meanings, report, found)
     copies = decoded.copies
     known, conflicts = agreed(copies, meanings)
     with_labels = {i: copies[i] for i, said in known.items() if said.labels is not None}
     others = {i: copies[i] for i in known if i not in with_labels}
     group, group_notes = join_groups(with_labels, others, names)
     known, leaks = within_one_split(known, group, copies)
-    pairs, together = _near(decoded, known, params, report), params.near_duplicates == "together"
+    together = params.near_duplicates == "together"
+    pairs = None if params.near_duplicates == "off" else _near(decoded, known, report, found)
     before, near_leaks = known, list[Problem]()
     if pairs and together:
         known, near_leaks = keep_apart(known, pairs, copies)
@@ -127,15 +129,13 @@ def index_images(
 
 
 def _near(
-    decoded: Decoded, known: Mapping[str, Meaning], params: IndexImagesParams, report: Report
+    decoded: Decoded, known: Mapping[str, Meaning], report: Report, earlier: Known
 ) -> list[Pair] | None:
-    """The near duplicates among the known pictures; None: not searched for, or too similar to tell."""
-    if params.near_duplicates == "off":
-        return None
-    places = [place for place, picture in enumerate(decoded.signed) if picture in known]
-    ids, n_all = [decoded.signed[place] for place in places], len(decoded.signed)
-    signatures = decoded.signatures if len(ids) == n_all else decoded.signatures[places]
-    near = find_near_duplicates(signatures, report)
+    """The near duplicates among the known pictures; None: they are too similar to tell."""
+    signed = {picture: place for place, picture in enumerate(decoded.signed) if picture in known}
+    ids = sorted(signed)  # so that names of files shape nothing
+    signatures = decoded.signatures[[signed[picture] for picture in ids]]
+    near = near_once(ids, signatures, report, earlier)
     return None if near is None else pairs_of(near, ids)
 
 

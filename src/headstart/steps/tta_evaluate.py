@@ -110,11 +110,8 @@ def tta_evaluate(labels: Labels, views: StoredViews, params: TtaEvaluateParams) 
     if (views.task, views.classes) != (labels.task, labels.classes):
         raise ValueError("the views were predicted for another task or other classes.")
     targets = pd.Series(labels.class_numbers(views.rows["id"].tolist()), dtype=object)
-    ids = views.rows["id"].tolist()
-    # where a table of labels says no group, the picture is its own
-    group_of = labels.table.set_index("id")["group"].dropna()
-    groups = [group_of.get(picture, picture) for picture in ids]
-    rows = views.rows.assign(targets=targets, group=pd.Series(groups, dtype=str))
+    groups = labels.table.set_index("id")["group"].loc[views.rows["id"]]
+    rows = views.rows.assign(targets=targets, group=pd.Series(groups.tolist(), dtype=str))
     average = mean_of_views if labels.task == "single_label" else mean_of_label_views
     predictions = {}
     for name, said in views.probabilities.items():
