@@ -26,10 +26,8 @@ Floats = NDArray[np.float64]
 TEMPERATURES = np.geomspace(0.25, 2.0, 25)
 """Below 1, because a classifier that was fitted to wrong labels too is less sure than it should be."""
 START, LEAST = 0.05, 1e-6  # chance of a wrong label, at the start and at least
-N_TRIED, N_FINAL = (
-    25,
-    250,
-)  # rounds of expectation maximisation, for each temperature and for the best
+N_TRIED, N_FINAL = 25, 250
+"""Rounds of expectation maximisation: for each temperature, and for the best one."""
 
 
 class Doubts(NamedTuple):
