@@ -19,7 +19,7 @@ from headstart.terminal.system_faults import sentence_for
 from tests.scenes import encoded, scene
 
 STAGE = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 import click
 from headstart.project.beside import written_beside
@@ -27,6 +27,8 @@ from headstart.terminal.plain_command import PlainCommand
 
 @click.command(cls=PlainCommand)
 def main():
+    # a shell lets what it starts in the background ignore SIGINT
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with written_beside(Path("out")) as partial:
         partial.write_text("half")
         print("writing", flush=True)

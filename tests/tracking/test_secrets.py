@@ -24,6 +24,14 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_store: Path) -
         "_MLFLOW_SERVER_ARTIFACT_ROOT": f"{content}/files",
     }.items():
         monkeypatch.setenv(name, value)
+    # The server sets these for its whole process, and later tests share it.
+    for variable in (
+        "mlflow.tracking._tracking_service.utils._tracking_uri",
+        "mlflow.tracking._model_registry.utils._registry_uri",
+        "mlflow.server.handlers._tracking_store",
+        "mlflow.server.handlers._model_registry_store",
+    ):
+        monkeypatch.setattr(variable, None)
     from mlflow.server import app
     from werkzeug.serving import make_server
 

@@ -81,7 +81,7 @@ class Moving:
 
 @dataclass(frozen=True)
 class FitState:
-    """A training in phases, broken off between two steps (`fit.Progress`).
+    """A training in phases, broken off between two steps (`progress.Progress`).
 
     Attributes:
         moving: model, optimiser and draws.
