@@ -16,9 +16,9 @@ from headstart.project.params import read_section
 from headstart.project.report import Silent
 from headstart.views.augment import AugmentParams
 from headstart.views.crops import Box
-from headstart.views.gpu_crops import GpuPixels, _decoder, gpu_crops
+from headstart.views.gpu_crops import GpuPixels, gpu_crops
 from headstart.views.pictures import Pictures
-from tests.small_networks import SQUARE, StoredPictures, picture
+from tests.small_networks import SQUARE, StoredPictures
 
 CPU = torch.device("cpu")
 SIZES = [(60, 40), (40, 64), (33, 90), (40, 40)]  # width and height
@@ -156,15 +156,6 @@ def test_batches_are_those_of_pillow(crop: str, frame: Frame) -> None:
         [views], [wanted] = (p.views([ids], augment, 0, view) for p in (on_gpu, by_threads))
         assert (views - wanted).abs().max() < 2  # a contrast may widen what a rounding left
     assert on_gpu.at(16, Silent()).on_gpu is on_gpu.on_gpu
-
-
-@pytest.mark.parametrize("form", ["JPEG", "PNG"])
-def test_for_a_gpu_files_are_decoded_as_by_pillow(form: str) -> None:
-    """By torchvision where it was built for this torch, else by Pillow."""
-    buffer = io.BytesIO()
-    picture(1).save(buffer, form)
-    wanted = np.asarray(Image.open(io.BytesIO(buffer.getvalue())))
-    assert np.array_equal(_decoder(torch.device("cuda"))(buffer.getvalue()), wanted)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU, and torch for it")

@@ -1,4 +1,4 @@
-"""Crops on a GPU: threads decode each picture once, the GPU keeps the pixels and scales the crops.
+"""Crops on a GPU: each picture is decoded once, the GPU keeps the pixels and scales the crops.
 
 Threads that decode and crop with Pillow wait for one another (Python's lock), and the network waits for
 them: sixteen threads made two thousand crops of stored pictures a second. Here Python only chooses the
@@ -16,11 +16,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from headstart.backbone import torchvision_ops
 from headstart.backbone.device import on_device
-from headstart.pictures.rgb import decode_stored
 from headstart.project.workers import in_order
 from headstart.views.crops import Box
+from headstart.views.gpu_decoding import Decoder
 
 KEPT_FRAC = 1 / 4  # of the GPU's free memory, for pixels
 PART = 8  # pictures that a thread decodes and hands over at a time
@@ -39,9 +38,9 @@ class GpuPixels:
             device: where the pixels go.
             room: bytes that may stay.
         """
-        self._encoded, self._device, self._room = encoded, device, room
+        self._encoded, self._room = encoded, room
         self._kept = dict[str, Tensor]()
-        self._decode = _decoder(device)
+        self._decoded = Decoder.of(device)
 
     @classmethod
     def of(cls, encoded: Callable[[str], bytes], gpu: torch.device) -> Self:
@@ -59,54 +58,17 @@ class GpuPixels:
                 yield (), ids
 
         def decoded(part: tuple[Sequence[str], Sequence[str] | None]) -> Any:
-            return self._decoded(part[0]), *part
+            return self._decoded([self._encoded(picture) for picture in part[0]]), *part
 
         here = dict[str, Tensor]()
-        for (flat, shapes), new, ids in in_order(decoded, parts()):
-            if new:
-                pixels = flat.to(self._device, non_blocking=True)
-                cuts = pixels.split([height * width * 3 for height, width in shapes])
-                here |= {
-                    picture: cut.view(*shape, 3)
-                    for picture, cut, shape in zip(new, cuts, shapes, strict=True)
-                }
-                if pixels.numel() <= self._room:
-                    self._room -= pixels.numel()
-                    self._kept |= {picture: here[picture] for picture in new}
+        for pixels, new, ids in in_order(decoded, parts()):
+            here |= zip(new, pixels, strict=True)
+            if (n_bytes := sum(picture.numel() for picture in pixels)) <= self._room:
+                self._room -= n_bytes
+                self._kept |= zip(new, pixels, strict=True)
             if ids is not None:
                 yield [here[i] if i in here else self._kept[i] for i in ids]
                 here.clear()
-
-    def _decoded(self, pictures: Sequence[str]) -> tuple[Tensor, list[tuple[int, int]]]:
-        """The pixels of all pictures in one flat tensor, pinned for a GPU, and (H, W) of each."""
-        found = [self._decode(self._encoded(picture)) for picture in pictures]
-        n_bytes = sum(pixels.size for pixels in found)
-        flat = torch.empty(n_bytes, dtype=torch.uint8, pin_memory=self._device.type == "cuda")
-        if found:
-            np.concatenate([pixels.reshape(-1) for pixels in found], out=flat.numpy())
-        return flat, [pixels.shape[:2] for pixels in found]
-
-
-def _decoder(device: torch.device) -> Callable[[bytes], NDArray[np.uint8]]:
-    """The decoder of files to (H, W, 3): for a GPU torchvision's, which needs no lock, if it loads."""
-    if device.type != "cuda":
-        return _by_pillow
-    torchvision_ops.declare_missing()
-    from torchvision.io import ImageReadMode, decode_image  # late: it costs a second
-
-    if not hasattr(torch.ops.image, "decode_image"):  # built for another torch
-        return _by_pillow
-
-    def decode(data: bytes) -> NDArray[np.uint8]:
-        file = torch.frombuffer(bytearray(data), dtype=torch.uint8)
-        pixels: Tensor = decode_image(file, ImageReadMode.RGB)  # (3, H, W)
-        return pixels.permute(1, 2, 0).numpy()
-
-    return decode
-
-
-def _by_pillow(data: bytes) -> NDArray[np.uint8]:
-    return np.asarray(decode_stored(data))
 
 
 def gpu_crops(
