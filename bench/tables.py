@@ -174,11 +174,12 @@ def scale_table(found: Mapping[str, Any]) -> str:
     rows = found["scale"]
     steps = list(rows[0]["ms"])
     lines = [
-        f"| pictures | most memory, MB | with mapped files | ms a picture: {' | '.join(steps)} | all |",
-        "|---" * (len(steps) + 4) + "|",
+        f"| pictures | most memory, MB | with mapped files | ms a picture: {' | '.join(steps)} | all "
+        f"| CPU |",
+        "|---" * (len(steps) + 5) + "|",
     ]
     for row in rows:
-        times = [*row["ms"].values(), sum(row["ms"].values())]
+        times = [*row["ms"].values(), sum(row["ms"].values()), row["cpu_ms"]]
         cells = [f"{row['n']:,}", f"{row['MB']:.0f}", f"{row['MB with mapped files']:.0f}"]
         lines.append(f"| {' | '.join([*cells, *(f'{ms:.2f}' for ms in times)])} |")
     width, height = found["generated_px"]

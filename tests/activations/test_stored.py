@@ -42,7 +42,7 @@ def test_a_cache_reads_back_memory_mapped(tmp_path: Path) -> None:
     assert isinstance(read.features, np.memmap)
     assert np.array_equal(read.features, VALUES) and read.manifest == MANIFEST
     assert np.array_equal(read.of(["d", "a"]), VALUES[:, [3, 0]])
-    assert read.of(IDS) is read.features
+    assert read.of(IDS).cached is read.features  # nothing is copied before it is read
 
 
 def test_what_does_not_match_is_named_and_never_read(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from headstart.activations.rows import FeatureRows
 from headstart.backbone.forms import PLAIN, WrittenOptions, WrittenPool
 from headstart.backbone.frame import Frame
 from headstart.backbone.precision import Precision
@@ -100,12 +101,9 @@ class Activations:
             )
         return rows.astype(np.int64)
 
-    def of(self, ids: Sequence[str]) -> NDArray[np.float32]:
-        """Features (V, len(ids), D) of `ids`; not copied if `ids` are all rows, in their order."""
-        rows = self.rows(ids)
-        if len(rows) == len(self.ids) and (rows == np.arange(len(rows))).all():
-            return self.features
-        return self.features[:, rows]
+    def of(self, ids: Sequence[str]) -> FeatureRows:
+        """Features (V, len(ids), D) of `ids`, which are read when they are indexed."""
+        return FeatureRows(self.features, self.rows(ids))
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from headstart.activations.rows import ViewRows
 from headstart.labels.task import Task
 
 N_COMPONENTS = 256
@@ -20,10 +21,10 @@ DECAYS = [10.0 ** (-exponent / 2) for exponent in range(4, 13)]  # 0.01 to 1e-6,
 N_STEPS = 30  # of L-BFGS at each decay, from the weights of the one before
 
 
-def components(features: NDArray[np.float32], n: int = N_COMPONENTS) -> Tensor:
+def components(features: NDArray[np.float32] | ViewRows, n: int = N_COMPONENTS) -> Tensor:
     """The first principal components (N, R) of standardised features (N, D), R = min(n, N, D).
 
-    The features may be memory-mapped: only D rows, or a few thousand, are in memory at a time.
+    The features may lie in a file: only D rows, or a few thousand, are in memory at a time.
     """
     n_rows, n_features = features.shape
     if (
@@ -122,6 +123,6 @@ def _loss(logits: Tensor, targets: Tensor, task: Task) -> Tensor:
     return summed / len(logits)
 
 
-def _parts(features: NDArray[np.float32]) -> Iterator[Tensor]:
+def _parts(features: NDArray[np.float32] | ViewRows) -> Iterator[Tensor]:
     for first in range(0, len(features), ROWS):
         yield torch.from_numpy(np.array(features[first : first + ROWS]))

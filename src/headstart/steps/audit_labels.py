@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field
 
+from headstart.activations.rows import ViewRows
 from headstart.activations.stored import Activations
 from headstart.auditing.folds import deal
 from headstart.auditing.label_noise import doubt_classes, doubt_labels
@@ -116,7 +117,7 @@ def audit_labels(
 
 
 def _judged(
-    features: NDArray[np.float32],
+    features: ViewRows,
     labels: Labels,
     ids: Sequence[str],
     groups: Sequence[str],

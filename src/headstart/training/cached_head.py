@@ -6,6 +6,7 @@ from functools import partial
 import torch
 from torch import nn
 
+from headstart.activations.rows import parts
 from headstart.network.head import head_logits
 from headstart.network.objective import Objective, Scores, multi_hot
 from headstart.project.report import Report
@@ -52,8 +53,7 @@ def cached_material(
 
 def score_head(head: nn.Module, valid: FeatureSource, objective: Objective) -> Scores:
     """Scores of a head, in evaluation mode, on the plain view of cached features."""
-    logits = head_logits(head, valid.features[0], valid.device)
-    return objective.scores(logits, valid.targets)
+    return objective.scores(_plain_logits(head, valid), valid.targets)
 
 
 def balance_effect(
@@ -71,10 +71,16 @@ def balance_effect(
     truth = multi_hot(valid.targets, len(classes))
     recalls: dict[str, dict[str, float]] = {}
     for name, head in (("recall", balanced), ("recall_without", plain)):
-        logits = head_logits(head, valid.features[0], valid.device)
+        logits = _plain_logits(head, valid)
         counts = label_counts(objective.decisions(objective.probabilities(logits)), truth)
         found = counts.hits / counts.actual.clip(1)
         recalls[name] = {classes[k]: float(found[k]) for k in counts.actual.nonzero()[0].tolist()}
     without = recalls["recall_without"]
     change = {label: recall - without[label] for label, recall in recalls["recall"].items()}
     return recalls | {"recall_change": change}
+
+
+def _plain_logits(head: nn.Module, valid: FeatureSource) -> torch.Tensor:
+    """Logits (N, K) of the plain view."""
+    found = [head_logits(head, part, valid.device) for part in parts(valid.features[0])]
+    return torch.cat(found)

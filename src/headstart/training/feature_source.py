@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from headstart.activations.rows import FeatureRows
 from headstart.backbone.device import on_device
 from headstart.network.objective import Targets
 from headstart.training.sampling import Rows
@@ -45,13 +46,13 @@ class FeatureSource:
     """Cached features of V views: epoch e reads view e modulo V, unless `view_of` names another.
 
     Attributes:
-        features: (V, N, D) float32, possibly memory-mapped; a plain view is V = 1.
+        features: (V, N, D) float32, which may be read as they are indexed; a plain view is V = 1.
         targets: of the N pictures.
         device: where the batches go.
         view_of: epoch -> its view, as `views_of_epochs` gives it.
     """
 
-    features: NDArray[np.float32]
+    features: NDArray[np.float32] | FeatureRows
     targets: Targets
     device: torch.device
     view_of: Mapping[int, int] = field(default_factory=dict)
