@@ -32,8 +32,8 @@ FILE = click.Path(path_type=Path)
 def main(images: Path, metrics: Path, run_file: Path) -> None:
     """List the pictures."""
     params = load_section("dataset", DatasetParams)
+    source = read_images_source(params.source)  # before the run: one that is absent fails no run
     with live.stage_run("fetch-images", run_file, {"dataset": params}) as run:
-        source = read_images_source(params.source)
         stays = that_stays(source, params.copy)
         with open_images(source, run) as folder:
             tree, room = list_tree(folder), None if stays else n_free_bytes(images)

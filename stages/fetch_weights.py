@@ -29,8 +29,8 @@ FILE = click.Path(path_type=Path)
 def main(backbone: Path, metrics: Path, run_file: Path) -> None:
     """Fetch the weights."""
     params = load_section("backbone", BackboneParams)
+    source = read_weights_source(params.weights)  # before the run: one that is absent fails no run
     with live.stage_run("fetch-weights", run_file, {"backbone": params}) as run:
-        source = read_weights_source(params.weights)
         weights = fetch_weights(source, read_source(source), params)
         write_tensors(backbone, weights)
         write_json(metrics, weights.counts())

@@ -13,8 +13,14 @@ from ruamel.yaml import YAML
 
 MAX_SCRIPT_LINES = 45  # below the imports
 NO_SECTION = {"fetch-images", "fetch-weights", "precompute-activations", "publish-run"}
-# Two paths are in params.yaml, because the user changes them: they are deps, never arguments.
-FROM_PARAMS = {"fetch-images": "${dataset.source}", "fetch-weights": "${backbone.weights}"}
+# It always runs, so it declares neither code nor params; it has neither metrics nor a run in MLflow.
+ALWAYS = "check-inputs"
+# Two paths are in params.yaml, because the user changes them. What check-inputs tells of them makes
+# these stages run again. It is a dep, never an argument.
+SOURCES = {
+    "fetch-images": "data/0_source/pictures.json",
+    "fetch-weights": "data/0_source/weights.json",
+}
 PACKAGE = "src/headstart/"
 STEPS = f"{PACKAGE}steps/"
 # Output to the terminal and the tracker, checks of params.yaml, what reads or exports finished results,
@@ -105,7 +111,7 @@ def _stage(name: str, entry: dict[str, Any], params: dict[str, Any]) -> Stage:
         return {resolved(item if isinstance(item, str) else next(iter(item))) for item in items}
 
     words = shlex.split(resolved(entry["cmd"]))
-    deps = paths("deps") - {resolved(FROM_PARAMS.get(name, ""))}
+    deps = paths("deps") - {SOURCES.get(name, "")}
     outs = paths("outs") | paths("metrics") | paths("plots")
     rest = words[3:]
     arguments = list(zip(rest[::2], rest[1::2], strict=False))
@@ -138,6 +144,12 @@ def _stage_problems(root: Path, stage: Stage) -> Iterator[str]:
     tree = ast.parse(text)
     yield from _path_problems(stage, tree)
     yield from _import_problems(tree, stage.script)
+    keywords = [keyword for call in _calls(tree, "command") for keyword in call.keywords]
+    if [ast.unparse(k.value) for k in keywords if k.arg == "cls"] != ["PlainCommand"]:
+        yield f"{name}: {stage.script} must be a PlainCommand, which tells errors in a sentence."
+    if name == ALWAYS:
+        yield from _always_problems(root)
+        return
     yield from _start_problems(stage, tree)
     sections = _sections(root, tree) | (PINS if name in SHAPED_BY_VERSIONS else frozenset())
     yield from _difference(name, "section", sections, stage.params, "loads")
@@ -149,9 +161,6 @@ def _stage_problems(root: Path, stage: Stage) -> Iterator[str]:
         yield f"{name}: it is no report, and uses the room of the reports."
     if stage.script not in stage.deps:
         yield f"{name}: it runs {stage.script} and does not declare it."
-    keywords = [keyword for call in _calls(tree, "command") for keyword in call.keywords]
-    if [ast.unparse(k.value) for k in keywords if k.arg == "cls"] != ["PlainCommand"]:
-        yield f"{name}: {stage.script} must be a PlainCommand, which tells errors in a sentence."
     if name != "publish-run":
         for out in (f"metrics/{stage.snake}.json", f"data/7_runs/{stage.snake}.json"):
             if out not in stage.outs:
@@ -161,6 +170,22 @@ def _stage_problems(root: Path, stage: Stage) -> Iterator[str]:
         yield from _uncached_problems(root, name)
         if len(list(_calls(tree, "says"))) != 1:
             yield f"{name}: {stage.script} must say one line at its end, run.says(...)."
+
+
+def _always_problems(root: Path) -> Iterator[str]:
+    """Yield what lets DVC skip check-inputs, remove its outs, or look at a source itself."""
+    stages = read_yaml(root / "dvc.yaml")["stages"]
+    entry, outs = stages[ALWAYS], sorted(SOURCES.values())
+    if set(entry) != {"cmd", "always_changed", "outs"} or entry["always_changed"] is not True:
+        yield f"{ALWAYS}: it must have cmd, outs and always_changed: true, and nothing else."
+    if entry["outs"] != [{out: {"persist": True}} for out in outs]:
+        yield f"{ALWAYS}: its outs must be {outs}, each with persist: true."
+    for name, out in SOURCES.items():
+        if out not in stages[name]["deps"]:
+            yield f"{name}: it must depend on {out}."
+        for dep in stages[name]["deps"]:
+            if "${" in dep:
+                yield f"{name}: it must not depend on {dep}, which may be absent."
 
 
 def _start_problems(stage: Stage, tree: ast.Module) -> Iterator[str]:

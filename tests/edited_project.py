@@ -11,7 +11,7 @@ from typing import Any
 from safetensors.torch import save_file
 
 from headstart.project.params import read_params
-from tests.contract import Stage, read_stages
+from tests.contract import ALWAYS, Stage, read_stages
 from tests.scenes import encoded, scene
 from tests.small_networks import small_backbone
 from tests.whole_project import Project
@@ -88,7 +88,11 @@ def modules(project: Project) -> list[str]:
 def inputs(project: Project) -> dict[str, str]:
     """For each stage the digest of all that it declares to depend on."""
     params = read_params(project.root / "params.yaml")
-    return {stage.name: _digest(project, stage, params) for stage in read_stages(project.root)}
+    return {
+        stage.name: _digest(project, stage, params)
+        for stage in read_stages(project.root)
+        if stage.name != ALWAYS
+    }
 
 
 def _digest(project: Project, stage: Stage, params: dict[str, Any]) -> str:

@@ -9,7 +9,17 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from tests.contract import PACKAGE, STEPS, Stage, closure, problems, read_stages, read_yaml
+from tests.contract import (
+    ALWAYS,
+    PACKAGE,
+    SOURCES,
+    STEPS,
+    Stage,
+    closure,
+    problems,
+    read_stages,
+    read_yaml,
+)
 
 NEAR = "data/1_index/near_duplicates.csv"
 INDEX, PLAIN, VIEWS = "data/1_index/", "data/3_activations/plain", "data/3_activations/views"
@@ -30,6 +40,7 @@ CURVES = "data/6_reports/*.csv"  # any stage may write its curves
 
 # What each stage reads and writes, apart from its metrics and the record of its run.
 TABLE: dict[str, tuple[list[str], list[str]]] = {
+    ALWAYS: ([], sorted(SOURCES.values())),
     "fetch-images": ([], ["data/0_source/images"]),
     "fetch-weights": ([], [BACKBONE]),
     "index-images": (
@@ -314,6 +325,23 @@ def test_an_out_that_costs_the_run_cache_is_found(copy: Path) -> None:
 def test_metrics_that_git_does_not_keep_are_found(copy: Path) -> None:
     edit_stage(copy, lambda stage: stage.update(plots=["metrics/train_head.json"]))
     assert any("must have cache: false" in problem for problem in problems(copy))
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "found"),
+    [
+        (ALWAYS, {"always_changed": False}, "it must have cmd, outs and always_changed: true"),
+        (ALWAYS, {"deps": ["params.yaml"]}, "it must have cmd, outs and always_changed: true"),
+        (ALWAYS, {"outs": sorted(SOURCES.values())}, "each with persist: true"),
+        ("fetch-images", {"deps": ["${dataset.source}"]}, "must not depend on ${dataset.source}"),
+        ("fetch-images", {"deps": []}, "it must depend on data/0_source/pictures.json"),
+    ],
+)
+def test_what_would_lose_results_where_a_source_is_absent_is_found(
+    copy: Path, name: str, change: dict[str, Any], found: str
+) -> None:
+    edit_stage(copy, lambda stage: stage.update(change), name)
+    assert any(problem.startswith(f"{name}: ") and found in problem for problem in problems(copy))
 
 
 def test_a_script_that_says_nothing_is_found(copy: Path) -> None:

@@ -1,6 +1,11 @@
-"""Whatever is edited: exactly the stages whose inputs changed run, and no result is stale."""
+"""Whatever is edited: exactly the stages whose inputs changed run, and no result is stale.
 
+Whatever fails, or is not on the machine of a colleague: no result is lost.
+"""
+
+import re
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -14,6 +19,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from tests.colleague import away, cloned, content, pushed
 from tests.edited_project import (
     CLASSES,
     N_PER_CLASS,
@@ -27,7 +33,8 @@ from tests.edited_project import (
     results_of,
 )
 from tests.fork_server import forked_python
-from tests.whole_project import Project
+from tests.remotes import Remote, s3_remote, ssh_remote
+from tests.whole_project import Project, assert_row_is_right, runs_of
 
 pytestmark = pytest.mark.end_to_end
 
@@ -157,3 +164,124 @@ def test_random_edits_leave_nothing_stale(
         ),
     )
     figures(f"{next(numbers)} sequences, {next(n_edits)} edits, no stale byte")
+
+
+@pytest.fixture(scope="module")
+def theirs(base: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A colleague's clone, after `dvc push` here and `dvc pull` there; the remote is a folder."""
+    root = tmp_path_factory.mktemp("theirs")
+    restore_pictures(base)
+    mine = copied(base, root / "mine", results=True)
+    pushed(mine, str(root / "remote"))
+    return cloned(mine, root)
+
+
+@pytest.fixture
+def alone(base: Project, theirs: Project) -> Iterator[Project]:
+    """The clone on a machine that has neither the pictures nor the weights; undone at the end."""
+    with (
+        away(base.pictures, base.pictures.with_name("weights.safetensors")),
+        theirs.without_mlflow(),
+    ):
+        yield theirs
+    theirs.run("git", "reset", "--hard", "--quiet")
+    theirs.run("dvc", "checkout", "--quiet")
+
+
+def test_a_colleague_runs_nothing_and_syncs_the_row(
+    theirs: Project, figures: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = content(theirs)
+    theirs.run("dvc", "commit", "--force")
+    assert theirs.repro() == set()
+    assert theirs.run("git", "status", "--porcelain") == ""
+    assert "are as dvc.lock says" in theirs.headstart("verify", "--deep")
+    assert "Added the row" in theirs.headstart("sync")
+    [row] = runs_of(theirs.root, "headstart.complete", monkeypatch)
+    assert_row_is_right(theirs, row)
+    assert content(theirs) == before
+    figures(f"{len(before)} files after git clone and dvc pull, 0 stages run, 1 row by sync")
+
+
+def test_a_colleague_without_the_pictures_works_on_what_is_below(
+    alone: Project, figures: Callable[[str], None]
+) -> None:
+    before = content(alone)
+    assert alone.repro() == set() and content(alone) == before
+    for key, path in (("dataset.source", alone.pictures), ("backbone.weights", "/")):
+        assert f"{key} is {path}" in alone.said
+    assert alone.said.count("which is not here. What was made of it stays as it is.") == 2
+    verified = alone.headstart("verify", "--deep")
+    assert verified.count("is not here, so it was not compared.") == 2
+    assert "are as dvc.lock says" in verified
+    said = alone.run("dvc", "exp", "run", "-S", "train_head.lr=0.02", "train-head")
+    assert set(re.findall(r"^Running stage '([^']+)'", said, re.M)) == {
+        "check-inputs",
+        "train-head",
+    }
+    after = content(alone)
+    changed = {path for path in before if after.get(path) != before[path]}
+    alone.edit({"train_head.lr": 0.01})
+    assert alone.repro("train-head") == set(), "going back runs nothing, after `dvc commit --force`"
+    assert changed and all(
+        "train_head" in path or "head.s" in path for path in changed - {"dvc.lock"}
+    )
+    figures(f"{len(before) - len(changed)} of {len(before)} files the same bytes, none lost")
+
+
+def test_code_that_lists_the_pictures_keeps_the_list_where_they_are_absent(alone: Project) -> None:
+    before = content(alone)
+    comment(alone, "src/headstart/fetching/download.py")
+    assert alone.repro("fetch-images", "fetch-weights") == {"fetch-images", "fetch-weights"}
+    assert alone.said.count("has nothing to read here, and keeps what it made before.") == 2
+    assert content(alone) | {"dvc.lock": ""} == before | {"dvc.lock": ""}
+
+
+@pytest.mark.parametrize(
+    ("edit", "ends"),
+    [
+        ({"train_head.lr": -1.0}, "train_head.lr is -1.0: it must be greater than 0"),
+        ({"dataset.source": "/other"}, "dataset.source is '/other', which is not a folder."),
+        (
+            {"index_images.seed": 1},
+            "does not exist: mount it, or set dataset.source to its new path",
+        ),
+    ],
+)
+def test_what_fails_costs_no_result(alone: Project, edit: dict[str, Any], ends: str) -> None:
+    before = content(alone)
+    alone.edit(edit)
+    with pytest.raises(AssertionError, match=re.escape(ends)):
+        alone.repro()
+    assert content(alone) == before
+    if "index_images.seed" in edit:  # its stage had begun, so DVC had removed its outs
+        alone.run("git", "checkout", "--quiet", "params.yaml")
+        assert alone.repro() == set()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("serve", "packages"),
+    [(s3_remote, ("dvc_s3", "moto")), (ssh_remote, ("dvc_ssh", "asyncssh"))],
+    ids=["s3", "ssh"],
+)
+def test_a_remote_behind_a_server_gives_a_colleague_the_same_files(
+    base: Project,
+    tmp_path: Path,
+    figures: Callable[[str], None],
+    serve: Callable[[Path], AbstractContextManager[Remote]],
+    packages: tuple[str, ...],
+) -> None:
+    for package in packages:
+        pytest.importorskip(package)
+    restore_pictures(base)
+    mine = copied(base, tmp_path / "mine", results=True)
+    with serve(tmp_path) as remote:
+        mine.environment |= remote.environment
+        pushed(mine, remote.url, **remote.config)
+        theirs = cloned(mine, tmp_path)
+        assert theirs.repro() == set()
+    assert theirs.run("git", "status", "--porcelain") == ""
+    assert "are as dvc.lock says" in theirs.headstart("verify", "--deep")
+    assert content(theirs) == content(mine)
+    figures(f"{remote.url.partition(':')[0]}: {len(content(mine))} files the same, 0 stages run")

@@ -14,7 +14,7 @@ from headstart.project import versions as module
 from headstart.project.params import PARAMS_FILE, ParamsError, read_params
 from headstart.project.versions import as_pins, versions
 from headstart.steps.train_head import TrainHeadParams
-from tests.contract import read_stages
+from tests.contract import ALWAYS, read_stages
 
 ROOT = Path(__file__).parents[2]
 
@@ -118,4 +118,4 @@ def test_each_stage_that_versions_shape_reruns_when_pins_change() -> None:
         if "runtime" in stage.params or {"runtime.versions", "runtime.pinned"} <= stage.params
     }
     others = {stage.name for stage in read_stages(ROOT)} - declared
-    assert others == {"fetch-images", "fetch-weights", "write-submission"}
+    assert others == {ALWAYS, "fetch-images", "fetch-weights", "write-submission"}

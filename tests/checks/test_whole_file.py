@@ -2,39 +2,20 @@
 
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from ruamel.yaml import YAML
 
 from headstart.checks.whole_file import check_file, load_section, require_right_file
 from headstart.image_files.tree import DatasetParams
 from headstart.project.params import PARAMS_FILE, ParamsError
+from tests.checks.conftest import Edit
 
 ROOT = Path(__file__).parents[2]
-Edit = Callable[[dict[str, Any]], None]
-
-
-@pytest.fixture
-def edit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Edit:
-    """A project with the default params and sources; returns what changes its dotted keys."""
-    shutil.copy(ROOT / "params.yaml", tmp_path)
-    shutil.copytree(ROOT / "sources", tmp_path / "sources")
-    monkeypatch.chdir(tmp_path)
-
-    def change(changes: dict[str, Any]) -> None:
-        yaml = YAML()
-        params = yaml.load(PARAMS_FILE)
-        for key, value in changes.items():
-            section, _, name = key.partition(".")
-            params[section][name] = value
-        yaml.dump(params, PARAMS_FILE)
-
-    return change
 
 
 WRONG = {"tta_evaluate.n_bootstrap": 50, "train_head.lr": -1e-3, "resize.size_px": 100}

@@ -32,14 +32,13 @@ def load_section(name: str, model: type[S]) -> S:
     """Section `name` of params.yaml, for a stage.
 
     All sections are checked, not only this one, so that no stage works for an hour before a later
-    stage refuses its numbers. A file that was found right is remembered. A stage that loads `dataset`
-    is at the start of the pipeline: for it, all sources must exist too. Each stage refuses other
+    stage refuses its numbers. A file that was found right is remembered. Each stage refuses other
     versions than pinned ones.
 
     Raises:
         ParamsError: names every problem of every section, one sentence each.
     """
-    require_right_file(PARAMS_FILE, at_sources=name == "dataset")
+    require_right_file(PARAMS_FILE, at_sources=False)
     return read_section(name, model)
 
 
@@ -61,8 +60,8 @@ def require_right_file(path: Path, at_sources: bool) -> None:
 
     Args:
         path: the file.
-        at_sources: whether the stage reads the source of the pictures, so that all sources must
-            exist. Later stages run without the sources, on the outputs of earlier stages.
+        at_sources: whether all sources must exist. Most stages run without them, on the outputs of
+            earlier stages.
 
     Raises:
         ParamsError: all problems, one line each.

@@ -6,10 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from headstart.commands.locked import CACHED, OUT, Claim, Problem, Project
+from headstart.commands.locked import CACHED, OUT, READ, Claim, Problem, Project
+from headstart.fetching.seen import seen
 from headstart.kept.outs import file_md5
+from headstart.project.files import read_json
 from headstart.project.workers import in_order
 from headstart.terminal.bars import Bars
+
+LOOKS = "check-inputs"  # the stage whose outs say what the sources hold
 
 
 @dataclass(frozen=True)
@@ -20,11 +24,13 @@ class Found:
         n_files: how many files were compared, in the workspace.
         n_objects: how many objects of DVC's cache were.
         problems: in the order of the stages.
+        absent: sources that are not on this machine, so they were not compared.
     """
 
     n_files: int
     n_objects: int
     problems: list[Problem]
+    absent: list[str]
 
 
 def verify(project: Project, deep: bool) -> Found:
@@ -35,7 +41,7 @@ def verify(project: Project, deep: bool) -> Found:
         deep: whether every byte is read: of outs, of the whole cache, of what stages read. Otherwise
             files are read only if DVC does not know them with their present inode, size and time.
     """
-    told = list(project.outs())
+    told, absent = list(project.outs()), list[str]()
     problems = [one for one in told if isinstance(one, Problem)]
     claims = [one for one in told if isinstance(one, Claim)]
     if deep:
@@ -43,6 +49,8 @@ def verify(project: Project, deep: bool) -> Found:
         claims += project.inputs()
         claims += (claim for claim in project.cached() if claim.file not in named)
         problems += project.params()
+        changed, absent = changed_sources(project)
+        problems += changed
     files = {claim.file: _files(project, claim) for claim in claims}
     digests = _digests(project, [file for some in files.values() for file in some], deep)
     compared = set()
@@ -56,7 +64,24 @@ def verify(project: Project, deep: bool) -> Found:
     by_stage = sorted(
         dict.fromkeys(problems), key=lambda one: (order.get(one.stage, len(order)), one.path)
     )
-    return Found(len(compared), len(objects), by_stage)
+    return Found(len(compared), len(objects), by_stage, absent)
+
+
+def changed_sources(project: Project) -> tuple[list[Problem], list[str]]:
+    """Sources (pictures, weights) that do not hold what stages were told, and those that are absent."""
+    changed, absent = [], []
+    for out in project.stages.get(LOOKS, {}).get("outs", []):
+        told = project.root / out["path"]
+        if not told.is_file():  # which is a problem of its own
+            continue
+        about = read_json(told)
+        now = seen(project.root / about["source"], deep=True)
+        if now is None:
+            absent.append(about["source"])
+        elif now.sha256 != about["sha256"]:
+            place = Path(about["source"])
+            changed.append(Problem(about["source"], "other files or bytes", LOOKS, READ, place))
+    return changed, absent
 
 
 def repair(problems: Iterable[Problem]) -> list[Path]:
@@ -138,5 +163,6 @@ def as_json(project: Project, found: Found) -> str:
         "n_files": found.n_files,
         "n_objects": found.n_objects,
         "n_stages": len(project.stages),
+        "absent": found.absent,
     }
     return json.dumps(about | {"problems": problems}, indent=2, ensure_ascii=False)

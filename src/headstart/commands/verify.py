@@ -42,6 +42,8 @@ def verify(deep: bool, mend: bool, as_json_: bool) -> None:
         click.echo(as_json(project, found))
     elif found.problems:
         click.echo(table(found.problems))
+    for source in () if as_json_ else found.absent:
+        click.echo(f"{source} is not here, so it was not compared.")
     inputs = [one for one in found.problems if one.kind == READ]
     results = [one for one in found.problems if one.kind != READ]
     if removed and not inputs:

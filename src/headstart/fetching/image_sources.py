@@ -11,7 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from headstart.fetching.descriptions import checked_path, read_description
 from headstart.fetching.local_archives import ARCHIVE_SUFFIXES, LocalArchive
 from headstart.fetching.parquet_sources import ParquetImages, find_parquet
-from headstart.project.located import Package, Sha256, SourceError, UserPath
+from headstart.project.located import AbsentError, Package, Sha256, SourceError, UserPath
 from headstart.project.section import Section
 
 MAX_GROWTH = 10  # unpacked bytes per byte of archive, unless max_unpacked_bytes says otherwise
@@ -118,7 +118,8 @@ def read_images_source(value: str) -> ImagesSource:
             return LocalArchive(path)
         if not path.is_dir():
             or_archive = f" or an archive ({', '.join(ARCHIVE_SUFFIXES)})" if path.is_file() else ""
-            raise SourceError(f"dataset.source is {value!r}, which is not a folder{or_archive}.")
+            kind = SourceError if path.exists() else AbsentError
+            raise kind(f"dataset.source is {value!r}, which is not a folder{or_archive}.")
         return find_parquet(path) or UserPath(path)
     one_of = Annotated[PackageImages | ArchiveImages, Field(discriminator="kind")]
     source: ImagesSource = read_description(path, one_of)

@@ -12,7 +12,7 @@ from headstart.fetching.local_archives import LocalArchive
 from headstart.fetching.parquet_pictures import write_pictures
 from headstart.fetching.parquet_sources import ParquetImages
 from headstart.project.beside import written_beside
-from headstart.project.located import locate
+from headstart.project.located import SourceError, locate
 from headstart.project.report import Report
 from headstart.project.work import work_folder
 
@@ -36,7 +36,11 @@ def open_images(source: ImagesSource, report: Report) -> Iterator[Path]:
             yield pictures
         return
     if not isinstance(source, ArchiveImages):
-        yield locate(source)
+        try:
+            folder = locate(source)
+        except SourceError as error:
+            raise SourceError(f"dataset.source: {error}") from None
+        yield folder
         return
     with work_folder("pictures", source.model_dump(mode="json")) as work:
         pictures = work / "unpacked"

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from headstart.backbone.tensors import NamedTensors, read_tensors
 from headstart.fetching.descriptions import checked_path, read_description
-from headstart.project.located import Package, SourceError, UserPath, locate
+from headstart.project.located import AbsentError, Package, SourceError, UserPath, locate
 from headstart.project.section import Section
 
 Channels = Annotated[
@@ -54,7 +54,8 @@ def read_weights_source(value: str) -> WeightsSource:
     )
     if path.is_absolute():
         if not path.is_file():
-            raise SourceError(f"backbone.weights is {value!r}, which is not a file.")
+            kind = SourceError if path.exists() else AbsentError
+            raise kind(f"backbone.weights is {value!r}, which is not a file.")
         return UserPath(path)
     one_of = Annotated[PackageWeights | TimmWeights | RandomWeights, Field(discriminator="kind")]
     source: WeightsSource = read_description(path, one_of)

@@ -18,6 +18,10 @@ class SourceError(HeadstartError):
     """A source has no allowed form, does not exist, or has unexpected content."""
 
 
+class AbsentError(SourceError):
+    """A path of the user's own does not exist on this machine."""
+
+
 class Package(Section):
     """A file or folder of an installed Python package."""
 

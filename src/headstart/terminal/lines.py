@@ -37,6 +37,11 @@ def goes_on(stage: str, where: str) -> str:
     return f"{stage} goes on {where}."
 
 
+def not_here(key: str, source: str) -> str:
+    """The line for a source that is absent on this machine."""
+    return f"{key} is {source}, which is not here. What was made of it stays as it is."
+
+
 def tell(text: str) -> None:
     """Write lines to stdout; no error where stdout is closed or its encoding lacks a character."""
     with suppress(OSError):

@@ -30,7 +30,7 @@ class PlainCommand(click.Command):
             end_in_order()
         with one_line_warnings():
             try:
-                return super().invoke(ctx)
+                return self._run(ctx)
             except (HeadstartError, OSError) as error:
                 said = str(error) if isinstance(error, HeadstartError) else sentence_for(error)
                 if said is None or os.environ.get(TRACEBACK, "0") not in ("", "0"):
@@ -41,6 +41,19 @@ class PlainCommand(click.Command):
                 said, status = interrupted(error)
                 click.echo(said, err=True)
                 ctx.exit(status)
+
+    def _run(self, ctx: click.Context) -> Any:
+        """Run the command; if a stage of DVC's fails, bring back the outs that DVC has removed."""
+        try:
+            return super().invoke(ctx)
+        except BaseException as error:
+            if "DVC_STAGE" in os.environ:
+                from headstart.terminal.put_back import after_failure
+
+                if done := after_failure(error):
+                    click.echo(done)
+                    return None
+            raise
 
 
 class PlainGroup(PlainCommand, click.Group):
