@@ -8,8 +8,10 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -188,17 +190,37 @@ def _joined(address: str) -> Any:
     }
     if address not in (LOCAL, RUNNING):
         _check_reachable(address)
-    try:
-        if address == LOCAL:
-            ray.init(
-                num_cpus=n_workers(), include_dashboard=False, object_store_memory=_STORE_BYTES,
-                **common,
-            )  # fmt: skip
-        else:
-            ray.init(address, **common)
-    except Exception as error:
-        raise HeadstartError(_why_not(address, error)) from None
+    with _stderr_aside() as chatter:
+        try:
+            if address == LOCAL:
+                ray.init(
+                    num_cpus=n_workers(), include_dashboard=False, object_store_memory=_STORE_BYTES,
+                    **common,
+                )  # fmt: skip
+            else:
+                ray.init(address, **common)
+        except Exception as error:
+            raise HeadstartError(_why_not(address, error, chatter())) from None
     return ray
+
+
+@contextmanager
+def _stderr_aside() -> Iterator[Callable[[], str]]:
+    """Keep what Ray's own code writes to the terminal in a file; yield how to read it."""
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    with tempfile.TemporaryFile("w+", errors="replace") as aside:
+
+        def said() -> str:
+            aside.seek(0)
+            return aside.read()
+
+        os.dup2(aside.fileno(), 2)
+        try:
+            yield said
+        finally:
+            os.dup2(terminal, 2)
+            os.close(terminal)
 
 
 def _hear_nothing(*_: Any, **__: Any) -> None:
@@ -222,12 +244,12 @@ def _check_reachable(address: str) -> None:
         ) from None
 
 
-def _why_not(address: str, error: Exception) -> str:
+def _why_not(address: str, error: Exception, chatter: str) -> str:
     said = first_line(error)
-    if "auth" in str(error).lower():
+    if any(word in f"{error}{chatter}" for word in ("AuthToken", "Unauthenticated")):
         return (
-            f"HEADSTART_RAY is {address!r}, but that cluster refuses this machine's token ({said}): "
-            "give all machines the same file ~/.ray/auth_token, and set RAY_AUTH_MODE=token."
+            f"HEADSTART_RAY is {address!r}, but that cluster refuses this machine's token: give all "
+            "machines the same file ~/.ray/auth_token, and set RAY_AUTH_MODE=token on each."
         )
     if address == RUNNING:
         return (
