@@ -2,6 +2,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from headstart.cluster import chosen
 from headstart.cluster.chosen import workers_for
@@ -31,6 +32,11 @@ def test_processes_are_for_networks_and_not_for_the_ranks_of_a_training() -> Non
     assert workers_for(8, environment=two) is None
     assert workers_for(8, networks=True, environment=two | {"RANK": "0"}) is None
     assert workers_for(8, networks=True, environment={"HEADSTART_PROCS": "1"}) is None
+
+
+def test_auto_is_one_process_for_each_visible_gpu() -> None:
+    found = workers_for(8, networks=True, environment={"HEADSTART_PROCS": "auto"})
+    assert (found is not None) == (torch.cuda.device_count() > 1)
 
 
 @pytest.mark.parametrize("wanted", ["0", "two", "-1", "1.5"])

@@ -111,7 +111,7 @@ def test_processes_compute_the_same_bytes(
     figures("features of 3 views by 2 processes, the same bytes")
 
 
-@pytest.mark.parametrize("shared", ["0", "1"])
+@pytest.mark.parametrize("shared", ["0", pytest.param("1", marks=pytest.mark.long)])
 def test_ray_makes_the_same_bytes(
     plain: Path,
     tmp_path: Path,

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -100,8 +101,9 @@ def two_hosts(root: Path) -> Iterator[tuple[Host, Host]]:
 def test_a_host_that_dies_costs_only_time(tmp_path: Path, figures: Callable[[str], None]) -> None:
     pytest.importorskip("ray")
     (tmp_path / "driver.py").write_text(DRIVER_ON_HOSTS)
-    with two_hosts(tmp_path) as (head, other):
-        head.ray("--head", f"--node-ip-address={HEAD}", f"--port={PORT}", "--include-dashboard=0")
+    with TemporaryDirectory(prefix="ray") as short, two_hosts(tmp_path) as (head, other):
+        own = ("--include-dashboard=0", f"--temp-dir={short}")  # so that no later `auto` finds it
+        head.ray("--head", f"--node-ip-address={HEAD}", f"--port={PORT}", *own)
         other.ray(f"--address={HEAD}:{PORT}", f"--node-ip-address={OTHER}")
         stranger = other.start(
             str(tmp_path / "driver.py"), str(tmp_path), "0", RAY_AUTH_MODE="disabled"

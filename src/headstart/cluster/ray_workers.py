@@ -188,17 +188,14 @@ def _joined(address: str) -> Any:
         "log_to_driver": False,
         "runtime_env": {"py_modules": [str(_PACKAGE)]},  # workers run this code, whatever they have
     }
-    if address not in (LOCAL, RUNNING):
+    if address == LOCAL:
+        own = {"num_cpus": n_workers(), "object_store_memory": _STORE_BYTES}
+        common |= own | {"include_dashboard": False}
+    elif address != RUNNING:
         _check_reachable(address)
     with _stderr_aside() as chatter:
         try:
-            if address == LOCAL:
-                ray.init(
-                    num_cpus=n_workers(), include_dashboard=False, object_store_memory=_STORE_BYTES,
-                    **common,
-                )  # fmt: skip
-            else:
-                ray.init(address, **common)
+            ray.init(address, **common)
         except Exception as error:
             raise HeadstartError(_why_not(address, error, chatter())) from None
     return ray
