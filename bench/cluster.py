@@ -4,7 +4,8 @@ Run: python -m bench.cluster [--n 2048]      (some minutes on 2 cores, with the 
 
 The pictures are generated JPEGs of photo size; each worker has one thread of torch and one core. The
 start of the workers is timed apart: they make the first shards once, and these are not kept. All ways
-must give the same bytes. Processes are for networks: beside them, n threads resize. Efficiency is the time of one worker over n times that of n.
+must give the same bytes. Processes are for networks: beside them, n threads resize. Efficiency is the
+time of one worker over n times that of n.
 """
 
 import filecmp

@@ -23,11 +23,12 @@ def facts_elsewhere(
         files: content by path.
         ids: id of the picture by path, in the order of the result.
     """
-    first = {picture: path for path, picture in reversed(ids.items())}
-    order = list(dict.fromkeys(ids.values()))
+    first: dict[str, str] = {}
+    for path, picture in ids.items():
+        first.setdefault(picture, path)
     job = FactsJob(versions(*PICTURES))
     read = ById(files, first)
-    made = spread(workers, Work(lambda: job, facts_key(), facts_key(), None, read), order)
+    made = spread(workers, Work(lambda: job, facts_key(), facts_key(), None, read), list(first))
     left = Counter(ids.values())
     again: dict[str, bytes] = {}  # records of pictures with more paths to come
     for picture in ids.values():
