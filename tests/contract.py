@@ -23,11 +23,12 @@ SOURCES = {
 }
 PACKAGE = "src/headstart/"
 STEPS = f"{PACKAGE}steps/"
-# Output to the terminal and the tracker, checks of params.yaml, what reads or exports finished results,
-# sweeps, and the user's commands: no output's bytes depend on these rooms, so no stage declares them.
+# Output to the terminal and the tracker, where work runs, checks of params.yaml, what reads or exports
+# finished results, sweeps, and the user's commands: no output's bytes depend on these rooms, so no
+# stage declares them.
 UNDECLARED = frozenset(
     {
-        *("terminal", "tracking", "checks", "comparison", "sweeping"),
+        *("terminal", "tracking", "cluster", "checks", "comparison", "sweeping"),
         *("use", "exporting", "demo", "commands"),
     }
 )

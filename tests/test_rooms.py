@@ -80,6 +80,7 @@ TABLE: dict[str, set[str]] = {
     "terminal/lines": set(),
     "tracking/store": {"publish-run"},
     "steps/train_head": {"train-head"},
+    "cluster/chosen": set(),
     "checks/rules": set(),
     "comparison/splits": set(),
     "use/classifier": set(),

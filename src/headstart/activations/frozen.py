@@ -3,7 +3,7 @@
 They can be remembered, so that each picture is computed only once.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from headstart.backbone.backbone import Backbone
+from headstart.cluster.chosen import workers_for
 from headstart.kept.once import Once, anew
 from headstart.project.report import Report
 from headstart.project.work import code_digest
@@ -91,7 +92,15 @@ def outputs_once(
         "preprocessing": pictures.preprocessing.model_dump(mode="json"),
         "view": view.describe() if view else "plain",
     }
-    return once(shaped_by, ids, lambda new: view_outputs(forward, pictures, view, new, progress))
+
+    def make(new: Sequence[str]) -> Iterable[Row]:
+        if workers := workers_for(len(new), networks=True):
+            from headstart.activations.elsewhere import outputs_elsewhere  # late: seldom needed
+
+            return outputs_elsewhere(workers, shaped_by, forward, pictures, view, new, progress)
+        return view_outputs(forward, pictures, view, new, progress)
+
+    return once(shaped_by, ids, make)
 
 
 @dataclass(frozen=True)

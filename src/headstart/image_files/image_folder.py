@@ -118,6 +118,7 @@ class ImageFolder(Mapping[str, bytes]):
             ImagesError: the list is missing, or an older version wrote it.
             DamagedError: the list is damaged.
         """
+        self._folder = folder
         for file in (folder / _LIST, folder / _SOURCE):
             if not file.is_file():
                 raise ImagesError(f"{file} is missing: `dvc repro` lists the pictures again.")
@@ -142,6 +143,9 @@ class ImageFolder(Mapping[str, bytes]):
             wanted = f"{package.package}=={package.version}"
             self._root = locate(package)
             self._remedy = f"pip install --force-reinstall {wanted}, then `dvc repro`"
+
+    def __reduce__(self) -> tuple[type["ImageFolder"], tuple[Path]]:
+        return ImageFolder, (self._folder.absolute(),)
 
     def __getitem__(self, path: str) -> bytes:
         """The bytes of a file.

@@ -1,13 +1,14 @@
 """Decodes the files of the pictures, and joins those with the same content."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from headstart.cluster.chosen import workers_for
 from headstart.indexing.labelling import Meaning, Problem
 from headstart.kept.once import Known
 from headstart.pictures.facts import Facts, find_facts
@@ -64,7 +65,7 @@ def decode(
     sizes, problems = {}, []
     signed: list[str] = []
     cells = bytearray()
-    looked = in_order(partial(_look, files, sha256, earlier), paths)
+    looked = _looked(files, sha256, paths, earlier)
     for path, file in zip(paths, report.progress(looked, len(paths), "decode"), strict=True):
         if file.is_new:
             earlier.add(file.id, file.facts.record())
@@ -78,6 +79,26 @@ def decode(
             sizes[file.id] = (file.facts.width, file.facts.height)
     signatures = np.frombuffer(cells, np.float16).reshape(-1, SIDE, SIDE)
     return Decoded(copies, sizes, problems, signed, signatures)
+
+
+def _looked(
+    files: Mapping[str, bytes], sha256: Mapping[str, str], paths: Sequence[str], earlier: Known
+) -> Iterator[_File]:
+    """Look at every file, with threads of this process or with workers."""
+    ids = {path: sha256[path][:32] for path in paths}
+    new = {path: picture for path, picture in ids.items() if picture not in earlier}
+    workers = workers_for(len(new))
+    if workers is None:
+        yield from in_order(partial(_look, files, sha256, earlier), paths)
+        return
+    from headstart.indexing.elsewhere import facts_elsewhere  # late: seldom needed
+
+    made = facts_elsewhere(workers, files, new)
+    for path in paths:
+        if path in new:
+            yield _File(ids[path], True, Facts.of_record(next(made)))
+        else:
+            yield _look(files, sha256, earlier, path)
 
 
 def _look(

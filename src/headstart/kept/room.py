@@ -1,8 +1,8 @@
 """How much disk space kept work may take (HEADSTART_KEEP_GB), and what is removed first.
 
-Folders of three kinds share the space: records, files of smaller copies, and states of unfinished
-trainings. A removed file stays
-readable for a process that reads it, because that process has mapped it into memory.
+Folders of four kinds share the space: records, files of smaller copies, shards that wait for their
+turn, and states of unfinished trainings. A removed file stays readable for a process that reads it,
+because that process has mapped it into memory.
 """
 
 import os
@@ -18,7 +18,7 @@ from headstart.kept.places import DATA
 from headstart.kept.states import STATES
 from headstart.project.errors import HeadstartError
 
-RECORDS, COPIES = "records", "copies"  # kinds of work folders, beside STATES
+RECORDS, COPIES, SHARDS = "records", "copies", "shards"  # kinds of work folders, beside STATES
 
 _FREE_FRAC = 0.25  # of the space that would be free without any kept work
 
@@ -90,7 +90,7 @@ class _Used(NamedTuple):
 
 
 def _all_used(work: Path) -> Iterator[tuple[Path, _Used]]:
-    for kind in (RECORDS, COPIES, STATES):
+    for kind in (RECORDS, COPIES, SHARDS, STATES):
         for path in (work / kind).glob("*/"):
             with suppress(FileNotFoundError):  # it is being removed
                 yield path, _used(path)

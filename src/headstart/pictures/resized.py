@@ -20,6 +20,7 @@ from headstart.kept.once import of_bytes
 from headstart.kept.outs import Part
 from headstart.kept.remembered import Remembered
 from headstart.kept.room import COPIES, made_now, used_now
+from headstart.pictures.encoding import in_form
 from headstart.pictures.preprocessing import StoredForm
 from headstart.pictures.rgb import decode_stored
 from headstart.project.beside import written_beside
@@ -29,7 +30,6 @@ from headstart.project.report import Report
 from headstart.project.seals import DamagedError, damage_of
 from headstart.project.versions import PICTURES, versions
 from headstart.project.work import code_digest, work_folder
-from headstart.project.workers import in_order
 
 FILE = "pictures.arrow"
 N_ROWS_A_BATCH = 64  # rows held in memory while writing
@@ -177,7 +177,7 @@ class ResizedPictures:
     def __reduce__(
         self,
     ) -> tuple[type["ResizedPictures"], tuple[Path, tuple[StoredForm, ...]]]:
-        return ResizedPictures, (self._folder, self.history)
+        return ResizedPictures, (self._folder.absolute(), self.history)  # elsewhere, too
 
     def _form_told(self) -> StoredForm:
         keys = StoredForm.model_fields.keys() & self.manifest.keys()
@@ -237,11 +237,9 @@ class ResizedPictures:
         about = {**shaped_by, "pyarrow": pa.__version__, "source": self.digest}
         once = Remembered()
 
-        def smaller(picture: str) -> bytes:
-            return form.encode(self.encoded(picture))
-
         def copied(new: Sequence[str]) -> Iterator[bytes]:
-            return report.progress(in_order(smaller, new), len(new), f"copies of {short} px")
+            smaller = in_form(form, new, self.encoded, about)
+            return report.progress(smaller, len(new), f"copies of {short} px")
 
         with work_folder(COPIES, about) as work:
             folder = work / "done"

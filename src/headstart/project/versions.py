@@ -4,7 +4,11 @@ Kept work has them in its key, so that work of other versions is never used. Man
 say with which versions they were made. `runtime.pinned` lists those that stages insist on.
 """
 
+import platform
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
+
+from headstart.project.errors import HeadstartError
 
 NETWORKS = ("torch", "torchvision", "timm", "numpy")
 """They shape what a network computes."""
@@ -21,6 +25,23 @@ def versions(*packages: str) -> dict[str, str]:
     wanted = packages or dict.fromkeys((*NETWORKS, *PICTURES))
     found = {package: _version(package) for package in wanted}
     return {package: number for package, number in found.items() if number is not None}
+
+
+def require(driver: Mapping[str, str]) -> None:
+    """Refuse, in a worker, packages whose versions are not those of the driver.
+
+    Args:
+        driver: package -> version; the packages are those of PICTURES.
+
+    Raises:
+        HeadstartError: a version differs, so bits may.
+    """
+    here = versions(*PICTURES)
+    if here != driver:
+        raise HeadstartError(
+            f"A worker ({platform.node()}) has {as_pins(here)}, and this machine has "
+            f"{as_pins(dict(driver))}, so bits may differ: install the same versions."
+        )
 
 
 def as_pins(of: dict[str, str]) -> str:

@@ -6,12 +6,12 @@ import pyarrow as pa
 from pydantic import Field
 
 from headstart.kept.once import Once, anew
+from headstart.pictures.encoding import ById, in_form
 from headstart.pictures.preprocessing import Codec, StoredForm
 from headstart.project.report import Report
 from headstart.project.section import Section
 from headstart.project.versions import PICTURES, versions
 from headstart.project.work import code_digest
-from headstart.project.workers import in_order
 
 # The rooms that make the stored pictures.
 ROOMS = ("steps/resize.py", "kept", "pictures", "project")
@@ -63,13 +63,12 @@ def resize(
         report: shows progress while resizing.
         once: reuses pictures that were resized before; `anew` resizes all.
     """
-    paths, form = dict(rows), params.form()
-
-    def stored(picture: str) -> bytes:
-        return form.encode(files[paths[picture]])
+    paths = dict(rows)
+    read = ById(files, paths)
 
     def make(new: Sequence[str]) -> Iterator[bytes]:
-        return report.progress(in_order(stored, new), len(new), "resize")
+        stored = in_form(params.form(), new, read, shaped_by)
+        return report.progress(stored, len(new), "resize")
 
     shaped_by = {
         "of": "resized",
