@@ -19,10 +19,12 @@ from headstart.network.objective import Scores
 from headstart.project.report import Report
 from headstart.project.section import Section
 from headstart.training.batch_norm import has_batch_norm
-from headstart.training.fit import Material, Phase, Trainer
+from headstart.training.fit import Trainer
 from headstart.training.gradients import gradient_cosine, require_right_gradients
 from headstart.training.layer_groups import first_group
 from headstart.training.lr_curve import Suggestion
+from headstart.training.material import Material, Phase
+from headstart.training.parts import Split
 from headstart.training.phases import (
     FinetuneOptimizerParams,
     PhaseParams,
@@ -139,7 +141,10 @@ def unfreeze_finetune(
         for number, phase in enumerate(params.phases)
     ]
     by_size = {size: material(size) for size in dict.fromkeys((start.info.size_px, *sizes))}
-    trainer = Trainer(network, sampler, optimizer, objective, params.seed, report, resume)
+    trainer = Trainer(
+        network, sampler, optimizer, objective, params.seed, report, resume,
+        Split(optimizer.n_accumulate),
+    )  # fmt: skip
     phases = [
         replace(
             network_phase(network, phase, optimizer, lr, by_size[size]),
@@ -198,12 +203,17 @@ def _require_right_gradients(
     params: PhaseParams,
     optimizer: FinetuneOptimizerParams,
 ) -> None:
-    """Check the gradients of the first batch of the first phase; PrecisionError if they are wrong."""
+    """Check the gradients of the first part of the first phase's first batch.
+
+    Raises:
+        PrecisionError: they are wrong.
+    """
     compute, first = network.backbone.compute, first_group(params.trainable, optimizer.n_groups)
+    part = next(next(trainer.batches(phase.material.source, epoch=0)))
     cosine = gradient_cosine(
         network,
         lambda copy: set_mode(copy, first, optimizer),
-        next(trainer.batches(phase.material.source, epoch=0)),
+        (part.inputs, part.targets),
         trainer.objective.loss,
         compute,
     )
