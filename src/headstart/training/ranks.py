@@ -28,6 +28,8 @@ PATIENCE = timedelta(days=1)
 class LostProcessError(HeadstartError):
     """Another process of the training has ended."""
 
+    follows_another = True  # so it is no news where the error of the other is told
+
 
 @dataclass(frozen=True)
 class Ranks:
@@ -89,6 +91,14 @@ class Ranks:
         if self.is_first:
             self.add_up([torch.zeros(1)])
         return done
+
+    def leave_to_first(self) -> None:
+        """End this process in order, unless it is the first, which writes what all have made."""
+        if not self.is_first:
+            import torch.distributed as dist
+
+            dist.destroy_process_group()
+            raise SystemExit(0)
 
     def rows(
         self, compute: Callable[[Sequence[T]], Tensor], batches: Sequence[Sequence[T]]
