@@ -29,8 +29,9 @@ from headstart.network.head import HeadParams, create_head
 from headstart.network.network import Network
 from headstart.network.objective import Scores
 from headstart.project.report import Report, Silent
-from headstart.training.fit import Material, Phase, Trainer
+from headstart.training.fit import Trainer
 from headstart.training.gradients import gradient_cosine
+from headstart.training.material import Material, Phase
 from headstart.training.phases import FinetuneOptimizerParams, PhaseParams, network_phase, set_mode
 from headstart.training.picture_source import PictureSource
 from headstart.training.sampling import SamplingParams, balanced
@@ -103,8 +104,9 @@ def ours(setting: dict[str, Any], folder: Path) -> dict[str, float]:
         return scores
 
     network, trainer = cast(Network, made.trainer.model), made.trainer
+    part = next(next(trainer.batches(made.views, 0)))
     cosine = gradient_cosine(
-        network, lambda twin: set_mode(twin, 0, made.optimizer), next(trainer.batches(made.views, 0)),
+        network, lambda twin: set_mode(twin, 0, made.optimizer), (part.inputs, part.targets),
         trainer.objective.loss, network.backbone.compute,
     )  # fmt: skip
     trainer.fit([made.phase(2, evaluate)])

@@ -33,8 +33,9 @@ from headstart.network.network import Network, join
 from headstart.network.objective import Scores
 from headstart.pictures.resized import ResizedPictures
 from headstart.project.report import Silent
-from headstart.training.fit import Material, Trainer
+from headstart.training.fit import Trainer
 from headstart.training.gradients import gradient_cosine
+from headstart.training.material import Material
 from headstart.training.phases import FinetuneOptimizerParams, PhaseParams, network_phase, set_mode
 from headstart.training.picture_source import PictureSource
 from headstart.training.sampling import SamplingParams, balanced
@@ -85,7 +86,7 @@ class Scored:
 def optimizer_of(variant: dict[str, Any]) -> FinetuneOptimizerParams:
     """The variant as a section of params.yaml."""
     values: dict[str, Any] = {"momentum": 0.9, "clip_norm": 0.0, "batch_size": 16, "n_groups": 3}
-    values |= {"decay_ratio": 1.0, "dropout": (0.0, 0.2), "bn_momentum": "own"}
+    values |= {"n_accumulate": 1, "decay_ratio": 1.0, "dropout": (0.0, 0.2), "bn_momentum": "own"}
     values |= {key: value for key, value in variant.items() if key != "lr"}
     return FinetuneOptimizerParams.model_validate(values)
 

@@ -3,7 +3,7 @@
 from headstart.tracking.start import start_stage
 
 if __name__ == "__main__":
-    start_stage()  # before torch is loaded
+    start_stage(together=True)  # before torch is loaded, in each of HEADSTART_PROCS processes
 
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from headstart.tracking import live
 from headstart.training.kept_training import KeptTraining
 from headstart.training.lr_curve import Suggestion
 from headstart.training.phases import FinetuneOptimizerParams
+from headstart.training.ranks import joined_ranks
 from headstart.training.sampling import SamplingParams
 from headstart.views.augment import AugmentParams
 from headstart.views.pictures import Pictures
@@ -53,17 +54,17 @@ def main(
     runtime = load_section("runtime", RuntimeParams)
     sections = {"unfreeze_finetune": params, "optimizer_finetune": optimizer, "augment": augment}
     sections |= {"sampling": sampling, "runtime": runtime}
-    with live.stage_run("unfreeze-finetune", run_file, sections) as run:
+    with joined_ranks() as ranks, live.stage_run("unfreeze-finetune", run_file, sections) as run:
         start, backbone = read_checkpoint(head), load_backbone(weights).on(prepare(runtime))
         stored, advice = ResizedPictures(resized), Suggestion(**read_json(suggestion))
-        meaning = read_labels(labels)
-        info, device = start.info, backbone.compute.device
+        info, device, meaning = start.info, backbone.compute.device, read_labels(labels)
         pictures = Pictures.of(stored, info.full_px, info.frame, device).remembered()
         inputs = (resized, labels, weights, head, suggestion, Path(__file__))
         training, ends = unfreeze_finetune(
             backbone, start, pictures, meaning, augment, params, optimizer, sampling, advice, run,
-            KeptTraining(run, ROOMS, inputs, backbone.compute),
+            KeptTraining(run, ROOMS, inputs, backbone.compute, n_processes=ranks.n), ranks,
         )  # fmt: skip
+        ranks.leave_to_first()
         write_checkpoint(checkpoint, training.checkpoint)
         write_checkpoint(snapshots, ends)
         write_csv(epochs, training.epochs)

@@ -192,10 +192,13 @@ def _always_problems(root: Path) -> Iterator[str]:
 def _start_problems(stage: Stage, tree: ast.Module) -> Iterator[str]:
     """Yield a stage that imports anything before it starts."""
     wanted = [
-        "from headstart.tracking.start import start_stage",
-        "if __name__ == '__main__':\n    start_stage()",
+        [
+            "from headstart.tracking.start import start_stage",
+            f"if __name__ == '__main__':\n    start_stage({together})",
+        ]
+        for together in ("", "together=True")
     ]
-    if [ast.unparse(node) for node in tree.body[1:3]] != wanted:
+    if [ast.unparse(node) for node in tree.body[1:3]] not in wanted:
         yield f"{stage.name}: {stage.script} must call start_stage first, before the other imports."
 
 

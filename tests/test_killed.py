@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +40,15 @@ PHASE = {
     "momentum_low": 0.8,
 }
 
+MOVING = {"bn_freeze": "none"}
+
 
 class Stage:
     """unfreeze-finetune of a small network: dropout, batch norms that move, snapshots."""
 
-    def __init__(self, root: Path, repo_root: Path, cycles: int = 3) -> None:
+    def __init__(
+        self, root: Path, repo_root: Path, cycles: int = 3, optimizer: Mapping[str, Any] = MOVING
+    ) -> None:
         self.root, self._script = root, repo_root / "stages/unfreeze_finetune.py"
         for folder in ("inputs", "no_mlflow"):
             (root / folder).mkdir(parents=True)
@@ -52,13 +56,13 @@ class Stage:
             'raise ImportError("it takes seconds to import")\n'
         )
         _write_inputs(root / "inputs")
-        _write_params(repo_root / "params.yaml", root / "params.yaml", cycles)
+        _write_params(repo_root / "params.yaml", root / "params.yaml", cycles, optimizer)
         self._environment = os.environ | {
             "PYTHONPATH": os.pathsep.join([str(root / "no_mlflow"), str(repo_root / "src")]),
             "HEADSTART_THREADS": "1",
         }
 
-    def start(self) -> subprocess.Popen[str]:
+    def start(self, *launcher: str, **environment: str) -> subprocess.Popen[str]:
         inputs = {
             "resized": "resized",
             "labels": "labels.parquet",
@@ -70,8 +74,8 @@ class Stage:
         options |= {name: f"outs/{name}" for name in OUTS} | {"run": "outs/run"}
         words = [word for name, path in options.items() for word in (f"--{name}", path)]
         return subprocess.Popen(
-            [sys.executable, str(self._script), *words],
-            cwd=self.root, env=self._environment, text=True,
+            [sys.executable, *launcher, str(self._script), *words],
+            cwd=self.root, env=self._environment | environment, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
 
@@ -118,7 +122,7 @@ def _write_inputs(folder: Path) -> None:
     write_json(folder / "suggestion.json", {"lr": None, "reason": "the test was skipped"})
 
 
-def _write_params(default: Path, path: Path, cycles: int) -> None:
+def _write_params(default: Path, path: Path, cycles: int, optimizer: Mapping[str, Any]) -> None:
     yaml = YAML()
     params: dict[str, Any] = yaml.load(default)
     params["unfreeze_finetune"] |= {
@@ -126,7 +130,7 @@ def _write_params(default: Path, path: Path, cycles: int) -> None:
         "n_snapshots": 2,
         "stop_when_worse": False,
     }
-    params["optimizer_finetune"] |= {"batch_size": 8, "bn_freeze": "none", "dropout": [0.25, 0.5]}
+    params["optimizer_finetune"] |= {"batch_size": 8, "dropout": [0.25, 0.5]} | optimizer
     yaml.dump(params, path)
 
 

@@ -70,7 +70,9 @@ def test_a_run_that_was_broken_off_ends_with_the_same_curve(
     plain: SizedActivations, labels: Labels
 ) -> None:
     head = train_head(plain, labels, PARAMS, HEAD, SGD, NONE, AS_THEY_ARE, PLAIN_CPU, Silent())
-    free = OPTIMIZER.model_copy(update={"bn_freeze": "none", "dropout": (0.25, 0.5)})
+    free = OPTIMIZER.model_copy(
+        update={"bn_freeze": "none", "dropout": (0.25, 0.5), "n_accumulate": 2}
+    )
 
     def run(report: Report, resume: Resume) -> LrCurve:
         return find_lr_finetune(

@@ -108,6 +108,7 @@ def test_epochs_from_cached_views_equal_live_ones(
         ),
         FinetuneOptimizerParams(
             **SGD.model_dump(),
+            n_accumulate=1,
             n_groups=3,
             lr_ratio=3.0,
             decay_ratio=1.0,

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -40,6 +41,7 @@ OPTIMIZER = FinetuneOptimizerParams(
     weight_decay=0.01,
     clip_norm=0.0,
     batch_size=8,
+    n_accumulate=1,
     n_groups=3,
     lr_ratio=3.0,
     decay_ratio=1.0,
@@ -332,15 +334,18 @@ def test_params_of_batch_norms_that_the_backbone_lacks_are_told(
 
 
 @pytest.mark.usefixtures("empty_folder")
+@pytest.mark.parametrize("n_accumulate", [1, 3])
 def test_a_run_that_was_broken_off_ends_with_the_same_bits(
-    start: Checkpoint, labels: Labels
+    n_accumulate: int, start: Checkpoint, labels: Labels
 ) -> None:
     """Cycles, early stopping, snapshots, dropout, and batch norms that move."""
     late = PHASE | {"trainable": "late", "lr": 1e-2}
     params = section(
         phases=[late, PHASE | {"cycles": 2, "cycle_mult": 2}], keep="best", n_snapshots=2
     )
-    free = OPTIMIZER.model_copy(update={"bn_freeze": "none", "dropout": (0.25, 0.5)})
+    free = OPTIMIZER.model_copy(
+        update={"bn_freeze": "none", "dropout": (0.25, 0.5), "n_accumulate": n_accumulate}
+    )
 
     def run(report: Report, resume: Resume) -> Finetuning:
         return unfreeze_finetune(
@@ -354,3 +359,21 @@ def test_a_run_that_was_broken_off_ends_with_the_same_bits(
     assert bits(gone_on.snapshots.tensors) == bits(undisturbed.snapshots.tensors)
     assert report.logged == before.logged
     assert stage.said == ["at step 2 of 4 of epoch 3 of 4"]
+
+
+@pytest.mark.parametrize(("name", "atol"), [("sgd", 1e-6), ("adamw", 2e-4)])
+def test_batches_in_parts_train_as_whole_ones(
+    name: str, atol: float, start: Checkpoint, labels: Labels, figures: Callable[[str], None]
+) -> None:
+    """Dropout is on. Adam divides by the root of squares, so tiny gradients magnify rounding."""
+    params = section(phases=[PHASE | {"cycles": 3}], stop_when_worse=False)
+    whole = OPTIMIZER.model_copy(update={"name": name, "dropout": (0.25, 0.5)})
+    trained = [
+        finetune(start, labels, params, optimizer=whole.model_copy(update={"n_accumulate": n}))
+        for n in (1, 2)
+    ]
+    one, two = (training.checkpoint.tensors for training in trained)
+    largest = max((one[n] - two[n]).abs().max().item() for n in one)
+    assert 0 < largest < atol
+    assert trained[0].metrics["train_loss"] == pytest.approx(trained[1].metrics["train_loss"], 1e-5)
+    figures(f"{name}, 12 steps in 2 parts each: weights differ by {largest:.0e} at most")

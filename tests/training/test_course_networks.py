@@ -17,8 +17,8 @@ from headstart.backbone.seeding import torch_seed
 from headstart.network.head import HeadParams, create_head
 from headstart.network.network import Network
 from headstart.training.feature_source import FeatureSource
-from headstart.training.fit import Material
 from headstart.training.layer_groups import parameter_groups
+from headstart.training.material import Material
 from headstart.training.optimizer import Optimizer
 from headstart.training.phases import FinetuneOptimizerParams, PhaseParams, network_phase
 from tests.small_networks import small_backbone
@@ -148,6 +148,7 @@ def test_a_step_of_the_last_stage_moves_what_is_trainable_at_its_rate(
         clip_norm=0.0,
         batch_size=4,
         dropout=course.dropout,
+        n_accumulate=1,
         n_groups=3,
         lr_ratio=10.0,
         decay_ratio=1.0,

@@ -9,10 +9,11 @@ from torch import nn
 
 from headstart.network.objective import Scores
 from headstart.training.divergence import N_UNREAD, Cause, DivergedError, Watch
-from headstart.training.fit import Material
 from headstart.training.gradients import PrecisionError, require_right_gradients
 from headstart.training.lr_curve import Suggestion, suggest
+from headstart.training.material import Material
 from headstart.training.phases import lower
+from headstart.training.range_test import range_test
 from headstart.training.sampling import Rows
 from headstart.training.stop_rule import StopRule
 from tests.training.test_fit import RANGE, SGD, D, K, model, phase, source, trainer
@@ -157,7 +158,7 @@ def test_a_range_test_that_meets_nan_ends_there_and_is_no_error(at: int) -> None
     net = model()
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
     broken = Material(Broken(*divmod(at, 4)), None)
-    curve = trainer(net).range_test(phase(net, lr=1.0, material=broken), RANGE)
+    curve = range_test(trainer(net), phase(net, lr=1.0, material=broken), RANGE)
     assert len(curve.lrs) == at + 1 and math.isnan(curve.raw[-1])
     assert all(math.isfinite(loss) for loss in curve.raw[:-1])
     assert all(torch.equal(before[name], tensor) for name, tensor in net.state_dict().items())

@@ -9,9 +9,11 @@ from torch import nn
 from headstart.network.objective import Objective, Scores
 from headstart.project.report import Silent
 from headstart.training.feature_source import FeatureSource
-from headstart.training.fit import Material, Phase, Trainer
+from headstart.training.fit import Trainer
 from headstart.training.lr_curve import RangeTestParams
+from headstart.training.material import Material, Phase
 from headstart.training.optimizer import OptimizerParams, ParameterGroup
+from headstart.training.range_test import range_test
 from headstart.training.sampling import Rows, Sampler
 from headstart.training.schedules import Step, sgdr
 from headstart.training.stop_rule import StopRule
@@ -348,7 +350,7 @@ def test_the_range_test_leaves_no_trace() -> None:
     net = model()
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
     random = torch.get_rng_state()
-    curve = trainer(net).range_test(phase(net, lr=1.0), RANGE)
+    curve = range_test(trainer(net), phase(net, lr=1.0), RANGE)
     assert torch.equal(torch.get_rng_state(), random)
     assert all(torch.equal(before[name], tensor) for name, tensor in net.state_dict().items())
     assert len(curve.lrs) == len(curve.raw) == len(curve.smoothed) > 10
@@ -357,7 +359,7 @@ def test_the_range_test_leaves_no_trace() -> None:
 
 def test_the_range_test_is_deterministic_and_its_first_loss_is_the_start() -> None:
     nets = [model(), model()]
-    curves = [trainer(net).range_test(phase(net, lr=1.0), RANGE) for net in nets]
+    curves = [range_test(trainer(net), phase(net, lr=1.0), RANGE) for net in nets]
     assert curves[0] == curves[1]
 
 
@@ -372,7 +374,7 @@ def test_the_range_test_stops_when_it_diverges_and_can_be_skipped() -> None:
 
     net = nn.Linear(D, K)
     explosive = Material(Explodes(), evaluate=None)
-    curve = trainer(net).range_test(phase(net, lr=1.0, material=explosive), RANGE)
+    curve = range_test(trainer(net), phase(net, lr=1.0, material=explosive), RANGE)
     assert len(curve.lrs) < RANGE.n_iter
     none = RANGE.model_copy(update={"n_iter": 0})
-    assert trainer(net).range_test(phase(net, lr=1.0), none).lrs == []
+    assert range_test(trainer(net), phase(net, lr=1.0), none).lrs == []

@@ -16,6 +16,7 @@ OPTIMIZER = FinetuneOptimizerParams(
     weight_decay=0.0,
     clip_norm=0.0,
     batch_size=8,
+    n_accumulate=1,
     n_groups=3,
     lr_ratio=3.0,
     decay_ratio=1.0,

@@ -12,10 +12,12 @@ from headstart.network.objective import Objective
 from headstart.project.report import Report
 from headstart.training.cached_head import cached_material
 from headstart.training.feature_source import FeatureSource
-from headstart.training.fit import Phase, Trainer
+from headstart.training.fit import Trainer
 from headstart.training.lr_curve import LrCurve, RangeTestParams
+from headstart.training.material import Phase
 from headstart.training.optimizer import OptimizerParams, ParameterGroup
 from headstart.training.outcome import FitResult
+from headstart.training.range_test import range_test
 from headstart.training.resume import Resume
 from headstart.training.sampling import Sampler
 from headstart.training.schedules import opposed, sgdr
@@ -72,7 +74,7 @@ class Rig:
         return result, bits(self.net.state_dict())
 
     def range_test(self) -> tuple[LrCurve, dict[str, bytes]]:
-        curve = self.trainer.range_test(self.phase(1, 1.0), RANGE)
+        curve = range_test(self.trainer, self.phase(1, 1.0), RANGE)
         return curve, bits(self.net.state_dict())
 
 

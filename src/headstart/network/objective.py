@@ -62,6 +62,12 @@ class Objective:
             logits, targets.to(logits.dtype), pos_weight=weights
         )
 
+    def weight(self, targets: Tensor) -> Tensor:
+        """What `loss` divides the sum over targets (B, ...) by, apart from a constant: a scalar."""
+        if self.task == "single_label" and self.weights is not None:
+            return self.weights.to(targets.device)[targets].sum()
+        return torch.tensor(len(targets), device=targets.device)
+
     def probabilities(self, logits: Tensor) -> NDArray[np.float64]:
         """Probabilities (..., K) of logits (..., K); they sum to 1 only for single_label."""
         return probabilities(logits, self.task)

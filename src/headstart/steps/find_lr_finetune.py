@@ -8,10 +8,13 @@ from headstart.labels.labels import Labels
 from headstart.network.checkpoints import Checkpoint
 from headstart.network.network import join
 from headstart.project.report import Report
-from headstart.training.fit import Material, Trainer
+from headstart.training.fit import Trainer
 from headstart.training.lr_curve import LrCurve, RangeTestParams
+from headstart.training.material import Material
+from headstart.training.parts import Split
 from headstart.training.phases import FinetuneOptimizerParams, unfrozen
 from headstart.training.picture_source import PictureSource
+from headstart.training.range_test import range_test
 from headstart.training.resume import FROM_THE_START, Resume
 from headstart.training.sampling import SamplingParams, balanced
 from headstart.views.augment import AugmentParams
@@ -65,6 +68,7 @@ def find_lr_finetune(
         seed=params.seed,
         report=report,
         resume=resume,
+        split=Split(optimizer.n_accumulate),
     )
     material = Material(PictureSource(sized, ids, targets, augment, params.seed), evaluate=None)
-    return trainer.range_test(unfrozen(network, 0, optimizer, 1.0, material), params)
+    return range_test(trainer, unfrozen(network, 0, optimizer, 1.0, material), params)

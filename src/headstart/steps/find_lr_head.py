@@ -11,6 +11,7 @@ from headstart.training.feature_source import FeatureSource
 from headstart.training.lr_curve import LrCurve, RangeTestParams
 from headstart.training.optimizer import OptimizerParams
 from headstart.training.phases import head_phase
+from headstart.training.range_test import range_test
 from headstart.training.resume import FROM_THE_START, Resume
 from headstart.training.sampling import SamplingParams, balanced
 
@@ -47,4 +48,4 @@ def find_lr_head(
     balance = balanced(labels.task, source.targets, len(labels.classes), sampling)
     trainer = head_trainer(head, optimizer, balance, params.seed, compute.device, report, resume)
     material = cached_material(head, source, None, balance[1])
-    return trainer.range_test(head_phase(head, 1.0, optimizer, material), params)
+    return range_test(trainer, head_phase(head, 1.0, optimizer, material), params)

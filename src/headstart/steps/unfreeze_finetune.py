@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Literal, NamedTuple
 
 import torch
@@ -18,11 +19,13 @@ from headstart.network.network import Network, join
 from headstart.network.objective import Scores
 from headstart.project.report import Report
 from headstart.project.section import Section
-from headstart.training.batch_norm import has_batch_norm
-from headstart.training.fit import Material, Phase, Trainer
+from headstart.training.batch_norm import has_batch_norm, require_shared_norms
+from headstart.training.fit import Trainer
 from headstart.training.gradients import gradient_cosine, require_right_gradients
 from headstart.training.layer_groups import first_group
 from headstart.training.lr_curve import Suggestion
+from headstart.training.material import Material, Phase
+from headstart.training.parts import Split
 from headstart.training.phases import (
     FinetuneOptimizerParams,
     PhaseParams,
@@ -33,11 +36,12 @@ from headstart.training.phases import (
     set_mode,
 )
 from headstart.training.picture_source import PictureSource
-from headstart.training.resume import FROM_THE_START, Resume
+from headstart.training.ranks import ALONE, Ranks
+from headstart.training.resume import FROM_THE_START, Resume, SharedResume
 from headstart.training.sampling import SamplingParams, balanced
 from headstart.training.stop_rule import StopRule
 from headstart.views.augment import AugmentParams
-from headstart.views.inference import network_logits
+from headstart.views.inference import id_batches, network_logits
 from headstart.views.pictures import Pictures
 
 # All code that the stage declares: an edit of it makes the states of a broken-off run stale.
@@ -95,6 +99,7 @@ def unfreeze_finetune(
     suggestion: Suggestion,
     report: Report,
     resume: Resume = FROM_THE_START,
+    ranks: Ranks = ALONE,
 ) -> Finetuning:
     """Train `backbone` and the head of `start` on live augmented pictures; epoch e shows view e.
 
@@ -110,8 +115,12 @@ def unfreeze_finetune(
         suggestion: rate of find-lr-finetune, for `lr: auto` in the first phase.
         report: receives progress and epochs.
         resume: keeps states, for a run that is broken off.
+        ranks: the processes that train together; all get the same result.
 
     Raises:
+        LostProcessError: another of the processes has ended.
+        HeadstartError: norms that train cannot be shared by the processes, or a batch has too few
+            pictures for them.
         ValueError: `lr` is auto without a suggestion, the head belongs to another backbone, or the
             size of a phase is larger than that of `pictures`.
         DivergedError: the training diverged.
@@ -120,16 +129,19 @@ def unfreeze_finetune(
     first = rate(params.phases[0].lr, suggestion, "unfreeze_finetune.phases.0.lr")
     rates = [first, *(float(phase.lr) for phase in params.phases[1:])]
     _tell_of_absent_norms(backbone, optimizer)
+    require_shared_norms(optimizer.bn_freeze, ranks, backbone.compute.device)
     network = join(backbone, start.info.weights, start.part("head"), optimizer.dropout)
     train, valid = labels.labelled("train"), labels.labelled("valid")
     targets = labels.targets(train)
     sampler, objective = balanced(labels.task, targets, len(labels.classes), sampling)
 
     def material(size_px: int) -> Material:
-        sized = pictures.at(size_px, report)
+        sized = ranks.first_then_others(lambda: pictures.at(size_px, report))
+        batches = id_batches(valid, sized.device)
 
         def evaluate() -> Scores:
-            return objective.scores(network_logits(network, sized, valid), labels.targets(valid))
+            logits = ranks.rows(partial(network_logits, network, sized), batches)
+            return objective.scores(logits, labels.targets(valid))
 
         source = PictureSource(sized, train, targets, augment, params.seed)
         return Material(source, evaluate if valid else None)
@@ -139,7 +151,10 @@ def unfreeze_finetune(
         for number, phase in enumerate(params.phases)
     ]
     by_size = {size: material(size) for size in dict.fromkeys((start.info.size_px, *sizes))}
-    trainer = Trainer(network, sampler, optimizer, objective, params.seed, report, resume)
+    trainer = Trainer(
+        network, sampler, optimizer, objective, params.seed, report, SharedResume(resume, ranks),
+        Split(optimizer.n_accumulate, ranks),
+    )  # fmt: skip
     phases = [
         replace(
             network_phase(network, phase, optimizer, lr, by_size[size]),
@@ -198,12 +213,17 @@ def _require_right_gradients(
     params: PhaseParams,
     optimizer: FinetuneOptimizerParams,
 ) -> None:
-    """Check the gradients of the first batch of the first phase; PrecisionError if they are wrong."""
+    """Check the gradients of the first part of the first phase's first batch.
+
+    Raises:
+        PrecisionError: they are wrong.
+    """
     compute, first = network.backbone.compute, first_group(params.trainable, optimizer.n_groups)
+    part = next(next(trainer.batches(phase.material.source, epoch=0)))
     cosine = gradient_cosine(
         network,
         lambda copy: set_mode(copy, first, optimizer),
-        next(trainer.batches(phase.material.source, epoch=0)),
+        (part.inputs, part.targets),
         trainer.objective.loss,
         compute,
     )

@@ -5,16 +5,36 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from signal import SIG_IGN, SIGTERM, signal
 from threading import current_thread, main_thread
-from typing import Any
+from typing import IO, Any
 
 import click
 
 from headstart.project.errors import HeadstartError
 from headstart.project.short import printable
+from headstart.terminal.processes import LOST, is_watched, leave_to_starter
 from headstart.terminal.system_faults import end_in_order, interrupted, sentence_for
 
 TRACEBACK = "HEADSTART_TRACEBACK"  # set to 1 to see the traceback of a HeadstartError too
+
+
+class Said(click.ClickException):
+    """An error that is shown as a sentence, once, also where several processes end with it."""
+
+    def __init__(self, sentence: str, follows_another: bool) -> None:
+        """`follows_another`: it follows from the error of another process."""
+        super().__init__(sentence)
+        self._follows_another = follows_another
+        if follows_another:
+            self.exit_code = LOST
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Show it, or leave it to the process that has started this one."""
+        if not is_watched():
+            super().show(file)
+        elif not self._follows_another:
+            leave_to_starter(self.format_message())
 
 
 class PlainCommand(click.Command):
@@ -32,14 +52,17 @@ class PlainCommand(click.Command):
             try:
                 return self._run(ctx)
             except (HeadstartError, OSError) as error:
+                if is_watched():
+                    signal(SIGTERM, SIG_IGN)  # it comes when all are to end, as this one does
                 said = str(error) if isinstance(error, HeadstartError) else sentence_for(error)
                 if said is None or os.environ.get(TRACEBACK, "0") not in ("", "0"):
                     raise
                 shown = map(printable, said.split("\n"))
-                raise click.ClickException("\n".join(shown)) from None
+                raise Said("\n".join(shown), getattr(error, "follows_another", False)) from None
             except KeyboardInterrupt as error:
                 said, status = interrupted(error)
-                click.echo(said, err=True)
+                if not is_watched():  # the process that has started this one says it
+                    click.echo(said, err=True)
                 ctx.exit(status)
 
     def _run(self, ctx: click.Context) -> Any:

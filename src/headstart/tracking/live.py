@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from headstart.project.report import Shown
+from headstart.project.report import Shown, Silent
 from headstart.project.section import Section
 from headstart.terminal import lines
 from headstart.terminal.bars import Bars
+from headstart.terminal.processes import is_first
 from headstart.tracking import teller
 from headstart.tracking.deadline import deadline_s
 from headstart.tracking.origin import origin
@@ -123,14 +124,44 @@ class StageRun:
         self._flushed_at = time.monotonic()
 
 
+class AsideRun(Silent):
+    """The run of a stage in a process that only helps the first one, which tells and keeps it."""
+
+    def __init__(self, stage: str, params: Mapping[str, Any]) -> None:
+        self.name = stage
+        self.params: Mapping[str, str] = {name: str(value) for name, value in params.items()}
+
+    def metrics(self, values: Mapping[str, Any]) -> None:
+        """Do nothing."""
+
+    def artifact(self, path: Path) -> None:
+        """Do nothing."""
+
+    def says(self, sentence: str, where: Path) -> None:
+        """Do nothing."""
+
+    def goes_on(self, where: str) -> None:
+        """Do nothing."""
+
+    def at_end(self, do: Callable[[], object]) -> None:
+        """Do nothing."""
+
+
 @contextmanager
-def stage_run(stage: str, run_file: Path, sections: Mapping[str, Section]) -> Iterator[StageRun]:
+def stage_run(
+    stage: str, run_file: Path, sections: Mapping[str, Section]
+) -> Iterator[StageRun | AsideRun]:
     """Track one run of `stage` with the params `sections`; write its record to `run_file`.
+
+    Of several processes that run the stage together, the first alone does so.
 
     At the end, the stage's line is printed on stdout. If the stage raises, its run is FAILED or
     KILLED, no record is written, and the exception propagates.
     """
     params = {name: section.model_dump(mode="json") for name, section in sections.items()}
+    if not is_first():
+        yield AsideRun(stage, flatten(params))
+        return
     run = StageRun(stage, flatten(params))
     try:
         yield run

@@ -4,6 +4,7 @@ import atexit
 import gc
 import os
 
+from headstart.terminal.processes import is_first, start_processes
 from headstart.tracking import teller
 
 RUN_BY_DVC = "DVC_STAGE"  # DVC sets it for the commands of its stages
@@ -23,8 +24,13 @@ def start() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
-def start_stage() -> None:
-    """Call `start`; under DVC also begin the process that imports MLflow beside the stage's imports."""
+def start_stage(together: bool = False) -> None:
+    """Call `start`; under DVC also begin the process that imports MLflow beside the stage's imports.
+
+    `together`: the stage runs in as many processes as HEADSTART_PROCS says.
+    """
+    if together:
+        start_processes()
     start()
-    if RUN_BY_DVC in os.environ:
+    if RUN_BY_DVC in os.environ and is_first():
         teller.begin()

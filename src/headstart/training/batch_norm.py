@@ -3,9 +3,13 @@
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
+import torch
 from pydantic import Field
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
+
+from headstart.project.errors import HeadstartError
+from headstart.training.ranks import Ranks
 
 BnFreeze = Literal["none", "backbone", "all"]
 BnMomentum = Annotated[float, Field(gt=0, le=1)] | Literal["own"]
@@ -14,6 +18,20 @@ BnMomentum = Annotated[float, Field(gt=0, le=1)] | Literal["own"]
 def has_batch_norm(backbone: nn.Module) -> bool:
     """Whether `bn_freeze: backbone` and `bn_momentum` have anything to act on in the backbone."""
     return any(isinstance(module, _BatchNorm) for module in backbone.modules())
+
+
+def require_shared_norms(bn_freeze: BnFreeze, ranks: Ranks, device: torch.device) -> None:
+    """Refuse norms that take their statistics from a batch, where processes cannot share these.
+
+    Raises:
+        HeadstartError: several processes train on CPUs, and some norms are not frozen.
+    """
+    if ranks.n > 1 and bn_freeze != "all" and device.type != "cuda":
+        raise HeadstartError(
+            f"optimizer_finetune.bn_freeze is {bn_freeze}, so batch norms take their statistics from "
+            f"each batch, but {ranks.n} processes share it, and torch adds up statistics on GPUs only. "
+            "Set it to all, or HEADSTART_PROCS to 1."
+        )
 
 
 def set_training_mode(

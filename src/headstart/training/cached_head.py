@@ -12,7 +12,8 @@ from headstart.network.objective import Objective, Scores, multi_hot
 from headstart.project.report import Report
 from headstart.scores.multi_label import label_counts
 from headstart.training.feature_source import FeatureSource
-from headstart.training.fit import Material, Trainer
+from headstart.training.fit import Trainer
+from headstart.training.material import Material
 from headstart.training.optimizer import OptimizerParams
 from headstart.training.resume import FROM_THE_START, Resume
 from headstart.training.sampling import Sampler

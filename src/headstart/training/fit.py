@@ -1,8 +1,9 @@
 """Phases, cycles and epochs around the training loop."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, chain, count
+from functools import partial
+from itertools import accumulate
 
 import numpy as np
 import torch
@@ -21,57 +22,15 @@ from headstart.training.loop import (
     n_batches,
     train_steps,
 )
-from headstart.training.lr_curve import LrCurve, RangeTestParams, diverged, smooth
-from headstart.training.optimizer import Optimizer, OptimizerParams, ParameterGroup
+from headstart.training.material import Material, Phase
+from headstart.training.optimizer import Optimizer, OptimizerParams
 from headstart.training.outcome import Epoch, FitResult
+from headstart.training.parts import WHOLE, Part, Split
 from headstart.training.progress import Progress
-from headstart.training.resume import FROM_THE_START, FitState, Moving, RangeState, Resume
+from headstart.training.resume import FROM_THE_START, FitState, Resume
 from headstart.training.sampling import Sampler
-from headstart.training.schedules import Step, constant
+from headstart.training.schedules import Step
 from headstart.training.stop_rule import StopRule
-
-
-@dataclass(frozen=True)
-class Material:
-    """The data of a training and its evaluation: pictures of one size, or their cached features.
-
-    Attributes:
-        source: of the training pictures.
-        evaluate: gives the model's current scores on the valid split; None without a valid split.
-    """
-
-    source: Source
-    evaluate: Callable[[], Scores] | None
-
-
-@dataclass(frozen=True)
-class Phase:
-    """What one phase trains, on which data, and by which schedule.
-
-    Attributes:
-        groups: parameters with the highest rate of each group.
-        set_mode: puts the model's modules into the modes they train in; called before each epoch.
-        material: what it is trained on; phases of one size share one.
-        cycles: epochs of each cycle.
-        schedule: number of batches of an epoch -> the steps of the whole phase.
-        lr_key: dotted key of the last group's rate, for the error of a training that diverged.
-        remedy: what to set instead, as a sentence for that error.
-        head_alone: whether only the head trains, so that its cycles say nothing about more.
-    """
-
-    groups: Sequence[ParameterGroup]
-    set_mode: Callable[[], object]
-    material: Material
-    cycles: Sequence[int] = ()
-    schedule: Callable[[int], Sequence[Step]] = constant
-    lr_key: str = "lr"
-    remedy: str = "Set a lower one."
-    head_alone: bool = False
-
-    @property
-    def cause(self) -> Cause:
-        """The rate that the error names if the training diverges in this phase."""
-        return Cause(self.lr_key, self.groups[-1].lr, self.remedy)
 
 
 @dataclass(frozen=True)
@@ -87,6 +46,7 @@ class Trainer:
         report: receives progress and metrics.
         resume: keeps states, and gives the last one of a broken-off run. A training that goes on
             ends with the same bits as an undisturbed one.
+        split: how each batch is cut into parts, and shared by processes.
     """
 
     model: nn.Module
@@ -96,6 +56,7 @@ class Trainer:
     seed: int
     report: Report
     resume: Resume = FROM_THE_START
+    split: Split = WHOLE
 
     def fit(
         self,
@@ -148,7 +109,7 @@ class Trainer:
             at.optimizer = Optimizer(phases[at.phase].groups, self.optimizer)
         kept.moving.restore(self.model, at.optimizer)
         n_epochs = sum(sum(phase.cycles) for phase in phases)
-        self.resume.goes_on(at.where(n_epochs, self._n_steps()))
+        self.resume.goes_on(at.where(n_epochs, self.n_steps()))
         for row in at.result.epochs:
             self.report.log(row.values(), row.epoch)
 
@@ -176,7 +137,7 @@ class Trainer:
         n_snapshots: int,
     ) -> None:
         """Train a phase from the epoch that it has come to, to its end."""
-        n_steps, ends = self._n_steps(), list(accumulate(phase.cycles))
+        n_steps, ends = self.n_steps(), list(accumulate(phase.cycles))
         schedule, result = phase.schedule(n_steps), at.result
         while at.epoch < sum(phase.cycles):
             steps = schedule[at.epoch * n_steps :][:n_steps]
@@ -229,9 +190,9 @@ class Trainer:
         batches = self.batches(source, watch.epoch, n_done)
         with torch_seed(self.seed, "dropout", watch.epoch):
             if at.draws is not None:
-                draw_on(at.draws, self._device())
+                draw_on(at.draws, self.device)
                 at.draws = None
-            steps = watch.losses(self._steps(batches, optimizer, schedule[n_done:]))
+            steps = watch.losses(self.steps(batches, optimizer, schedule[n_done:]))
             for step in self.report.progress(steps, len(schedule) - n_done, label, batch_loss):
                 at.steps.append(step)
                 self._offer(at)
@@ -239,13 +200,15 @@ class Trainer:
         watch.end(self.model)
         return loss
 
-    def _steps(
+    def steps(
         self,
-        batches: Iterator[tuple[Tensor, Tensor]],
+        batches: Iterator[Iterable[Part]],
         optimizer: Optimizer,
         schedule: Sequence[Step],
     ) -> Iterator[tuple[Tensor, int]]:
-        return train_steps(self.model, batches, optimizer, schedule, self.objective.loss)
+        """Train a step a batch, as `train_steps`."""
+        gradients = partial(self.split.gradients, self.model, self.objective)
+        return train_steps(gradients, batches, optimizer, schedule)
 
     def _offer(self, at: Progress) -> None:
         self.resume.offer(lambda: at.state(self.model))
@@ -264,64 +227,30 @@ class Trainer:
             result.kept = mark.scores
         return result
 
-    def _n_steps(self) -> int:
+    def n_steps(self) -> int:
+        """Steps of an epoch."""
         return n_batches(self.sampler.n, self.optimizer.batch_size)
 
-    def _device(self) -> torch.device:
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
         return next(self.model.parameters()).device
 
-    def batches(
-        self, source: Source, epoch: int, first: int = 0
-    ) -> Iterator[tuple[Tensor, Tensor]]:
-        """The batches of an epoch from number `first` on; (seed, epoch) alone decides their order."""
+    def batches(self, source: Source, epoch: int, first: int = 0) -> Iterator[Iterator[Part]]:
+        """The batches of an epoch from number `first` on; (seed, epoch) alone decides their order.
+
+        Each is an iterator over its parts, to be drained before the next batch is asked for.
+        """
         generator = np.random.default_rng(key_seed(self.seed, "copies", epoch))
         drawn = self.sampler.epoch(generator)
         order = permutation(len(drawn.rows), self.seed, "order", epoch)
-        parts = batch_rows(order, self.optimizer.batch_size)
-        return source.epoch(epoch, [drawn.at(part) for part in parts[first:]])
-
-    def range_test(self, phase: Phase, params: RangeTestParams) -> LrCurve:
-        """Train at rising rates, one a step, until the loss diverges; the model stays as it was.
-
-        Source: Smith, arXiv 1506.01186, section 3.3, with fastai 0.7's stop rule (`diverged`).
-
-        Args:
-            phase: what trains; its groups' rates are relative to the last group's, which must be 1.
-            params: the rates to try; with no steps the curve is empty.
-        """
-        before = copy_state(self.model)
-        optimizer = Optimizer(phase.groups, self.optimizer)
-        curve, lrs = LrCurve([], [], [], params.smoothing), params.lrs()
-        phase.set_mode()
-        with torch_seed(self.seed, "dropout", 0):
-            if kept := self.resume.last(RangeState):
-                curve = kept.curve
-                self._go_on_testing(kept, optimizer, len(lrs))
-            n_done = len(curve.lrs)
-            batches = self._endless(phase.material.source, n_done)
-            steps = self._steps(batches, optimizer, [Step(lr) for lr in lrs[n_done:]])
-            for loss, _ in self.report.progress(steps, len(lrs) - n_done, "rates", batch_loss):
-                i = len(curve.lrs)
-                curve.lrs.append(lrs[i])
-                curve.raw.append(loss.item())
-                curve.smoothed[:] = smooth(curve.raw, params.smoothing)
-                self.report.log({"lr": lrs[i], "loss": curve.raw[i]}, i)
-                if diverged(curve.smoothed):
-                    break
-                self.resume.offer(lambda: RangeState(Moving.of(self.model, optimizer), curve))
-        self.model.load_state_dict(before)
-        return curve
-
-    def _go_on_testing(self, kept: RangeState, optimizer: Optimizer, n_lrs: int) -> None:
-        """Take over the state of a broken-off range test, and report its losses again."""
-        kept.moving.restore(self.model, optimizer)
-        draw_on(kept.moving.draws, self._device())
-        self.resume.goes_on(f"at rate {len(kept.curve.lrs) + 1:,} of {n_lrs:,}")
-        for i, (lr, loss) in enumerate(zip(kept.curve.lrs, kept.curve.raw, strict=True)):
-            self.report.log({"lr": lr, "loss": loss}, i)
-
-    def _endless(self, source: Source, n_done: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """The batches of one epoch after the other, without the first `n_done` of them."""
-        epoch, first = divmod(n_done, self._n_steps())
-        yield from self.batches(source, epoch, first)
-        yield from chain.from_iterable(self.batches(source, e) for e in count(epoch + 1))
+        wholes = batch_rows(order, self.optimizer.batch_size)[first:]
+        places = [self.split.places(len(whole)) for whole in wholes]
+        mine = [
+            drawn.at(whole[place.first :][: place.n])
+            for whole, parts in zip(wholes, places, strict=True)
+            for place in parts
+        ]
+        tensors = source.epoch(epoch, mine)
+        for parts in places:
+            yield (Part(*next(tensors), place) for place in parts)

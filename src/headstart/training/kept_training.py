@@ -62,7 +62,8 @@ class KeptTraining:
     A state is due when the last one is older than `least_s`, and 1 / `share` times as old as writing
     it took. The first one takes longer, because its key needs the digests of the inputs.
 
-    A state is found again only by a run with the same code, params, inputs, versions and device.
+    A state is found again only by a run with the same code, params, inputs, versions, device and
+    number of processes.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class KeptTraining:
         compute: Compute,
         share: float = SHARE,
         least_s: float = LEAST_S,
+        n_processes: int = 1,
     ) -> None:
         """Begin; nothing is read yet.
 
@@ -83,9 +85,10 @@ class KeptTraining:
             compute: device and precisions.
             share: largest part of the time that keeping states may take, above 0.
             least_s: least time between two states, s.
+            n_processes: that train together; their number decides the last bits of sums.
         """
         self._stage, self._rooms, self._inputs, self._compute = stage, rooms, inputs, compute
-        self._share, self._least_s = share, least_s
+        self._share, self._least_s, self._n_processes = share, least_s, n_processes
         self._took_s = n_bytes_of(inputs) / BYTES_A_S
         self._kept_at = time.monotonic()
         stage.at_end(self._end)
@@ -144,6 +147,7 @@ class KeptTraining:
             "params": dict(self._stage.params),
             "inputs": digest_of(self._inputs),
             "versions": versions(),
+            "processes": self._n_processes,
             **self._compute.describe(),
             **self._compute.kernels(),
         }

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from headstart.training.optimizer import Optimizer
 from headstart.training.sampling import Rows
 from headstart.training.schedules import Step
 
+B = TypeVar("B")
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -52,25 +53,25 @@ def n_batches(n: int, batch_size: int) -> int:
 
 
 def train_steps(
-    forward: Callable[[Tensor], Tensor],
-    batches: Iterable[tuple[Tensor, Tensor]],
+    gradients: Callable[[B], tuple[Tensor, int]],
+    batches: Iterable[B],
     optimizer: Optimizer,
     schedule: Iterable[Step],
-    loss_function: Loss,
 ) -> Iterator[tuple[Tensor, int]]:
     """Make one optimiser step a batch; yield the raw mean loss of the batch and the batch's size.
+
+    `gradients` gives the parameters their gradients of a batch, and returns its loss and its size.
 
     The loss stays on its device. Reading a loss from a GPU waits for all its work, and meanwhile the
     GPU gets no next step (`divergence.Watch` reads many at once).
     Stops with the shorter of `batches` and `schedule`.
     """
-    for step, (inputs, targets) in zip(schedule, batches, strict=False):
+    for step, batch in zip(schedule, batches, strict=False):
         optimizer.set(step)
-        loss = loss_function(forward(inputs), targets)
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss, n = gradients(batch)
         optimizer.step()
-        yield loss.detach(), len(targets)
+        yield loss, n
 
 
 def batch_loss(step: tuple[Tensor | float, int]) -> dict[str, float]:

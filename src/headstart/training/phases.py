@@ -13,7 +13,6 @@ from headstart.network.network import Network
 from headstart.project.errors import HeadstartError
 from headstart.project.section import Section
 from headstart.training.batch_norm import BnFreeze, BnMomentum, set_training_mode
-from headstart.training.fit import Material, Phase
 from headstart.training.layer_groups import (
     first_group,
     group_rates,
@@ -21,6 +20,7 @@ from headstart.training.layer_groups import (
     parameter_groups,
 )
 from headstart.training.lr_curve import Suggestion
+from headstart.training.material import Material, Phase
 from headstart.training.optimizer import OptimizerParams, ParameterGroup
 from headstart.training.schedules import Step, clr, cycle_epochs, one_cycle, opposed, sgdr
 
@@ -174,6 +174,11 @@ class PhasesParams(Section):
 class FinetuneOptimizerParams(OptimizerParams):
     """Section `optimizer_finetune`: read by the range test and by the training alike."""
 
+    n_accumulate: int = Field(
+        ge=1,
+        description="parts of a batch that are computed one after the other, for networks whose batch "
+        "does not fit in memory, from 1 to half of batch_size; the step stays that of the whole batch",
+    )
     n_groups: int = Field(
         ge=2,
         le=5,
@@ -203,6 +208,15 @@ class FinetuneOptimizerParams(OptimizerParams):
         description="weight of a batch in the statistics of norms that are not frozen, in (0, 1]; own: "
         "each norm's own value"
     )
+
+    @model_validator(mode="after")
+    def _two_pictures_a_part(self) -> Self:
+        if 2 * self.n_accumulate > self.batch_size:
+            raise ValueError(
+                f"n_accumulate is {self.n_accumulate}, which leaves a part of a batch fewer than 2 of "
+                f"batch_size's {self.batch_size} pictures; it must be at most {self.batch_size // 2}"
+            )
+        return self
 
     def about_norms(self) -> list[str]:
         """The keys whose values single out the backbone's batch norms, or change any."""

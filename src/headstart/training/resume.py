@@ -14,6 +14,7 @@ from headstart.training.best_weights import Standing
 from headstart.training.lr_curve import LrCurve
 from headstart.training.optimizer import Optimizer
 from headstart.training.outcome import FitResult
+from headstart.training.ranks import Ranks
 
 S = TypeVar("S")
 
@@ -49,6 +50,28 @@ class FromTheStart:
 
 
 FROM_THE_START = FromTheStart()
+
+
+@dataclass(frozen=True)
+class SharedResume:
+    """Lets all processes of a training go on from the state that the first one has kept."""
+
+    resume: Resume
+    ranks: Ranks
+
+    def last(self, kind: type[S]) -> S | None:
+        """The first process's last state."""
+        return self.ranks.from_first(lambda: self.resume.last(kind))
+
+    def offer(self, make: Callable[[], object]) -> None:
+        """Keep a state, in the first process."""
+        if self.ranks.is_first:
+            self.resume.offer(make)
+
+    def goes_on(self, where: str) -> None:
+        """Say it, in the first process."""
+        if self.ranks.is_first:
+            self.resume.goes_on(where)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from headstart.backbone.fast.switch import is_plain
 from headstart.network.objective import Objective
 from headstart.project.errors import HeadstartError
 from headstart.project.report import Silent
-from headstart.training.fit import Material, Trainer
+from headstart.training.fit import Trainer
+from headstart.training.material import Material
 from headstart.training.phases import FinetuneOptimizerParams, PhaseParams, network_phase
 from headstart.training.picture_source import PictureSource
 from headstart.training.sampling import Sampler
@@ -34,7 +35,7 @@ FAST = (
 )
 IDS, PX, LR = [str(i) for i in range(12)], 64, 3e-4
 OPTIMIZER = FinetuneOptimizerParams(
-    name="sgd", momentum=0.9, weight_decay=0.0, clip_norm=0.0, batch_size=6, n_groups=3,
+    name="sgd", momentum=0.9, weight_decay=0.0, clip_norm=0.0, batch_size=6, n_accumulate=1, n_groups=3,
     lr_ratio=3.0, decay_ratio=1.0, dropout=(0.0, 0.2), bn_freeze="all", bn_momentum="own",
 )  # fmt: skip
 PHASE = PhaseParams(

@@ -1,0 +1,81 @@
+"""Two processes train as one does; one that is killed costs no bit."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from headstart.training.batch_norm import require_shared_norms
+from headstart.training.ranks import ALONE, Ranks, joined_ranks
+from tests.training.together import trained
+
+
+def test_two_processes_train_as_one_does_and_one_of_them_is_killed(
+    tmp_path: Path, repo_root: Path, figures: Callable[[str], None]
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.training.together", "out"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": f"{repo_root / 'src'}:{repo_root}", "HEADSTART_PROCS": "2"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "the first says it\n"
+    assert done.stderr == "Process 2 of 2 was killed. All begin anew.\n"
+    out = torch.load(tmp_path / "out")
+    found = out["found"]
+    # the first may have been ended before it kept a state of the last step
+    assert out["said"] in ([f"at step {step} of 4 of epoch 2 of 4"] for step in (2, 3))
+    assert all(torch.equal(found["killed"][name], t) for name, t in found["sgd"].items())
+    figures("1 process of 2 killed, the same bits as 2 that were left alone")
+    for name, alone, atol in (
+        ("sgd", trained(ALONE), 2e-6),
+        ("adamw", trained(ALONE, "adamw"), 2e-4),
+        ("parts", trained(ALONE, n_accumulate=2), 2e-6),
+    ):
+        largest = max((found[name][key] - t).abs().max().item() for key, t in alone.items())
+        assert 0 < largest < atol, name
+        figures(f"{name}, 16 steps: 1 and 2 processes differ by {largest:.0e} at most")
+
+
+@pytest.mark.parametrize("bn_freeze", ["none", "backbone"])
+def test_norms_that_train_are_refused_on_cpus(bn_freeze: str) -> None:
+    cpu, gpu = torch.device("cpu"), torch.device("cuda")
+    with pytest.raises(
+        ValueError, match=rf"optimizer_finetune\.bn_freeze is {bn_freeze}, .* 2 proc"
+    ):
+        require_shared_norms(bn_freeze, Ranks(0, 2), cpu)  # type: ignore[arg-type]
+    require_shared_norms(bn_freeze, ALONE, cpu)  # type: ignore[arg-type]
+    require_shared_norms(bn_freeze, Ranks(0, 2), gpu)  # type: ignore[arg-type]
+    require_shared_norms("all", Ranks(0, 2), cpu)
+
+
+AGENT = {"RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}
+
+
+@pytest.mark.parametrize(
+    ("device", "sentence"),
+    [
+        ("cuda:1", r"HEADSTART_DEVICE is 'cuda:1', but several processes"),
+        ("cuda", r"99 processes train the network, but torch sees \d+ GPUs"),
+    ],
+)
+def test_each_process_has_its_own_gpu(
+    device: str, sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEADSTART_THREADS", "1")
+    monkeypatch.setenv("HEADSTART_WORKERS", "1")
+    environment = AGENT | {"HEADSTART_DEVICE": device, "LOCAL_WORLD_SIZE": "99"}
+    with pytest.raises(ValueError, match=sentence), joined_ranks(environment):
+        pass
+
+
+def test_without_an_agent_a_process_is_alone() -> None:
+    with joined_ranks({}) as ranks:
+        assert ranks == ALONE and ranks.is_first
