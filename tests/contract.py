@@ -20,7 +20,8 @@ PACKAGE = "src/headstart/"
 BEGINNING = ("PYTHONPATH=src", "python", "-SE", f"{PACKAGE}warm/run.py")
 STEPS = f"{PACKAGE}steps/"
 # Output to the terminal and the tracker, checks of params.yaml, what reads or exports finished results,
-# sweeps, the user's commands, and what starts a stage: no output's bytes depend on these rooms, so no stage declares them.
+# sweeps, the user's commands, what starts a stage: no output's bytes depend on these rooms, so no stage
+# declares them.
 UNDECLARED = frozenset(
     {
         *("terminal", "tracking", "checks", "comparison", "sweeping"),

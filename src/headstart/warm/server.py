@@ -1,9 +1,9 @@
 """A process that has imported the libraries of a stage and forks for each call of `run`.
 
-It imports other people's modules only: a fork reads the project's code anew. It forks before
-any operation of torch, with no thread that a fork would miss, and never after a GPU was touched; else it ends. Between it and each
-script stands a guard, which passes signals and the exit status on, and kills the script if its caller
-was killed.
+It imports other people's modules only: a fork reads the project's code anew. It forks before any
+operation of torch, with no thread that a fork would miss, and never after a GPU was touched; else it
+ends. Between it and each script stands a guard, which passes signals and the exit status on, and kills
+the script if its caller was killed.
 
 Run by `run` alone: python server.py SOCKET stage|teller
 """
@@ -347,8 +347,10 @@ def _run(call: Call) -> NoReturn:
     except SystemExit as end:
         status = _status(end.code)
     except BaseException as error:
-        trace = error.__traceback__
-        sys.excepthook(type(error), error, trace.tb_next if trace else None)
+        trace = error.__traceback__  # as plain python shows it, so without this file
+        while trace and trace.tb_frame.f_code.co_filename == __file__:
+            trace = trace.tb_next
+        sys.excepthook(type(error), error.with_traceback(trace), trace)
         status = -signal.SIGINT if isinstance(error, KeyboardInterrupt) else 1
     atexit._run_exitfuncs()
     try:
