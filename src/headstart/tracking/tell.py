@@ -92,10 +92,8 @@ def _receive(inbox: "SimpleQueue[Message | None]", stage: int) -> None:
             *lines, line = (line + read).split(b"\n")
             for each in lines:
                 inbox.put(json.loads(each))
-        elif (
-            not started or started_at(stage) != started
-        ):  # it has died, and a process that it has left keeps the pipe open
-            break
+        elif not started or started_at(stage) != started:
+            break  # the stage has died, and a process that it has left keeps the pipe open
     inbox.put(None)
     with suppress(HeadstartError):  # the stage has refused the deadline
         time.sleep(deadline_s() + GRACE_S)
