@@ -28,6 +28,7 @@ def _no_outer_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(OURS):
             monkeypatch.delenv(name)
+    monkeypatch.setenv("HEADSTART_WARM", "0")  # no process outlives its test
     monkeypatch.setenv("HEADSTART_TRACKER_S", "600")  # on a busy machine all is told too
 
 

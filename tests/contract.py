@@ -22,14 +22,16 @@ SOURCES = {
     "fetch-weights": "data/0_source/weights.json",
 }
 PACKAGE = "src/headstart/"
+# Each command runs the code beside its dvc.yaml, in a warm process where there is one.
+BEGINNING = ("PYTHONPATH=src", "python", "-SE", f"{PACKAGE}warm/run.py")
 STEPS = f"{PACKAGE}steps/"
 # Output to the terminal and the tracker, where work runs, checks of params.yaml, what reads or exports
-# finished results, sweeps, and the user's commands: no output's bytes depend on these rooms, so no
-# stage declares them.
+# finished results, sweeps, the user's commands, what starts a stage: no output's bytes depend on these
+# rooms, so no stage declares them.
 UNDECLARED = frozenset(
     {
         *("terminal", "tracking", "cluster", "checks", "comparison", "sweeping"),
-        *("use", "exporting", "demo", "commands"),
+        *("use", "exporting", "demo", "commands", "warm"),
     }
 )
 # What `from headstart import ...` gives to Python; it is imported when it is asked for.
@@ -114,7 +116,7 @@ def _stage(name: str, entry: dict[str, Any], params: dict[str, Any]) -> Stage:
     words = shlex.split(resolved(entry["cmd"]))
     deps = paths("deps") - {SOURCES.get(name, "")}
     outs = paths("outs") | paths("metrics") | paths("plots")
-    rest = words[3:]
+    rest = words[len(BEGINNING) + 1 :]
     arguments = list(zip(rest[::2], rest[1::2], strict=False))
     return Stage(name, words, arguments, deps, outs, _declared_sections(entry, params))
 
@@ -133,8 +135,9 @@ def _value(params: Any, key: str) -> Any:
 
 def _stage_problems(root: Path, stage: Stage) -> Iterator[str]:
     name = stage.name
-    if stage.words[:3] != ["PYTHONPATH=src", "python", stage.script]:
-        yield f"{name}: the command must begin with PYTHONPATH=src python {stage.script}."
+    beginning = [*BEGINNING, stage.script]
+    if stage.words[: len(beginning)] != beginning:
+        yield f"{name}: the command must begin with {' '.join(beginning)}."
     if not (root / stage.script).is_file():
         yield f"{name}: {stage.script} does not exist."
         return
@@ -317,7 +320,7 @@ def _problems_of_one_file(tree: ast.Module, place: str) -> Iterator[str]:
                 yield f"{place}:{node.lineno} knows the path {node.value!r}."
             if node.value.startswith(WORK_FOLDER[0]) and place != WORK_FOLDER[1]:
                 yield f"{place}:{node.lineno} opens the work folder {node.value!r}."
-        if room_of(place) == "checks" or not isinstance(node, ast.Call):
+        if room_of(place) in ("checks", "warm") or not isinstance(node, ast.Call):
             continue
         if _called(node) in ("import_module", "__import__"):
             yield f"{place}:{node.lineno} imports a module that no reader can see."

@@ -105,7 +105,8 @@ def _run(connection: socket.socket) -> None:
     call = b""
     while len(call) < int.from_bytes(size, "little"):
         call += connection.recv(1 << 20)
-    (script, *arguments), folder, environment = json.loads(call)
+    words, folder, environment = json.loads(call)
+    script, *arguments = words[2:] if words[0] == "-SE" else words  # as `warm.run` would run it
     for place, file in enumerate(fds):
         os.dup2(file, place)
     os.chdir(folder)

@@ -57,6 +57,7 @@ class Project:
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
             "DVC_SITE_CACHE_DIR": str(root / "site"),
             "DVC_NO_ANALYTICS": "1",
+            "HEADSTART_WARM": "0",  # no process outlives its test
             "HEADSTART_TRACKER_S": "600",  # on a busy machine all is told too
             "GIT_CONFIG_GLOBAL": os.devnull,
             **{f"GIT_{who}_NAME": "someone" for who in ("AUTHOR", "COMMITTER")},

@@ -37,7 +37,7 @@ def about(pid: int) -> dict[str, str]:
         "boot": _text(_BOOT),
         "space": str(_SPACE.readlink()) if _SPACE.is_symlink() else "",
         "pid": str(pid),
-        "started": _started(pid),
+        "started": started_at(pid),
     }
 
 
@@ -59,8 +59,8 @@ def is_gone(tag: str) -> bool:
     return then.get("space") == now["space"] and then.get("started") != now["started"]
 
 
-def _started(pid: int) -> str:
-    """When a process started, in ticks after boot or else seconds since 1970; "" without one."""
+def started_at(pid: int) -> str:
+    """Return when a process started, in ticks after boot or else seconds since 1970; "" without one."""
     if stat := _text(Path(f"/proc/{pid}/stat")):
         fields = stat.rpartition(")")[2].split()  # a name may hold spaces and brackets
         return "" if fields[0] in "ZX" else fields[19]

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from headstart.tracking.address import shown
+from headstart.tracking.mlflow_settings import quiet
 from headstart.tracking.sqlite_file import (
     SQLITE_TIMEOUT_S,
     address,
@@ -30,16 +31,6 @@ ADDRESSES = (
 )
 # MLflow tries 10 times to open a database, with growing pauses of 101 s in all; 5 times take 2.6 s.
 N_OPENS = 5
-# By default MLflow retries an unreachable server for minutes, sends telemetry, and logs a traceback
-# of each error that `say_down` reports in a sentence.
-MLFLOW_DEFAULTS = {
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_LOGGING_LEVEL": "CRITICAL",
-    "MLFLOW_EXPERIMENT_NAME": "headstart",
-}
-QUIET = "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"  # a link to each run, with the server's password
 
 
 def project_root() -> Path:
@@ -78,9 +69,7 @@ def tracking_uri() -> str:
 
 def import_mlflow() -> None:
     """Import what `open_store` needs, and open nothing yet."""
-    for name, value in MLFLOW_DEFAULTS.items():
-        os.environ.setdefault(name, value)
-    os.environ[QUIET] = "true"
+    os.environ.update(quiet(os.environ))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # MLflow's use of its own dependencies is not ours
         import mlflow  # noqa: F401

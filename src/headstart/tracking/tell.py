@@ -19,6 +19,7 @@ from typing import Any
 
 from headstart.project.errors import HeadstartError
 from headstart.tracking.deadline import deadline_s
+from headstart.tracking.process import started_at
 from headstart.tracking.records import Point, RunRecord
 from headstart.tracking.runs import now_ms, say_down
 from headstart.tracking.state import Row
@@ -83,7 +84,7 @@ def _tell_run(run: Mapping[str, Any], messages: Iterator[Message]) -> str | None
 
 def _receive(inbox: "SimpleQueue[Message | None]", stage: int) -> None:
     """Put each message of the process `stage` into `inbox`, then None; end this process in time."""
-    line = b""
+    line, started = b"", started_at(stage)
     while True:
         if select.select([0], [], [], LOOK_EVERY_S)[0]:
             if not (read := os.read(0, 1 << 16)):
@@ -91,8 +92,8 @@ def _receive(inbox: "SimpleQueue[Message | None]", stage: int) -> None:
             *lines, line = (line + read).split(b"\n")
             for each in lines:
                 inbox.put(json.loads(each))
-        elif os.getppid() != stage:  # and a process that it has left keeps the pipe open
-            break
+        elif not started or started_at(stage) != started:
+            break  # the stage has died, and a process that it has left keeps the pipe open
     inbox.put(None)
     with suppress(HeadstartError):  # the stage has refused the deadline
         time.sleep(deadline_s() + GRACE_S)

@@ -9,6 +9,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from headstart.tracking.mlflow_settings import quiet
+
+RUN = str(Path(__file__).parents[1] / "warm/run.py")
+
 
 class Teller:
     """A separate process that tells MLflow of one stage; the stage waits for it at its end alone.
@@ -20,8 +24,8 @@ class Teller:
     def __init__(self) -> None:
         paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "headstart.tracking.tell", str(os.getpid())],
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))},
+            [sys.executable, "-SE", RUN, "-m", "headstart.tracking.tell", str(os.getpid())],
+            env=quiet(os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0,
         )  # fmt: skip
         assert self._process.stdin is not None
