@@ -3,8 +3,8 @@
 Run: python -m bench.near_duplicates [--pairs CSV] FOLDER...
 
 150 pictures of each folder, at even distances, get a copy, one way at a time, then in all ways at once.
-The table has the share of these pairs that is found; at once, the share of copies found with their
-original. `other` counts the pairs of the folder as it is, near duplicates or not:
+The table has the share of these pairs that is found; at once, the share of copies that are joined with
+their original, through other copies too. `other` counts the pairs of the folder as it is, near duplicates or not:
 --pairs writes their paths, to look at them. `false` counts the pairs that are neither planted nor among
 these, of all ways together.
 
@@ -25,6 +25,7 @@ from PIL import Image, ImageOps
 
 from headstart.image_files.forms import form_of
 from headstart.image_files.tree import list_tree
+from headstart.indexing.joined import Joined
 from headstart.indexing.near_duplicates import find_near_duplicates
 from headstart.pictures.names import is_picture
 from headstart.pictures.rgb import decode_rgb
@@ -99,10 +100,11 @@ def row_of(folder: Path) -> tuple[list[str], Pairs]:
     }
     copies["at once"] = {name: cells for some in copies.values() for name, cells in some.items()}
     shares, n_false = [], 0
-    for some in copies.values():
+    for way, some in copies.items():
         found = pairs_of({**signatures, **some})
         planted = {(original(name), name) for name in some}
-        shares.append("-" if found is None else f"{len(found & planted) / len(planted):.3f}")
+        right = _joined(found or set()) if way == "at once" else found or set()
+        shares.append("-" if found is None else f"{len(right & planted) / len(planted):.3f}")
         n_false += sum(not _known(pair, own) for pair in found or ())
     others = "not judged" if own is None else str(len(own))
     cells = [folder.name, f"{len(files):,}", f"{ms:.1f}", others, *shares, str(n_false)]
@@ -112,6 +114,19 @@ def row_of(folder: Path) -> tuple[list[str], Pairs]:
 def original(name: str) -> str:
     """The path of a picture or of what a copy was made from."""
     return name.rpartition("//")[2]
+
+
+def _joined(pairs: Pairs) -> Pairs:
+    """Each copy with its original, if the pairs join them."""
+    joined = Joined()
+    for pair in pairs:
+        joined.join(*pair)
+    groups = joined.groups()
+    return {
+        (original(name), name)
+        for name, group in groups.items()
+        if groups.get(original(name)) == group
+    }
 
 
 def _known(pair: tuple[str, str], own: Pairs | None) -> bool:
