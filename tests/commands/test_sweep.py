@@ -3,6 +3,7 @@
 import subprocess
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -91,10 +92,14 @@ def test_within_noise_it_recommends_no_change() -> None:
 
 @needs_optuna
 def test_ctrl_c_keeps_the_trials(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(*_: object) -> None:
-        raise KeyboardInterrupt
+    record = study.Study._record
 
-    monkeypatch.setattr(study.Study, "_draw", interrupted)
+    def interrupted(self: study.Study, *ended: Any) -> study.Trial:
+        if self.trials():
+            raise KeyboardInterrupt
+        return record(self, *ended)
+
+    monkeypatch.setattr(study.Study, "_record", interrupted)
     result = sweep("3")
     assert result.exit_code == 130
     assert result.stderr == "Interrupted after 1 trial, which is kept: the same command goes on.\n"
