@@ -5,7 +5,7 @@ Run: python -m bench.near_duplicates [--pairs CSV] FOLDER...
 150 pictures of each folder, at even distances, get a copy, one way at a time, then in all ways at once.
 The table has the share of these pairs that is found; at once, the share of copies that are joined with
 their original, through other copies too. `other` counts the pairs of the folder as it is, near
-duplicates or not: --pairs writes their paths, to look at them. `false` counts the pairs that are neither
+duplicates or not: --pairs writes their paths, to look at them. `false` counts pairs that are neither
 planted nor among these, of all ways together.
 
 With --signatures N in place of folders: the time and memory of a search among N generated pictures.
