@@ -1,6 +1,8 @@
 """`headstart sweep` in a project of generated features: what it writes, says and refuses."""
 
 import subprocess
+import sys
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -9,8 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
+from ruamel.yaml import YAML
 
 from headstart.commands.cli import main
+from headstart.commands.experiment_queue import ExperimentQueue
 from headstart.commands.sweep_inputs import read_cached_set
 from headstart.labels.labels import write_labels
 from headstart.project.params import read_params
@@ -105,6 +109,65 @@ def test_ctrl_c_keeps_the_trials(monkeypatch: pytest.MonkeyPatch) -> None:
     assert result.stderr == "Interrupted after 1 trial, which is kept: the same command goes on.\n"
 
 
+@needs_optuna
+def test_what_needs_the_network_is_queued_and_not_run(
+    project: Path, monkeypatch: pytest.MonkeyPatch, figures: Callable[[str], None]
+) -> None:
+    for who in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{who}_NAME", "someone")
+        monkeypatch.setenv(f"GIT_{who}_EMAIL", "someone@example.org")
+    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(project.parent / "site"))
+    monkeypatch.setenv("DVC_NO_ANALYTICS", "1")
+    (project / ".gitignore").write_text("/data\n/.headstart\n")
+    for command in (
+        ["git", "init", "-q"], [sys.executable, "-m", "dvc", "init", "-q"], ["git", "add", "-A"],
+        ["git", "commit", "-qm", "all"],
+    ):  # fmt: skip
+        subprocess.run(command, cwd=project, check=True, capture_output=True)
+    before = (project / "params.yaml").read_bytes()
+    key = "unfreeze_finetune.phases.0.cycles"
+    result = sweep("2", "--queue", "--only", "--search", f"{key}=1,2,3")
+    assert result.exit_code == 0, result.output
+    assert (project / "params.yaml").read_bytes() == before
+    assert "dvc queue start -j 2" in result.stdout and f"a  {key}" in result.stdout
+    states = ExperimentQueue(project).status().experiments
+    assert list(states.values()) == ["Queued"] * 2
+    assert all(name in result.stdout for name in states)
+    refs = subprocess.run(
+        ["git", "log", "-g", "--format=%H", "refs/exps/celery/stash"],
+        cwd=project, check=True, capture_output=True, text=True,
+    ).stdout.split()  # fmt: skip
+    queued = [
+        subprocess.run(
+            ["git", "show", f"{ref}:params.yaml"], cwd=project, check=True, capture_output=True
+        ).stdout
+        for ref in refs
+    ]
+    cycles = [YAML().load(text)["unfreeze_finetune"]["phases"][0]["cycles"] for text in queued]
+    assert sorted(cycles) == [1, 3]
+    figures("2 of 2 experiments queued with the params drawn, 0 run, params.yaml as it was")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--search", "augment.max_zoom=0.1,0.2"], "--search: augment.max_zoom is 0.1"),
+        (["--search", "train_head.seed=0,1,2"], "`headstart seeds` compares seeds"),
+        (["--search", "augment.max_zoom=1,1.1"], "hold only 1 beside params.yaml"),
+    ],
+)
+@needs_optuna
+def test_experiments_that_could_not_run_are_not_queued(
+    arguments: list[str], sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(ExperimentQueue, "add", refused)
+    result = sweep("2", "--queue", "--only", *arguments)
+    assert result.exit_code == 1 and sentence in result.stderr
+
+
 def test_what_is_searched_is_listed() -> None:
     result = sweep(
         "--list", "--search", "head.hidden_units=4,8", "--search", "train_head.lr=1e-4:1"
@@ -121,7 +184,7 @@ def test_what_is_searched_is_listed() -> None:
     [
         (["--search", "head.dropout.0=0:1"], "head.dropout.0 is 1.0: it must be less than 1 ("),
         (["--search", "sampling.balance=none,some"], "sampling.balance is 'some': it must be "),
-        (["--search", "augment.max_zoom=1:2"], "dvc exp run --queue -S augment.max_zoom="),
+        (["--search", "augment.max_zoom=1:2"], "--queue --only --search augment.max_zoom="),
         (["--only"], "--only needs a --search."),
     ],
 )

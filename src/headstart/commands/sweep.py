@@ -26,6 +26,11 @@ INTERRUPTED = "Interrupted after {}, which {} kept: the same command goes on."
     "repeated. A range whose ends differ by a factor of 10 is searched on a logarithmic scale.",
 )  # fmt: skip
 @click.option("--only", is_flag=True, help="Search the keys of --search and no others.")
+@click.option(
+    "--queue", is_flag=True,
+    help="Queue N experiments over what needs the network (rates and cycles of fine-tuning, "
+    "augmentation; with --search any key but seeds), and start none. Choices alone are a grid.",
+)  # fmt: skip
 @click.option("--list", "is_list", is_flag=True, help="Show what would be searched, and stop.")
 @click.option(
     "--by", "measure", type=click.Choice(["log_loss", "score"]), default="log_loss",
@@ -34,8 +39,9 @@ INTERRUPTED = "Interrupted after {}, which {} kept: the same command goes on."
 )  # fmt: skip
 @click.option("--seed", default=0, show_default=True, help="Of the values that are drawn.")
 def sweep(
-    n: int, searched: tuple[str, ...], only: bool, is_list: bool, measure: "Measure", seed: int
-) -> None:
+    n: int, searched: tuple[str, ...], only: bool, queue: bool, is_list: bool,
+    measure: "Measure", seed: int,
+) -> None:  # fmt: skip
     """Search better params of the head in N trials (default: 100) on cached activations.
 
     A trial trains as the stages train-head and train-augmented do, which takes about a second, and is
@@ -55,26 +61,36 @@ def sweep(
     headstart sweep --list
     headstart sweep 50 --search train_head.lr=1e-4:1 --search head.hidden_units=0,64
     headstart sweep 50 --only --search optimizer_head.momentum=0.8:0.99
+    headstart sweep 8 --queue
 
-    What needs the network (rates and phases of fine-tuning, augmentation) is tried by
-    `dvc exp run --queue -S KEY=A,B` and `dvc queue start`.
+    What needs the network (rates and cycles of fine-tuning, augmentation) is drawn by --queue, as
+    whole experiments that wait in DVC's queue: `dvc queue start` runs them.
     """
     from headstart.checks.whole_file import require_right_file
     from headstart.commands.sweep_inputs import about, open_set
+    from headstart.commands.sweep_queue import queue_experiments
     from headstart.commands.sweep_text import space_table
     from headstart.project.errors import HeadstartError
     from headstart.project.params import read_params
     from headstart.project.work import work_folder
     from headstart.sweeping.objective import HeadParamsOfAll, code
+    from headstart.sweeping.queued import network_space
     from headstart.sweeping.settings import value_at
     from headstart.sweeping.space import default_space, narrowed, parse_dimension
     from headstart.sweeping.study import require_optuna
 
     require_right_file(PARAMS_FILE, at_sources=False)
     values = read_params()
-    own = [parse_dimension(text, values) for text in searched]
+    own = [parse_dimension(text, values, queue) for text in searched]
     if only and not own:
         raise HeadstartError("--only needs a --search.")
+    if queue:
+        space = own if only else narrowed(network_space(values), own)
+        if is_list:
+            click.echo(space_table(space, {d.key: value_at(values, d.key) for d in space}))
+        else:
+            queue_experiments(n, space, seed, values)
+        return
     cached = open_set(values)
     space = own if only else narrowed(default_space(values, cached.class_sizes()), own)
     require_allowed(space, values)

@@ -169,7 +169,7 @@ class Study:
         self._n_known = len(before)
         seed = key_seed(self._seed, "sweep", number) % 2**32
         self._known.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=N_RANDOM)
-        trial = self._known.ask({d.key: _distribution(d) for d in self.space})
+        trial = self._known.ask({d.key: distribution(d) for d in self.space})
         self._known.tell(trial, state=optuna.trial.TrialState.FAIL)  # it is added once it has ended
         return trial.params
 
@@ -206,7 +206,7 @@ class Study:
                 state=TrialState.PRUNED if value is None else TrialState.COMPLETE,
                 value=value,
                 params=dict(drawn),
-                distributions={d.key: _distribution(d) for d in self.space if d.key in drawn},
+                distributions={d.key: distribution(d) for d in self.space if d.key in drawn},
                 user_attrs=attributes,
                 intermediate_values=dict(outcome.seen),
             )
@@ -226,7 +226,8 @@ class Study:
         )  # fmt: skip
 
 
-def _distribution(dimension: Dimension) -> "optuna.distributions.BaseDistribution":
+def distribution(dimension: Dimension) -> "optuna.distributions.BaseDistribution":
+    """What optuna draws a value of the dimension from."""
     import optuna
 
     if not isinstance(dimension, Range):
