@@ -41,5 +41,5 @@ def test_ranges_are_drawn_from_the_seed_and_none_twice() -> None:
 
 
 def test_too_few_settings_are_told() -> None:
-    with pytest.raises(HeadstartError, match="N is 9, but .* hold only 5 beside"):
+    with pytest.raises(HeadstartError, match=r"N is 9, but .* hold only 5 beside"):
         require_all_drawn(drawn(GRID, 9, 0, values()), 9)
