@@ -5,6 +5,7 @@ Pictures turned by a quarter or upside down are not found.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import compress
 from typing import NamedTuple
 
 import numpy as np
@@ -113,7 +114,8 @@ def _compared(
 
 def _within(pairs: Sequence[Near], peaks: Floats, low: float, high: float) -> list[Near]:
     """The pairs whose peak is at least `low` and below `high`."""
-    return [pairs[k] for k in np.flatnonzero((peaks >= low) & (peaks < high))]
+    is_within = (peaks >= low) & (peaks < high)
+    return list(compress(pairs, is_within))
 
 
 def _groups(pairs: Iterable[Near]) -> dict[str, str]:
