@@ -2,10 +2,11 @@
 
 Run: python -m bench.near_duplicates [--pairs CSV] FOLDER...
 
-150 pictures of each folder, at even distances, get a copy, one way at a time. The table has the share
-of these pairs that is found. `other` counts the pairs of the folder as it is, near duplicates or not:
---pairs writes their paths, to look at them. `false` counts the pairs that are neither planted nor among
-these, of all ways together.
+150 pictures of each folder, at even distances, get a copy, one way at a time, then in all ways at once.
+The table has the share of these pairs that is found; at once, the share of copies that are joined with
+their original, through other copies too. `other` counts the pairs of the folder as it is, near
+duplicates or not: --pairs writes their paths, to look at them. `false` counts pairs that are neither
+planted nor among these, of all ways together.
 
 With --signatures N in place of folders: the time and memory of a search among N generated pictures.
 """
@@ -24,6 +25,7 @@ from PIL import Image, ImageOps
 
 from headstart.image_files.forms import form_of
 from headstart.image_files.tree import list_tree
+from headstart.indexing.joined import Joined
 from headstart.indexing.near_duplicates import find_near_duplicates
 from headstart.pictures.names import is_picture
 from headstart.pictures.rgb import decode_rgb
@@ -70,6 +72,8 @@ WAYS: Mapping[str, Callable[[Image.Image], bytes]] = {
     "crop 85 %": lambda image: encoded(cropped(image, 0.85)),
     "85 % anywhere": lambda image: encoded(off_centre(image)),
     "and mirrored": lambda image: encoded(ImageOps.mirror(off_centre(image))),
+    "half, 95 %, JPEG 60": lambda image: encoded(cropped(smaller(image, 2), 0.95), quality=60),
+    "half, JPEG 20": lambda image: encoded(smaller(image, 2), quality=20),
 }
 
 
@@ -90,28 +94,45 @@ def row_of(folder: Path) -> tuple[list[str], Pairs]:
     own = pairs_of(signatures)
     ms = (time.process_time() - start) / len(files) * 1000
     chosen = list(files)[:: max(1, len(files) // N_COPIES)][:N_COPIES]
+    copies = {
+        way: {f"{way}//{p}": signature(decode_rgb(copy(decode_rgb(files[p])))) for p in chosen}
+        for way, copy in WAYS.items()
+    }
+    copies["at once"] = {name: cells for some in copies.values() for name, cells in some.items()}
     shares, n_false = [], 0
-    for copy in WAYS.values():
-        copies = {f"copy/{p}": signature(decode_rgb(copy(decode_rgb(files[p])))) for p in chosen}
-        found = pairs_of({**signatures, **copies})
-        planted = {(path, f"copy/{path}") for path in chosen}
-        shares.append("-" if found is None else f"{len(found & planted) / len(planted):.3f}")
-        n_false += sum(not _known(pair, planted, own) for pair in found or ())
+    for way, some in copies.items():
+        found = pairs_of({**signatures, **some})
+        planted = {(original(name), name) for name in some}
+        right = _joined(found or set()) if way == "at once" else found or set()
+        shares.append("-" if found is None else f"{len(right & planted) / len(planted):.3f}")
+        n_false += sum(not _known(pair, own) for pair in found or ())
     others = "not judged" if own is None else str(len(own))
-    return [
-        folder.name,
-        f"{len(files):,}",
-        f"{ms:.1f}",
-        others,
-        *shares,
-        str(n_false),
-    ], own or set()
+    cells = [folder.name, f"{len(files):,}", f"{ms:.1f}", others, *shares, str(n_false)]
+    return cells, own or set()
 
 
-def _known(pair: tuple[str, str], planted: Pairs, own: Pairs | None) -> bool:
-    """Whether a pair was planted or lies in the folder, as a copy may too."""
-    first, second = sorted(path.removeprefix("copy/") for path in pair)
-    return pair in planted or (first, second) in (own or ())
+def original(name: str) -> str:
+    """The path of a picture or of what a copy was made from."""
+    return name.rpartition("//")[2]
+
+
+def _joined(pairs: Pairs) -> Pairs:
+    """Each copy with its original, if the pairs join them."""
+    joined = Joined()
+    for pair in pairs:
+        joined.join(*pair)
+    groups = joined.groups()
+    return {
+        (original(name), name)
+        for name, group in groups.items()
+        if groups.get(original(name)) == group
+    }
+
+
+def _known(pair: tuple[str, str], own: Pairs | None) -> bool:
+    """Whether both show one picture, or two that are a pair in the folder as it is."""
+    first, second = sorted(map(original, pair))
+    return first == second or (first, second) in (own or ())
 
 
 def generated(n: int) -> NDArray[np.float16]:
@@ -151,8 +172,8 @@ def main(folders: tuple[Path, ...], pairs: Path | None, signatures: int | None) 
     if signatures:
         click.echo(told_time(signatures))
         return
-    click.echo(f"| set | pictures | ms | other | {' | '.join(WAYS)} | false |")
-    click.echo("|---" * (5 + len(WAYS)) + "|")
+    click.echo(f"| set | pictures | ms | other | {' | '.join(WAYS)} | at once | false |")
+    click.echo("|---" * (6 + len(WAYS)) + "|")
     listed = []
     for folder in folders:
         cells, own = row_of(folder)

@@ -1,15 +1,20 @@
 """`headstart sweep` in a project of generated features: what it writes, says and refuses."""
 
 import subprocess
+import sys
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
+from ruamel.yaml import YAML
 
 from headstart.commands.cli import main
+from headstart.commands.experiment_queue import ExperimentQueue
 from headstart.commands.sweep_inputs import read_cached_set
 from headstart.labels.labels import write_labels
 from headstart.project.params import read_params
@@ -23,6 +28,7 @@ DOWN = "http://127.0.0.1:9"  # importing MLflow takes seconds; tests/tracking ha
 @pytest.fixture(autouse=True)
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HEADSTART_DEVICE", "cpu")
+    monkeypatch.setenv("HEADSTART_WORKERS", "1")  # tests/sweeping has several processes
     monkeypatch.setenv("MLFLOW_TRACKING_URI", DOWN)
     monkeypatch.chdir(tmp_path)
     # It loads all networks of timm, for seconds; tests/checks is about it.
@@ -90,13 +96,76 @@ def test_within_noise_it_recommends_no_change() -> None:
 
 @needs_optuna
 def test_ctrl_c_keeps_the_trials(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(*_: object) -> None:
-        raise KeyboardInterrupt
+    record = study.Study._record
 
-    monkeypatch.setattr(study.Study, "_next", interrupted)
+    def interrupted(self: study.Study, *ended: Any) -> study.Trial:
+        if self.trials():
+            raise KeyboardInterrupt
+        return record(self, *ended)
+
+    monkeypatch.setattr(study.Study, "_record", interrupted)
     result = sweep("3")
     assert result.exit_code == 130
     assert result.stderr == "Interrupted after 1 trial, which is kept: the same command goes on.\n"
+
+
+@needs_optuna
+def test_what_needs_the_network_is_queued_and_not_run(
+    project: Path, monkeypatch: pytest.MonkeyPatch, figures: Callable[[str], None]
+) -> None:
+    for who in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{who}_NAME", "someone")
+        monkeypatch.setenv(f"GIT_{who}_EMAIL", "someone@example.org")
+    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(project.parent / "site"))
+    monkeypatch.setenv("DVC_NO_ANALYTICS", "1")
+    (project / ".gitignore").write_text("/data\n/.headstart\n")
+    for command in (
+        ["git", "init", "-q"], [sys.executable, "-m", "dvc", "init", "-q"], ["git", "add", "-A"],
+        ["git", "commit", "-qm", "all"],
+    ):  # fmt: skip
+        subprocess.run(command, cwd=project, check=True, capture_output=True)
+    before = (project / "params.yaml").read_bytes()
+    key = "unfreeze_finetune.phases.0.cycles"
+    result = sweep("2", "--queue", "--only", "--search", f"{key}=1,2,3")
+    assert result.exit_code == 0, result.output
+    assert (project / "params.yaml").read_bytes() == before
+    assert "dvc queue start -j 2" in result.stdout and f"a  {key}" in result.stdout
+    states = ExperimentQueue(project).status().experiments
+    assert list(states.values()) == ["Queued"] * 2
+    assert all(name in result.stdout for name in states)
+    refs = subprocess.run(
+        ["git", "log", "-g", "--format=%H", "refs/exps/celery/stash"],
+        cwd=project, check=True, capture_output=True, text=True,
+    ).stdout.split()  # fmt: skip
+    queued = [
+        subprocess.run(
+            ["git", "show", f"{ref}:params.yaml"], cwd=project, check=True, capture_output=True
+        ).stdout
+        for ref in refs
+    ]
+    cycles = [YAML().load(text)["unfreeze_finetune"]["phases"][0]["cycles"] for text in queued]
+    assert sorted(cycles) == [1, 3]
+    figures("2 of 2 experiments queued with the params drawn, 0 run, params.yaml as it was")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--search", "augment.max_zoom=0.1,0.2"], "--search: augment.max_zoom is 0.1"),
+        (["--search", "train_head.seed=0,1,2"], "`headstart seeds` compares seeds"),
+        (["--search", "augment.max_zoom=1,1.1"], "hold only 1 beside params.yaml"),
+    ],
+)
+@needs_optuna
+def test_experiments_that_could_not_run_are_not_queued(
+    arguments: list[str], sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(ExperimentQueue, "add", refused)
+    result = sweep("2", "--queue", "--only", *arguments)
+    assert result.exit_code == 1 and sentence in result.stderr
 
 
 def test_what_is_searched_is_listed() -> None:
@@ -115,7 +184,7 @@ def test_what_is_searched_is_listed() -> None:
     [
         (["--search", "head.dropout.0=0:1"], "head.dropout.0 is 1.0: it must be less than 1 ("),
         (["--search", "sampling.balance=none,some"], "sampling.balance is 'some': it must be "),
-        (["--search", "augment.max_zoom=1:2"], "dvc exp run --queue -S augment.max_zoom="),
+        (["--search", "augment.max_zoom=1:2"], "--queue --only --search augment.max_zoom="),
         (["--only"], "--only needs a --search."),
     ],
 )
@@ -161,7 +230,6 @@ def test_the_range_test_is_read_for_auto_alone(project: Path) -> None:
     found = read_cached_set(PLAIN_CPU, "auto")
     assert found.suggestion.lr == 0.02
     assert isinstance(found.plain.first().features, np.memmap)
-    assert isinstance(found.in_memory().plain.first().features, np.ndarray)
 
 
 def test_the_extra_of_the_project_is_what_is_needed() -> None:

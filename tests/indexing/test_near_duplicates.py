@@ -74,6 +74,27 @@ def test_planted_copies_are_found_and_no_others(
     figures(f"{way}: {len(right)} of {N_COPIES} planted copies, no false pair of {N} scenes")
 
 
+def flat(number: int) -> Image.Image:
+    """A scene in haze: its cells differ by less than a level, as those of a flat forest do."""
+    levels = np.asarray(scene(number).convert("L").resize((256, 256)), np.float32)
+    noise = np.random.default_rng(number).normal(0, 2, levels.shape)
+    hazy = 90 + 0.6 * (levels - levels.mean()) / levels.std() + noise
+    return Image.fromarray(hazy.round().clip(0, 255).astype(np.uint8))
+
+
+def test_of_flat_pictures_several_weak_copies_are_found(figures: Callable[[str], None]) -> None:
+    """Many of the pairs are weak, and each shot has three: no valley of similarity is empty of them."""
+    files = [encoded(flat(number), quality=90) for number in range(N_COPIES)]
+    files += [encoded(flat(number), quality=20) for number in range(N_COPIES)]
+    files += [encoded(cropped(flat(number), 0.95), quality=40) for number in range(N_COPIES)]
+    found = find_near_duplicates(signatures_of(files), Silent())
+    assert found is not None
+    right = [pair for pair in found if (pair.second - pair.first) % N_COPIES == 0]
+    joined = {pair.second for pair in right if pair.first < N_COPIES}
+    assert len(found) == len(right) and len(joined) >= 0.95 * 2 * N_COPIES
+    figures(f"{len(joined)} of {2 * N_COPIES} weak copies of flat pictures, no false pair")
+
+
 def test_unlike_pictures_are_no_pairs(originals: NDArray[np.float16]) -> None:
     assert found_in(originals) == []
     for n in (0, 1, 2):

@@ -11,7 +11,7 @@ from headstart.project.params import ParamsError
 from headstart.project.report import Silent
 from headstart.steps.train_augmented import train_augmented
 from headstart.steps.train_head import train_head
-from headstart.sweeping.objective import HeadParamsOfAll, HopelessError, Watched
+from headstart.sweeping.objective import HeadParamsOfAll, Watched
 from headstart.sweeping.settings import Settings, with_settings
 from tests.sweeping.generated import PARAMS, cached_set, values
 
@@ -30,7 +30,7 @@ def params(settings: Settings | None = None) -> HeadParamsOfAll:
 )
 def test_a_trial_has_the_scores_of_the_stages_to_the_bit(task: Task, settings: Settings) -> None:
     cached, of = cached_set(task), params(settings)
-    scores = cached.in_memory().train(of)
+    scores = cached.train(of)
     start = train_head(
         cached.plain, cached.labels, of.train_head, of.head, of.optimizer_head, cached.suggestion,
         of.sampling, cached.compute, Silent(),
@@ -94,8 +94,8 @@ def test_the_judge_ends_the_training() -> None:
     def judge(mark: int, log_loss: float, score: float) -> None:
         told.append(mark)
         if mark == 2:
-            raise HopelessError
+            raise KeyError(mark)
 
-    with pytest.raises(HopelessError):
+    with pytest.raises(KeyError):
         cached_set().train(of, Watched(of.n_epochs, judge))
     assert told == [1, 2]

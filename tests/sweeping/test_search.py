@@ -1,20 +1,24 @@
 """A whole sweep on generated features, and its figure."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
+import torch
 
 from headstart.project.files import write_figure
-from headstart.sweeping.comparison import Repeats, mean_loss
+from headstart.sweeping.comparison import Repeats
 from headstart.sweeping.figure import sweep_figure
-from headstart.sweeping.objective import HeadParamsOfAll
-from headstart.sweeping.search import N_BEST, OTHER_SEEDS, SEEDS_OF_BEST, Found, search
+from headstart.sweeping.objective import HeadParamsOfAll, mean_loss
+from headstart.sweeping.outcome import SEEDS_OF_BEST
+from headstart.sweeping.search import N_BEST, OTHER_SEEDS, Found, search
 from headstart.sweeping.settings import with_settings
 from headstart.sweeping.space import Choices, Dimension, Range, default_space
 from headstart.sweeping.study import Study, Trial
+from headstart.sweeping.trainings import Trainings
 from tests.sweeping.generated import PARAMS, cached_set, values
 
 pytestmark = pytest.mark.skipif(find_spec("optuna") is None, reason="needs optuna")
@@ -32,8 +36,13 @@ def open_study(folder: Path) -> Study:
     return Study(folder, default_space(values(), CACHED.class_sizes()), values(), "log_loss", 0)
 
 
+def found_by(folder: Path, n: int, n_processes: int = 1) -> Found:
+    with Trainings(cached_set, n_processes) as trainings:
+        return search(open_study(folder), n, CACHED, trainings, values(), PARAMS, bar)
+
+
 def test_the_best_are_repeated_beside_the_present_params(tmp_path: Path) -> None:
-    found = search(open_study(tmp_path), 16, CACHED, values(), PARAMS, bar)
+    found = found_by(tmp_path, 16)
     assert (len(found.trials), found.n_new) == (16, 16)
     first, *best = found.repeats
     assert first.trial == found.trials[0] and len(best) == N_BEST
@@ -51,8 +60,25 @@ def test_the_best_are_repeated_beside_the_present_params(tmp_path: Path) -> None
         assert repeats.of_seeds("log_loss") == of_seeds
 
 
+def test_the_number_of_processes_decides_no_result(
+    tmp_path: Path, figures: Callable[[str], None]
+) -> None:
+    """Nor does it matter that some of the trials were trained by an earlier call."""
+    n_threads, found = torch.get_num_threads(), []
+    for n_processes in (1, 2):
+        folder = tmp_path / str(n_processes)
+        folder.mkdir()
+        if n_processes == 2:
+            found_by(folder, 3)
+        whole = found_by(folder, 14, n_processes)
+        trials = [replace(trial, seconds=0) for trial in whole.trials]
+        found.append((trials, [repeats.of_seeds("log_loss") for repeats in whole.repeats]))
+    assert found[0] == found[1] and torch.get_num_threads() == n_threads
+    figures("14 trials in 1 process and in 2: the same settings and scores, to the bit")
+
+
 def test_without_a_trial_that_ended_the_present_params_stay(tmp_path: Path) -> None:
-    found = search(open_study(tmp_path), 1, CACHED, values(), PARAMS, bar)
+    found = found_by(tmp_path, 1)
     assert found.gain is None and found.best == found.trials[0] and not found.importances
 
 

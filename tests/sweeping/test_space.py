@@ -75,7 +75,7 @@ def test_the_user_names_ranges_and_choices(text: str, expected: Dimension) -> No
         ("train_head.lr=nan:1", r"LOW must be below HIGH"),
         ("train_head.lr=low:high", r"the ends of a range must be numbers"),
         ("train_head.seed=0,1", r"without seeds and sizes"),
-        ("augment.max_zoom=1:2", r"dvc exp run --queue -S augment\.max_zoom="),
+        ("augment.max_zoom=1:2", r"headstart sweep N --queue --only --search augment\.max_zoom="),
         ("head.dropout=0:1", r"name one value, such as head\.dropout\.0"),
     ],
 )

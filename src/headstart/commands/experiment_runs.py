@@ -26,6 +26,20 @@ def run_all(
     Raises:
         QueueError: DVC refuses an experiment, and none stays queued; or DVC does not answer.
     """
+    queue_all(queue, plan)
+    queue.start(jobs)
+    with Progress(len(plan)) as progress:
+        succeeded = queue.wait(list(plan), jobs, progress)
+    stages = list(dict.fromkeys(metric.partition(".")[0] for metric in metrics))
+    return {name: _numbers(queue, name, stages, ok) for name, ok in succeeded.items()}
+
+
+def queue_all(queue: ExperimentQueue, plan: Mapping[str, Sequence[str]]) -> None:
+    """Queue all experiments of `plan` (name -> settings) or none; each is told on stderr.
+
+    Raises:
+        QueueError: DVC refuses one.
+    """
     queued: list[str] = []
     try:
         for name, settings in plan.items():
@@ -35,11 +49,6 @@ def run_all(
     except QueueError:  # all of them or none
         queue.remove(queued)
         raise
-    queue.start(jobs)
-    with Progress(len(plan)) as progress:
-        succeeded = queue.wait(list(plan), jobs, progress)
-    stages = list(dict.fromkeys(metric.partition(".")[0] for metric in metrics))
-    return {name: _numbers(queue, name, stages, ok) for name, ok in succeeded.items()}
 
 
 def problems_of(

@@ -1,6 +1,7 @@
 """`headstart sweep`: better params of the head, searched on cached activations."""
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,11 @@ INTERRUPTED = "Interrupted after {}, which {} kept: the same command goes on."
     "repeated. A range whose ends differ by a factor of 10 is searched on a logarithmic scale.",
 )  # fmt: skip
 @click.option("--only", is_flag=True, help="Search the keys of --search and no others.")
+@click.option(
+    "--queue", is_flag=True,
+    help="Queue N experiments over what needs the network (rates and cycles of fine-tuning, "
+    "augmentation; with --search any key but seeds), and start none. Choices alone are a grid.",
+)  # fmt: skip
 @click.option("--list", "is_list", is_flag=True, help="Show what would be searched, and stop.")
 @click.option(
     "--by", "measure", type=click.Choice(["log_loss", "score"]), default="log_loss",
@@ -33,8 +39,9 @@ INTERRUPTED = "Interrupted after {}, which {} kept: the same command goes on."
 )  # fmt: skip
 @click.option("--seed", default=0, show_default=True, help="Of the values that are drawn.")
 def sweep(
-    n: int, searched: tuple[str, ...], only: bool, is_list: bool, measure: "Measure", seed: int
-) -> None:
+    n: int, searched: tuple[str, ...], only: bool, queue: bool, is_list: bool,
+    measure: "Measure", seed: int,
+) -> None:  # fmt: skip
     """Search better params of the head in N trials (default: 100) on cached activations.
 
     A trial trains as the stages train-head and train-augmented do, which takes about a second, and is
@@ -43,7 +50,8 @@ def sweep(
     train_head.n_epochs epochs, augmented views in the cycles of train_augmented.
 
     Trial 0 is params.yaml as it is. A promising trial is trained with 3 seeds. The 5 best and trial 0
-    are then trained again with 3 other seeds, and the mean decides. The result is a patch of
+    are then trained again with 3 other seeds, and the mean decides. Trials run side by side, one a core
+    (HEADSTART_WORKERS: how many); that decides no result. The result is a patch of
     params.yaml to look at; the command changes no params. Its files and the sweep in MLflow show all
     trials. The same command goes on with an interrupted sweep, unless params, labels or activations
     have changed; a larger N adds trials.
@@ -53,29 +61,37 @@ def sweep(
     headstart sweep --list
     headstart sweep 50 --search train_head.lr=1e-4:1 --search head.hidden_units=0,64
     headstart sweep 50 --only --search optimizer_head.momentum=0.8:0.99
+    headstart sweep 8 --queue
 
-    What needs the network (rates and phases of fine-tuning, augmentation) is tried by
-    `dvc exp run --queue -S KEY=A,B` and `dvc queue start`.
+    What needs the network (rates and cycles of fine-tuning, augmentation) is drawn by --queue, as
+    whole experiments that wait in DVC's queue: `dvc queue start` runs them.
     """
-    from headstart.backbone.device import RuntimeParams, prepare
     from headstart.checks.whole_file import require_right_file
-    from headstart.commands.sweep_inputs import about, read_cached_set
+    from headstart.commands.sweep_inputs import about, open_set
+    from headstart.commands.sweep_queue import queue_experiments
     from headstart.commands.sweep_text import space_table
     from headstart.project.errors import HeadstartError
-    from headstart.project.params import parse_section, read_params
+    from headstart.project.params import read_params
     from headstart.project.work import work_folder
     from headstart.sweeping.objective import HeadParamsOfAll, code
+    from headstart.sweeping.queued import network_space
     from headstart.sweeping.settings import value_at
     from headstart.sweeping.space import default_space, narrowed, parse_dimension
     from headstart.sweeping.study import require_optuna
 
     require_right_file(PARAMS_FILE, at_sources=False)
     values = read_params()
-    own = [parse_dimension(text, values) for text in searched]
+    own = [parse_dimension(text, values, queue) for text in searched]
     if only and not own:
         raise HeadstartError("--only needs a --search.")
-    compute = prepare(parse_section("runtime", RuntimeParams, values, PARAMS_FILE))
-    cached = read_cached_set(compute, value_at(values, "train_head.lr"))
+    if queue:
+        space = own if only else narrowed(network_space(values), own)
+        if is_list:
+            click.echo(space_table(space, {d.key: value_at(values, d.key) for d in space}))
+        else:
+            queue_experiments(n, space, seed, values)
+        return
+    cached = open_set(values)
     space = own if only else narrowed(default_space(values, cached.class_sizes()), own)
     require_allowed(space, values)
     if is_list:
@@ -89,7 +105,7 @@ def sweep(
         "about": about(cached), "measure": measure, "seed": seed, "code": code(),
     }  # fmt: skip
     with work_folder("sweep", key) as folder:
-        _search(n, cached.in_memory(), values, space, measure, seed, folder)
+        _search(n, cached, values, space, measure, seed, folder)
 
 
 def require_allowed(space: "Sequence[Dimension]", values: "Mapping[str, Any]") -> None:
@@ -113,14 +129,19 @@ def _search(
     """Run the trials that are missing, repeat the best; write and print the result."""
     from headstart.commands import sweep_outputs as outputs
     from headstart.commands import sweep_text as text
+    from headstart.commands.sweep_inputs import open_set
     from headstart.labels.task import SCORE
+    from headstart.project.workers import n_workers
     from headstart.sweeping.search import search
-    from headstart.sweeping.study import Study
+    from headstart.sweeping.study import IN_FLIGHT, Study
+    from headstart.sweeping.trainings import Trainings
     from headstart.terminal.bars import Bars
 
     study, started = Study(folder, space, values, measure, seed), time.monotonic()
+    n_processes = min(n_workers(), IN_FLIGHT) if cached.compute.device.type == "cpu" else 1
     try:
-        found = search(study, n, cached, values, PARAMS_FILE, Bars().over)
+        with Trainings(partial(open_set, values), n_processes) as trainings:
+            found = search(study, n, cached, trainings, values, PARAMS_FILE, Bars().over)
     except KeyboardInterrupt:
         n_ended = len(study.trials())
         told = ("1 trial", "is") if n_ended == 1 else (f"{n_ended} trials", "are")

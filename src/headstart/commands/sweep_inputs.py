@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from headstart.activations.stored import SizedActivations, read_activations
-from headstart.backbone.device import Compute
+from headstart.backbone.device import Compute, RuntimeParams, prepare
 from headstart.labels.labels import read_labels
 from headstart.project.errors import HeadstartError
 from headstart.project.files import read_json
+from headstart.project.params import PARAMS_FILE, parse_section
 from headstart.project.versions import versions
 from headstart.project.yaml_file import read_yaml
 from headstart.sweeping.objective import CachedSet
+from headstart.sweeping.settings import value_at
 from headstart.training.lr_curve import Suggestion
 
 PIPELINE = Path("dvc.yaml")
@@ -25,6 +27,19 @@ MADE_BY = {
     "suggestion": ("find-lr-head", "--suggestion"),
 }
 """What is read -> the stage that makes it, and the option of its command that names the path."""
+
+
+def open_set(values: Mapping[str, Any]) -> CachedSet:
+    """Set torch up for this process, and open what the trials share.
+
+    Args:
+        values: the sections of params.yaml.
+
+    Raises:
+        HeadstartError: as `read_cached_set`.
+    """
+    compute = prepare(parse_section("runtime", RuntimeParams, values, PARAMS_FILE))
+    return read_cached_set(compute, value_at(values, "train_head.lr"))
 
 
 def read_cached_set(compute: Compute, lr: object) -> CachedSet:

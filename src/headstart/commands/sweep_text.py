@@ -8,7 +8,7 @@ from headstart.commands.spread import mean_and_sd
 from headstart.sweeping.comparison import CONFIDENCE, Repeats
 from headstart.sweeping.objective import Measure
 from headstart.sweeping.search import N_SEEDS, Found
-from headstart.sweeping.settings import yaml_scalar
+from headstart.sweeping.settings import Settings, yaml_scalar
 from headstart.sweeping.space import Dimension
 from headstart.sweeping.study import Trial
 
@@ -20,6 +20,18 @@ def space_table(space: Sequence[Dimension], present: Mapping[str, object]) -> st
     rows = [("key", "now", "tried")]
     rows += [(d.key, str(present[d.key]), str(d)) for d in space]
     return _aligned(rows)
+
+
+def drawn_table(plan: Mapping[str, Settings]) -> str:
+    """A line an experiment; keys that stand in a heading of their own, so that lines stay short."""
+    keys = list(next(iter(plan.values())))
+    letters = [chr(ord("a") + n) for n in range(len(keys))]
+    named = [f"{letter}  {key}" for letter, key in zip(letters, keys, strict=True)]
+    rows = [("", *letters)]
+    rows += [
+        (name, *(yaml_scalar(settings[key]) for key in keys)) for name, settings in plan.items()
+    ]
+    return "\n".join([*named, "", _aligned(rows), ""])
 
 
 def result(found: Found, measure: Measure, score: str, n_valid: int, seconds: float) -> str:

@@ -13,7 +13,7 @@ Floats = NDArray[np.float32]
 N_WAVES = 6  # cosines in each direction
 LOWEST = 0.66  # correlation of coarse shapes, below which no crop of 85 % was seen
 HIGHEST = 0.95  # correlation, above which every pair is a candidate
-PER_PICTURE = 2  # candidates that are looked at more closely, if those above HIGHEST are fewer
+PER_PICTURE = 3  # candidates that are looked at more closely, if those above HIGHEST are fewer
 MOST = 50  # candidates a picture above HIGHEST, with which nothing can be told
 N_SAMPLED = 64  # pictures whose candidates are counted first
 ROWS, COLUMNS = 64, 2048  # compared at once: 6 MB
@@ -43,7 +43,7 @@ class Candidates(NamedTuple):
 
 
 def find_candidates(signatures: NDArray[np.float16], report: Report) -> Candidates | None:
-    """The pairs that may be near duplicates: about 2 a picture, unless very many are very similar.
+    """The pairs that may be near duplicates: about 3 a picture, unless very many are very similar.
 
     All pairs are compared: 100,000 pictures take 1.2e11 products of 31 numbers.
 
@@ -101,7 +101,7 @@ def _mirrored(shapes: Floats) -> Floats:
 
 
 def _least_correlation(shapes: list[Floats], whole: Floats) -> float | None:
-    """What about 2 others a picture exceed, from LOWEST to HIGHEST; None: over 50 exceed HIGHEST."""
+    """What about 3 others a picture exceed, from LOWEST to HIGHEST; None: over 50 exceed HIGHEST."""
     n = len(shapes[0])
     rows = np.unique(np.linspace(0, max(n - 1, 0), min(n, N_SAMPLED)).astype(np.int64))
     best = np.full((len(rows), n), -1, np.float32)

@@ -55,11 +55,12 @@ def train_head(
     compute: Compute,
     report: Report,
     resume: Resume = FROM_THE_START,
+    compare: bool = True,
 ) -> Training:
     """Train a fresh head for `n_epochs` at a constant rate, at the first cached size.
 
-    With `sampling.balance`, a second head is trained without balance from the same seed. The
-    comparison shows the effect on the recall of each class (`metrics["balance"]`); the second head
+    With `sampling.balance` and `compare`, a second head is trained without balance from the same seed.
+    The comparison shows the effect on the recall of each class (`metrics["balance"]`); the second head
     is discarded. `resume` keeps states of the first head, for a run that is broken off.
 
     Raises:
@@ -95,7 +96,7 @@ def train_head(
 
     head, result = trained(sampling, report, resume)
     metrics = {"lr": lr, **result.metrics(labels.task)}
-    if sampling.balance != "none" and len(of_valid.targets):
+    if compare and sampling.balance != "none" and len(of_valid.targets):
         plain, _ = trained(sampling.model_copy(update={"balance": "none"}), Silent())
         metrics["balance"] = balance_effect(
             head, plain, of_valid, labels.classes, Objective(labels.task)

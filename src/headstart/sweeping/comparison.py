@@ -5,22 +5,17 @@ Axis letters: S seeds, N images, G groups.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import NormalDist, fmean
+from statistics import NormalDist
 
 import numpy as np
 import pandas as pd
 
 from headstart.network.objective import Scores
 from headstart.scores.metrics import Floats
-from headstart.sweeping.objective import Measure
+from headstart.sweeping.objective import Measure, mean_loss
 from headstart.sweeping.study import Trial
 
 CONFIDENCE = 0.95
-
-
-def mean_loss(scores: Sequence[Scores], measure: Measure) -> float:
-    """The mean over trainings of what is lower for better params."""
-    return fmean(of.log_loss if measure == "log_loss" else -of.score for of in scores)
 
 
 @dataclass(frozen=True)

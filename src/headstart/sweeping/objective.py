@@ -5,14 +5,15 @@ of params.yaml a trial is what `dvc repro` makes, to the bit.
 """
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any, Literal, Self
 
 import numpy as np
 
-from headstart.activations.stored import Activations, SizedActivations
+from headstart.activations.stored import SizedActivations
 from headstart.backbone.device import Compute
 from headstart.labels.labels import Labels
 from headstart.network.head import HeadParams, restore_head
@@ -37,8 +38,14 @@ ROOMS = (
 )  # fmt: skip
 """The code that shapes a trial."""
 
+
 MARKS = 4
 """At each quarter of its epochs but the last, a trial is compared with the others."""
+
+
+def mean_loss(scores: Sequence[Scores], measure: Measure) -> float:
+    """The mean over trainings of what is lower for better params."""
+    return fmean(of.log_loss if measure == "log_loss" else -of.score for of in scores)
 
 
 @dataclass(frozen=True)
@@ -100,10 +107,6 @@ class CachedSet:
     suggestion: Suggestion
     compute: Compute
 
-    def in_memory(self) -> Self:
-        """The same set, read from disk once."""
-        return replace(self, plain=_read(self.plain), views=_read(self.views))
-
     def class_sizes(self) -> list[int]:
         """Pictures of train that have each label."""
         labels = self.labels
@@ -128,7 +131,7 @@ class CachedSet:
             warnings.filterwarnings("ignore", r"train_augmented\.phases have .* views repeat")
             start = train_head(
                 self.plain, self.labels, params.train_head, params.head, params.optimizer_head,
-                self.suggestion, params.sampling, compute, told,
+                self.suggestion, params.sampling, compute, told, compare=False,
             )  # fmt: skip
             training = train_augmented(
                 self.views, self.plain, self.labels, start.checkpoint, params.train_augmented,
@@ -147,11 +150,7 @@ def code() -> str:
 
 
 Judge = Callable[[int, float, float], None]
-"""Is told a quarter (1 to 3), and log loss and score of valid there; may raise `HopelessError`."""
-
-
-class HopelessError(Exception):
-    """A trial is worse than half of the others at the same part of their epochs."""
+"""Is told a quarter (1 to 3), and log loss and score of valid there; may raise to end it."""
 
 
 class Watched(Silent):
@@ -172,10 +171,3 @@ class Watched(Silent):
         if self._marked < mark < MARKS:
             self._marked = mark
             self._judge(mark, values["valid_loss"], values["valid_score"])
-
-
-def _read(cached: SizedActivations) -> SizedActivations:
-    def in_memory(found: Activations) -> Activations:
-        return replace(found, features=np.array(found.features))
-
-    return replace(cached, by_size={px: in_memory(of) for px, of in cached.by_size.items()})

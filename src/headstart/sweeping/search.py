@@ -6,19 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from headstart.network.objective import Scores
-from headstart.sweeping.comparison import Gain, Repeats, gain, mean_loss
-from headstart.sweeping.objective import CachedSet, HeadParamsOfAll, Judge, Watched
+from headstart.sweeping.comparison import Gain, Repeats, gain
+from headstart.sweeping.objective import CachedSet, HeadParamsOfAll
+from headstart.sweeping.outcome import Limits, Outcome, train_trial
 from headstart.sweeping.settings import Settings, with_settings
 from headstart.sweeping.space import Dimension, Range
 from headstart.sweeping.study import Study, Trial
+from headstart.sweeping.trainings import Trainings
 
 N_BEST, N_SEEDS = 5, 3
 OTHER_SEEDS = range(1, N_SEEDS + 1)
 """Added to the seeds of params.yaml for the repeats; no trial was trained with them."""
-SEEDS_OF_BEST = (N_SEEDS + 1, N_SEEDS + 2)
-"""Added for the further seeds of a promising trial."""
-PROMISING = 4
-"""A trial is promising as long as it is in the best one of so many parts of all trials."""
 
 Bar = Callable[..., Iterator[Any]]
 """As `Report.progress`: shows how many of the items are done."""
@@ -56,14 +54,16 @@ class Found:
 
 
 def search(
-    study: Study, n: int, cached: CachedSet, values: Mapping[str, Any], path: Path, bar: Bar
-) -> Found:
+    study: Study, n: int, cached: CachedSet, trainings: Trainings, values: Mapping[str, Any],
+    path: Path, bar: Bar,
+) -> Found:  # fmt: skip
     """Bring the study to `n` trials, then train the best and params.yaml with other seeds.
 
     Args:
         study: perhaps with trials of an earlier call.
         n: trials in all, at least 1.
         cached: what they train on.
+        trainings: of the same set; their number of processes decides no result.
         values: the sections of params.yaml.
         path: of params.yaml, for messages.
         bar: shows the progress.
@@ -75,18 +75,8 @@ def search(
     def params(settings: Settings) -> HeadParamsOfAll:
         return HeadParamsOfAll.of(with_settings(values, settings), path)
 
-    def is_promising(scores: Sequence[Scores]) -> bool:
-        losses = sorted(trial.loss(measure) for trial in study.trials())
-        return not losses or mean_loss(scores, measure) <= losses[len(losses) // PROMISING]
-
-    def train(settings: Settings, judge: Judge) -> list[Scores]:
-        # One seed of 100 settings finds the luckiest, not the best: rates where luck counts most.
-        of_trial = params(settings)
-        scores = [cached.train(of_trial, Watched(of_trial.n_epochs, judge))]
-        for number in SEEDS_OF_BEST:
-            if is_promising(scores):
-                scores.append(cached.train(of_trial.other_seed(number)))
-        return scores
+    def start(settings: Settings, limits: Limits) -> Callable[[], Outcome]:
+        return trainings.later(train_trial, params(settings), limits, measure)
 
     def best_so_far(_: Trial) -> dict[str, float]:
         best = min(study.trials(), key=lambda trial: trial.loss(measure))
@@ -94,16 +84,19 @@ def search(
 
     measure, n_before = study.measure, len(study.trials())
     n_new = max(n - n_before, 0)
-    for _ in bar(study.run(n, train), n_new, "trials", best_so_far):
+    for _ in bar(study.run(n, start), n_new, "trials", best_so_far):
         pass
     present, *others = study.trials()
     others = sorted(others, key=lambda trial: trial.loss(measure))[:N_BEST]
     compared = [present, *(trial for trial in others if trial.log_loss is not None)]
     plan = [(trial, number) for trial in compared for number in OTHER_SEEDS]
+    again = [
+        trainings.later(CachedSet.train, params(trial.settings).other_seed(number))
+        for trial, number in plan
+    ]
     scores: dict[int, list[Scores]] = {}
-    for trial, number in bar(plan, len(plan), "repeats"):
-        again = cached.train(params(trial.settings).other_seed(number))
-        scores.setdefault(trial.number, []).append(again)
+    for (trial, _), trained in bar(zip(plan, again, strict=True), len(plan), "repeats"):
+        scores.setdefault(trial.number, []).append(trained())
     first, *best = (Repeats(trial, scores[trial.number]) for trial in compared)
     best.sort(key=lambda repeats: repeats.loss(measure))
     groups = _groups(cached)

@@ -113,10 +113,15 @@ def narrowed(space: Iterable[Dimension], own: Iterable[Dimension]) -> list[Dimen
     return list((of_key | {dimension.key: dimension for dimension in own}).values())
 
 
-def parse_dimension(text: str, values: Mapping[str, Any]) -> Dimension:
+def parse_dimension(text: str, values: Mapping[str, Any], queued: bool = False) -> Dimension:
     """`KEY=LOW:HIGH` or `KEY=A,B,C` as a dimension.
 
     A range is of whole numbers if its ends and the present value are.
+
+    Args:
+        text: what the user wrote.
+        values: the sections of params.yaml.
+        queued: whether the whole pipeline runs, so that all but seeds can be searched.
 
     Raises:
         HeadstartError: the text has another form, or the sweep cannot search the key.
@@ -127,7 +132,7 @@ def parse_dimension(text: str, values: Mapping[str, Any]) -> Dimension:
             f"--search {text!r} must be KEY=LOW:HIGH or KEY=A,B,C, such as train_head.lr=1e-3:0.1."
         )
     present = value_at(values, key)
-    _require_searched(key, present)
+    _require_searched(key, present, queued)
     low, colon, high = wanted.partition(":")
     if not colon:
         return Choices(
@@ -144,13 +149,15 @@ def parse_dimension(text: str, values: Mapping[str, Any]) -> Dimension:
     return Range(key, first, last)
 
 
-def _require_searched(key: str, present: object) -> None:
+def _require_searched(key: str, present: object, queued: bool) -> None:
     section, last = key.split(".")[0], key.split(".")[-1]
-    if section not in SEARCHED or last in ("seed", "trainable", "size_px"):
+    if queued and last == "seed":
+        raise HeadstartError(f"--search {key}: `headstart seeds` compares seeds.")
+    if not queued and (section not in SEARCHED or last in ("seed", "trainable", "size_px")):
         raise HeadstartError(
             f"--search {key}: a sweep trains the head on cached activations, so it searches "
             f"{', '.join(SEARCHED)}, without seeds and sizes. To try other keys: "
-            f"dvc exp run --queue -S {key}=..."
+            f"headstart sweep N --queue --only --search {key}=..."
         )
     if isinstance(present, dict | list):
         raise HeadstartError(f"--search {key}: name one value, such as {key}.0.")

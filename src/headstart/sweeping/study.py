@@ -1,21 +1,20 @@
 """The trials of a sweep, kept in optuna's journal: an interrupted sweep goes on where it stopped."""
 
-import time
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, median
 from typing import TYPE_CHECKING, Any
 
 from headstart.backbone.seeding import key_seed
-from headstart.network.objective import Scores
 from headstart.project.errors import HeadstartError
-from headstart.sweeping.objective import HopelessError, Judge, Measure
+from headstart.sweeping.objective import MARKS, Measure
+from headstart.sweeping.outcome import Limits, Outcome
 from headstart.sweeping.settings import Settings, value_at
 from headstart.sweeping.space import Dimension, Range
-from headstart.training.divergence import DivergedError
 
 if TYPE_CHECKING:
     import optuna
@@ -26,9 +25,15 @@ N_RANDOM = 10
 BEST_PART = 0.25
 """The part of the trials that were trained to their end whose values show what matters."""
 
-Train = Callable[[Settings, Judge], Sequence[Scores]]
-"""Trains with settings that differ from params.yaml, with one seed or several; tells the judge of each
-quarter of the first one. Returns the scores of each seed."""
+IN_FLIGHT = 4
+"""Trials that are trained at a time, or wait for a core. A trial is drawn by those before the last 3
+before it, whatever the number of cores, so that timing decides no result."""
+
+PROMISING = 4
+"""A trial is promising as long as it is in the best one of so many parts of those before it."""
+
+Start = Callable[[Settings, Limits], Callable[[], Outcome]]
+"""Begins a trial with settings that differ from params.yaml; what it returns waits for its end."""
 
 
 def require_optuna() -> None:
@@ -72,8 +77,8 @@ class Trial:
 class Study:
     """The trials of one space, in one folder.
 
-    The number of trials that have ended decides what is drawn next, so a sweep in two parts draws
-    what one in a single part does.
+    The trials before the last three decide what is drawn next, so a sweep in two parts, or with another
+    number of processes, draws what one in a single part does.
     """
 
     def __init__(
@@ -105,30 +110,35 @@ class Study:
         }
         self._study = optuna.create_study(
             storage=optuna.storages.JournalStorage(JournalFileBackend(str(folder / "journal"))),
-            pruner=optuna.pruners.MedianPruner(n_startup_trials=N_RANDOM),
             study_name="sweep",
             load_if_exists=True,
         )
-        for trial in self._study.get_trials(deepcopy=False):
-            if not trial.state.is_finished():  # of a process that was killed
-                self._study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+        self._known = optuna.create_study()  # in memory: what the next draw knows
+        self._n_known = 0
 
     def trials(self) -> list[Trial]:
         """All that have ended, in order."""
         return [self._read(number, trial) for number, trial in enumerate(self._ended())]
 
-    def run(self, n: int, train: Train) -> Iterator[Trial]:
+    def run(self, n: int, start: Start) -> Iterator[Trial]:
         """Train until `n` trials have ended, those of earlier calls included; yield each new one.
 
         The first is params.yaml as it is. A trial that is worse than half of the others at a quarter of
-        its epochs is ended.
+        its epochs is ended. Of a call that is interrupted, the trials that were yielded count.
+
+        Raises:
+            HeadstartError: params.yaml diverges as it is.
         """
-        if not self._ended() and n:
-            self._first(train)
-            yield self.trials()[-1]
-        while len(self._ended()) < n:
-            self._next(train)
-            yield self.trials()[-1]
+        waiting: deque[tuple[Mapping[str, Any], Callable[[], Outcome]]] = deque()
+        for number in range(len(self._ended()), n):
+            if len(waiting) == IN_FLIGHT:
+                yield self._record(*waiting.popleft())
+            before = self._ended()[: max(number - IN_FLIGHT + 1, 0)]
+            drawn = self._draw(number, before) if number else self._present
+            settings = {d.key: d.tried(drawn[d.key]) for d in self.space if number}
+            waiting.append((drawn, start(settings, self._limits(before))))
+        while waiting:
+            yield self._record(*waiting.popleft())
 
     def importances(self) -> dict[str, float]:
         """How much each key decided whether a trial was among the best quarter; the sum is 1.
@@ -151,69 +161,60 @@ class Study:
             )
         return found
 
-    def _first(self, train: Train) -> None:
-        """Train with params.yaml as it is; values outside of the space are left out of the record."""
+    def _draw(self, number: int, before: "Sequence[optuna.trial.FrozenTrial]") -> dict[str, Any]:
+        """What trial `number` tries, by what those `before` it showed."""
         import optuna
 
-        seen: dict[int, float] = {}
+        self._known.add_trials(before[self._n_known :])
+        self._n_known = len(before)
+        seed = key_seed(self._seed, "sweep", number) % 2**32
+        self._known.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=N_RANDOM)
+        trial = self._known.ask({d.key: distribution(d) for d in self.space})
+        self._known.tell(trial, state=optuna.trial.TrialState.FAIL)  # it is added once it has ended
+        return trial.params
 
-        def judge(mark: int, log_loss: float, score: float) -> None:
-            seen[mark] = self._loss(log_loss, score)
+    def _limits(self, before: "Sequence[optuna.trial.FrozenTrial]") -> Limits:
+        done = [trial for trial in before if trial.state.name == "COMPLETE"]
+        if not done:
+            return Limits()
+        losses = sorted([trial.value for trial in done if trial.value is not None])
+        losses += [float("inf")] * (len(before) - len(done))
+        hopeless = {}
+        for mark in range(1, MARKS):
+            seen = [t.intermediate_values[mark] for t in done if mark in t.intermediate_values]
+            if seen and len(done) >= N_RANDOM:
+                hopeless[mark] = median(seen)
+        return Limits(hopeless, losses[len(losses) // PROMISING])
 
-        started = time.monotonic()
-        scores = train({}, judge)
-        told = _attributes(scores, time.monotonic() - started)
-        kinds = {d.key: _distribution(d) for d in self.space if d.key in self._present}
+    def _record(self, drawn: Mapping[str, Any], result: Callable[[], Outcome]) -> Trial:
+        """Wait for the end of a trial, and keep it."""
+        from optuna.trial import TrialState, create_trial
+
+        outcome, number = result(), len(self._ended())
+        if outcome.diverged and not number:
+            raise HeadstartError(outcome.diverged)
+        value: float | None = None
+        attributes: dict[str, Any] = {"seconds": outcome.seconds}
+        if outcome.scores:
+            log_loss, score = (fmean(of_seeds) for of_seeds in zip(*outcome.scores, strict=True))
+            value = log_loss if self.measure == "log_loss" else -score
+            attributes |= {"log_loss": log_loss, "score": score, "n_seeds": len(outcome.scores)}
+        else:
+            attributes["diverged"] = bool(outcome.diverged)
         self._study.add_trial(
-            optuna.trial.create_trial(
-                value=self._loss(told["log_loss"], told["score"]),
-                params=self._present,
-                distributions=kinds,
-                user_attrs=told,
-                intermediate_values=seen,
+            create_trial(
+                state=TrialState.PRUNED if value is None else TrialState.COMPLETE,
+                value=value,
+                params=dict(drawn),
+                distributions={d.key: distribution(d) for d in self.space if d.key in drawn},
+                user_attrs=attributes,
+                intermediate_values=dict(outcome.seen),
             )
         )
-
-    def _next(self, train: Train) -> None:
-        import optuna
-
-        seed = key_seed(self._seed, "sweep", len(self._ended())) % 2**32
-        self._study.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=N_RANDOM)
-        trial = self._study.ask({d.key: _distribution(d) for d in self.space})
-        settings = {d.key: d.tried(trial.params[d.key]) for d in self.space}
-
-        def judge(mark: int, log_loss: float, score: float) -> None:
-            trial.report(self._loss(log_loss, score), mark)
-            if trial.should_prune():
-                raise HopelessError
-
-        started = time.monotonic()
-        attributes: dict[str, Any] = {}
-        state: optuna.trial.TrialState | None = None
-        try:
-            scores = train(settings, judge)
-        except (HopelessError, DivergedError) as error:
-            attributes = {"diverged": isinstance(error, DivergedError)}
-            attributes["seconds"] = time.monotonic() - started
-            value = None
-            state = optuna.trial.TrialState.PRUNED
-        else:
-            attributes = _attributes(scores, time.monotonic() - started)
-            value = self._loss(attributes["log_loss"], attributes["score"])
-        for name, attribute in attributes.items():
-            trial.set_user_attr(name, attribute)
-        self._study.tell(trial, value, state)
-
-    def _loss(self, log_loss: float, score: float) -> float:
-        return log_loss if self.measure == "log_loss" else -score
+        return self.trials()[-1]
 
     def _ended(self) -> "list[optuna.trial.FrozenTrial]":
-        """All but those that a killed process left."""
-        import optuna
-
-        states = [optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED]
-        ended: list[optuna.trial.FrozenTrial]
-        ended = self._study.get_trials(deepcopy=False, states=states)
+        ended: list[optuna.trial.FrozenTrial] = self._study.get_trials(deepcopy=False)
         return ended
 
     def _read(self, number: int, trial: "optuna.trial.FrozenTrial") -> Trial:
@@ -225,16 +226,8 @@ class Study:
         )  # fmt: skip
 
 
-def _attributes(scores: Sequence[Scores], seconds: float) -> dict[str, Any]:
-    return {
-        "log_loss": fmean(of.log_loss for of in scores),
-        "score": fmean(of.score for of in scores),
-        "seconds": round(seconds, 3),
-        "n_seeds": len(scores),
-    }
-
-
-def _distribution(dimension: Dimension) -> "optuna.distributions.BaseDistribution":
+def distribution(dimension: Dimension) -> "optuna.distributions.BaseDistribution":
+    """What optuna draws a value of the dimension from."""
     import optuna
 
     if not isinstance(dimension, Range):
