@@ -9,6 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from headstart.project.errors import HeadstartError
+from headstart.project.workers import n_procs
 
 if TYPE_CHECKING:
     from headstart.cluster.spread import Workers
@@ -41,8 +42,8 @@ def workers_for(
         )
     if address := environment.get("HEADSTART_RAY"):
         return _ray(address)
-    if networks and (wanted := environment.get("HEADSTART_PROCS")) and _A_RANK not in environment:
-        return _processes(wanted)
+    if networks and _A_RANK not in environment:
+        return _processes(n_procs(lambda: len(_gpus()), environment))
     return None
 
 
@@ -54,19 +55,12 @@ def _ray(address: str) -> "Workers":
 
 
 @cache
-def _processes(wanted: str) -> "Workers | None":
-    gpus = _gpus()
-    if wanted != "auto" and not (wanted.isdecimal() and int(wanted) >= 1):
-        raise HeadstartError(
-            f"HEADSTART_PROCS is {wanted!r}; it must be a whole number from 1, or auto (one process "
-            "for each visible GPU)."
-        )
-    n = len(gpus) if wanted == "auto" else int(wanted)
+def _processes(n: int) -> "Workers | None":
     if n < 2:
         return None
     from headstart.cluster.processes import Processes
 
-    return Processes(n, gpus, os.environ)
+    return Processes(n, _gpus(), os.environ)
 
 
 def _gpus() -> list[str]:

@@ -31,6 +31,27 @@ def n_workers(environment: Mapping[str, str] = os.environ) -> int:
     return os.cpu_count() or 1
 
 
+def n_procs(n_gpus: Callable[[], int], environment: Mapping[str, str] = os.environ) -> int:
+    """Number of processes that share a stage: HEADSTART_PROCS, or 1; `auto` is one for each GPU.
+
+    Args:
+        n_gpus: counts the visible GPUs; called for `auto` alone.
+        environment: environment variables.
+
+    Raises:
+        HeadstartError: HEADSTART_PROCS is neither a whole number of at least 1 nor auto.
+    """
+    wanted = environment.get("HEADSTART_PROCS") or "1"
+    if wanted == "auto":
+        return max(1, n_gpus())
+    if not wanted.isdecimal() or int(wanted) < 1:
+        raise HeadstartError(
+            f"HEADSTART_PROCS is {wanted!r}; it must be a whole number from 1, or auto (one process "
+            "for each visible GPU)."
+        )
+    return int(wanted)
+
+
 def in_order(function: Callable[[A], B], items: Iterable[A]) -> Iterator[B]:
     """Yield function(item) for each item, in the order of `items`, computed by n_workers() threads.
 

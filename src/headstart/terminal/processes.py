@@ -15,11 +15,11 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from headstart.project.errors import HeadstartError
+from headstart.project.workers import n_procs
 
 if TYPE_CHECKING:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
-PROCS = "HEADSTART_PROCS"
 FOLDER = "HEADSTART_PROCS_FOLDER"  # where processes that were started here leave what is to be said
 N_RESTARTS = 3
 LOOK_EVERY_S = 0.5
@@ -55,7 +55,7 @@ def start_processes() -> None:
     from headstart.terminal.system_faults import end_in_order, interrupted
 
     try:
-        if (n := _n_processes(os.environ.get(PROCS) or "1")) > 1:
+        if (n := n_procs(_n_gpus)) > 1:
             end_in_order()
             with TemporaryDirectory(prefix="headstart-") as folder:
                 os.environ[FOLDER] = folder
@@ -69,17 +69,11 @@ def start_processes() -> None:
         sys.exit(status)
 
 
-def _n_processes(wanted: str) -> int:
-    if wanted == "auto":
-        import torch  # late: a stage in one process has other things to do first
+def _n_gpus() -> int:
+    import torch  # late: a stage in one process has other things to do first
 
-        on_gpus = os.environ.get("HEADSTART_DEVICE", "auto") in ("auto", "cuda")
-        return max(1, torch.cuda.device_count()) if on_gpus else 1
-    if not wanted.isdecimal() or int(wanted) < 1:
-        raise HeadstartError(
-            f"{PROCS} is {wanted!r}; it must be a whole number from 1, or auto (one a visible GPU)."
-        )
-    return int(wanted)
+    on_gpus = os.environ.get("HEADSTART_DEVICE", "auto") in ("auto", "cuda")
+    return torch.cuda.device_count() if on_gpus else 1
 
 
 def _run(n: int) -> int:
