@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from headstart.checks.whole_file import check_file
 from headstart.commands.cli import main
 from headstart.fetching.image_sources import read_images_source, that_stays
-from headstart.fetching.remote_images import open_images
+from headstart.fetching.remote_images import list_pictures, open_images
 from headstart.image_files.image_folder import ImageFolder, write_images
 from headstart.image_files.tree import list_tree
 from headstart.indexing.params import IndexImagesParams
@@ -159,7 +159,7 @@ def listed(source: str, folder: Path) -> ImageFolder:
     found = read_images_source(source)
     stays = that_stays(found, copy=False)
     with open_images(found, Silent()) as root:
-        files = fetch_images(list_tree(root), found, None if stays else 10**9, Silent())
+        files = fetch_images(list_pictures(found, root), found, None if stays else 10**9, Silent())
         write_images(folder, root, files, stays)
     return ImageFolder(folder)
 

@@ -7,6 +7,7 @@ from typing import NamedTuple, get_args
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from headstart.project.addresses import masked
 from headstart.project.section import Section
 from headstart.project.short import cut
 
@@ -107,7 +108,7 @@ def _wanted(kind: str, message: str) -> str:
 
 
 def shown(value: object) -> str:
-    """A wrong value as the file has it, or the beginning of it."""
+    """A wrong value as the file has it, or the beginning of it; without the secrets of an address."""
     match value:
         case bool():
             return str(value).lower()
@@ -122,7 +123,7 @@ def shown(value: object) -> str:
         case float():
             return str(value).replace("inf", ".inf").replace("nan", ".nan")
         case _:
-            return cut(repr(value), SHOWN)
+            return cut(masked(repr(value), {}), SHOWN)
 
 
 def _resolve(
