@@ -130,7 +130,7 @@ def splits_of(root: Path, paths: Sequence[str], given: bool = False) -> list[str
     """
     suffix = PurePosixPath(paths[0]).suffix
     sets = sorted({_set_of(path) for path in paths})
-    if len(sets) > 1:
+    if len(sets) > 1 and not given:
         raise SourceError(
             f"dataset.source: {root} holds several data sets in the folders {_listed(sets)}: set it "
             "to one of them."

@@ -109,7 +109,9 @@ class Tree:
         if path not in self.places:
             return self.origin(path).open("rb")
         piece = read_piece(self.origin(path), self.places[path].offset, self.sizes[path])
-        return io.BufferedReader(io.BytesIO(piece))  # hashlib reads a bare BytesIO from its beginning
+        return io.BufferedReader(
+            io.BytesIO(piece)
+        )  # hashlib reads a bare BytesIO from its beginning
 
     @property
     def n_bytes(self) -> int:

@@ -115,15 +115,17 @@ def shown(value: object) -> str:
         case None:
             return "empty"
         case dict():
-            return f"a mapping ({cut(', '.join(map(str, value)), SHOWN)})"
+            return f"a mapping ({_cut(', '.join(map(str, value)))})"
         case list():
-            return (
-                f"a list ({cut(', '.join(map(str, value)), SHOWN)})" if value else "an empty list"
-            )
+            return f"a list ({_cut(', '.join(map(str, value)))})" if value else "an empty list"
         case float():
             return str(value).replace("inf", ".inf").replace("nan", ".nan")
         case _:
-            return cut(masked(repr(value), {}), SHOWN)
+            return _cut(repr(value))
+
+
+def _cut(text: str) -> str:
+    return cut(masked(text, {}), SHOWN)
 
 
 def _resolve(
