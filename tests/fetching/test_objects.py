@@ -4,6 +4,7 @@ import hashlib
 import os
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -123,7 +124,7 @@ def test_an_object_that_changes_is_noticed(
     put(site, "train.tar", LARGE)
     site.plan = [Cut(1_000_000)]
     monkeypatch.setattr(objects, "N_TRIES", 2)
-    monkeypatch.setattr(objects.time, "sleep", lambda _: put(site, "train.tar", bytes(changed)))
+    monkeypatch.setattr(time, "sleep", lambda _: put(site, "train.tar", bytes(changed)))
     with pytest.raises(SourceError, match="changed while it was fetched: run again"):
         content(source)
     # since the last whole fetch: told, and fetched
@@ -155,7 +156,7 @@ def test_what_a_description_promises_is_held(
     url = put(site, "train.tar", LARGE)
     with pytest.raises(SourceError, match=said):
         content(remote(url, **of_file))
-    right = {"n_bytes": len(LARGE), "etag": site.etags["/train.tar"],
+    right: dict[str, Any] = {"n_bytes": len(LARGE), "etag": site.etags["/train.tar"],
              "sha256": hashlib.sha256(LARGE).hexdigest()}  # fmt: skip
     assert len(content(remote(url, **right))) == 1
 
@@ -200,9 +201,9 @@ def test_no_secret_is_written_or_told(
     assert len(told) == 4 and len(ImageFolder(tmp_path / "images")) == 1
     monkeypatch.setattr(stores, "_store_of", lambda _: 1 / 0)
     monkeypatch.setattr(stores, "first_line", lambda _: f"at https://h{signed} by hf_5ecrettoken")
-    with pytest.raises(SourceError) as error:
+    with pytest.raises(SourceError) as told_last:
         content(source)
-    told.append(str(error.value))
+    told.append(str(told_last.value))
     written = [file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()]
     for text in (*(line.encode() for line in told), *written):
         assert b"5ecret" not in text

@@ -86,7 +86,7 @@ def write_pictures(source: ParquetImages, folder: Path) -> Iterator[int]:
                     )  # of no time and no user: the same bytes each time
                     about.size = len(data)
                     tar.addfile(about, io.BytesIO(data))
-                    tar.members.clear()  # which would grow by a kilobyte a picture
+                    tar.members.clear()  # type: ignore[attr-defined]  # a kilobyte a picture
                     n, n_filled = n + 1, n_filled + bool(data)
                     yield n
         except OSError as error:
