@@ -3,7 +3,6 @@
 python -m bench.sources --pictures FOLDER [--n 2000]
 """
 
-import argparse
 import io
 import shutil
 import tarfile
@@ -16,6 +15,7 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import click
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -82,14 +82,13 @@ def seconds(source: RemoteImages, out: Path) -> tuple[float, float, int]:
     return fetched - start, time.perf_counter() - fetched, len(tree.sizes)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pictures", type=Path, required=True, help="a folder of pictures")
-    parser.add_argument("--n", type=int, default=2000, help="how many of them")
-    args = parser.parse_args()
+@click.command(help=__doc__)
+@click.option("--pictures", "root", required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--n", "n_most", default=2000, show_default=True, help="how many of them")
+def main(root: Path, n_most: int) -> None:
     suffixes = (".jpg", ".jpeg", ".png")
-    names = [name for name in list_tree(args.pictures).sizes if name.lower().endswith(suffixes)]
-    pictures = [args.pictures / name for name in names[: args.n]]
+    names = [name for name in list_tree(root).sizes if name.lower().endswith(suffixes)]
+    pictures = [root / name for name in names[:n_most]]
     mb = sum(file.stat().st_size for file in pictures) / 1e6
     print(f"{len(pictures)} pictures, {mb:.1f} MB")
     print("| form | files | fetched, MB/s | listed and copied, MB/s | pictures/s in all |")

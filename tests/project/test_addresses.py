@@ -38,7 +38,9 @@ def test_which_file_is_meant_may_be_said(address: str) -> None:
 
 
 def test_a_text_is_told_without_secrets() -> None:
-    text = "GET https://u:p4ss@h/x?X-Amz-Signature=abc&e=1 with hf_abcdefgh: 403"
+    text = (
+        "https://u:p4ss@h/x?X-Amz-Signature=abc&e=1 with hf_abcdefgh: 403, url: /x?sig=abc (Caused"
+    )
     assert masked(
         text, {"HF_TOKEN": "hf_abcdefgh", "AWS_SECRET_ACCESS_KEY": "", "LANG": "with"}
-    ) == ("GET https://***@h/x?*** with ***: 403")
+    ) == ("https://***@h/x?*** with ***: 403, url: /x?*** (Caused")

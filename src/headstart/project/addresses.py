@@ -13,6 +13,7 @@ _SECRET_KEY = re.compile(r"sig|token|key|secret|pass|pwd|cred|auth|x-amz|x-goog"
 N_SECRET = 8  # characters; shorter values of the environment are parts of usual words
 _USER = re.compile(r"(?<=://)[^/\s'\"]*@")
 _QUERY = re.compile(r"(?<=://)([^?#\s'\"]*)([?#])[^\s'\"]*")
+_BARE_QUERY = re.compile(r"\?[^\s'\"]*=[^\s'\"]*")  # urllib3 tells addresses without their host
 _SECRET_NAME = re.compile(r"TOKEN|SECRET|PASSW|ACCESS_KEY|API_KEY|CREDENTIAL", re.IGNORECASE)
 
 
@@ -38,6 +39,7 @@ def why_secret(address: str) -> str:
 def masked(text: str, environment: Mapping[str, str] = os.environ) -> str:
     """A text with *** for users and queries of addresses, and for secrets of the environment."""
     text = _QUERY.sub(rf"\1\2{HIDDEN}", _USER.sub(f"{HIDDEN}@", text))
+    text = _BARE_QUERY.sub(f"?{HIDDEN}", text)
     for name, value in environment.items():
         if len(value) >= N_SECRET and _SECRET_NAME.search(name):
             text = text.replace(value, HIDDEN)
