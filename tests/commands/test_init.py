@@ -449,7 +449,7 @@ def test_pictures_inside_shards(
     assert values["dataset"]["source"] == str(named)
     assert index_of(values, "labels", "split") == ["folders", "given"]
     images = listed(str(named), tmp_path / "images")
-    found = index(images, **values["index_images"])
+    found = index(dict(images), **values["index_images"])
     assert {split: of["n"] for split, of in found.counts()["splits"].items()} == {
         "train": 24, "valid": 12
     }  # fmt: skip
