@@ -11,9 +11,9 @@ import click
 
 from headstart.checks.whole_file import load_section
 from headstart.fetching.image_sources import read_images_source, that_stays
-from headstart.fetching.remote_images import open_images
+from headstart.fetching.remote_images import list_pictures, open_images
 from headstart.image_files.image_folder import write_images
-from headstart.image_files.tree import DatasetParams, list_tree, n_free_bytes
+from headstart.image_files.tree import DatasetParams, n_free_bytes
 from headstart.project.files import write_json
 from headstart.steps.fetch_images import fetch_images
 from headstart.terminal import lines
@@ -36,7 +36,7 @@ def main(images: Path, metrics: Path, run_file: Path) -> None:
     with live.stage_run("fetch-images", run_file, {"dataset": params}) as run:
         stays = that_stays(source, params.copy)
         with open_images(source, run) as folder:
-            tree, room = list_tree(folder), None if stays else n_free_bytes(images)
+            tree, room = list_pictures(source, folder), None if stays else n_free_bytes(images)
             write_images(images, folder, fetch_images(tree, source, room, run), stays)
         write_json(metrics, tree.counts())
         run.metrics(tree.counts())

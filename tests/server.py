@@ -25,7 +25,9 @@ class Site:
         plan: the failure of each next answer: a status, a cut, or None (no failure).
         resumes: whether it serves ranges.
         tells_size: whether it sends Content-Length.
-        asked: (path, header Range) of each request.
+        etags: of a path's content.
+        refused: the status that each request of a path gets.
+        asked: (path, header Range) of each GET.
     """
 
     url: str
@@ -34,6 +36,8 @@ class Site:
     plan: list[int | Cut | None] = field(default_factory=list)
     resumes: bool = True
     tells_size: bool = True
+    etags: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, int] = field(default_factory=dict)
     asked: list[tuple[str, str | None]] = field(default_factory=list)
     released: threading.Event = field(default_factory=threading.Event)
 
@@ -44,6 +48,9 @@ def serve() -> Iterator[Site]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            _answer(self, site)
+
+        def do_HEAD(self) -> None:
             _answer(self, site)
 
         def log_message(self, *_: object) -> None:
@@ -63,8 +70,11 @@ def serve() -> Iterator[Site]:
 
 def _answer(request: BaseHTTPRequestHandler, site: Site) -> None:
     wanted = request.headers.get("Range")
-    site.asked.append((request.path, wanted))
-    wrong = site.plan.pop(0) if site.plan else None
+    is_head, wrong = request.command == "HEAD", None
+    if not is_head:
+        site.asked.append((request.path, wanted))
+        wrong = site.plan.pop(0) if site.plan else None
+    wrong = site.refused.get(request.path, wrong)
     if isinstance(wrong, int):
         request.send_error(wrong)
         return
@@ -91,7 +101,11 @@ def _answer(request: BaseHTTPRequestHandler, site: Site) -> None:
         request.send_response(200)
     if site.tells_size:
         request.send_header("Content-Length", str(len(body) - start))
+    if request.path in site.etags:
+        request.send_header("ETag", f'"{site.etags[request.path]}"')
     request.end_headers()
+    if is_head:
+        return
     body = body[start:]
     if isinstance(wrong, Cut):
         body = body[: wrong.n_bytes]

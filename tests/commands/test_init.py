@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from headstart.checks.whole_file import check_file
 from headstart.commands.cli import main
 from headstart.fetching.image_sources import read_images_source, that_stays
-from headstart.fetching.remote_images import open_images
+from headstart.fetching.remote_images import list_pictures, open_images
 from headstart.image_files.image_folder import ImageFolder, write_images
 from headstart.image_files.tree import list_tree
 from headstart.indexing.params import IndexImagesParams
@@ -25,6 +25,7 @@ from tests.fetching.test_archives import packed
 from tests.indexed import Files, id_of, index, picture
 from tests.parquets import write_parquet
 from tests.scenes import encoded, scene
+from tests.shards import write_shard
 
 ROOT = Path(__file__).parents[2]
 REAL_DATA = os.environ.get("HEADSTART_REAL_DATA")  # read now: tests do not see HEADSTART_*
@@ -159,7 +160,7 @@ def listed(source: str, folder: Path) -> ImageFolder:
     found = read_images_source(source)
     stays = that_stays(found, copy=False)
     with open_images(found, Silent()) as root:
-        files = fetch_images(list_tree(root), found, None if stays else 10**9, Silent())
+        files = fetch_images(list_pictures(found, root), found, None if stays else 10**9, Silent())
         write_images(folder, root, files, stays)
     return ImageFolder(folder)
 
@@ -419,3 +420,36 @@ def test_one_photograph_under_two_names(project: Path) -> None:
         ("train/dogs/dog.180.jpg", "train/dogs/dog.74.jpg")
     ]
     assert (found["n_decoded"], found["unreadable"], found["copies"]) == (2000, [], [])
+
+
+@pytest.mark.parametrize("in_store", [False, True])
+def test_pictures_inside_shards(
+    project: Path, tmp_path: Path, in_store: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(project))
+    names = ("train-000000", "train-000001", "val-000000")
+    for k, name in enumerate(names):
+        samples = {
+            f"{i:03}": {"jpg": picture(20 * k + i, "JPEG"), "cls": b"%d" % (i % 2)}
+            for i in range(12)
+        }
+        write_shard(tmp_path / f"p/{name}.tar", samples)
+    (tmp_path / "p/classes.txt").write_text("ant\nbee\n")
+    named = tmp_path / "p"
+    if in_store:
+        named = Path("sources/mine.yaml")
+        (project / named).write_text(
+            f"kind: remote\nform: webdataset\nclasses: [ant, bee]\n"
+            f"files: [{{url: 'file://{tmp_path}/p/*.tar'}}]\n"
+        )
+    output = run(named).output
+    assert f"{'source' if in_store else 'folder':<13} {named}\n" in output
+    assert "files         WebDataset shards with 36 pictures inside: 2 splits, 2 classes" in output
+    values = YAML(typ="safe").load(Path("params.yaml"))
+    assert values["dataset"]["source"] == str(named)
+    assert index_of(values, "labels", "split") == ["folders", "given"]
+    images = listed(str(named), tmp_path / "images")
+    found = index(dict(images), **values["index_images"])
+    assert {split: of["n"] for split, of in found.counts()["splits"].items()} == {
+        "train": 24, "valid": 12
+    }  # fmt: skip

@@ -8,6 +8,7 @@ from headstart.fetching import local_archives
 from headstart.fetching.image_sources import read_images_source, that_stays
 from headstart.fetching.local_archives import LocalArchive
 from headstart.fetching.remote_images import open_images
+from headstart.image_files.tree import list_tree
 from headstart.project.located import SourceError
 from headstart.project.report import Silent
 from tests.fetching.test_archives import SET, all_forms, packed
@@ -22,7 +23,7 @@ def test_an_archive_is_unpacked_as_a_whole(tmp_path: Path, name: str) -> None:
     assert that_stays(source, copy=False) is None
     for _ in range(2):
         with open_images(source, bars) as folder:
-            assert read(folder) == SET
+            assert read(list_tree(folder)) == SET
         assert left(tmp_path) == set() and archive.is_file()
     assert bars.bars == [("unpack, MB", 1, 1)] * 2
 
@@ -33,7 +34,7 @@ def test_the_newest_content_is_read_after_an_error(tmp_path: Path) -> None:
         raise KeyboardInterrupt
     packed(archive, {"a/1.jpg": b"new"})
     with open_images(LocalArchive(archive), Silent()) as folder:
-        assert read(folder) == {"a/1.jpg": b"new"}
+        assert read(list_tree(folder)) == {"a/1.jpg": b"new"}
 
 
 def test_what_is_unsafe_empty_or_too_large_is_refused(

@@ -12,8 +12,8 @@ import pytest
 from headstart.fetching import parquet_pictures
 from headstart.fetching.parquet_pictures import pictures_in, write_pictures
 from headstart.fetching.parquet_sources import find_parquet
-from headstart.fetching.remote_images import open_images
-from headstart.image_files.tree import list_tree
+from headstart.fetching.remote_images import list_pictures, open_images
+from headstart.fetching.shard_sources import list_tars
 from headstart.project.located import SourceError
 from headstart.project.report import Silent
 from tests.fetching.test_remote_images import Bars, left, read
@@ -38,7 +38,8 @@ def test_numbers_get_the_names_of_the_schema_over_several_row_groups(tmp_path: P
     source, bars = find_parquet(tmp_path / "set"), Bars()
     assert source is not None
     with open_images(source, bars) as folder:
-        assert read(folder) == {
+        assert [path.name for path in folder.rglob("*.*")] == ["train-00000-of-00001.parquet.tar"]
+        assert read(list_pictures(source, folder)) == {
             f"train/{('cat', 'dog')[i % 2]}/data-train-00000-of-00001-{i + 1:06}."
             f"{('png', 'jpg')[i % 2]}": data
             for i, data in enumerate(given)
@@ -129,7 +130,7 @@ def test_nothing_in_a_file_becomes_a_path_as_it_is(tmp_path: Path) -> None:
     assert source is not None
     (tmp_path / "out").mkdir()
     assert list(write_pictures(source, tmp_path / "out"))[-1] == len(HOSTILE)
-    assert {Path(path).parts[1:-1] for path in list_tree(tmp_path / "out").sizes} == {
+    assert {Path(path).parts[1:-1] for path in list_tars(tmp_path / "out").sizes} == {
         (name,) if name else () for name in HOSTILE.values()
     }
     assert {path.name for path in tmp_path.iterdir()} == {"set", "out"}

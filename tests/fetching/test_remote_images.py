@@ -11,7 +11,7 @@ import pytest
 from headstart.fetching import download
 from headstart.fetching.image_sources import Archive, ArchiveImages
 from headstart.fetching.remote_images import open_images
-from headstart.image_files.tree import list_tree
+from headstart.image_files.tree import Tree, list_tree
 from headstart.project.located import SourceError, UserPath
 from headstart.project.report import Shown, Silent
 from headstart.project.work import work_folder
@@ -61,13 +61,17 @@ def source(*archives: Archive, **keys: Any) -> ArchiveImages:
     return ArchiveImages(kind="archives", archives=archives, **({"root": "set"} | keys))
 
 
-def read(folder: Path) -> dict[str, bytes]:
-    return {path: (folder / path).read_bytes() for path in list_tree(folder).sizes}
+def read(tree: Tree) -> dict[str, bytes]:
+    found = {}
+    for path in tree.sizes:
+        with tree.open(path) as file:
+            found[path] = file.read()
+    return found
 
 
 def content(source: ArchiveImages) -> dict[str, bytes]:
     with open_images(source, Silent()) as folder:
-        return read(folder)
+        return read(list_tree(folder))
 
 
 def left(tmp_path: Path) -> set[str]:
@@ -81,7 +85,7 @@ def test_pictures_are_fetched_and_nothing_stays(site: Site, tmp_path: Path) -> N
     two = put(site, tmp_path / "two.zip", {"set/labels.csv": b"id\n"})
     bars = Bars()
     with open_images(source(two, one), bars) as folder:
-        found = read(folder)
+        found = read(list_tree(folder))
     assert found == {k[4:]: v for k, v in PICTURES.items()} | {"labels.csv": b"id\n"}
     assert left(tmp_path) == set()
     n_mb = one.n_bytes // 1_000_000 + 1

@@ -12,6 +12,8 @@ from safetensors import SafetensorError, safe_open
 from headstart.fetching.image_sources import ArchiveImages, ImagesSource, read_images_source
 from headstart.fetching.local_archives import LocalArchive
 from headstart.fetching.parquet_sources import ParquetImages
+from headstart.fetching.remote_sources import RemoteImages
+from headstart.fetching.shard_sources import ShardImages
 from headstart.fetching.weights_sources import (
     PackageWeights,
     read_weights_source,
@@ -26,6 +28,9 @@ IN_THE_PICTURES = {
     "write_submission.sample": Path.is_file,
 }
 """Keys that name a path inside the source of the pictures -> test that the path must pass."""
+
+_UNSEEN = ArchiveImages | RemoteImages | LocalArchive | ParquetImages | ShardImages
+"""Sources in whose folders nobody can look before they are fetched, unpacked or read."""
 
 _OF_A_TABLE = ("index_images.labels", "index_images.csv_folder")
 
@@ -57,7 +62,7 @@ def _pictures(values: Mapping[str, Any]) -> Iterator[str]:
         return
     source = read_images_source(name)
     where = name
-    if not isinstance(source, ArchiveImages | LocalArchive | ParquetImages):
+    if not isinstance(source, _UNSEEN):
         where = str(locate(source))
     for key, is_right in IN_THE_PICTURES.items():
         value = text_at(values, key)
@@ -70,7 +75,9 @@ def _pictures(values: Mapping[str, Any]) -> Iterator[str]:
 
 def _holds(source: ImagesSource, name: str, is_right: Any) -> bool:
     """Whether the source holds a file or folder; for archives, whether extraction keeps it."""
-    if isinstance(source, LocalArchive):
+    if isinstance(source, LocalArchive) or (
+        isinstance(source, RemoteImages) and source.form == "files"
+    ):
         return True  # fetch-images finds out
     if isinstance(source, ArchiveImages):
         wanted = PurePosixPath(name)
@@ -80,7 +87,7 @@ def _holds(source: ImagesSource, name: str, is_right: Any) -> bool:
         return not kept or any(
             wanted.is_relative_to(part) or part.is_relative_to(wanted) for part in kept
         )
-    if isinstance(source, ParquetImages):
+    if isinstance(source, ParquetImages | ShardImages | RemoteImages):
         return False  # only pictures are written out
     folder = locate(source)
     return any(map(is_right, [folder / name, *(folder.glob(name) if "*" in name else ())]))

@@ -36,9 +36,10 @@ def init(pictures: Path, view: View, network: str, quick: bool, as_json: bool, f
     """Look at PICTURES and write a params.yaml that fits them; then `dvc repro` trains.
 
     PICTURES is a folder with a folder for each class, or with folders train and valid (or another
-    usual name of them) that have these, or with Parquet files that hold the pictures; or an archive
-    (.zip, .tar, .tgz) of such a folder; or a table of file names and labels, beside or above its
-    pictures; or a file of sources/ that names a package.
+    usual name of them) that have these, or with Parquet files or WebDataset shards that hold the
+    pictures; or an archive (.zip, .tar, .tgz) of such a folder; or a table of file names and labels,
+    beside or above its pictures; or a file of sources/ that names a package, or pictures in a store
+    (s3, gs, hf, http), which are fetched.
 
     The command reads all headers, decodes up to 20,000 pictures small, and prints what it found, such
     as files that break off and pictures that look alike. Each value that it sets in params.yaml has

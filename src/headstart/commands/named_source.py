@@ -9,12 +9,16 @@ import click
 
 from headstart.commands.choices import Findings
 from headstart.commands.label_source import findings_of
-from headstart.commands.parquet_survey import survey_parquet
+from headstart.commands.packed_survey import survey_packed
 from headstart.commands.survey import Survey, survey
 from headstart.fetching.image_sources import ArchiveImages, ImagesSource, read_images_source
 from headstart.fetching.local_archives import ARCHIVE_SUFFIXES, LocalArchive
+from headstart.fetching.parquet_pictures import Picture, pictures_in
 from headstart.fetching.parquet_sources import ParquetImages
-from headstart.fetching.remote_images import open_images
+from headstart.fetching.remote_images import list_pictures, open_images
+from headstart.fetching.remote_sources import RemoteImages
+from headstart.fetching.shard_sources import ShardImages
+from headstart.image_files.tree import Tree
 from headstart.project.located import UserPath
 from headstart.project.report import Shown, Silent
 from headstart.terminal.bars import Bars
@@ -62,20 +66,39 @@ def named_source(pictures: Path) -> NamedSource:
 def look_into(named: NamedSource) -> tuple[Survey, Findings]:
     """What the source holds, and what the rule of `choose` needs of it.
 
-    An archive is unpacked for as long as it is looked at.
+    An archive is unpacked for as long as it is looked at. Objects of a store are fetched, and kept for
+    fetch-images.
 
     Raises:
         HeadstartError: it cannot be read; see also `findings_of`.
     """
     source, name, table = named
     if isinstance(source, ParquetImages):
-        looked = survey_parquet(source, _OnTerminal())
+        rows = pictures_in(source)
+        looked = survey_packed(source.root, "Parquet", rows, source.n_rows, _OnTerminal())
         return looked, findings_of(looked, name, table)
-    with open_images(source, _OnTerminal()) as folder:
-        looked = survey(folder, _OnTerminal())
-        if isinstance(source, LocalArchive):
-            looked = replace(looked, archive=source.path)
+    with open_images(source, _OnTerminal(), keep=True) as folder:
+        looked = _survey(source, folder)
+        if isinstance(source, LocalArchive | RemoteImages):
+            looked = replace(looked, archive=Path(name))
         return looked, findings_of(looked, name, table)
+
+
+def _survey(source: ImagesSource, folder: Path) -> Survey:
+    if isinstance(source, ShardImages) or (
+        isinstance(source, RemoteImages) and source.form != "files"
+    ):
+        tree = list_pictures(source, folder)
+        of_tars = isinstance(source, ShardImages) or source.form == "webdataset"
+        packing = "WebDataset shards" if of_tars else "Parquet"
+        return survey_packed(folder, packing, _pictures(tree), len(tree.sizes), _OnTerminal())
+    return survey(folder, _OnTerminal())
+
+
+def _pictures(tree: Tree) -> Iterator[Picture]:
+    for path in tree.sizes:
+        with tree.open(path) as file:
+            yield Picture(path, file.read())
 
 
 class _OnTerminal(Silent):

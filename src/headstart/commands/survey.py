@@ -41,8 +41,10 @@ class Survey:
         others: files of each suffix that are no pictures; hidden ones do not count.
         tables: paths of files that may hold labels; they lie beside or around the pictures' folders, or
             in the split folders themselves.
-        in_parquet: whether the pictures are rows of Parquet files; `paths` are those that they get.
-        archive: that the pictures were unpacked from, into `root`, for as long as the look took.
+        packing: the files that hold several pictures each, such as Parquet; `paths` are then those that
+            the pictures get; '': each is a file.
+        archive: that the pictures were unpacked from, or the file under sources/ that names them; they
+            lie in `root` for as long as the look takes.
         seconds: that the look took.
     """
 
@@ -59,13 +61,13 @@ class Survey:
     copies: Sequence[tuple[str, ...]]
     others: Mapping[str, int]
     tables: Sequence[str] = ()
-    in_parquet: bool = False
+    packing: str = ""
     archive: Path | None = None
     seconds: float = field(default=0.0, compare=False)
 
     @property
     def origin(self) -> Path:
-        """The folder or archive that the user named."""
+        """The folder, archive or file under sources/ that the user named."""
         return self.archive or self.root
 
 
@@ -105,7 +107,7 @@ def survey(root: Path, report: Report) -> Survey:
 def summed_up(
     root: Path, looks: Mapping[str, Look], seen: Mapping[str, Seen], start: float, report: Report,
     copies: Sequence[tuple[str, ...]], others: Mapping[str, int], tables: Sequence[str] = (),
-    in_parquet: bool = False,
+    packing: str = "",
 ) -> Survey:  # fmt: skip
     """The findings from a look at each picture; what cannot be decoded is none.
 
@@ -114,7 +116,7 @@ def summed_up(
         seen: what the pixels of those that were decoded show, by path.
         start: when the look began, by time.perf_counter, s.
         report: shows progress.
-        root, copies, others, tables, in_parquet: as `Survey` has them.
+        root, copies, others, tables, packing: as `Survey` has them.
     """
     broken = {path: Look(problem=one.problem) for path, one in seen.items() if one.problem}
     looks = {**looks, **broken}
@@ -142,7 +144,7 @@ def summed_up(
         modes=dict(Counter(look.mode for look in good.values()).most_common()),
         pixels=pixels_of(seen, copies, layout, report),
         unreadable=[(path, look.problem) for path, look in looks.items() if look.problem],
-        copies=copies, others=others, tables=tables, in_parquet=in_parquet,
+        copies=copies, others=others, tables=tables, packing=packing,
         seconds=time.perf_counter() - start,
     )  # fmt: skip
 

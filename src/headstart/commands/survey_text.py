@@ -14,8 +14,8 @@ N_CLASSES, N_NAMED = 8, 3
 def told(looked: Survey, found: Findings) -> str:
     """The findings, one row each; what there is nothing to say about has no row."""
     rows = {
-        "archive" if looked.archive else "folder": str(looked.origin),
-        "files": _in_parquet(looked, found),
+        _origin(looked): str(looked.origin),
+        "files": _packed(looked, found),
         "labels": f"{found.reason}; {found.labels.get('task', 'single_label').replace('_', ' ')}",
         "pictures": _pictures(looked),
         "pixels": _colours(looked),
@@ -33,12 +33,18 @@ def told(looked: Survey, found: Findings) -> str:
     return "\n".join(f"{name:<13} {text}" for name, text in rows.items() if text)
 
 
-def _in_parquet(looked: Survey, found: Findings) -> str:
-    if not looked.in_parquet:
+def _origin(looked: Survey) -> str:
+    if looked.archive is None:
+        return "folder"
+    return "source" if looked.archive.suffix == ".yaml" else "archive"
+
+
+def _packed(looked: Survey, found: Findings) -> str:
+    if not looked.packing:
         return ""
     n_splits = len(looked.splits)
     return (
-        f"Parquet with {len(looked.paths):,} pictures inside: {n_splits} "
+        f"{looked.packing} with {len(looked.paths):,} pictures inside: {n_splits} "
         f"{'split' if n_splits == 1 else 'splits'}, {len(found.per_class):,} classes"
     )
 

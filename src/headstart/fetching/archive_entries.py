@@ -34,6 +34,7 @@ class Entry:
         n_bytes: unpacked size that the archive states.
         position: roughly how many bytes of the archive lie before the entry.
         open: gives the content of the entry, only until the next entry is read.
+        offset: of its content in a tar's bytes; None in a zip, and where a tar keeps it in pieces.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Entry:
     n_bytes: int
     position: int
     open: Callable[[], IO[bytes] | None]
+    offset: int | None = None
 
 
 def read_entries(archive: Path, max_stream_bytes: int) -> Iterator[Entry]:
@@ -66,7 +68,8 @@ def read_entries(archive: Path, max_stream_bytes: int) -> Iterator[Entry]:
                 kind: Literal["file", "folder", "other"]
                 kind = "file" if member.isreg() else "folder" if member.isdir() else "other"
                 content = partial(tar.extractfile, member)
-                yield Entry(member.name, kind, member.size, raw.tell(), content)
+                offset = None if member.issparse() else member.offset_data
+                yield Entry(member.name, kind, member.size, raw.tell(), content, offset)
 
 
 def _zip_entries(archive: Path) -> Iterator[Entry]:

@@ -62,7 +62,7 @@ def unpack(archives: Sequence[Path], folder: Path, source: Rules) -> Iterator[in
             for entry in read_entries(archive, max_stream_bytes):
                 n_entries, n_bytes = n_entries + 1, n_bytes + entry.n_bytes
                 _check_limits(archive, source, n_entries, n_bytes)
-                path = _safe_path(archive, entry)
+                path = safe_path(archive, entry)
                 tops.add((path.parts or (".",))[0])
                 inside = _inside(path, source)
                 if inside is None or entry.kind == "folder":
@@ -104,7 +104,7 @@ def _check_limits(archive: Path, source: Rules, n_entries: int, n_bytes: int) ->
             )
 
 
-def _safe_path(archive: Path, entry: Entry) -> PurePosixPath:
+def safe_path(archive: Path, entry: Entry) -> PurePosixPath:
     """The path of an entry, after a check that it stays below the folder."""
     path = PurePosixPath(entry.name)
     if any("\udc80" <= sign <= "\udcff" for sign in entry.name):  # of bytes that are not UTF-8

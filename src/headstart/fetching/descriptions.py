@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from headstart.project.addresses import masked
 from headstart.project.located import SourceError
 from headstart.project.sentences import shown
 from headstart.project.short import cut
@@ -40,8 +41,8 @@ def checked_path(key: str, value: str, what: str, example: str, url_hint: str) -
     elif value.startswith("~"):
         reason = f"whose ~ is not expanded: write {Path(value).expanduser()}"
     raise SourceError(
-        f"{key} is {cut(repr(value))}, {reason}; {key} must be the absolute path of {what} (such as "
-        f"{example}) or one of {', '.join(known)}."
+        f"{key} is {cut(masked(repr(value), {}))}, {reason}; {key} must be the absolute path of "
+        f"{what} (such as {example}) or one of {', '.join(known)}."
     )
 
 

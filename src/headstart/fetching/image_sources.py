@@ -11,6 +11,9 @@ from pydantic import Field, field_validator, model_validator
 from headstart.fetching.descriptions import checked_path, read_description
 from headstart.fetching.local_archives import ARCHIVE_SUFFIXES, LocalArchive
 from headstart.fetching.parquet_sources import ParquetImages, find_parquet
+from headstart.fetching.remote_sources import RemoteImages
+from headstart.fetching.shard_sources import ShardImages, find_shards
+from headstart.project.addresses import why_secret
 from headstart.project.located import AbsentError, Package, Sha256, SourceError, UserPath
 from headstart.project.section import Section
 
@@ -43,6 +46,8 @@ class Archive(Section):
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError("must begin with https:// (or http://) and a host")
+        if why := why_secret(url):
+            raise ValueError(why)
         if not parts.path.lower().endswith(ARCHIVE_SUFFIXES):
             raise ValueError(f"must name a file that ends in {', '.join(ARCHIVE_SUFFIXES)}")
         return url
@@ -98,7 +103,8 @@ class ArchiveImages(Section):
         return f"raise {key} in the file under sources/"
 
 
-ImagesSource = PackageImages | ArchiveImages | LocalArchive | ParquetImages | UserPath
+Packed = ParquetImages | ShardImages
+ImagesSource = PackageImages | ArchiveImages | RemoteImages | LocalArchive | Packed | UserPath
 
 
 def read_images_source(value: str) -> ImagesSource:
@@ -106,7 +112,7 @@ def read_images_source(value: str) -> ImagesSource:
 
     Raises:
         SourceError: `value` has no allowed form, or what it names does not exist; or as
-            `find_parquet`.
+            `find_parquet` and `find_shards`.
     """
     path = checked_path(
         *("dataset.source", value, "a folder of pictures", "/home/me/pictures"),
@@ -120,8 +126,8 @@ def read_images_source(value: str) -> ImagesSource:
             or_archive = f" or an archive ({', '.join(ARCHIVE_SUFFIXES)})" if path.is_file() else ""
             kind = SourceError if path.exists() else AbsentError
             raise kind(f"dataset.source is {value!r}, which is not a folder{or_archive}.")
-        return find_parquet(path) or UserPath(path)
-    one_of = Annotated[PackageImages | ArchiveImages, Field(discriminator="kind")]
+        return find_parquet(path) or find_shards(path) or UserPath(path)
+    one_of = Annotated[PackageImages | ArchiveImages | RemoteImages, Field(discriminator="kind")]
     source: ImagesSource = read_description(path, one_of)
     return source
 
@@ -129,10 +135,14 @@ def read_images_source(value: str) -> ImagesSource:
 def that_stays(source: ImagesSource, copy: bool) -> Package | UserPath | None:
     """The source, if its pictures are read where they lie; None if they are copied.
 
-    Pictures in archives and Parquet files are always copied, as nothing else has them as files.
+    What comes over a network, and pictures in archives and Parquet files, are always copied; those in
+    shards are read there.
     """
-    packed = ArchiveImages | LocalArchive | ParquetImages
-    return None if copy or isinstance(source, packed) else source
+    if isinstance(source, ShardImages) and not copy:
+        return UserPath(source.root)
+    if copy or not isinstance(source, PackageImages | UserPath):
+        return None
+    return source
 
 
 def tree_digest(digests: Mapping[str, str]) -> str:

@@ -1,10 +1,15 @@
-"""Reads pictures out of Parquet files, and writes them as files.
+"""Reads pictures out of Parquet files, and writes those of each file into one plain tar.
+
+In Parquet a picture has no place of its own: its bytes lie in compressed pages of many rows. In a tar
+it has, so that it is read in any order, and a million pictures need no million files.
 
 Nothing that a file says becomes a path as it is: a picture's path consists of its split, a safe name of
 its class, the Parquet file's own name and the row. The names of files in it (`path`) are not read.
 """
 
 import errno
+import io
+import tarfile
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -13,6 +18,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from headstart.fetching.class_folders import ClassFolders
 from headstart.fetching.local_archives import limit_bytes
 from headstart.fetching.parquet_columns import batches
 from headstart.fetching.parquet_sources import ParquetImages, PicturesFile
@@ -38,64 +44,72 @@ class Picture(NamedTuple):
 def pictures_in(source: ParquetImages) -> Iterator[Picture]:
     """The pictures of all rows, below the folders <split>/<class>; without a label in <split>.
 
-    A row without a picture becomes an empty file, and bytes that are no picture get the suffix .jpg, so
+    A row without a picture gives an empty one, and bytes that are no picture get the suffix .jpg, so
     that index-images names both as pictures that it cannot read.
 
     Raises:
         SourceError: a file is damaged, a label has no name, or two classes would get one folder.
     """
-    classes: dict[str, str] = {}  # by the name of their folder
+    folders = ClassFolders()
     for file in source.files:
-        place = str(source.root / file.path)
-        stem = safe_name(file.path[: -len(".parquet")].replace("/", "-"))
-        for row, data, label in _rows(place, file):
-            name = _class_name(place, file, row, label)
-            folder = safe_name(name) if name else ""
-            if classes.setdefault(folder, name) != name:
-                raise SourceError(
-                    f"dataset.source: the classes {classes[folder]!r} and {name!r} (row {row} of "
-                    f"{place}) would get one folder, {folder!r}: rename one of them."
-                )
-            above = f"{file.split}/{folder}" if folder else file.split
-            yield Picture(f"{above}/{stem}-{row:06}{_suffix(data)}", data)
+        yield from _pictures_of(source.root, file, folders)
+
+
+def _pictures_of(root: Path, file: PicturesFile, folders: ClassFolders) -> Iterator[Picture]:
+    place = str(root / file.path)
+    stem = safe_name(file.path[: -len(".parquet")].replace("/", "-"))
+    for row, data, label in _rows(place, file):
+        name = _class_name(place, file, row, label)
+        above = folders.above(file.split, name, f"row {row} of {place}")
+        yield Picture(f"{above}/{stem}-{row:06}{_suffix(data)}", data)
 
 
 def write_pictures(source: ParquetImages, folder: Path) -> Iterator[int]:
-    """Write the pictures of all rows as files below `folder`; yield how many are written.
+    """Write the pictures of each Parquet file into one tar below `folder`; yield how many are written.
 
     Raises:
         SourceError: as `pictures_in`; or no row holds a picture, or the disk is full.
     """
-    n_filled, n_left = 0, sum(limit_bytes(source.root / f.path, folder) for f in source.files)
-    for n, (path, data) in enumerate(pictures_in(source), start=1):
-        target = folder / path
-        n_left -= len(data)
-        if n_left < 0:
-            raise SourceError(
-                f"dataset.source: the Parquet files in {source.root} unpack to far more than they "
-                "hold: they may be a decompression bomb; if you trust them, write their pictures into "
-                "files."
-            )
+    folders, n, n_filled = ClassFolders(), 0, 0
+    n_left = sum(limit_bytes(source.root / file.path, folder) for file in source.files)
+    for file in source.files:
+        target = folder / f"{file.path}.tar"
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            with target.open("xb") as file:
-                file.write(data)
+            with tarfile.open(target, "x", format=tarfile.GNU_FORMAT) as tar:
+                for path, data in _pictures_of(source.root, file, folders):
+                    n_left -= len(data)
+                    if n_left < 0:
+                        raise _bomb(source)
+                    about = tarfile.TarInfo(
+                        path
+                    )  # of no time and no user: the same bytes each time
+                    about.size = len(data)
+                    tar.addfile(about, io.BytesIO(data))
+                    tar.members.clear()  # type: ignore[attr-defined]  # a kilobyte a picture
+                    n, n_filled = n + 1, n_filled + bool(data)
+                    yield n
         except OSError as error:
             full = error.errno in (errno.ENOSPC, errno.EDQUOT)
             room = (
                 f"; {n_free_bytes(folder)} bytes are free: make room and run again" if full else ""
             )
             raise SourceError(
-                f"dataset.source: picture {n} of {source.n_rows} cannot be written as {target} "
+                f"dataset.source: picture {n + 1} of {source.n_rows} cannot be written into {target} "
                 f"({error.strerror}){room}."
             ) from None
-        n_filled += bool(data)
-        yield n
     if not n_filled:
         raise SourceError(
             f"dataset.source: none of the {source.n_rows} rows of the Parquet files in {source.root} "
             "holds a picture, at most a path of one: give the folder of these pictures."
         )
+
+
+def _bomb(source: ParquetImages) -> SourceError:
+    return SourceError(
+        f"dataset.source: the Parquet files in {source.root} unpack to far more than they hold: they "
+        "may be a decompression bomb; if you trust them, write their pictures into files."
+    )
 
 
 def _rows(place: str, file: PicturesFile) -> Iterator[tuple[int, bytes, Label]]:

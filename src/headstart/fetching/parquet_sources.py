@@ -50,18 +50,20 @@ class ParquetImages:
         return sum(file.n_rows for file in self.files)
 
 
-def find_parquet(root: Path) -> ParquetImages | None:
+def find_parquet(root: Path, given: bool = False) -> ParquetImages | None:
     """The data set in a folder; None if no Parquet file there surely holds pictures, or a file is one.
 
     Args:
         root: a folder. The search ends at the first picture.
+        given: whether the top folders are splits that a description gives, whatever the files
+            are called.
 
     Raises:
         SourceError: it is a data set, but its files, splits or columns cannot be understood.
     """
     found: dict[str, tuple[pq.FileMetaData, pa.Schema, list[str]]] = {}
     problems = []
-    for path in _parquet_alone(root):
+    for path in packed_alone(root, ".parquet"):
         try:
             about = pq.read_metadata(root / path)
             schema = about.schema.to_arrow_schema()
@@ -81,7 +83,7 @@ def find_parquet(root: Path) -> ParquetImages | None:
         return None
     if problems:
         raise SourceError(f"dataset.source: {problems[0]}")
-    splits = _splits(root, list(found))
+    splits = splits_of(root, list(found), given)
     return ParquetImages(root, tuple(
         PicturesFile(
             path, split, about.num_rows,
@@ -91,14 +93,14 @@ def find_parquet(root: Path) -> ParquetImages | None:
     ))  # fmt: skip
 
 
-def _parquet_alone(root: Path) -> list[str]:
-    """The Parquet files below a folder, sorted; none if another file is a picture."""
+def packed_alone(root: Path, suffix: str) -> list[str]:
+    """The files of a suffix (lower case) below a folder, sorted; none if another file is a picture."""
     found = []
     for folder, folders, names in os.walk(root):
         folders[:] = sorted(name for name in folders if not is_hidden(name))
         for name in names:
             file = Path(folder, name)
-            if name.lower().endswith(".parquet") and not is_hidden(name) and file.is_file():
+            if name.lower().endswith(suffix) and not is_hidden(name) and file.is_file():
                 found.append(file.relative_to(root).as_posix())
             elif not is_hidden(name) and _is_picture(file):
                 return []
@@ -115,30 +117,36 @@ def _is_picture(file: Path) -> bool:
         return False  # told where the files are listed
 
 
-def _splits(root: Path, paths: Sequence[str]) -> list[str]:
+def splits_of(root: Path, paths: Sequence[str], given: bool = False) -> list[str]:
     """The split of each file: by its name, else by its folder; where none has one, all are train.
+
+    Args:
+        root: folder of the data set, for sentences.
+        paths: at least one, relative to it.
+        given: see `find_parquet`.
 
     Raises:
         SourceError: the files are several data sets, or none of them is train.
     """
+    suffix = PurePosixPath(paths[0]).suffix
     sets = sorted({_set_of(path) for path in paths})
-    if len(sets) > 1:
+    if len(sets) > 1 and not given:
         raise SourceError(
             f"dataset.source: {root} holds several data sets in the folders {_listed(sets)}: set it "
             "to one of them."
         )
-    splits = [_split_of(path) for path in paths]
+    splits = [_split_of(path, given) for path in paths]
     if len(set(splits)) == 1 and split_named(splits[0]) is None:
         return ["train"] * len(paths)
     if "" in splits:
         raise SourceError(
             f"dataset.source: the name of {root / paths[splits.index('')]} says no split, but those "
-            "of others do: call it such as train-1.parquet."
+            f"of others do: call it such as train-1{suffix}."
         )
     if "train" not in splits:
         raise SourceError(
-            f"dataset.source: the Parquet files of {root} have the splits {_listed(set(splits))}, but "
-            "none is train: call those to train on such as train-1.parquet."
+            f"dataset.source: the {suffix} files of {root} have the splits {_listed(set(splits))}, but "
+            f"none is train: call those to train on such as train-1{suffix}."
         )
     return splits
 
@@ -149,9 +157,11 @@ def _set_of(path: str) -> str:
     return "/".join(name for name in folders if split_named(name) is None) or "."
 
 
-def _split_of(path: str) -> str:
+def _split_of(path: str, given: bool) -> str:
     *folders, name = PurePosixPath(path).parts
-    stem = name[: -len(".parquet")]
+    if given and folders and (split := split_named(folders[0])):
+        return split
+    stem = PurePosixPath(name).stem
     if shard := _SHARD.fullmatch(stem):
         return split_named(shard[1]) or safe_name(shard[1])
     for word in (re.sub(r"[-_.]?\d+$", "", stem), *reversed(folders)):

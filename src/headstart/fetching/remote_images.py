@@ -9,8 +9,12 @@ from headstart.fetching.archives import unpack
 from headstart.fetching.download import download
 from headstart.fetching.image_sources import ArchiveImages, ImagesSource
 from headstart.fetching.local_archives import LocalArchive
+from headstart.fetching.objects import fetch_objects
 from headstart.fetching.parquet_pictures import write_pictures
-from headstart.fetching.parquet_sources import ParquetImages
+from headstart.fetching.parquet_sources import ParquetImages, find_parquet
+from headstart.fetching.remote_sources import RemoteImages
+from headstart.fetching.shard_sources import ShardImages, list_shards, list_tars, shards_in
+from headstart.image_files.tree import Tree, list_tree
 from headstart.project.beside import written_beside
 from headstart.project.located import SourceError, locate
 from headstart.project.report import Report
@@ -20,7 +24,7 @@ MB = 1_000_000
 
 
 @contextmanager
-def open_images(source: ImagesSource, report: Report) -> Iterator[Path]:
+def open_images(source: ImagesSource, report: Report, keep: bool = False) -> Iterator[Path]:
     """Yield the folder of a source's pictures, which lasts until the block ends.
 
     Archives are removed when all are unpacked, and unpacked pictures when the block ends without an
@@ -28,9 +32,21 @@ def open_images(source: ImagesSource, report: Report) -> Iterator[Path]:
     next run goes on from there, also with another `root`. Pictures inside the user's own archive or
     Parquet files are written anew by each run.
 
+    Args:
+        source: the pictures.
+        report: shows the progress.
+        keep: whether objects of a store stay for the next run, which asks only if they have changed.
+
     Raises:
-        SourceError: see locate, download, unpack and write_pictures.
+        SourceError: see locate, download, unpack, fetch_objects and write_pictures.
     """
+    if isinstance(source, RemoteImages):
+        with _of_store(source, report, keep) as pictures:
+            yield pictures
+        return
+    if isinstance(source, ShardImages):
+        yield source.root
+        return
     if isinstance(source, LocalArchive | ParquetImages):
         with _written(source, report) as pictures:
             yield pictures
@@ -50,21 +66,65 @@ def open_images(source: ImagesSource, report: Report) -> Iterator[Path]:
         shutil.rmtree(work)
 
 
+def list_pictures(source: ImagesSource, folder: Path) -> Tree:
+    """The pictures of a source in the folder that `open_images` gives, as files or inside shards.
+
+    Raises:
+        HeadstartError: see list_tree and list_shards.
+    """
+    form = source.form if isinstance(source, RemoteImages) else ""
+    if isinstance(source, RemoteImages) and form == "webdataset":
+        source = shards_in(folder, source.rules, source.splits_given)
+    if isinstance(source, ShardImages):
+        return list_shards(source)
+    return (
+        list_tars(folder)
+        if form == "parquet" or isinstance(source, ParquetImages)
+        else (list_tree(folder))
+    )
+
+
+@contextmanager
+def _of_store(source: RemoteImages, report: Report, keep: bool) -> Iterator[Path]:
+    """A folder with the objects of a store; for Parquet, with the tars of their pictures."""
+    key = {"files": [[file.url, file.split] for file in source.files]}
+    with work_folder("pictures", key) as work:
+        folder = fetch_objects(source, work, report)
+        if source.form == "parquet":
+            found = find_parquet(folder, source.splits_given)
+            if found is None:
+                raise SourceError(
+                    f"dataset.source: {source.files[0].url} holds no pictures: form parquet needs a "
+                    "column of structs with bytes and path."
+                )
+            folder = _write_tars(found, work / "unpacked", report)
+        yield folder
+        if not keep:
+            shutil.rmtree(work)
+
+
+def _write_tars(source: ParquetImages, folder: Path, report: Report) -> Path:
+    with written_beside(folder) as partial:
+        partial.mkdir()
+        written = write_pictures(source, partial)
+        for _ in report.progress(written, source.n_rows, "write pictures"):
+            pass
+    return folder
+
+
 @contextmanager
 def _written(source: LocalArchive | ParquetImages, report: Report) -> Iterator[Path]:
     """A folder with the pictures of a source of the user's own, which lasts until the block ends."""
     origin = source.path if isinstance(source, LocalArchive) else source.root
     with work_folder("pictures", {"of": str(origin)}) as work:
         try:
-            with written_beside(work / "unpacked") as partial:
-                partial.mkdir()
-                if isinstance(source, LocalArchive):
+            if isinstance(source, LocalArchive):
+                with written_beside(work / "unpacked") as partial:
+                    partial.mkdir()
                     positions = unpack([origin], partial, source)
                     _show(report, positions, origin.stat().st_size, "unpack")
-                else:
-                    written = write_pictures(source, partial)
-                    for _ in report.progress(written, source.n_rows, "write pictures"):
-                        pass
+            else:
+                _write_tars(source, work / "unpacked", report)
             yield work / "unpacked"
         finally:
             shutil.rmtree(work)

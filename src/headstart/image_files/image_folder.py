@@ -1,8 +1,9 @@
 """0_source/images: what each picture file holds, and where the files lie.
 
-`files.parquet` lists every file with the digest and the form of its bytes. `source.json` says where the
-files lie: in the user's own folder, in a package, or as copies beside it in `pictures/`. Wherever they
-lie, a reader refuses bytes that differ from those listed.
+`files.parquet` lists every file with the digest and the form of its bytes. `source.json` says where
+they lie: in the user's own folder, in a package, or as copies beside it in `pictures/`. Pictures inside
+files of several (shards) stay in them: `files.parquet` then has their shard and offset too. Wherever
+they lie, a reader refuses bytes that differ from those listed.
 """
 
 import errno
@@ -14,6 +15,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
+from headstart.image_files.tree import Place, read_piece
 from headstart.project.beside import written_beside
 from headstart.project.errors import HeadstartError
 from headstart.project.files import read_json, write_json
@@ -29,6 +31,7 @@ _FILES = pa.schema(
         ("form", pa.string()),
     ]
 )
+_PLACES = [("shard", pa.string()), ("offset", pa.int64())]  # columns only where there are shards
 
 
 class ImagesError(HeadstartError):
@@ -50,6 +53,7 @@ class ListedFile(NamedTuple):
         n_bytes: its size.
         sha256: hex digest of its bytes.
         form: of the picture, as `forms.form_of` gives it; '' if it is none, or not known by its bytes.
+        place: where in a shard it lies, which `origin` then is; None: it is a file of its own.
     """
 
     path: str
@@ -57,6 +61,7 @@ class ListedFile(NamedTuple):
     n_bytes: int
     sha256: str
     form: str
+    place: Place | None = None
 
 
 def write_images(
@@ -79,18 +84,23 @@ def write_images(
         )
     with written_beside(folder) as partial:
         (partial / _COPIES if stays is None else partial).mkdir(parents=True)
-        listed = []
+        listed: list[tuple[object, ...]] = []
         for file in files:
             digest = bytes.fromhex(file.sha256)
-            listed.append((file.path, file.n_bytes, digest, file.form))
-            if stays is None:
-                target = partial / _COPIES / file.path
+            listed.append((file.path, file.n_bytes, digest, file.form, *(file.place or ())))
+            target = partial / _COPIES / (file.place.shard if file.place else file.path)
+            if stays is None and not (file.place and target.exists()):
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(file.origin, target)
-        columns = zip(*listed, strict=True) if listed else ((), (), (), ())
-        table = pa.table([list(column) for column in columns], schema=_FILES)
-        write_parquet(partial / _LIST, table)
+        write_parquet(partial / _LIST, _table(listed))
         write_json(partial / _SOURCE, _description(stays), sealed=True)
+
+
+def _table(listed: list[tuple[object, ...]]) -> pa.Table:
+    in_shards = bool(listed) and len(listed[0]) > len(_FILES)
+    schema = pa.schema([*_FILES, *_PLACES]) if in_shards else _FILES
+    columns = zip(*listed, strict=True) if listed else [()] * len(schema)
+    return pa.table([list(column) for column in columns], schema=schema)
 
 
 def _description(stays: Package | UserPath | None) -> dict[str, str]:
@@ -132,6 +142,11 @@ class ImageFolder(Mapping[str, bytes]):
         digests = (digest.hex() for digest in table["sha256"].to_pylist())
         self.sha256: Mapping[str, str] = dict(zip(paths, digests, strict=True))
         self.forms: Mapping[str, str] = dict(zip(paths, table["form"].to_pylist(), strict=True))
+        self._pieces: Mapping[str, tuple[Place, int]] = {}
+        if "shard" in table.column_names:
+            kept = (table[name].to_pylist() for name in ("shard", "offset", "n_bytes"))
+            pieces = ((Place(*place), n) for *place, n in zip(*kept, strict=True))
+            self._pieces = dict(zip(paths, pieces, strict=True))
         about: dict[str, str] = read_json(folder / _SOURCE)
         if "copied" in about:
             self._root, self._remedy = folder / about["copied"], "`dvc repro` restores it"
@@ -156,12 +171,13 @@ class ImageFolder(Mapping[str, bytes]):
         """
         if path not in self.sha256:
             raise MissingFileError(f"{self._root} has no file {path!r}.")
-        file = self._root / path
+        place, n_bytes = self._pieces.get(path, (None, 0))
+        file = self._root / (place.shard if place else path)
         try:
             if not file.is_file():  # opening a pipe would wait
                 file.stat()
                 raise OSError(errno.EINVAL, "it is no file")
-            data = file.read_bytes()
+            data = read_piece(file, place.offset, n_bytes) if place else file.read_bytes()
         except OSError as error:
             if not self._root.is_dir():
                 raise ImagesError(

@@ -1,16 +1,18 @@
 """Section `dataset`, which names the pictures, and the files below a folder."""
 
+import io
 import shutil
 import stat
 import warnings
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Annotated
+from typing import IO, Annotated, NamedTuple
 
 from pydantic import AfterValidator, Field
 
+from headstart.project.addresses import why_secret
 from headstart.project.errors import HeadstartError
 from headstart.project.section import Section
 
@@ -27,6 +29,12 @@ def _below(path: str) -> str:
     return path
 
 
+def _without_secret(source: str) -> str:
+    if why := why_secret(source):
+        raise ValueError(f"it {why}")
+    return source
+
+
 BelowImages = Annotated[str, AfterValidator(_below)]
 """A path below the images folder, with /."""
 
@@ -37,7 +45,7 @@ with warnings.catch_warnings():
     class DatasetParams(Section):
         """Section `dataset`: which pictures."""
 
-        source: str = Field(
+        source: Annotated[str, AfterValidator(_without_secret)] = Field(
             min_length=1,
             description="a file under sources/ (such as sources/textile.yaml), or the absolute path "
             "of a folder of pictures, of an archive of them, or of a folder of Parquet files that "
@@ -49,19 +57,61 @@ with warnings.catch_warnings():
         )
 
 
+class Place(NamedTuple):
+    """Where a picture lies in a file that holds several.
+
+    Attributes:
+        shard: path of that file, relative to the source's folder, with /.
+        offset: of the picture's first byte.
+    """
+
+    shard: str
+    offset: int
+
+
+def read_piece(shard: Path, offset: int, n_bytes: int) -> bytes:
+    """Bytes out of a file; fewer where the file ends before.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with shard.open("rb") as file:
+        file.seek(offset)
+        return file.read(n_bytes)
+
+
 @dataclass(frozen=True)
 class Tree:
-    """The files below a folder.
+    """The files below a folder, or inside files below it.
 
     Attributes:
         root: the folder.
         sizes: bytes of each file by its path relative to `root` (with /), sorted by path.
         n_hidden: hidden and system files and folders (.DS_Store, Thumbs.db, ...), left out.
+        places: where those lie that are no files of their own, by path.
     """
 
     root: Path
     sizes: Mapping[str, int]
     n_hidden: int
+    places: Mapping[str, Place] = field(default_factory=dict)
+
+    def origin(self, path: str) -> Path:
+        """The file that holds the bytes of a listed path."""
+        return self.root / (self.places[path].shard if path in self.places else path)
+
+    def open(self, path: str) -> IO[bytes]:
+        """The bytes of a listed path.
+
+        Raises:
+            OSError: they cannot be read.
+        """
+        if path not in self.places:
+            return self.origin(path).open("rb")
+        piece = read_piece(self.origin(path), self.places[path].offset, self.sizes[path])
+        return io.BufferedReader(
+            io.BytesIO(piece)
+        )  # hashlib reads a bare BytesIO from its beginning
 
     @property
     def n_bytes(self) -> int:

@@ -7,6 +7,7 @@ from typing import NamedTuple, get_args
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from headstart.project.addresses import masked
 from headstart.project.section import Section
 from headstart.project.short import cut
 
@@ -107,22 +108,24 @@ def _wanted(kind: str, message: str) -> str:
 
 
 def shown(value: object) -> str:
-    """A wrong value as the file has it, or the beginning of it."""
+    """A wrong value as the file has it, or the beginning of it; without the secrets of an address."""
     match value:
         case bool():
             return str(value).lower()
         case None:
             return "empty"
         case dict():
-            return f"a mapping ({cut(', '.join(map(str, value)), SHOWN)})"
+            return f"a mapping ({_cut(', '.join(map(str, value)))})"
         case list():
-            return (
-                f"a list ({cut(', '.join(map(str, value)), SHOWN)})" if value else "an empty list"
-            )
+            return f"a list ({_cut(', '.join(map(str, value)))})" if value else "an empty list"
         case float():
             return str(value).replace("inf", ".inf").replace("nan", ".nan")
         case _:
-            return cut(repr(value), SHOWN)
+            return _cut(repr(value))
+
+
+def _cut(text: str) -> str:
+    return cut(masked(text, {}), SHOWN)
 
 
 def _resolve(

@@ -55,9 +55,9 @@ def fetch_images(
 
 def _listed(tree: Tree, path: str) -> ListedFile:
     """Read the whole file once; compute its digest and tell its form."""
-    origin = tree.root / path
+    origin = tree.origin(path)
     try:
-        with origin.open("rb") as file:
+        with tree.open(path) as file:
             head = file.read(HEAD_BYTES)
             digest = hashlib.file_digest(file, lambda: hashlib.sha256(head)).hexdigest()
             n_bytes = file.tell()
@@ -71,7 +71,7 @@ def _listed(tree: Tree, path: str) -> ListedFile:
             f"dataset.source: {origin} changed while it was read ({tree.sizes[path]} bytes, then "
             f"{n_bytes}); run again when nothing writes into the folder."
         )
-    return ListedFile(path, origin, n_bytes, digest, form_of(head))
+    return ListedFile(path, origin, n_bytes, digest, form_of(head), tree.places.get(path))
 
 
 def _mb(n_bytes: int) -> str:

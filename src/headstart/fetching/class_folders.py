@@ -1,0 +1,30 @@
+"""Names the folders of classes whose names come out of files."""
+
+from headstart.image_files.safe_names import safe_name
+from headstart.project.located import SourceError
+
+
+class ClassFolders:
+    """Gives each class a folder of its own."""
+
+    def __init__(self) -> None:
+        self._classes: dict[str, str] = {}  # by the name of their folder
+
+    def above(self, split: str, name: str, where: str) -> str:
+        """The folder of a picture, <split>/<class>; <split> where it has no class.
+
+        Args:
+            split: train, valid, test or another.
+            name: of the class; '': none.
+            where: the picture, for the sentence.
+
+        Raises:
+            SourceError: another class has that folder already.
+        """
+        folder = safe_name(name) if name else ""
+        if (other := self._classes.setdefault(folder, name)) != name:
+            raise SourceError(
+                f"dataset.source: the classes {other!r} and {name!r} ({where}) would get one folder, "
+                f"{folder!r}: rename one of them."
+            )
+        return f"{split}/{folder}" if folder else split
