@@ -1,6 +1,7 @@
 """Two processes train as one does; one that is killed costs no bit."""
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,9 +10,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from headstart.network.objective import Objective
 from headstart.training.batch_norm import require_shared_norms
+from headstart.training.parts import Part, Place, Split
 from headstart.training.ranks import ALONE, Ranks, joined_ranks
-from tests.training.together import trained
+from tests.training.together import Net, trained
 
 
 def test_two_processes_train_as_one_does_and_one_of_them_is_killed(
@@ -79,3 +82,36 @@ def test_each_process_has_its_own_gpu(
 def test_without_an_agent_a_process_is_alone() -> None:
     with joined_ranks({}) as ranks:
         assert ranks == ALONE and ranks.is_first
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_nccl_and_shared_norms_on_one_gpu(
+    monkeypatch: pytest.MonkeyPatch, figures: Callable[[str], None]
+) -> None:
+    """A group of one process: the same gradients and statistics as without a group."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    for name, value in (AGENT | {"MASTER_PORT": port, "LOCAL_RANK": "0"}).items():
+        monkeypatch.setenv(name, value)
+    for name in ("HEADSTART_THREADS", "HEADSTART_WORKERS"):
+        monkeypatch.setenv(name, "1")
+    torch.manual_seed(0)
+    pictures = torch.rand(8, 3, 32, 32, device="cuda") * 255
+    part = Part(pictures, torch.arange(8, device="cuda") % 3, Place(0, 8, 8))
+
+    def step(split: Split) -> dict[str, torch.Tensor]:
+        net = Net().cuda().train()
+        torch.manual_seed(2)
+        loss, _ = split.gradients(net, Objective("single_label"), [part])
+        gradients = {name: p.grad for name, p in net.named_parameters() if p.grad is not None}
+        return net.state_dict() | {f"{name} grad": g for name, g in gradients.items()} | {"": loss}
+
+    alone = step(Split())
+    with joined_ranks() as ranks:
+        assert ranks == Ranks(0, 1, joined=True)
+        joined = step(Split(1, ranks))
+    assert alone.keys() == joined.keys()
+    for name, tensor in alone.items():
+        torch.testing.assert_close(joined[name], tensor, rtol=1e-3, atol=1e-4, msg=name)
+    figures("NCCL with a group of one GPU: the gradients and statistics of no group")

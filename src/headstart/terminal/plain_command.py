@@ -27,7 +27,7 @@ class Said(click.ClickException):
         super().__init__(sentence)
         self._follows_another = follows_another
         if follows_another:
-            self.exit_code = LOST
+            self.exit_code = LOST  # type: ignore[misc]
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Show it, or leave it to the process that has started this one."""

@@ -67,7 +67,7 @@ class Ranks:
             with _lost():
                 dist.all_reduce(flat)
             for tensor, total in zip(
-                tensors, flat.split([*map(Tensor.numel, tensors)]), strict=True
+                tensors, torch.split(flat, [*map(Tensor.numel, tensors)]), strict=True
             ):
                 tensor.copy_(total.view(tensor.shape))
 
