@@ -130,7 +130,7 @@ def _write_params(default: Path, path: Path, cycles: int, optimizer: Mapping[str
         "n_snapshots": 2,
         "stop_when_worse": False,
     }
-    params["optimizer_finetune"] |= {"batch_size": 8, "dropout": [0.25, 0.5]} | optimizer
+    params["optimizer_finetune"] |= {"batch_size": 8, "dropout": [0.25, 0.5], **optimizer}
     yaml.dump(params, path)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from headstart.project.errors import HeadstartError
-from headstart.tracking.live import stage_run
+from headstart.tracking.live import StageRun, stage_run
 from headstart.tracking.records import read_run
 from headstart.tracking.tell import tell
 from headstart.tracking.tracker import Tracker, publish
@@ -65,6 +65,7 @@ def test_a_stage_ends_in_one_line(capfd: pytest.CaptureFixture[str]) -> None:
     with stage_run("train-head", Path("run.json"), {}) as run:
         run.says("3 epochs → valid accuracy 0.8125", Path("a.png"))
         assert capfd.readouterr().out == ""
+    assert isinstance(run, StageRun)
     seconds = (read_run(Path("run.json")).ended_ms - run.record.started_ms) / 1000
     told = f"train-head: 3 epochs → valid accuracy 0.8125 ({seconds:,.1f} s; a.png)\n"
     assert capfd.readouterr().out == told
@@ -213,6 +214,7 @@ def test_a_teller_that_was_killed_costs_one_sentence_and_nothing_else(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with stage_run("train-head", Path("run.json"), {}) as run:
+        assert isinstance(run, StageRun)
         run._teller._process.kill()
         run._teller._process.wait()
         for step in range(3):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from headstart.tracking import surroundings as place
-from headstart.tracking.live import stage_run
+from headstart.tracking.live import StageRun, stage_run
 from headstart.tracking.surroundings import changes, machine, surroundings, versions
 
 
@@ -78,4 +78,5 @@ def test_the_machine_has_a_chip_cores_and_its_gpus(
 def test_the_record_of_a_stage_holds_them() -> None:
     with stage_run("train-head", Path("run.json"), {}) as run:
         pass
+    assert isinstance(run, StageRun)
     assert run.record.tags.items() >= surroundings().items()

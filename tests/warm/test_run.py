@@ -114,7 +114,7 @@ class Warm:
             env=self.environment | settings, input="from stdin",
         )  # fmt: skip
 
-    def which(self, project: Path | None = None, **settings: str) -> str:
+    def which(self, project: Path | None = None, /, **settings: str) -> str:
         return self.run(WHICH, project, **settings).stdout.strip()
 
     def start(self, **settings: str) -> None:
