@@ -51,8 +51,8 @@ class Stage:
         (root / "no_mlflow/mlflow.py").write_text(
             'raise ImportError("it takes seconds to import")\n'
         )
-        _write_inputs(root / "inputs")
-        _write_params(repo_root / "params.yaml", root / "params.yaml", cycles)
+        write_inputs(root / "inputs")
+        write_params(repo_root / "params.yaml", root / "params.yaml", cycles)
         self._environment = os.environ | {
             "PYTHONPATH": os.pathsep.join([str(root / "no_mlflow"), str(repo_root / "src")]),
             "HEADSTART_THREADS": "1",
@@ -86,7 +86,7 @@ class Stage:
         return list(self.root.glob(".headstart/work/states/*/*.state"))
 
 
-def _write_inputs(folder: Path) -> None:
+def write_inputs(folder: Path) -> None:
     network, stored = small_network(), StoredPictures()
     form = PREPROCESSING.stored[-1].model_dump(exclude_none=True)
     write_resized(folder / "resized", ((i, stored.encoded(i)) for i in IDS), form)
@@ -118,7 +118,7 @@ def _write_inputs(folder: Path) -> None:
     write_json(folder / "suggestion.json", {"lr": None, "reason": "the test was skipped"})
 
 
-def _write_params(default: Path, path: Path, cycles: int) -> None:
+def write_params(default: Path, path: Path, cycles: int) -> None:
     yaml = YAML()
     params: dict[str, Any] = yaml.load(default)
     params["unfreeze_finetune"] |= {
