@@ -33,8 +33,8 @@ def test_the_cheapest_class_is_that_of_a_search_by_hand() -> None:
     probabilities, matrix = rng.dirichlet(np.ones(4), 200), rng.uniform(0, 9, (4, 4))
     found = cheapest_classes(probabilities, matrix)
     for row, k in zip(probabilities, found, strict=True):
-        expected = [sum(row[true] * matrix[true, given] for true in range(4)) for given in range(4)]
-        assert k == int(np.argmin(expected))
+        costs = [sum(float(p) * c for p, c in zip(row, column, strict=True)) for column in matrix.T]
+        assert k == costs.index(min(costs))
     assert (found != probabilities.argmax(axis=1)).sum() > 50
 
 

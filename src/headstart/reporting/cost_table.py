@@ -38,5 +38,5 @@ def cost_rows(scores: Mapping[str, Any]) -> list[CostRow]:
 
 def _row(of: str, values: Mapping[str, Any]) -> CostRow:
     saved, low, high = (values[f"cost_saved{end}"] for end in ("", "_ci_low", "_ci_high"))
-    costs = (score(values, key, ".4f") for key in ("cost", "cost_decided"))
-    return CostRow(of, *costs, signed_change(-saved, -high, -low))
+    likeliest, decided = (score(values, key, ".4f") for key in ("cost", "cost_decided"))
+    return CostRow(of, likeliest, decided, signed_change(-saved, -high, -low))
