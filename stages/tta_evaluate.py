@@ -47,7 +47,8 @@ def main(
         said, checkpoints = read_views(views), {path.stem: path for path in files}
         evaluation = tta_evaluate(read_labels(labels, test_labels), said, params)
         final, about = checkpoints[said.final], read_json(about_final)
-        write_final_model(model, final, about, evaluation.thresholds, evaluation.temperatures)
+        found = (evaluation.thresholds, evaluation.temperatures, evaluation.costs)
+        write_final_model(model, final, about, *found)
         for path in predictions:
             write_predictions(path, evaluation.predictions[path.stem])
         write_json(metrics, evaluation.metrics)

@@ -131,6 +131,17 @@ def copied(project: Project, root: Path, *, results: bool) -> Project:
     return other
 
 
+def run_without_dvc(project: Project, stages: Collection[str]) -> None:
+    """Run the commands of some stages, in the order of dvc.yaml.
+
+    It takes a third of the time of `dvc repro`, which reads and writes all of dvc.lock a stage.
+    """
+    for stage in read_stages(project.root):
+        if stage.name in stages:
+            told = {"DVC_ROOT": str(project.root), "DVC_STAGE": stage.name}
+            project.run("env", *stage.words, environment=told)
+
+
 def results_of(project: Project, stages: Collection[str]) -> dict[str, bytes]:
     """The bytes of every result of some stages that is a function of their inputs, by path."""
     outs = {

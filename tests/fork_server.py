@@ -112,6 +112,7 @@ def _run(connection: socket.socket) -> None:
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
+    Thread(target=_die_with, args=(connection,), daemon=True).start()
     sys.argv = [script, *arguments]
     sys.path[0:1] = [str(Path(script).parent), *environment.get("PYTHONPATH", "").split(":")]
     status = 1
@@ -128,6 +129,12 @@ def _run(connection: socket.socket) -> None:
         sys.stderr.flush()
         connection.sendall(bytes([status]))
         os._exit(status)
+
+
+def _die_with(client: socket.socket) -> None:
+    """In a fork: be killed when the client is, as a stage that DVC started itself would be."""
+    if not client.recv(1):
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 if __name__ == "__main__":

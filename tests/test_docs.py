@@ -35,7 +35,7 @@ from tests.pages import (
 
 DOCS = Path(__file__).parents[1] / "docs"
 MADE = {
-    *("mlflow.db", "dvc.lock", ".venv", ".headstart/work"),
+    *("mlflow.db", "dvc.lock", ".venv", ".headstart/work", "seeds.json", ".dvc/tmp/rwlock"),
     *(".headstart/sweep.patch", ".headstart/sweep.csv", ".headstart/sweep.png"),
 }  # paths that a command makes
 

@@ -55,8 +55,8 @@ class Stage:
         (root / "no_mlflow/mlflow.py").write_text(
             'raise ImportError("it takes seconds to import")\n'
         )
-        _write_inputs(root / "inputs")
-        _write_params(repo_root / "params.yaml", root / "params.yaml", cycles, optimizer)
+        write_inputs(root / "inputs")
+        write_params(repo_root / "params.yaml", root / "params.yaml", cycles, optimizer)
         self._environment = os.environ | {
             "PYTHONPATH": os.pathsep.join([str(root / "no_mlflow"), str(repo_root / "src")]),
             "HEADSTART_THREADS": "1",
@@ -90,7 +90,7 @@ class Stage:
         return list(self.root.glob(".headstart/work/states/*/*.state"))
 
 
-def _write_inputs(folder: Path) -> None:
+def write_inputs(folder: Path) -> None:
     network, stored = small_network(), StoredPictures()
     form = PREPROCESSING.stored[-1].model_dump(exclude_none=True)
     write_resized(folder / "resized", ((i, stored.encoded(i)) for i in IDS), form)
@@ -122,7 +122,7 @@ def _write_inputs(folder: Path) -> None:
     write_json(folder / "suggestion.json", {"lr": None, "reason": "the test was skipped"})
 
 
-def _write_params(default: Path, path: Path, cycles: int, optimizer: Mapping[str, Any]) -> None:
+def write_params(default: Path, path: Path, cycles: int, optimizer: Mapping[str, Any] = {}) -> None:
     yaml = YAML()
     params: dict[str, Any] = yaml.load(default)
     params["unfreeze_finetune"] |= {

@@ -18,7 +18,8 @@ class Leaf:
     """One kind of value that a field may have.
 
     Attributes:
-        kind: int, float, bool or str; Literal: one of `words`; tuple: a list of `items`; Section.
+        kind: int, float, bool or str; Literal: one of `words`; tuple: a list of `items`; dict: a
+            mapping from names to `items[0]`; Section.
         metadata: the constraints.
         words: that are allowed.
         items: of the list, one for each place.
@@ -88,6 +89,9 @@ def _leaves(annotation: Any, metadata: tuple[Any, ...]) -> Iterator[Leaf]:
         kinds = arguments[:1] if repeats else arguments
         items = tuple(tuple(_leaves(kind, ())) for kind in kinds)
         yield Leaf(tuple, metadata, items=items, repeats=repeats)
+    elif origin is dict:
+        _, of_values = arguments
+        yield Leaf(dict, metadata, items=(tuple(_leaves(of_values, ())),))
     else:
         yield Leaf(annotation, metadata)
 
@@ -105,7 +109,9 @@ def forbidden(leaves: tuple[Leaf, ...]) -> st.SearchStrategy[Any]:
     numbers = [leaf for leaf in leaves if leaf.kind in (int, float)]
     kinds = {leaf.kind for leaf in leaves}
     words = {word for leaf in leaves for word in leaf.words}
-    wrong: list[st.SearchStrategy[Any]] = [st.just({}), st.just({"a": 1})]
+    wrong: list[st.SearchStrategy[Any]] = []
+    if dict not in kinds:
+        wrong += [st.just({}), st.just({"a": 1})]
     if NoneType not in kinds:
         wrong.append(st.none())
     if bool not in kinds:
@@ -145,6 +151,11 @@ def _wrong_numbers(leaf: Leaf) -> Iterator[st.SearchStrategy[Any]]:
 
 
 def _wrong_texts_and_lists(leaf: Leaf) -> Iterator[st.SearchStrategy[Any]]:
+    if leaf.kind is dict:
+        assert any(isinstance(m, MinLen) for m in leaf.metadata)
+        yield st.just({})
+        yield forbidden(leaf.items[0]).map(lambda value: {"a": value})
+        yield st.sampled_from([3, 0.5, True, None]).map(lambda name: {name: {"a": 1.0}})
     if leaf.kind is str and any(isinstance(m, MinLen) for m in leaf.metadata):
         yield st.just("")
     if leaf.kind is not tuple:

@@ -53,6 +53,14 @@ def test_the_default_breaks_no_rule() -> None:
         ),
         ({"find_lr_finetune.size_px": 256}, "find_lr_finetune.size_px is 256: it must be at most"),
         (
+            {
+                "index_images.task": "multi_label",
+                "index_images.labels": "labels.csv",
+                "tta_evaluate.costs": {"a": {"b": 2}},
+            },
+            "tta_evaluate.costs is set, but index_images.task is multi_label",
+        ),
+        (
             {"resize.size_px": 239},
             "resize.size_px is 239, but must be at least backbone.size_px (240)",
         ),

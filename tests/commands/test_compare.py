@@ -17,6 +17,8 @@ from dvc.repo import Repo
 from ruamel.yaml import YAML
 
 from headstart.commands.cli import main
+from headstart.commands.kept_spread import SPREAD_FILE, spread_text
+from headstart.commands.spread import Spread
 from headstart.commands.stored_pictures import RESIZING
 from headstart.commands.stored_run import INDEXING, PUBLISHING, SCORING, read_stored_run
 from headstart.evaluation.predictions import Predictions, write_predictions
@@ -139,6 +141,17 @@ def test_a_commit_and_the_workspace(project: Path) -> None:
     assert "test: 4 pictures, the same in both" in result.output
     assert "accuracy, plain     0.5000   0.7500   +0.2500" in result.output
     assert "right, plain      only a: 0, only b: 1, both: 2, neither: 1" in result.output
+
+
+def test_the_spread_over_seeds_is_told_of_the_run_that_it_belongs_to(project: Path) -> None:
+    params = {"head": {"lr": 0.1}, "tta_evaluate": {"thresholds": "global"}}  # those of HEAD
+    row = Spread("tta_evaluate.test.tta.accuracy", (0.5, 0.6))
+    Path(SPREAD_FILE).write_text(spread_text(params, [row]))
+    git("add", SPREAD_FILE)
+    git("commit", "-q", "-m", "seeds")
+    said = "HEAD, mean over seeds (sd; seeds.json): test TTA accuracy 0.5500 (0.0707) of 2."
+    output = headstart("HEAD").output
+    assert said in " ".join(output.split()) and output.count("seeds.json") == 1
 
 
 def test_labels_of_test_beside_the_others_as_an_older_headstart_wrote_them(project: Path) -> None:

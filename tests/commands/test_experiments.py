@@ -20,6 +20,7 @@ from headstart.commands.cli import main
 from headstart.commands.experiment_queue import ExperimentQueue, QueueError
 from headstart.commands.experiment_runs import problems_of
 from headstart.commands.experiment_settings import SettingsError, parse_settings
+from headstart.commands.kept_spread import SPREAD_FILE, spread_note
 from headstart.commands.queue_status import N_MISSES, QueueStatus, Watch
 
 SEED_SECTIONS = ("train_head", "train_augmented", "unfreeze_finetune")
@@ -141,6 +142,18 @@ def test_seeds_of_which_one_is_there_already(project: Path) -> None:
     assert re.search(rf"^{ACCURACY} +{cells}$", result.output, re.M), result.output
     assert LOG_LOSS not in result.output
     assert len(experiments()) == 2
+    kept = (project / SPREAD_FILE).read_bytes()
+    assert json.loads(kept)["scores"] == {
+        ACCURACY: {
+            "n": 2,
+            "mean": 0.005,
+            "sd": pytest.approx(0.00707, abs=1e-5),
+            "values": [0, 0.01],
+        }
+    }
+    assert spread_note("HEAD", PARAMS | {"train_head": {"seed": 7}}, kept) == [
+        "HEAD, mean over seeds (sd; seeds.json): valid TTA accuracy 0.0050 (0.0071) of 2."
+    ]
 
 
 def test_a_setting_that_dvc_refuses_leaves_nothing_queued(project: Path) -> None:

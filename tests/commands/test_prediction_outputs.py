@@ -11,6 +11,21 @@ from headstart.use.classifier import Classifier
 from tests.saved_networks import save_networks
 
 
+def test_a_table_names_the_class_that_costs_decide_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_networks(tmp_path)
+    info = read_checkpoint(tmp_path / "net.safetensors").info
+    costs = ((0.0, 1.0, 1.0), (1.0, 0.0, 1.0), (9.0, 9.0, 0.0))
+    results = [Result("a.png", np.array([0.6, 0.1, 0.3])), Result("b.png", np.array([0.9, 0.1, 0]))]
+    Table(Classifier(info.model_copy(update={"costs": costs}), []), ["a.png"]).write(results)
+    assert capsys.readouterr().out == (
+        "picture  decided    1st        2nd        3rd\n"
+        "a.png    eel        cat 0.600  eel 0.300  dog 0.100\n"
+        "b.png    cat        cat 0.900  dog 0.100  eel 0.000\n"
+    )
+
+
 def test_a_table_of_many_labels_names_the_likeliest_where_none_is_reached(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -177,7 +177,7 @@ def test_without_a_project_or_a_run_a_sentence_says_so(
     small: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (small.root / "dvc.lock").write_text("stages: [\n")
-    assert "dvc.lock cannot be read: run `dvc repro`" in verify().stderr
+    assert "dvc.lock is half written" in verify().stderr
     (small.root / "dvc.lock").unlink()
     assert "dvc.lock does not exist: run `dvc repro`" in verify().stderr
     monkeypatch.chdir(tmp_path)

@@ -62,6 +62,9 @@ def test_the_documented_code_decides_by_the_thresholds(documented: dict[str, Any
     one = about(small_info())
     assert one["thresholds"] == [] and documented["named"](row, one) == ["dog"]
     thresholds = {"plain": (0.3, 0.7, 0.05), "tta": (1.0, 1.0, 1.0)}
+    assert "costs" not in one
+    dear = about(small_info(costs=((0.0, 1.0, 1.0), (1.0, 0.0, 1.0), (9.0, 9.0, 0.0))))
+    assert documented["named"](row, dear) == ["eel"]
     several = about(small_info(task="multi_label", thresholds=thresholds))
     assert documented["named"](row, several) == ["cat", "eel"]
 

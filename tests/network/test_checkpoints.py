@@ -6,6 +6,7 @@ import torch
 from safetensors.torch import save_file
 
 from headstart.backbone.frame import Frame
+from headstart.backbone.tensors import NamedTensors, write_tensors
 from headstart.network.checkpoints import (
     Checkpoint,
     CheckpointError,
@@ -83,6 +84,15 @@ def test_another_format_is_refused_with_its_remedy(
     assert str(refused.value) == (
         f"{path} is a checkpoint of format {written}, but this headstart reads format 3: {remedy}."
     )
+
+
+@pytest.mark.parametrize("costs", [[[0, 1]], [[0, 1], [1]], [[0, -1], [1, 0]]])
+def test_costs_must_be_those_of_all_classes(tmp_path: Path, costs: list[list[float]]) -> None:
+    path = tmp_path / "model.safetensors"
+    text = json.dumps(INFO.model_dump(mode="json") | {"costs": costs})
+    write_tensors(path, NamedTensors(TENSORS, {"headstart": text}))
+    with pytest.raises(CheckpointError, match=r"damaged metadata \(.*(costs|greater)"):
+        read_checkpoint(path)
 
 
 def test_a_checkpoint_that_was_scored_anew_tells_how(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pydantic import Field, ValidationError
 
 from headstart.project.params import ParamsError, read_params, read_section
 from headstart.project.section import Section
+from headstart.steps.tta_evaluate import TtaEvaluateParams
 from headstart.training.phases import PhasesParams
 
 
@@ -20,6 +21,7 @@ class TrainHeadParams(Section):
     phases: tuple[Phase, ...] = Field(strict=False, description="phases, in order")
 
 
+ROOT = Path(__file__).parents[2]
 GOOD = "train_head: {lr: 0.01, n_epochs: 3, phases: [{lr: 0.1}]}\n"
 
 
@@ -85,6 +87,30 @@ def test_nothing_is_converted_in_silence(tmp_path: Path, value: str, sentence: s
     path = write(tmp_path, GOOD.replace("n_epochs: 3", f"n_epochs: {value}"))
     [line] = sentences(path)
     assert "train_head.n_epochs" in line and sentence in line
+
+
+@pytest.mark.parametrize(
+    ("costs", "sentence"),
+    [
+        ("{cat: {dog: -1}}", "costs.cat.dog is -1: it must be greater than or equal to 0 (single"),
+        ("{cat: {seed: x}}", "costs.cat.seed is 'x': it must be a number (single_label: what"),
+        ("{cat: 3}", "costs.cat is 3: it must be a mapping (single_label: what"),
+        ("{0: {cat: 3}}", "costs.0 is the name 0: it must be text, in quotes (single_label: what"),
+        ("{}", "costs is a mapping (): it must have at least 1 item, not 0 (single_label: what"),
+        ("{cat: {cat: 2}}", "costs.cat.cat is 2, but the right class costs 0."),
+    ],
+)
+def test_a_problem_inside_a_mapping_names_its_keys(
+    tmp_path: Path, costs: str, sentence: str
+) -> None:
+    values = read_params(ROOT / "params.yaml")
+    text = (ROOT / "params.yaml").read_text().replace("costs: null", f"costs: {costs}")
+    path = write(tmp_path, text)
+    assert values["tta_evaluate"]["costs"] is None
+    with pytest.raises(ParamsError) as caught:
+        read_section("tta_evaluate", TtaEvaluateParams, path)
+    [line] = str(caught.value).splitlines()
+    assert line.startswith(f"{path}: tta_evaluate.{sentence}")
 
 
 def test_a_missing_section_names_those_there_are(tmp_path: Path) -> None:

@@ -23,10 +23,12 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
+from headstart.evaluation.decisions import unseen_probabilities
 from headstart.evaluation.predictions import Kind, read_predictions, write_predictions
 from headstart.labels.labels import Labels
 from headstart.labels.task import Task
 from headstart.prediction.stored_views import StoredViews, read_views, write_views
+from headstart.project.errors import HeadstartError
 from headstart.project.files import flatten
 from headstart.scores.calibration import find_temperature
 from headstart.scores.metrics import Floats
@@ -41,6 +43,7 @@ PARAMS = TtaEvaluateParams(
     plain_weight=0.4,
     calibration="temperature",
     thresholds="global",
+    costs=None,
     confidence=0.95,
     n_bootstrap=200,
     seed=3,
@@ -290,11 +293,52 @@ def test_the_stage_imports_no_torch(repo_root: Path) -> None:
         {"seed": -1},
         {"n_views": 4},
         {"calibration": "platt"},
+        {"costs": {"cat": {"dog": -1.0}}},
+        {"costs": {"cat": {"cat": 1.0}}},
     ],
 )
 def test_params_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match=next(iter(wrong))):
         TtaEvaluateParams.model_validate({**PARAMS.model_dump(), **wrong})
+
+
+COSTS = {"owl": {"cat": 20, "dog": 20}, "cat": {"dog": 0.5}}
+COSTED = PARAMS.model_copy(update={"costs": COSTS})
+
+
+def test_costs_are_scored_beside_all_else_which_stays() -> None:
+    without, found = (evaluated(LABELS, Predictor(*RECIPE), of) for of in (PARAMS, COSTED))
+    assert without.costs is None and found.costs is not None
+    scores = flatten(found.metrics)
+    costs = {key for key in scores if key.rpartition(".")[2].startswith("cost")}
+    assert {key: value for key, value in scores.items() if key not in costs} == flatten(
+        without.metrics
+    )
+    for split in ("valid", "test"):
+        said = found.predictions["predictions"].labelled(split)
+        for kind in KINDS:
+            probabilities = unseen_probabilities(said, split, kind)
+            of = found.metrics[split][kind]
+            for name, decided in (
+                ("cost", probabilities.argmax(axis=1)),
+                ("cost_decided", (probabilities @ found.costs).argmin(axis=1)),
+            ):
+                expected = np.mean(
+                    [
+                        0 if true == k else COSTS.get(CLASSES[true], {}).get(CLASSES[k], 1)
+                        for true, k in zip(said.class_numbers(), decided, strict=True)
+                    ]
+                )
+                assert of[name] == pytest.approx(expected)
+            assert of["cost_saved"] == pytest.approx(of["cost"] - of["cost_decided"])
+            assert {f"cost{end}" for end in ENDS} <= set(of)
+    assert "cost_decided" in found.metrics["checkpoints"]["head"]["test"]["tta"]
+
+
+def test_costs_of_a_class_that_there_is_not_are_refused() -> None:
+    wrong = PARAMS.model_copy(update={"costs": {"cow": {"cat": 2.0}}})
+    with pytest.raises(HeadstartError, match=r"costs\.cow\.cat: 'cow' is no class of the pictures"):
+        evaluated(LABELS, Predictor(*RECIPE), wrong)
 
 
 TAGS = ("clear", "river", "road", "rare", "absent, really")

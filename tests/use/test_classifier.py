@@ -64,6 +64,22 @@ def test_probabilities_are_calibrated_by_the_temperature_of_the_plain_view(
         assert after.probabilities.argmax() == before.probabilities.argmax()
 
 
+def test_costs_in_the_checkpoint_decide(files: list[str]) -> None:
+    said = Classifier.load("net.safetensors")
+    content = read_checkpoint(Path("net.safetensors"))
+    likeliest = said.predict(files[0])["class"][0]
+    k = said.classes.index("eel" if likeliest != "eel" else "cat")
+    costs = tuple(
+        tuple(float(row != j) * (1e9 if row == k else 1) for j in range(3)) for row in range(3)
+    )
+    info = content.info.model_copy(update={"costs": costs})
+    write_checkpoint(Path("dear.safetensors"), content.model_copy(update={"info": info}))
+    row = Classifier.load("dear.safetensors").predict(files[0]).iloc[0]
+    assert (row["class"], row["top_1"]) == (said.classes[k], likeliest)
+    told = CliRunner().invoke(main, ["predict", "dear.safetensors", files[0]]).stdout
+    assert f"{files[0]},{said.classes[k]}," in told
+
+
 def test_images_count_as_png_files(files: list[str]) -> None:
     """Whatever their mode; EXIF turns them as it turns a file."""
     classifier = Classifier.load("net.safetensors")

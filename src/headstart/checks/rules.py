@@ -8,6 +8,7 @@ from inspect import signature
 
 from headstart.backbone.backbone import BackboneParams
 from headstart.backbone.sizes import Size, px
+from headstart.indexing.params import IndexImagesParams
 from headstart.project.section import Section
 from headstart.steps.find_lr_finetune import FindLrFinetuneParams
 from headstart.steps.find_lr_head import FindLrHeadParams
@@ -15,6 +16,7 @@ from headstart.steps.predict_views import PredictViewsParams
 from headstart.steps.resize import ResizeParams
 from headstart.steps.train_augmented import TrainAugmentedParams
 from headstart.steps.train_head import TrainHeadParams
+from headstart.steps.tta_evaluate import TtaEvaluateParams
 from headstart.steps.unfreeze_finetune import UnfreezeFinetuneParams
 from headstart.training.layer_groups import first_group
 from headstart.training.lr_curve import LrCurve, RangeTestParams, suggest
@@ -150,6 +152,16 @@ def _suggested(key: str, lr: Rate, test: RangeTestParams) -> Iterator[str]:
         yield str(error)
 
 
+def _costs_of_one_class(
+    index_images: IndexImagesParams, tta_evaluate: TtaEvaluateParams
+) -> Iterator[str]:
+    if tta_evaluate.costs is not None and index_images.task == "multi_label":
+        yield (
+            "tta_evaluate.costs is set, but index_images.task is multi_label, whose pictures have any "
+            "number of labels: set tta_evaluate.costs to null."
+        )
+
+
 ERRORS: tuple[Rule, ...] = (
     _sizes_of_phases,
     _stored_size,
@@ -160,5 +172,6 @@ ERRORS: tuple[Rule, ...] = (
     _snapshots,
     _rate_of_the_head,
     _rate_of_the_network,
+    _costs_of_one_class,
 )
 """Rules whose breach is an error: the file cannot run, or could only be a mistake."""

@@ -14,7 +14,10 @@ from headstart.commands.experiment_settings import (
     parse_settings,
     require_stratified,
 )
-from headstart.commands.spread import spread_csv, spread_table, spreads
+from headstart.commands.kept_spread import SEEDED, SPREAD_FILE, spread_text
+from headstart.commands.spread import Spread, spread_csv, spread_table, spreads
+from headstart.project.params import PARAMS_FILE, read_params
+from headstart.tracking.state import flatten
 from headstart.tracking.store import project_root
 
 SCORES = ("accuracy", "f2", "map", "log_loss")
@@ -24,7 +27,6 @@ DEFAULT_METRICS = tuple(
     for kind in ("plain", "tta")
     for score in SCORES
 )
-SEEDED = ("train_head", "train_augmented", "unfreeze_finetune")
 INTERRUPTED = (
     "Interrupted. DVC's queue is unchanged, and its workers continue. `dvc queue status` shows their "
     "progress, `dvc queue start` starts workers if none runs, `dvc queue stop --kill` ends them, and "
@@ -103,6 +105,9 @@ def seeds(n: int, **options: Any) -> None:
     complete row in MLflow. An experiment whose results exist already runs nothing, and its row
     exists too. The workers run everything that waits in DVC's queue, your own experiments too.
     Ctrl-C leaves the queue as it is.
+
+    seeds.json keeps the means and standard deviations. Where a run has the same params but for these
+    seeds, `headstart compare` tells them.
     """
     own = {f"seed-{seed}": {f"{section}.seed": seed for section in SEEDED} for seed in range(n)}
     _repeat(own, "", stratified=False, **options)
@@ -134,6 +139,7 @@ def _repeat(
     check_settings(shared, {key for values in own.values() for key in values})
     if stratified:
         require_stratified(shared, root)
+    params = flatten(read_params(root / PARAMS_FILE))  # now, as they may be edited meanwhile
     plan = {
         f"{label}-{suffix}": [*settings, *(f"{key}={value}" for key, value in values.items())]
         for label, values in own.items()
@@ -144,12 +150,21 @@ def _repeat(
         click.echo(INTERRUPTED, err=True)
         raise click.exceptions.Exit(130) from None
     rows = spreads(metrics or DEFAULT_METRICS, [result or {} for result in results.values()])
+    if not stratified:
+        _keep(root, params | shared, rows)
     if rows:
         click.echo(spread_table(list(own), rows))
     if csv_file:
         csv_file.write_text(spread_csv(list(plan), rows), encoding="utf-8")
     if problems := problems_of(results, metrics or DEFAULT_METRICS, all_wanted=bool(metrics)):
         raise click.ClickException("\n".join(problems))
+
+
+def _keep(root: Path, params: Mapping[str, Any], rows: Sequence[Spread]) -> None:
+    """Write seeds.json, unless fewer than two experiments have a score."""
+    if any(row.sd is not None for row in rows):
+        (root / SPREAD_FILE).write_text(spread_text(params, rows), encoding="utf-8")
+        click.echo(f"{SPREAD_FILE} keeps it for `headstart compare`.", err=True)
 
 
 def _check(metrics: Sequence[str], csv_file: Path | None) -> None:

@@ -48,7 +48,10 @@ class Output(Protocol):
 
 
 class Table:
-    """Aligned columns on stdout: the picture, and its likeliest classes or its labels."""
+    """Aligned columns on stdout: the picture, and its likeliest classes or its labels.
+
+    Where costs decide, the class that they decide for stands first.
+    """
 
     def __init__(self, classifier: "Classifier", names: Iterable[str]) -> None:
         """Print the head.
@@ -62,6 +65,8 @@ class Table:
         self._class_wide = max(map(len, classifier.classes)) + len(" 0.000")
         n_top = min(N_TOP, len(classifier.classes))
         heads = ["1st", "2nd", "3rd"][:n_top] if classifier.decided == "class" else ["labels"]
+        if classifier.info.costs:
+            heads.insert(0, "decided")
         _tell(self._line("picture", heads))
 
     def write(self, results: Sequence[Result]) -> None:
@@ -72,7 +77,8 @@ class Table:
         of = self._classifier
         likeliest = of.likeliest(row, len(of.classes))
         if of.decided == "class":
-            return [f"{name} {p:.3f}" for name, p in likeliest[:N_TOP]]
+            decided = of.labels(row) if of.info.costs else []
+            return [*decided, *(f"{name} {p:.3f}" for name, p in likeliest[:N_TOP])]
         reached = set(of.labels(row))
         shown = [f"{name} {p:.3f}" for name, p in likeliest if name in reached]
         name, p = likeliest[0]

@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from headstart.commands.kept_spread import SPREAD_FILE, spread_note
 from headstart.commands.revision import Revision, below
 from headstart.comparison.params import changed_params
 from headstart.comparison.runs import Run
@@ -46,6 +47,7 @@ def read_stored_run(root: Path, name: str) -> Run:
         except HeadstartError:  # without them, a picture is shown by its id
             paths = {}
     notes = _not_run_yet(root, params) if name == WORKSPACE else []
+    notes += spread_note(name, params, revision.read(SPREAD_FILE))
     inputs = {
         path: of
         for path, of in revision.deps.items()

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from headstart.commands.locked import Problem
 
 
@@ -27,14 +29,20 @@ def verify(deep: bool, mend: bool, as_json_: bool) -> None:
 
     A damaged object of the cache is not healed by `dvc checkout`, because DVC trusts its cache.
     --repair removes damaged objects and damaged results. `dvc repro` then restores a result from a
-    whole object, or runs its stage again. Pictures, code and params are never removed.
+    whole object, or runs its stage again. Pictures, code and params are never removed. --repair also
+    removes dvc.lock or the file of DVC's locks, where DVC was killed while it wrote them.
 
     The exit status is 1 if something is not as dvc.lock says, and after --repair if something is left.
     """
+    from headstart.commands.half_written import half_written
     from headstart.commands.locked import READ, Project
     from headstart.commands.verified import as_json, repair
     from headstart.commands.verified import verify as compare
+    from headstart.tracking.store import project_root
 
+    if broken := half_written(project_root()):
+        _of_half_written(broken, mend)
+        return
     project = Project()
     found = compare(project, deep or mend)
     removed = repair(found.problems) if mend else []
@@ -57,6 +65,20 @@ def verify(deep: bool, mend: bool, as_json_: bool) -> None:
             f"All {_n(found.n_files, 'file')} of {_n(len(project.stages), 'stage')} are as dvc.lock "
             f"says{objects}."
         )
+
+
+def _of_half_written(files: Sequence["Path"], mend: bool) -> None:
+    """Tell of files that DVC cannot read; remove them if `mend`."""
+    names, are = " and ".join(map(str, files)), "are" if len(files) > 1 else "is"
+    then = "`dvc repro`, which restores the results from DVC's cache"
+    if not mend:
+        raise click.ClickException(
+            f"{names} {are} half written, as DVC leaves a file when it is killed: run "
+            f"`headstart verify --repair`, then {then}."
+        )
+    for file in files:
+        file.unlink()
+    click.echo(f"Removed {names}. Now run {then}.")
 
 
 def table(problems: Sequence["Problem"]) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from headstart.evaluation.predictions import Kind
+from headstart.evaluation.predictions import Floats, Kind
 from headstart.project.safetensors_file import metadata_of, read_whole, write_safetensors
 
 
@@ -15,6 +15,7 @@ def write_final_model(
     about: Mapping[str, Any],
     thresholds: Mapping[Kind, Sequence[float]],
     temperatures: Mapping[Kind, float],
+    costs: Floats | None = None,
 ) -> None:
     """Write the tensors of a checkpoint with a new info about them; no tensor is decoded.
 
@@ -26,6 +27,7 @@ def write_final_model(
         about: CheckpointInfo as JSON values.
         thresholds: kind of prediction -> K thresholds; empty for single_label.
         temperatures: kind of prediction -> what calibrates it; empty: nothing does.
+        costs: (K, K) by which predictions are decided; None: the likeliest class is.
 
     Raises:
         DamagedError: the checkpoint is damaged.
@@ -33,6 +35,8 @@ def write_final_model(
     found: dict[str, object] = {"thresholds": thresholds}
     if temperatures:
         found["temperatures"] = temperatures
+    if costs is not None:
+        found["costs"] = costs.tolist()
     text = json.dumps({**about, **found}, sort_keys=True)
     data = read_whole(checkpoint)
     write_safetensors(path, data, {**metadata_of(data), "headstart": text})

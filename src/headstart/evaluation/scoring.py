@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from headstart.evaluation import intervals
+from headstart.evaluation.costs import cheapest_classes
 from headstart.evaluation.intervals import Interval
 from headstart.evaluation.reliability import expected_calibration_error, judged, reliability_bins
 from headstart.evaluation.roc_intervals import area_interval, mean_area_interval
@@ -166,6 +167,33 @@ def calibration_gains(
             reliability_bins(*judged(before, truth, task))
         ),
         **_scored("log_loss_gained", float(gained.mean()), scoring.of_mean(gained, 4)),
+    }
+
+
+def cost_scores(
+    probabilities: Floats, targets: Ints, costs: Floats, scoring: Scoring
+) -> dict[str, float]:
+    """What decisions about N ≥ 1 pictures of one class each cost.
+
+    Args:
+        probabilities: (N, K), calibrated without these pictures
+        targets: class numbers (N,)
+        costs: (K, K), as evaluation.costs
+        scoring: of the intervals
+
+    Returns:
+        cost, the mean if each picture gets its likeliest class; cost_decided, if it gets the class of
+        lowest expected cost; and cost_saved, the former less the latter on the same pictures.
+    """
+    likeliest = costs[targets, metrics.predicted_classes(probabilities)]
+    decided = costs[targets, cheapest_classes(probabilities, costs)]
+    values = {"cost": likeliest, "cost_decided": decided, "cost_saved": likeliest - decided}
+    return {
+        key: number
+        for place, (name, of_pictures) in enumerate(values.items(), start=6)
+        for key, number in _scored(
+            name, float(of_pictures.mean()), scoring.of_mean(of_pictures, place)
+        ).items()
     }
 
 

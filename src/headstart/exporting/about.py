@@ -17,9 +17,10 @@ def about(info: CheckpointInfo, batch: str = "N") -> dict[str, Any]:
 
     `stored`, `crop`, `crop_frac` and `size_px` are all that the code in docs/export.md needs to make
     the input from a picture file. `square` says the same in words. `thresholds` holds K numbers for
-    multi_label, for these probabilities; for single_label it is empty. `temperature` is in the graph
-    already: the probabilities are calibrated by it; 1 says that they are the network's own. `batch`
-    is the number of pictures at a time, as `input` and `output` say it.
+    multi_label, for these probabilities; for single_label it is empty. `costs`, (K, K), true class by
+    given class, is there where a picture gets the class of lowest expected cost. `temperature` is in
+    the graph already: the probabilities are calibrated by it; 1 says that they are the network's own.
+    `batch` is the number of pictures at a time, as `input` and `output` say it.
     """
     size = info.size_px
     return {
@@ -29,6 +30,7 @@ def about(info: CheckpointInfo, batch: str = "N") -> dict[str, Any]:
         "classes": list(info.classes),
         "temperature": info.temperature,
         "thresholds": list(info.thresholds.get("plain", ())),
+        **({"costs": info.costs} if info.costs else {}),
         "size_px": size,
         "crop": info.frame.crop,
         "crop_frac": info.frame.crop_frac,

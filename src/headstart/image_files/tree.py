@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import IO, Annotated, NamedTuple
+from typing import Annotated, NamedTuple
 
 from pydantic import AfterValidator, Field
 
@@ -100,7 +100,7 @@ class Tree:
         """The file that holds the bytes of a listed path."""
         return self.root / (self.places[path].shard if path in self.places else path)
 
-    def open(self, path: str) -> IO[bytes]:
+    def open(self, path: str) -> io.BufferedReader:
         """The bytes of a listed path.
 
         Raises:
@@ -109,9 +109,8 @@ class Tree:
         if path not in self.places:
             return self.origin(path).open("rb")
         piece = read_piece(self.origin(path), self.places[path].offset, self.sizes[path])
-        return io.BufferedReader(
-            io.BytesIO(piece)
-        )  # hashlib reads a bare BytesIO from its beginning
+        # Buffered, because hashlib reads a bare BytesIO from its beginning.
+        return io.BufferedReader(io.BytesIO(piece))
 
     @property
     def n_bytes(self) -> int:

@@ -4,10 +4,17 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from torch import Tensor
 
 from headstart.backbone.forms import BUILT_BY, PLAIN, WrittenOptions, WrittenPool
@@ -23,6 +30,7 @@ from headstart.project.versions import versions
 
 FORMAT: Final = 3
 FiniteAbove0 = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Cost = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 REMEDY: Final = "run `dvc repro`, which restores it, or copy it anew from where it came"
@@ -57,6 +65,8 @@ class CheckpointInfo(BaseModel):
             found on valid, and every later prediction uses them. Empty before tta-evaluate.
         temperatures: by which plain and tta probabilities are calibrated (scores.calibration). They
             are found on valid, and every later prediction uses them. Empty: nothing is calibrated.
+        costs: (K, K) of every decision, true class by given class, by which every later prediction
+            is decided. Empty: each picture gets its likeliest class.
         params: the sections of params.yaml that it was trained with; of runtime what auto became.
         history: what was trained before, oldest first.
     """
@@ -84,6 +94,7 @@ class CheckpointInfo(BaseModel):
     temperatures: dict[Literal["plain", "tta"], FiniteAbove0] = Field(
         default={}, exclude_if=lambda value: not value
     )
+    costs: tuple[tuple[Cost, ...], ...] = Field(default=(), exclude_if=lambda value: not value)
     params: dict[str, object]
     history: tuple[str, ...] = ()
 
@@ -94,6 +105,13 @@ class CheckpointInfo(BaseModel):
         if unknown := sorted(options.keys() - BUILT_BY):
             raise ValueError(f"it is built by {', '.join(unknown)}, which headstart never sets")
         return options
+
+    @model_validator(mode="after")
+    def _costs_of_all_classes(self) -> Self:
+        k = len(self.classes)
+        if self.costs and [len(row) for row in self.costs] != [k] * k:
+            raise ValueError(f"costs must be {k} rows of {k} numbers, for {k} classes")
+        return self
 
     @property
     def temperature(self) -> float:

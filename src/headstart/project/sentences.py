@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import NamedTuple, get_args
+from typing import Any, NamedTuple, get_args, get_origin
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -13,6 +13,8 @@ from headstart.project.short import cut
 
 SHOWN = 60  # characters of a wrong value in a sentence
 
+KEY = "[key]"  # pydantic's last word of the place of a mapping's key
+
 RAISED = "Value error, "  # pydantic's prefix to the message of a validator
 
 WANTED = {
@@ -22,6 +24,7 @@ WANTED = {
     "bool_type": "it must be true or false",
     "string_type": "it must be text",
     "tuple_type": "it must be a list",
+    "dict_type": "it must be a mapping",
     "invalid_key": "it must be text",
     "model_type": "it must hold the keys",
     "missing": "",
@@ -84,7 +87,12 @@ def _of_several_keys(
 def _of_one_key(problem: ErrorDetails, owner: type[Section], place: list[int | str]) -> _Problem:
     keys, known = _dotted(place), ", ".join(owner.model_fields)
     fields = [owner.model_fields[part] for part in place[1:] if part in owner.model_fields]
-    allowed = f" ({fields[-1].description})" if fields and fields[-1].description else ""
+    # the first, as names in a mapping may be those of other keys
+    allowed = f" ({fields[0].description})" if fields and fields[0].description else ""
+    if problem["loc"][-1] == KEY:
+        return _Problem(
+            keys, f" is the name {shown(problem['input'])}: ", [], f", in quotes{allowed}"
+        )
     match problem["type"]:
         case "missing":
             return _Problem(keys, " is missing", [], allowed)
@@ -103,7 +111,9 @@ def _wanted(kind: str, message: str) -> str:
     """What the file should hold, in YAML's words; pydantic's messages speak of Python's types."""
     if kind in WANTED:
         return WANTED[kind]
-    message = re.sub("^(Input|Tuple|String) should ", "it must ", message.removeprefix(RAISED))
+    message = re.sub(
+        "^(Input|Tuple|String|Dictionary) should ", "it must ", message.removeprefix(RAISED)
+    )
     return message.replace(" after validation", "").rstrip(".")
 
 
@@ -133,14 +143,16 @@ def _resolve(
 ) -> tuple[type[Section], tuple[int | str, ...]]:
     """The section that holds the key at `loc`, and `loc` without pydantic's names for union members."""
     found: list[int | str] = []
-    is_key = True  # whether a word that comes next is a key of `model`
+    is_key = True  # whether a word that comes next is a key of `model`, or of a mapping
+    in_mapping = False
     for place, part in enumerate(loc, start=1):
-        if isinstance(part, str) and not is_key:
+        if part == KEY or (isinstance(part, str) and not is_key):
             break  # a member of a union: the value itself is what is wrong
         found.append(part)
         if isinstance(part, str):
             inner = _section_in(model, part)
-            is_key = inner is not None
+            in_mapping = in_mapping or _is_mapping(model, part)
+            is_key = in_mapping or inner is not None
             model = inner if inner and place < len(loc) else model
     return model, tuple(found)
 
@@ -151,3 +163,16 @@ def _section_in(model: type[Section], key: str) -> type[Section] | None:
         return None
     kinds = get_args(model.model_fields[key].annotation)
     return next((k for k in kinds if isinstance(k, type) and issubclass(k, Section)), None)
+
+
+def _is_mapping(model: type[Section], key: str) -> bool:
+    """Whether the value of `key` may be a mapping from names."""
+    if key not in model.model_fields:
+        return False
+    annotation = model.model_fields[key].annotation
+    return any(_origin(kind) is dict for kind in (annotation, *get_args(annotation)))
+
+
+def _origin(kind: Any) -> Any:
+    """The class of a generic kind, without what annotates it."""
+    return get_origin(getattr(kind, "__origin__", kind)) or getattr(kind, "__origin__", kind)

@@ -11,6 +11,7 @@ from headstart.reporting.album import Pair, Sheet
 from headstart.reporting.calibration_table import calibration_rows
 from headstart.reporting.class_table import class_rows
 from headstart.reporting.confusion import Pick
+from headstart.reporting.cost_table import cost_rows
 from headstart.reporting.drawings import Drawings
 from headstart.reporting.facts import Facts
 from headstart.reporting.html_page import html_page
@@ -110,6 +111,7 @@ def confusion_page(
         "single_label.html",
         **shared_values(scores, summary, "single_label", errors, around, reported_on),
         classes=class_rows(errors.tables, scores, reported_on.confidence, others),
+        costs=cost_rows(scores),
         others=[f"{split} {view_name(kind)}" for split, kind in others],
     )
 

@@ -23,6 +23,7 @@ COLUMNS: dict[Task, list[tuple[str, str, str, str]]] = {
         ("balanced", "tta", "balanced_accuracy", ".1%"),
         ("top 5", "tta", "top5_accuracy", ".1%"),
         ("ROC-AUC", "tta", "roc_auc", ".4f"),
+        ("decided by costs", "tta", "cost_decided", ".3f"),
     ],
     "multi_label": [
         ("F2 plain", "plain", "f2", ".3f"),
@@ -104,7 +105,7 @@ def checkpoint_rows(scores: Scores, task: Task) -> list[ScoreRow]:
         ScoreRow(
             name,
             [
-                _score(of_name[split][kind], key, form)
+                score(of_name[split][kind], key, form)
                 for split in splits_of(scores)
                 for _, kind, key, form in shown_columns(scores, task)
             ],
@@ -121,6 +122,13 @@ def share(values: Scores, key: str, name: str) -> Number:
     return Number(f"{values[key][name]:.1%}", f"{low:.1%} – {high:.1%}")
 
 
+def score(values: Scores, key: str, form: str) -> Number:
+    """A score and its interval in a format; empty where there is no such score."""
+    if key not in values:
+        return Number()
+    return Number(f"{values[key]:{form}}", _interval(values, key, form))
+
+
 def _card(values: Scores, split: str, kind: str, task: Task) -> Card:
     before, key, form, form_of_ends = CARD[task]
     claim = values.get(f"{key}_claimed")
@@ -132,12 +140,6 @@ def _card(values: Scores, split: str, kind: str, task: Task) -> Card:
         claimed="" if claim is None else f"{claim:{form}}",
         split=split,
     )
-
-
-def _score(values: Scores, key: str, form: str) -> Number:
-    if key not in values:
-        return Number()
-    return Number(f"{values[key]:{form}}", _interval(values, key, form))
 
 
 def _interval(values: Scores, key: str, form: str) -> str:

@@ -5,12 +5,13 @@ Axis letters: V augmented views, N images, K classes.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, get_args
+from typing import Annotated, Any, Self, get_args
 
 import pandas as pd
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from headstart.evaluation.choice import choice_scores
+from headstart.evaluation.costs import cost_matrix
 from headstart.evaluation.decisions import unseen_decisions, unseen_probabilities
 from headstart.evaluation.predictions import Kind, Predictions
 from headstart.evaluation.scoring import (
@@ -18,6 +19,7 @@ from headstart.evaluation.scoring import (
     calibration_gains,
     calibration_scores,
     class_scores,
+    cost_scores,
     label_scores,
 )
 from headstart.evaluation.tta import Mean, mean_of_label_views, mean_of_views
@@ -25,12 +27,16 @@ from headstart.labels.labels import Labels
 from headstart.prediction.stored_views import StoredViews
 from headstart.project.section import Section
 from headstart.scores.calibration import Calibration, find_temperature
+from headstart.scores.metrics import Floats
 from headstart.scores.thresholds import Search, decide, find_thresholds
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 OF_THE_FINAL = ("precision", "f1", "roc_auc_of")
 """Scores by class that the final checkpoint alone gets: of 120 classes, the others' would be thousands
 of numbers more, which a tracker takes long to store."""
+
+Cost = Annotated[float, Field(ge=0)]
+OfOneClass = Annotated[dict[str, Cost], Field(min_length=1)]
 
 
 class TtaEvaluateParams(Section):
@@ -48,6 +54,10 @@ class TtaEvaluateParams(Section):
         description="multi_label: one threshold for all labels (global) or one per label "
         "(per_label), found on valid"
     )
+    costs: Annotated[dict[str, OfOneClass], Field(min_length=1)] | None = Field(
+        description="single_label: what wrong decisions cost, true class: predicted class: a number, "
+        "at least 0; a pair that is not named costs 1, the right class 0; or null"
+    )
     confidence: float = Field(
         ge=0.5, le=0.9999, description="level of the intervals, 0.5 to 0.9999, such as 0.95"
     )
@@ -59,6 +69,13 @@ class TtaEvaluateParams(Section):
     )
     seed: int = Field(ge=0, description="seed of the resamples, at least 0")
 
+    @model_validator(mode="after")
+    def _right_class_is_free(self) -> Self:
+        for name, of_true in (self.costs or {}).items():
+            if cost := of_true.get(name):
+                raise ValueError(f"costs.{name}.{name} is {cost:g}, but the right class costs 0")
+        return self
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -69,6 +86,8 @@ class Evaluation:
     metrics: dict[str, Any]
     """valid and test: scores of the final checkpoint; choice: as choice_scores;
     checkpoints.<name>.valid and .test: scores of each."""
+    costs: Floats | None
+    """(K, K) of every decision, as evaluation.costs; None where params name none."""
 
     @property
     def temperatures(self) -> Mapping[Kind, float]:
@@ -97,6 +116,9 @@ def tta_evaluate(labels: Labels, views: StoredViews, params: TtaEvaluateParams) 
     `f2_optimism` show what the search itself would have promised. Without labelled pictures in
     valid, the threshold is DEFAULT_THRESHOLD.
 
+    costs: `cost` is that of the likeliest class, `cost_decided` that of the class whose expected cost
+    is lowest by the calibrated probabilities; all other scores are of the likeliest class.
+
     Without valid and test, the predictions have no rows and the metrics no scores.
 
     Args:
@@ -106,9 +128,11 @@ def tta_evaluate(labels: Labels, views: StoredViews, params: TtaEvaluateParams) 
 
     Raises:
         ValueError: task, classes or pictures of the views differ from those of the labels.
+        CostsError: params.costs names a class that there is not.
     """
     if (views.task, views.classes) != (labels.task, labels.classes):
         raise ValueError("the views were predicted for another task or other classes.")
+    costs = None if params.costs is None else cost_matrix(params.costs, labels.classes)
     targets = pd.Series(labels.class_numbers(views.rows["id"].tolist()), dtype=object)
     groups = labels.table.set_index("id")["group"].loc[views.rows["id"]]
     rows = views.rows.assign(targets=targets, group=pd.Series(groups.tolist(), dtype=str))
@@ -120,13 +144,13 @@ def tta_evaluate(labels: Labels, views: StoredViews, params: TtaEvaluateParams) 
         predictions[name] = _decided_by_valid(table, params)
     final = views.final
     scores = {
-        name: _scores_by_split(table, params, () if name == final else OF_THE_FINAL)
+        name: _scores_by_split(table, params, costs, () if name == final else OF_THE_FINAL)
         for name, table in predictions.items()
     }
     named = {"predictions" if name == final else name: of for name, of in predictions.items()}
     choice = choice_scores(predictions, params.thresholds, _scoring(params))
     metrics = {**scores[final], **({"choice": choice} if choice else {}), "checkpoints": scores}
-    return Evaluation(named, metrics)
+    return Evaluation(named, metrics, costs)
 
 
 def _decided_by_valid(predictions: Predictions, params: TtaEvaluateParams) -> Predictions:
@@ -146,7 +170,10 @@ def _decided_by_valid(predictions: Predictions, params: TtaEvaluateParams) -> Pr
 
 
 def _scores_by_split(
-    predictions: Predictions, params: TtaEvaluateParams, left_out: tuple[str, ...]
+    predictions: Predictions,
+    params: TtaEvaluateParams,
+    costs: Floats | None,
+    left_out: tuple[str, ...],
 ) -> dict[str, Any]:
     """<split>.plain and <split>.tta for each split with labelled pictures, without some scores."""
     scores: dict[str, Any] = {}
@@ -156,7 +183,7 @@ def _scores_by_split(
             scores[str(split)] = {
                 kind: {
                     key: value
-                    for key, value in _score(labelled, split, kind, params).items()
+                    for key, value in _score(labelled, split, kind, params, costs).items()
                     if key.removesuffix("_ci_low").removesuffix("_ci_high") not in left_out
                 }
                 for kind in KINDS
@@ -169,7 +196,11 @@ def _scoring(params: TtaEvaluateParams) -> Scoring:
 
 
 def _score(
-    labelled: Predictions, split: str, kind: Kind, params: TtaEvaluateParams
+    labelled: Predictions,
+    split: str,
+    kind: Kind,
+    params: TtaEvaluateParams,
+    costs: Floats | None,
 ) -> dict[str, Any]:
     """Scores of the labelled pictures of one split, with the temperature and the thresholds used."""
     probabilities, classes = labelled.probabilities(kind), labelled.classes
@@ -181,8 +212,10 @@ def _score(
         calibration |= calibration_gains(said, unseen, *known)
         calibration["temperature"] = labelled.temperatures[kind]
     if labelled.task == "single_label":
-        scores = class_scores(probabilities, labelled.class_numbers(), classes, scoring, unseen)
-        return {**scores, **calibration}
+        targets = labelled.class_numbers()
+        scores = class_scores(probabilities, targets, classes, scoring, unseen)
+        cost = {} if costs is None else cost_scores(unseen, targets, costs, scoring)
+        return {**scores, **calibration, **cost}
     truth, search = labelled.multi_hot(), params.thresholds
     thresholds = labelled.thresholds[kind]
     decided = unseen_decisions(labelled, split, kind, search)

@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from headstart.backbone.device import Compute, RuntimeParams, forward_batch, prepare
+from headstart.evaluation.costs import cheapest_classes
 from headstart.explaining.heat_maps import Heat, Looks, looks
 from headstart.network.checkpoints import CheckpointInfo
 from headstart.network.network import Network
@@ -155,10 +156,10 @@ class Classifier:
 
         Returns:
             N rows in the order of `pictures`. Columns: `picture` (the path, or `image 1` for the first
-            if it has none); `class` (str), or `labels` (list of str: those that reach their
-            thresholds) if pictures have several; `top_1`, `p_1`, `top_2`, ... (the likeliest classes
-            and their probabilities); `problem` (why a picture cannot be read, else empty). Where there
-            is no picture, labels is empty, and class, top and p are missing values.
+            if it has none); `class` (str), or `labels` (list of str) if pictures have several, both as
+            `Classifier.labels` decides; `top_1`, `p_1`, `top_2`, ... (the likeliest classes and their
+            probabilities); `problem` (why a picture cannot be read, else empty). Where there is no
+            picture, labels is empty, and class, top and p are missing values.
 
         Raises:
             HeadstartError: `top` is below 1.
@@ -183,7 +184,11 @@ class Classifier:
         return "class" if self.info.task == "single_label" else "labels"
 
     def labels(self, row: Floats) -> list[str]:
-        """What probabilities (K,) decide: the likeliest class, or labels that reach the thresholds."""
+        """What probabilities (K,) decide.
+
+        It is the likeliest class; where the checkpoint has costs, the class of lowest expected cost; of
+        several labels a picture, those that reach the thresholds.
+        """
         return [self.classes[k] for k in self._numbers(row)]
 
     def likeliest(self, row: Floats, n: int) -> list[tuple[str, float]]:
@@ -196,6 +201,8 @@ class Classifier:
         if not len(row):
             return []
         if self.info.task == "single_label":
+            if self.info.costs:
+                return cheapest_classes(row[None], np.array(self.info.costs)).tolist()
             return [int(row.argmax())]
         return [int(k) for k in (row >= self.info.thresholds["plain"]).nonzero()[0]]
 

@@ -1,0 +1,52 @@
+"""Files of DVC's own that it cannot read any more if it is killed while it writes them."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from headstart.commands.locked import LOCK
+
+LOCKS = ".dvc/tmp/rwlock"
+LOOKS_S = 0.2
+"""Seconds between two looks: a file that DVC is just writing is whole at the second."""
+
+
+def half_written(root: Path, looks_s: float = LOOKS_S) -> list[Path]:
+    """Those of dvc.lock and the file of DVC's locks that exist and are not whole.
+
+    DVC writes them in place, and then refuses each command without a remedy (3.67.1). Without
+    dvc.lock, `dvc repro` restores all results from DVC's cache; without the locks, it makes them anew.
+
+    Args:
+        root: the folder of dvc.yaml.
+        looks_s: seconds between two looks at a file that is not whole.
+    """
+    found = [path for path in (root / LOCK, root / LOCKS) if not _is_whole(path)]
+    if found:
+        time.sleep(looks_s)
+    return [path for path in found if not _is_whole(path)]
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether DVC can read a file, or there is none."""
+    from dvc.rwlock import SCHEMA
+    from dvc.schema import COMPILED_LOCKFILE_SCHEMA
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+    from voluptuous import Invalid
+
+    try:
+        text = path.read_text(encoding="utf-8")
+        read: Any
+        read, schema = (
+            (json.loads(text), SCHEMA)
+            if path.name == "rwlock"
+            else (YAML(typ="safe").load(text), COMPILED_LOCKFILE_SCHEMA)
+        )
+        schema(read)
+    except FileNotFoundError:
+        return True
+    except (ValueError, YAMLError, Invalid):
+        return False
+    return True
