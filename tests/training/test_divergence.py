@@ -3,6 +3,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -99,7 +100,9 @@ def test_the_last_update_is_looked_at_though_no_loss_follows() -> None:
     """One step: its loss is that of the fresh weights, some hundreds; its gradient is as large."""
     net = nn.Linear(D, K)
     one_step = replace(trainer(net), optimizer=SGD.model_copy(update={"batch_size": 64}))
-    large = Material(replace(source(), features=np.array(source().features[0])[None] * 1000), None)
+    features = source().features
+    assert isinstance(features, np.ndarray)
+    large = Material(replace(source(), features=features * 1000), None)
     with pytest.raises(
         DivergedError, match=r"numbers in weight are not finite after epoch 1, where"
     ):
