@@ -3,9 +3,9 @@
 Run: python -m bench.warm            (in a quiet moment; some minutes)
      python -m bench.warm --n 1600 --rounds 5
 
-Per round and way: the whole recipe up to `tta-evaluate` in a fresh clone without a warm process
-(`first`), once more with one (`recipe`), and the next experiment on the head (`head`). Start-up is
-the time of `dvc repro` less what the stages' own records give. The clones are of the last commit.
+Per round and way: the whole recipe up to `tta-evaluate` in a fresh clone before there is a warm process
+(`first`), once more with one (`recipe`), and the next experiment on the head (`head`). Start-up is the
+time of `dvc repro` less what the stages' own records give. The clones are of the last commit.
 """
 
 import os
@@ -41,7 +41,7 @@ def timed(clone: ours.Clone, target: str) -> tuple[float, float]:
 
 
 def measured(folder: Path, pictures: Path, way: str, number: int) -> dict[str, tuple[float, float]]:
-    """Seconds, and those of start-up, of each kind; the servers of `way` end with it."""
+    """Seconds, and those of start-up, of each kind; the servers of a call end with it."""
     runtime = folder / "r"
     runtime.mkdir(mode=0o700, parents=True)
     found = {}

@@ -293,8 +293,7 @@ def _watch(connection: socket.socket, script: int) -> NoReturn:
     ending = os.pidfd_open(script)
     status = None
     while status is None:
-        watched: list[Any] = [connection, ending]
-        ready = select.select(watched, [], [])[0]
+        ready = select.select([connection.fileno(), ending], [], [])[0]
         if ending in ready:
             status = os.waitstatus_to_exitcode(os.waitpid(script, 0)[1])
             break
