@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 
 import psutil
@@ -32,6 +33,15 @@ def test_records_come_in_order_and_each_process_opens_the_job_once(
         assert list(spread(processes, work(job, what), NAMES)) == doubled(what=what)
     assert made(tmp_path) == sorted(2 * NAMES[::4])
     assert opened(tmp_path) == 2
+    assert not shards(tmp_path)
+
+
+def test_no_file_is_left_where_the_caller_stops_after_the_last_record(
+    processes: Processes, tmp_path: Path
+) -> None:
+    records = spread(processes, work(Doubling(tmp_path)), NAMES)
+    assert list(islice(records, len(NAMES))) == doubled()
+    del records
     assert not shards(tmp_path)
 
 

@@ -106,19 +106,24 @@ def spread(workers: Workers, work: Work, names: Sequence[str]) -> Iterator[bytes
         missing = [name for name in names if name not in present]
         made = _Made(workers, work, files, missing) if missing else None
         here: dict[str, bytes] = {}
-        for name in names:
-            if name not in here:
-                file = present.get(name)
-                if file is not None:
-                    here |= unpacked(file.read_bytes())
-                elif made is not None:
-                    file, records = made.next_shard()
-                    here |= records
-                files.passed_on(file)
-            yield here.pop(name)
-        files.all_passed_on()
-        if folder:
-            made_now(folder)
+        n_given = 0
+        try:
+            for name in names:
+                if name not in here:
+                    file = present.get(name)
+                    if file is not None:
+                        here |= unpacked(file.read_bytes())
+                    elif made is not None:
+                        file, records = made.next_shard()
+                        here |= records
+                    files.passed_on(file)
+                n_given += 1
+                yield here.pop(name)
+        finally:
+            if n_given == len(names):  # also where the caller asks for no record after the last
+                files.all_passed_on()
+                if folder:
+                    made_now(folder)
 
 
 class _Made:
