@@ -1,8 +1,12 @@
-"""`headstart sync` keeps the model of a state that no stage has computed here."""
+"""`headstart sync` tells all of a state that no stage has computed here, or says what is left."""
 
 import json
 import os
 import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +15,7 @@ from click.testing import CliRunner
 from headstart.commands.cli import main
 from headstart.tracking.process import TAG, about
 from headstart.tracking.tracker import Tracker
+from tests.bad_server import bad_server
 from tests.repository import run
 from tests.saved_networks import save_networks
 
@@ -77,3 +82,32 @@ def test_what_mlflow_has_is_not_missed_where_dvc_lacks_it(project: Path) -> None
     (project / "net.safetensors").unlink()
     shutil.rmtree(project / ".dvc/cache")
     assert synced()[1:] == (1, 1)
+
+
+def test_a_server_that_sends_a_byte_at_a_time_ends_it_and_the_next_one_goes_on(
+    project: Path, figures: Callable[[str], None]
+) -> None:
+    deadline_s = 1.0
+    folders = project / "temporary"
+    folders.mkdir()
+    with bad_server("drip") as uri:
+        settings = {
+            "MLFLOW_TRACKING_URI": uri, "HEADSTART_TRACKER_S": str(deadline_s),
+            "TMPDIR": str(folders), "PYTHONPATH": str(Path(__file__).parents[2] / "src"),
+        }  # fmt: skip
+        began = time.monotonic()
+        done = subprocess.run(
+            [sys.executable, "-c", "from headstart.commands.cli import main; main()", "sync"],
+            env=os.environ | settings, capture_output=True, text=True, timeout=300, check=False,
+        )  # fmt: skip
+        waited_s = time.monotonic() - began
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(
+        f"Error: MLflow at {uri.replace('ada:pa55word', '***')} has not taken the connection in 1 s. "
+        "Still to tell: the row, the model, the end of runs that were killed. "
+    ), done.stderr
+    assert done.stderr.count("\n") == 1
+    assert "`headstart sync` again" in done.stderr and "HEADSTART_TRACKER_S=10 " in done.stderr
+    assert list(folders.iterdir()) == []
+    assert synced()[1:] == (1, 1)
+    figures(f"1 `headstart sync`, ended after {waited_s:.1f} s with a deadline of {deadline_s:g} s")

@@ -2,7 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +19,8 @@ from headstart.project.errors import HeadstartError
 from headstart.project.params import PARAMS_FILE
 from headstart.steps.publish_run import publish_run
 from headstart.tracking.data_set import digest
+from headstart.tracking.deadline import DEFAULT_S, NAME, deadline_s
+from headstart.tracking.patience import Patience
 from headstart.tracking.records import RunRecord, parse_run
 from headstart.tracking.state import Row
 
@@ -34,19 +40,29 @@ def sync(rev: str | None) -> None:
     lacks from before: runs of stages, the rest of interrupted runs, files, and the model. Without
     REV the model becomes the current version of the registered one. Runs whose process was killed
     on this machine end as KILLED.
-    """
-    from headstart.tracking.gone import end_gone
-    from headstart.tracking.runs import reason
-    from headstart.tracking.served_model import keep_model
-    from headstart.tracking.store import project_root, store_name
-    from headstart.tracking.tracker import Tracker
 
+    MLflow has HEADSTART_TRACKER_S seconds (30) for each run, row and file, and a second more for
+    each MB of a file. A store that takes longer ends the command; the next one goes on there.
+    """
+    from headstart.tracking.gone import GONE, end_gone
+    from headstart.tracking.runs import name_of, reason
+    from headstart.tracking.served_model import MODEL, keep_model
+    from headstart.tracking.store import import_mlflow, project_root, store_name
+    from headstart.tracking.tracker import ROW, Tracker
+
+    wait_s = deadline_s() or DEFAULT_S  # with 0, stages leave all to this command
     state = _State(project_root(), rev)
     row, records = state.row(), state.records()
     name = f"{rev or 'the workspace'}, state {row.state[:8]}"
-    with TemporaryDirectory() as folder:
+    left = [*map(name_of, records), ROW, *[MODEL for _ in state.paths("--model")], GONE]
+    with suppress(ImportError):
+        import_mlflow()  # takes seconds, and is not MLflow's answer
+    with (
+        TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+        Patience(wait_s, left, partial(_give_up, folder)) as patience,
+    ):
         try:
-            tracker = Tracker(state.files_in(Path(folder)))
+            tracker = Tracker(state.files_in(Path(folder)), patience.begin)
             run_id, new = tracker.ensure_row(row, records, state.paths("--report"))
             for model in state.models_in(Path(folder)):
                 keep_model(tracker, run_id, model, register=rev is None)
@@ -60,6 +76,21 @@ def sync(rev: str | None) -> None:
         click.echo(f"Added the row {run_id} with {len(records)} stage run(s): {name}.")
     else:
         click.echo(f"MLflow has the row already: {name}.")
+
+
+def _give_up(folder: str, thing: str, seconds: float, left: Sequence[str]) -> None:
+    """Say what MLflow did not take in time, and end the process, as the call may hang for ever."""
+    from headstart.tracking.store import store_name
+
+    click.echo(
+        f"Error: MLflow at {store_name()} has not taken {thing} in {seconds:.3g} s. Still to tell: "
+        f"{', '.join(left)}. What it has taken stays; run `headstart sync` again to go on there, with "
+        f"{NAME}={max(10 * seconds, 10):.0f} where MLflow is slow.",
+        err=True,
+    )
+    shutil.rmtree(folder, ignore_errors=True)
+    sys.stdout.flush()
+    os._exit(1)
 
 
 class _State:

@@ -1,4 +1,4 @@
-"""How long a stage waits for MLflow after its end."""
+"""How long MLflow may take: after the end of a stage, and over each thing that `sync` tells it."""
 
 import math
 import os
@@ -13,6 +13,8 @@ DEFAULT_S: Final = 30.0
 
 def deadline_s(environment: Mapping[str, str] = os.environ) -> float:
     """Seconds after the end of a stage in which MLflow must have taken its run: HEADSTART_TRACKER_S.
+
+    `headstart sync` gives MLflow as long for each thing.
 
     Raises:
         ValueError: HEADSTART_TRACKER_S is no finite number of at least 0.

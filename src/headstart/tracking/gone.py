@@ -1,9 +1,11 @@
 """Ends the runs whose process was killed before it could say so."""
 
-from typing import Any
+from typing import Any, Final
 
 from headstart.tracking.process import TAG, is_gone
 from headstart.tracking.runs import Runs, reason
+
+GONE: Final = "the end of runs that were killed"
 
 
 def end_gone(runs: Runs) -> None:
@@ -11,6 +13,7 @@ def end_gone(runs: Runs) -> None:
 
     Runs of other projects and machines stay. A failure raises nothing: it is a line in `missing`.
     """
+    runs.begin(GONE, 0)
     try:
         found = runs.client.search_runs(
             [runs.experiment_id], "attributes.status = 'RUNNING'", max_results=1000
@@ -20,7 +23,7 @@ def end_gone(runs: Runs) -> None:
                 run_id = str(run.info.run_id)
                 runs.client.set_terminated(run_id, "KILLED", end_time=_last_sign_ms(runs, run))
     except Exception as error:
-        runs.missing["the end of runs that were killed"] = reason(error)
+        runs.missing[GONE] = reason(error)
 
 
 def _last_sign_ms(runs: Runs, run: Any) -> int:

@@ -26,6 +26,8 @@ CURRENT: Final = "current"
 """The alias of the version that was published last; MLflow reserves the word latest."""
 MD5: Final = "headstart.md5"
 """The tag of a logged model and of its version: the checkpoint's digest, as in dvc.lock."""
+MODEL: Final = "the model"
+"""What messages call it."""
 VERSIONS: Final = "mlflow.modelVersions"
 """MLflow's own tag of a logged model, by which its pages show the versions that it is."""
 
@@ -59,6 +61,7 @@ def keep_model(runs: Runs, row_id: str, model: ModelFile, register: bool) -> Non
         register: whether it also becomes a version of the registered model, unless it is one, and
             gets the alias `current`.
     """
+    runs.begin(MODEL, 0)
     try:
         logged = _logged(runs, row_id, model)
         row = runs.client.get_run(row_id)
@@ -70,7 +73,7 @@ def keep_model(runs: Runs, row_id: str, model: ModelFile, register: bool) -> Non
         if register:
             _register(runs.client, logged, model.md5, row.data.tags.get(NOTE))
     except Exception as error:
-        runs.missing["the model"] = reason(error)
+        runs.missing[MODEL] = reason(error)
 
 
 def _logged(runs: Runs, row_id: str, model: ModelFile) -> Any:
@@ -82,6 +85,7 @@ def _logged(runs: Runs, row_id: str, model: ModelFile) -> Any:
         return logged
     if (file := model.find()) is None:
         raise FileNotFoundError("the file does not exist; `dvc pull` may bring it")
+    runs.begin(MODEL, file.stat().st_size)
     check_seal(file)
     if logged is None:
         tags = {MD5: model.md5}

@@ -26,6 +26,7 @@ RUNS = "headstart.runs"  # JSON: stage -> id of the run that made its result
 # Which pages MLflow opens. Version 3.17 does not look at it: there the browser's user chooses.
 KIND = "mlflow.experimentKind"
 SOURCE = "dvc.yaml"  # what a row is the run of
+ROW = "the row"
 
 
 class Tracker(Runs):
@@ -35,6 +36,7 @@ class Tracker(Runs):
         """Write one complete row, or the rest of an interrupted one; return its id."""
         records = list(records)
         runs = {record.stage: self.ensure(record) for record in records}
+        self.begin(ROW, 0)
         numbers, ms = headline(row.metrics, records), work_ms(records)
         newest = self.find({COMPLETE: "true"})
         changed = changes(newest.data.params, stored(row.params)) if newest else []
@@ -67,7 +69,9 @@ class Tracker(Runs):
         found = self.find({STATE: row.state, COMPLETE: "true"})
         if found is None:
             return self.add_row(row, records, artifacts), True
-        self._link(found.info.run_id, {record.stage: self.ensure(record) for record in records})
+        runs = {record.stage: self.ensure(record) for record in records}
+        self.begin(ROW, 0)
+        self._link(found.info.run_id, runs)
         self.store_missing(found, artifacts)
         self._keep_view(headline(row.metrics, records))
         return str(found.info.run_id), False

@@ -202,7 +202,7 @@ class Classifier:
             return []
         if self.info.task == "single_label":
             if self.info.costs:
-                return cheapest_classes(row[None], np.array(self.info.costs)).tolist()
+                return [int(k) for k in cheapest_classes(row[None], np.array(self.info.costs))]
             return [int(row.argmax())]
         return [int(k) for k in (row >= self.info.thresholds["plain"]).nonzero()[0]]
 
