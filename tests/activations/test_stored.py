@@ -41,9 +41,7 @@ def test_a_cache_reads_back_memory_mapped(tmp_path: Path) -> None:
     read = read_activations(tmp_path / "views", weights="w", size_px=32).first()
     assert isinstance(read.features, np.memmap)
     assert np.array_equal(read.features, VALUES) and read.manifest == MANIFEST
-    assert np.array_equal(
-        np.array(read.of(["d", "a"])[1]), VALUES[1, [3, 0]]
-    )
+    assert np.array_equal(np.array(read.of(["d", "a"])[1]), VALUES[1, [3, 0]])
     assert read.of(IDS).cached is read.features  # nothing is copied before it is read
 
 

@@ -40,7 +40,9 @@ def test_the_cheapest_class_is_that_of_a_search_by_hand() -> None:
 
 def test_where_all_errors_cost_the_same_the_likeliest_class_is_the_cheapest() -> None:
     probabilities = np.random.default_rng(1).dirichlet(np.ones(3), 500)
-    probabilities[:3] = np.array([[1, 0, 0], [0.5, 0.5, 0], [0.2, 0.4, 0.4]])  # of equal ones the first
+    probabilities[:3] = np.array(
+        [[1, 0, 0], [0.5, 0.5, 0], [0.2, 0.4, 0.4]]
+    )  # of equal ones the first
     for cost in (1e-6, 1, 1e6):
         matrix = cost * (1 - np.eye(3))
         assert (cheapest_classes(probabilities, matrix) == probabilities.argmax(axis=1)).all()

@@ -302,7 +302,7 @@ def test_params_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
         TtaEvaluateParams.model_validate({**PARAMS.model_dump(), **wrong})
 
 
-COSTS = {"owl": {"cat": 20, "dog": 20}, "cat": {"dog": 0.5}}
+COSTS: dict[str, dict[str, float]] = {"owl": {"cat": 20, "dog": 20}, "cat": {"dog": 0.5}}
 COSTED = PARAMS.model_copy(update={"costs": COSTS})
 
 
