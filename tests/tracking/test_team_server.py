@@ -228,6 +228,7 @@ def make_origin(folder: Path) -> Path:
     (origin / "params.yaml").write_text("train_head: {lr: 1.0}\n")
     run(origin, "git", "init", "--quiet", "-b", "main")
     run(origin, "dvc", "init", "--quiet")
+    shutil.copy(ROOT / ".dvcignore", origin)  # publish-run does not read DVC's .gitignore
     run(origin, "git", "add", "-A")
     run(origin, "git", "commit", "--quiet", "--message", "a project")
     return origin
