@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -172,14 +173,17 @@ class Member:
         self.names = [f"{name}-{i + 1}" for i in range(N_EACH)]
 
     def call(self, *command: str) -> str:
-        done = subprocess.run(
-            [sys.executable, *command], cwd=self.root, env=self._environment,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            check=False,
-        )  # fmt: skip
-        self.said += done.stdout
-        assert done.returncode == 0, done.stdout
-        return done.stdout
+        # a file, because a worker of DVC's queue would keep a pipe open until the queue is empty
+        with tempfile.TemporaryFile("w+") as output:
+            done = subprocess.run(
+                [sys.executable, *command], cwd=self.root, env=self._environment,
+                stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False,
+            )  # fmt: skip
+            output.seek(0)
+            said = output.read()
+        self.said += said
+        assert done.returncode == 0, said
+        return said
 
     def dvc(self, *words: str) -> str:
         return self.call("-m", "dvc", *words)
@@ -224,6 +228,7 @@ def make_origin(folder: Path) -> Path:
     (origin / "params.yaml").write_text("train_head: {lr: 1.0}\n")
     run(origin, "git", "init", "--quiet", "-b", "main")
     run(origin, "dvc", "init", "--quiet")
+    shutil.copy(ROOT / ".dvcignore", origin)  # publish-run does not read DVC's .gitignore
     run(origin, "git", "add", "-A")
     run(origin, "git", "commit", "--quiet", "--message", "a project")
     return origin
