@@ -15,6 +15,7 @@ if __name__ == "__main__" and "RANK" not in os.environ and "HEADSTART_PROCS" in 
 
     start_processes()
 
+import click
 import torch
 from torch import nn
 
@@ -56,14 +57,19 @@ def of(n: int) -> float:
     return float(done.stdout)
 
 
-if __name__ == "__main__":
+@click.command(help=__doc__)
+def main() -> None:
     if "HEADSTART_PROCS" in os.environ:
         steps()
-    else:
-        one, two, again = of(1), of(2), of(1)
-        load = os.getloadavg()[0]
-        print(
-            f"{NAME}, {SIZE_PX} px, {BATCH} pictures a step, {os.cpu_count()} cores (load {load:.1f}): "
-            f"1 process {one:.2f} s and {again:.2f} s, 2 processes {two:.2f} s, "
-            f"ratio {two / ((one + again) / 2):.2f}"
-        )
+        return
+    one, two, again = of(1), of(2), of(1)
+    load = os.getloadavg()[0]
+    click.echo(
+        f"{NAME}, {SIZE_PX} px, {BATCH} pictures a step, {os.cpu_count()} cores (load {load:.1f}): "
+        f"1 process {one:.2f} s and {again:.2f} s, 2 processes {two:.2f} s, "
+        f"ratio {two / ((one + again) / 2):.2f}"
+    )
+
+
+if __name__ == "__main__":
+    main()

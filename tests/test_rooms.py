@@ -82,6 +82,7 @@ TABLE: dict[str, set[str]] = {
     "steps/train_head": {"train-head"},
     "cluster/chosen": set(),
     "checks/rules": set(),
+    "warm/run": set(),
     "comparison/splits": set(),
     "use/classifier": set(),
     "commands/cli": set(),

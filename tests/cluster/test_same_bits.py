@@ -34,7 +34,7 @@ MUCH = AugmentParams(
     symmetry="top_down", crop="random", max_zoom=1.3, stretch=0.2, shift_px=5, rotate_deg=10.0,
     brightness=0.05, contrast=0.2, blur_px=2.0, cutout_frac=0.25,
 )  # fmt: skip
-N = 40  # four shards of 10, of which each is padded to a batch
+N = 40  # four shards of 10, of which each is padded to a batch; a GPU needs whole batches of views
 
 
 def run_stages(out: Path) -> None:
@@ -105,7 +105,7 @@ def test_processes_compute_the_same_bytes(
     run_stages(tmp_path)
     assert_same_files(plain, tmp_path)
     assert sizes == 3 * [10, 10, 10, 9], "one plain view and two drawn ones"
-    workers = chosen._processes("2")
+    workers = chosen._processes(2)
     assert isinstance(workers, Processes)
     workers.close()
     figures("features of 3 views by 2 processes, the same bytes")

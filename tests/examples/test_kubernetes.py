@@ -10,7 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from ruamel.yaml import YAML
 
-from tests.contract import read_yaml
+from tests.contract import BEGINNING, read_yaml
 
 ROOT = Path(__file__).parents[2]
 MANIFESTS = ROOT / "examples/kubernetes"
@@ -68,7 +68,7 @@ def test_trainjob_runs_the_stage_of_dvc_yaml() -> None:
     words = shlex.split(command)
     assert words[: words.index("torchrun")] == ["cd", "/project", "&&", "PYTHONPATH=src", "exec"]
     stage = read_yaml(ROOT / "dvc.yaml")["stages"]["unfreeze-finetune"]["cmd"]
-    assert words[words.index("torchrun") + 1 :] == shlex.split(stage)[2:]
+    assert words[words.index("torchrun") + 1 :] == shlex.split(stage)[len(BEGINNING) :]
     n_gpus = int(trainer["resourcesPerNode"]["limits"]["nvidia.com/gpu"])
     n_cpus = int(trainer["resourcesPerNode"]["requests"]["cpu"])
     [workers] = [int(e["value"]) for e in trainer["env"] if e["name"] == "HEADSTART_WORKERS"]

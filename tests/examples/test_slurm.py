@@ -14,7 +14,7 @@ import pytest
 
 from headstart.project.params import read_params
 from headstart.tracking.state import flatten
-from tests.contract import read_yaml
+from tests.contract import BEGINNING, read_yaml
 from tests.repository import environment, run
 
 ROOT = Path(__file__).parents[2]
@@ -174,4 +174,4 @@ def test_finetuning_starts_one_torchrun_a_node_with_the_options_of_dvc_yaml(tmp_
         "--nnodes 2 --nproc-per-node 4 --rdzv-backend c10d --rdzv-id 7 --rdzv-endpoint node1:29500"
     )
     stage = shlex.split(read_yaml(ROOT / "dvc.yaml")["stages"]["unfreeze-finetune"]["cmd"])
-    assert shlex.split(one) == ["torchrun", *options.split(), *stage[2:]]
+    assert shlex.split(one) == ["torchrun", *options.split(), *stage[len(BEGINNING) :]]

@@ -109,6 +109,6 @@ def test_a_malformed_number_is_refused(wanted: str, tmp_path: Path, repo_root: P
     )
     assert done.returncode == 1
     assert done.stderr == (
-        f"Error: HEADSTART_PROCS is {wanted!r}; it must be a whole number from 1, or auto (one a "
-        "visible GPU).\n"
+        f"Error: HEADSTART_PROCS is {wanted!r}; it must be a whole number from 1, or auto (one "
+        "process for each visible GPU).\n"
     )

@@ -23,7 +23,9 @@ def test_two_processes_train_as_one_does_and_one_of_them_is_killed(
     done = subprocess.run(
         [sys.executable, "-m", "tests.training.together", "out"],
         cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": f"{repo_root / 'src'}:{repo_root}", "HEADSTART_PROCS": "2"},
+        env=os.environ
+        | {"PYTHONPATH": f"{repo_root / 'src'}:{repo_root}", "HEADSTART_PROCS": "2"}
+        | {"HEADSTART_DEVICE": "cpu"},
         capture_output=True,
         text=True,
         check=False,

@@ -89,7 +89,7 @@ def _of_one_key(problem: ErrorDetails, owner: type[Section], place: list[int | s
     fields = [owner.model_fields[part] for part in place[1:] if part in owner.model_fields]
     # the first, as names in a mapping may be those of other keys
     allowed = f" ({fields[0].description})" if fields and fields[0].description else ""
-    if problem["loc"][-1] == KEY:
+    if problem["loc"][-1:] == (KEY,):
         return _Problem(
             keys, f" is the name {shown(problem['input'])}: ", [], f", in quotes{allowed}"
         )

@@ -52,13 +52,17 @@ def n_procs(n_gpus: Callable[[], int], environment: Mapping[str, str] = os.envir
     return int(wanted)
 
 
-def in_order(function: Callable[[A], B], items: Iterable[A]) -> Iterator[B]:
+def in_order(
+    function: Callable[[A], B], items: Iterable[A], at_most: int | None = None
+) -> Iterator[B]:
     """Yield function(item) for each item, in the order of `items`, computed by n_workers() threads.
+
+    `at_most`: no more threads than this.
 
     Unlike Executor.map it takes items and keeps results only a little ahead of the consumer, so
     memory stays flat. The first exception ends it.
     """
-    n = n_workers()
+    n = min(n_workers(), at_most or n_workers())
     pool = ThreadPoolExecutor(n)
     try:
         waiting: deque[Future[B]] = deque()

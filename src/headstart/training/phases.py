@@ -177,7 +177,8 @@ class FinetuneOptimizerParams(OptimizerParams):
     n_accumulate: int = Field(
         ge=1,
         description="parts of a batch that are computed one after the other, for networks whose batch "
-        "does not fit in memory, from 1 to half of batch_size; the step stays that of the whole batch",
+        "does not fit in memory; at least 1, at most half of batch_size; the step is that of "
+        "the whole batch",
     )
     n_groups: int = Field(
         ge=2,

@@ -22,7 +22,6 @@ from headstart.views.crops import Box
 from headstart.views.gpu_decoding import Decoder
 
 KEPT_FRAC = 1 / 4  # of the GPU's free memory, for pixels
-PART = 8  # pictures that a thread decodes and hands over at a time
 CHUNK = 2**24  # pixels that are scaled at a time: about 400 MB
 BITS = 15  # of a weight: with a pixel's 8, sums stay below the 24 bits that float32 holds
 
@@ -54,14 +53,15 @@ class GpuPixels:
         def parts() -> Iterator[tuple[Sequence[str], Sequence[str] | None]]:
             for ids in batches:
                 new = [picture for picture in dict.fromkeys(ids) if picture not in self._kept]
-                yield from ((new[i : i + PART], None) for i in range(0, len(new), PART))
+                part = self._decoded.n_together
+                yield from ((new[i : i + part], None) for i in range(0, len(new), part))
                 yield (), ids
 
         def decoded(part: tuple[Sequence[str], Sequence[str] | None]) -> Any:
             return self._decoded([self._encoded(picture) for picture in part[0]]), *part
 
         here = dict[str, Tensor]()
-        for pixels, new, ids in in_order(decoded, parts()):
+        for pixels, new, ids in in_order(decoded, parts(), self._decoded.n_threads):
             here |= zip(new, pixels, strict=True)
             if (n_bytes := sum(picture.numel() for picture in pixels)) <= self._room:
                 self._room -= n_bytes

@@ -4,7 +4,7 @@ Run: python -SE src/headstart/warm/run.py stages/train_head.py ...    (or -m and
 
 The server of one set of surroundings serves only processes with exactly the same. Where anything
 speaks against it, and in every doubt, this process becomes plain python. It imports the standard
-library alone, and with -SE it starts in hundredths of a second. More: docs/scale_startup.md.
+library alone, and with -SE it starts in hundredths of a second. More: docs/scale.md.
 """
 
 import hashlib
