@@ -21,6 +21,7 @@ pytestmark = pytest.mark.end_to_end
 
 N_OF_SPLIT = {"train": 18, "valid": 12, "test": 12}
 MAY_DIFFER = {
+    "data/0_source/pictures.json",  # says what the folder of the pictures holds
     "data/0_source/images/files.parquet",  # lists the table of labels with its digest
     "data/0_source/images/source.json",  # names their folder; another clone has another
     "data/1_index/test_labels.parquet",

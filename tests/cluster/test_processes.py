@@ -136,7 +136,7 @@ def test_a_driver_that_dies_goes_on_where_it_was_and_takes_its_processes_along(
         time.sleep(0.05)
     before = len(made(tmp_path))
     again = drive(tmp_path)
-    said, errors = again.communicate()
+    said, errors = again.communicate(timeout=120)
     assert said.split("\n")[:-1] == [record.decode() for record in doubled()]
     assert errors == ""
     assert len(made(tmp_path)) - before == 6 - held, "only what has no file is made"

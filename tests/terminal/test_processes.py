@@ -48,7 +48,9 @@ def start(folder: Path, repo_root: Path, name: str) -> subprocess.Popen[str]:
 def pids(folder: Path) -> list[int]:
     """Of both processes, when they run."""
     files = [folder / f"pid{rank}" for rank in range(2)]
+    deadline = time.monotonic() + 120
     while not all(file.exists() and file.read_text() for file in files):
+        assert time.monotonic() < deadline, "they do not run"
         time.sleep(0.05)
     return [int(file.read_text()) for file in files]
 

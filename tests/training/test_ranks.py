@@ -29,6 +29,7 @@ def test_two_processes_train_as_one_does_and_one_of_them_is_killed(
         capture_output=True,
         text=True,
         check=False,
+        timeout=200,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout == "the first says it\n"
