@@ -88,7 +88,8 @@ class Warm:
             folder.mkdir(mode=0o700)
         shutil.copy(WARM / "run.py", root / "warm")
         self.serve()
-        apart = ("HEADSTART_WARM", "PYTHONPATH", "COVERAGE_PROCESS_START", "VIRTUAL_ENV")
+        apart = {"HEADSTART_WARM", "PYTHONPATH", "COVERAGE_PROCESS_START", "VIRTUAL_ENV"}
+        apart.add("PYTHONDONTWRITEBYTECODE")  # a first import compiles, as it does for a user
         outer = {k: v for k, v in os.environ.items() if k not in apart}
         self.environment = outer | {"XDG_RUNTIME_DIR": str(root / "run"), "PYTHONPATH": "src"}
 

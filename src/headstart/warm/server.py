@@ -19,6 +19,7 @@ import runpy
 import select
 import signal
 import socket
+import stat
 import struct
 import sys
 import threading
@@ -56,7 +57,7 @@ TO_GROUP = {
 # pyarrow's jemalloc returns memory by it; its handlers of forks do without it in the fork.
 SURVIVING = frozenset({"jemalloc_bg_thd"})
 
-Stamp = tuple[int, int, int]
+Stamp = tuple[int, ...]
 
 
 class Call(NamedTuple):
@@ -154,11 +155,23 @@ def _stamps(paths: Any) -> dict[str, Stamp | None]:
 
 
 def _stamp(path: str) -> Stamp | None:
+    """What differs after the file is written, or something is installed into the folder."""
     try:
         found = os.stat(path)
+        if not stat.S_ISDIR(found.st_mode):
+            return found.st_ino, found.st_size, found.st_mtime_ns
+        # A folder's own time also moves when Python adds the first compiled module of a fresh install.
+        with os.scandir(path) as entries:
+            kept = [entry for entry in entries if entry.name != "__pycache__"]
+            return found.st_ino, hash(frozenset(_entry(each) for each in kept))
     except OSError:
         return None
-    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _entry(entry: "os.DirEntry[str]") -> tuple[str, int, int]:
+    # A package's folder also gets a `__pycache__`; a package that is installed anew gets a new folder.
+    times = 0 if entry.is_dir() else entry.stat(follow_symlinks=False).st_mtime_ns
+    return entry.name, entry.inode(), times
 
 
 def _serve(name: str, stamps: dict[str, Stamp | None]) -> Call:
