@@ -351,7 +351,8 @@ def _run(call: Call) -> NoReturn:
         try:
             if call.arguments[0] == "-m":
                 sys.modules["__main__"] = types.ModuleType("__main__")
-                runpy._run_module_as_main(call.arguments[1])  # type: ignore[attr-defined]
+                module_name = sys.argv.pop(1)  # plain python leaves it out of the arguments too
+                runpy._run_module_as_main(module_name)  # type: ignore[attr-defined]
             else:
                 module, code = _main_module(call.arguments[0])
                 exec(code, module.__dict__)
