@@ -280,6 +280,7 @@ def test_other_packages_end_the_server(own: Warm) -> None:
 def test_a_module_of_the_project_that_hides_a_library_is_plain_python(base: Warm) -> None:
     hides = base.root / "hides"
     (hides / "src").mkdir(parents=True)
+    (hides / "src/a_library.db").touch()  # like MLflow's mlflow.db
     assert base.which(hides) == "warm"
     (hides / "src/a_library").mkdir()
     (hides / "src/a_library/__init__.py").write_text("mine = True")

@@ -275,9 +275,11 @@ def _is_shadowed(call: Call) -> bool:
     """Whether plain python would find another module than an imported one, or customise itself."""
     imported = {name.split(".")[0] for name in sys.modules} - {"__main__"}
     imported |= {"sitecustomize", "usercustomize"}
+    endings = ("", *importlib.machinery.all_suffixes())  # "": a package; mlflow.db hides nothing
+    hiding = {f"{name}{ending}" for name in imported for ending in endings}
     for folder in _first_folders(call):
         with suppress(OSError):
-            if imported & {name.split(".")[0] for name in os.listdir(folder)}:
+            if not hiding.isdisjoint(os.listdir(folder)):
                 return True
     return False
 
