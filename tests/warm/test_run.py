@@ -122,12 +122,12 @@ class Warm:
             env=self.environment | settings, input="from stdin",
         )  # fmt: skip
 
-    def which(self, project: Path | None = None, /, named: Words = SCRIPT, **settings: str) -> str:
+    def which(self, project: Path | None = None, named: Words = SCRIPT, /, **settings: str) -> str:
         return self.run(WHICH, project, named, **settings).stdout.strip()
 
     def start(self, named: Words = SCRIPT, **settings: str) -> None:
         """Call until the server answers."""
-        assert eventually(lambda: self.which(named=named, **settings) == "warm"), self.logs()
+        assert eventually(lambda: self.which(None, named, **settings) == "warm"), self.logs()
 
     def background(self) -> "subprocess.Popen[bytes]":
         (self.project / "waits.py").write_text(WAITS)
@@ -198,7 +198,7 @@ def test_a_fork_ends_as_plain_python_does(base: Warm, figures: Figures) -> None:
     base.start(MODULE)
     for code, status in ENDS.items():
         for named in (SCRIPT, MODULE):
-            assert base.which(named=named) == "warm"
+            assert base.which(None, named) == "warm"
             warm = base.run(code, named=named)
             plain = base.run(code, named=named, HEADSTART_WARM="0")
             assert (warm.returncode, warm.stdout) == (plain.returncode, plain.stdout), code
