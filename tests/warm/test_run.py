@@ -18,6 +18,11 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere plain
 WARM = Path(__file__).parents[2] / "src/headstart/warm"
 SOON_S = 60.0  # of a machine that is busy
 Figures = Callable[[str], None]
+Words = tuple[str, ...]
+SCRIPT, MODULE = (
+    ("script.py",),
+    ("-m", "script"),
+)  # a stage, and the process that tells MLflow of it
 
 SURROUNDINGS = """
 import json, os, resource, signal, sys, threading
@@ -29,7 +34,8 @@ limits = [n for n in dir(resource) if n.startswith("RLIMIT_")]
 signals = sorted(signal.valid_signals())
 streams = (sys.stdin, sys.stdout, sys.stderr)
 print(json.dumps({
-    "path": sys.path, "argv": sys.argv, "file": __file__, "name": __name__, "spec": __spec__,
+    "path": sys.path, "argv": sys.argv, "file": __file__, "name": __name__,
+    "spec": str(__spec__).split(" object at ")[0],
     "is main": sys.modules["__main__"].__dict__ is globals(), "flags": str(sys.flags),
     "environment": dict(os.environ), "folder": os.getcwd(), "umask": mask,
     "threads": threading.active_count(),
@@ -97,7 +103,8 @@ class Warm:
         """Write the server: it imports one library, and looks around often."""
         code = (WARM / "server.py").read_text()
         start, end = code.index("LIBRARIES = {"), code.index("OURS = ")
-        code = f'{code[:start]}LIBRARIES = {{"stage": ("a_library",)}}\n{code[end:]}'
+        libraries = dict.fromkeys(("stage", "teller"), ("a_library",))
+        code = f"{code[:start]}LIBRARIES = {libraries}\n{code[end:]}"
         code = code.replace("IDLE_S = 600.0", f"IDLE_S = {idle_s}")
         code = code.replace("LOOK_EVERY_S = 5.0", "LOOK_EVERY_S = 0.1")
         (self.root / "warm/server.py").write_text(code)
@@ -106,21 +113,21 @@ class Warm:
         return [str(self.python), "-SE", str(self.root / "warm/run.py"), script, *arguments]
 
     def run(
-        self, code: str, project: Path | None = None, **settings: str
+        self, code: str, project: Path | None = None, named: Words = SCRIPT, **settings: str
     ) -> "subprocess.CompletedProcess[str]":
         folder = project or self.project
         (folder / "script.py").write_text(code)
         return subprocess.run(
-            self.command("script.py", "--a", "b c"), cwd=folder, text=True, capture_output=True,
+            self.command(*named, "--a", "b c"), cwd=folder, text=True, capture_output=True,
             env=self.environment | settings, input="from stdin",
         )  # fmt: skip
 
-    def which(self, project: Path | None = None, /, **settings: str) -> str:
-        return self.run(WHICH, project, **settings).stdout.strip()
+    def which(self, project: Path | None = None, named: Words = SCRIPT, /, **settings: str) -> str:
+        return self.run(WHICH, project, named, **settings).stdout.strip()
 
-    def start(self, **settings: str) -> None:
+    def start(self, named: Words = SCRIPT, **settings: str) -> None:
         """Call until the server answers."""
-        assert eventually(lambda: self.which(**settings) == "warm"), self.logs()
+        assert eventually(lambda: self.which(None, named, **settings) == "warm"), self.logs()
 
     def background(self) -> "subprocess.Popen[bytes]":
         (self.project / "waits.py").write_text(WAITS)
@@ -177,21 +184,27 @@ def own(tmp_path: Path) -> Iterator[Warm]:
 
 def test_a_fork_has_the_surroundings_of_plain_python(base: Warm, figures: Figures) -> None:
     (base.project / "src").mkdir(exist_ok=True)
-    plain = json.loads(base.run(SURROUNDINGS, DVC_STAGE="x\ny", HEADSTART_WARM="0").stdout)
-    assert plain["environment"].pop("HEADSTART_WARM") == "0"
-    assert base.which() == "warm"
-    assert json.loads(base.run(SURROUNDINGS, DVC_STAGE="x\ny").stdout) == plain
-    figures(f"{len(plain)} kinds of surroundings, all equal")
+    for named in (SCRIPT, MODULE):
+        about = base.run(SURROUNDINGS, named=named, DVC_STAGE="x\ny", HEADSTART_WARM="0")
+        plain = json.loads(about.stdout)
+        assert plain["environment"].pop("HEADSTART_WARM") == "0"
+        base.start(named)
+        about = base.run(SURROUNDINGS, named=named, DVC_STAGE="x\ny")
+        assert json.loads(about.stdout) == plain
+    figures(f"{len(plain)} kinds of surroundings of a script and of a module, all equal")
 
 
 def test_a_fork_ends_as_plain_python_does(base: Warm, figures: Figures) -> None:
+    base.start(MODULE)
     for code, status in ENDS.items():
-        assert base.which() == "warm"
-        warm, plain = base.run(code), base.run(code, HEADSTART_WARM="0")
-        assert (warm.returncode, warm.stdout) == (plain.returncode, plain.stdout), code
-        assert warm.stderr == plain.stderr, code
-        assert warm.returncode == status, code
-    figures(f"{len(ENDS)} kinds of ends, all as of plain python")
+        for named in (SCRIPT, MODULE):
+            assert base.which(None, named) == "warm"
+            warm = base.run(code, named=named)
+            plain = base.run(code, named=named, HEADSTART_WARM="0")
+            assert (warm.returncode, warm.stdout) == (plain.returncode, plain.stdout), code
+            assert warm.stderr == plain.stderr, code
+            assert warm.returncode == status, code
+    figures(f"{len(ENDS)} kinds of ends of a script and of a module, all as of plain python")
 
 
 def test_a_killed_caller_takes_its_script_with_it(base: Warm) -> None:
@@ -267,6 +280,7 @@ def test_other_packages_end_the_server(own: Warm) -> None:
 def test_a_module_of_the_project_that_hides_a_library_is_plain_python(base: Warm) -> None:
     hides = base.root / "hides"
     (hides / "src").mkdir(parents=True)
+    (hides / "src/a_library.db").touch()  # like MLflow's mlflow.db
     assert base.which(hides) == "warm"
     (hides / "src/a_library").mkdir()
     (hides / "src/a_library/__init__.py").write_text("mine = True")

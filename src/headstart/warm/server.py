@@ -275,9 +275,11 @@ def _is_shadowed(call: Call) -> bool:
     """Whether plain python would find another module than an imported one, or customise itself."""
     imported = {name.split(".")[0] for name in sys.modules} - {"__main__"}
     imported |= {"sitecustomize", "usercustomize"}
+    endings = ("", *importlib.machinery.all_suffixes())  # "": a package; mlflow.db hides nothing
+    hiding = {f"{name}{ending}" for name in imported for ending in endings}
     for folder in _first_folders(call):
         with suppress(OSError):
-            if imported & {name.split(".")[0] for name in os.listdir(folder)}:
+            if not hiding.isdisjoint(os.listdir(folder)):
                 return True
     return False
 
@@ -351,7 +353,8 @@ def _run(call: Call) -> NoReturn:
         try:
             if call.arguments[0] == "-m":
                 sys.modules["__main__"] = types.ModuleType("__main__")
-                runpy._run_module_as_main(call.arguments[1])  # type: ignore[attr-defined]
+                module_name = sys.argv.pop(1)  # plain python leaves it out of the arguments too
+                runpy._run_module_as_main(module_name)  # type: ignore[attr-defined]
             else:
                 module, code = _main_module(call.arguments[0])
                 exec(code, module.__dict__)
