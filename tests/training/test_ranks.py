@@ -40,6 +40,8 @@ def test_two_processes_train_as_one_does_and_one_of_them_is_killed(
     assert out["said"] in ([f"at step {step} of 4 of epoch 2 of 4"] for step in (2, 3))
     assert all(torch.equal(found["killed"][name], t) for name, t in found["sgd"].items())
     figures("1 process of 2 killed, the same bits as 2 that were left alone")
+    step, checkpointed = found["step"], found["checkpointed"]
+    assert step and all(torch.equal(checkpointed[name], t) for name, t in step.items())
     for name, alone, atol in (
         ("sgd", trained(ALONE), 2e-6),
         ("adamw", trained(ALONE, "adamw"), 2e-4),
