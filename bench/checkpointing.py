@@ -2,10 +2,11 @@
 
 Run: python -m bench.checkpointing     (needs no pictures; CPU)
 
-Each way runs in fresh processes, turn about. Memory is the largest resident set during the steps,
-less what is resident before the first: activations, gradients and what operations need meanwhile.
-Time is that of the processor, all threads together, so a busy machine changes it little. Batch norms
-are frozen, and precisions are those of `auto`.
+Each way runs in fresh processes, turn about. "Tensors" is the most memory that the tensors made by a
+step have at one time: activations, gradients and what operations need meanwhile. "Resident" is the
+largest resident set during the steps, less what is resident before the first. Time is that of the
+processor, all threads together, so a busy machine changes it little. Batch norms are frozen, and
+precisions are those of `auto`.
 """
 
 import json
@@ -13,14 +14,19 @@ import os
 import resource
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Callable
 from datetime import date
+from itertools import accumulate
+from pathlib import Path
 from statistics import median
 
 import click
 import psutil
 import torch
 from torch import nn
+from torch.profiler import ProfilerActivity, profile
 
 from headstart.backbone.backbone import Backbone
 from headstart.backbone.device import RuntimeParams, prepare
@@ -33,13 +39,14 @@ WAYS = {
     "as usual": (False, 1),
     "`checkpoint_activations: true`": (True, 1),
     "`n_accumulate: 2`": (False, 2),
-    "both": (True, 2),
 }
 """Of each way: whether activations are checkpointed, and n_accumulate."""
 
+COLUMNS = {"tensors": "tensors, MB", "resident": "resident, MB", "s": "CPU s a step"}
+
 
 def measured(name: str, way: str, size_px: int, batch: int, n_steps: int) -> dict[str, float]:
-    """Median CPU seconds of a step, and the MB that the steps needed at most."""
+    """The COLUMNS of a way: MB, and the median CPU seconds of a step."""
     checkpoints, n_accumulate = WAYS[way]
     compute = prepare(RuntimeParams(precision="auto", deterministic=True))
     torch.manual_seed(0)
@@ -48,18 +55,36 @@ def measured(name: str, way: str, size_px: int, batch: int, n_steps: int) -> dic
     if checkpoints:
         checkpoint_activations(backbone.model, name)
     pictures, targets = torch.rand(batch, 3, size_px, size_px) * 255, torch.arange(batch) % 3
-    before, seconds = psutil.Process().memory_info().rss, []
-    for _ in range(n_steps + 1):  # the first warms up
+
+    def step() -> None:
         network.zero_grad()
-        began = time.process_time()
         parts = (
             Part(pictures[place.first :][: place.n], targets[place.first :][: place.n], place)
             for place in split.places(batch)
         )
         split.gradients(network, Objective("single_label"), parts)
+
+    before, seconds = psutil.Process().memory_info().rss, []
+    for _ in range(n_steps + 1):  # the first warms up
+        began = time.process_time()
+        step()
         seconds.append(time.process_time() - began)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return {"s": median(seconds[1:]), "mb": (peak - before) / 1e6}
+    resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
+    network.zero_grad()
+    return {"tensors": tensors(step) / 1e6, "resident": resident / 1e6, "s": median(seconds[1:])}
+
+
+def tensors(run: Callable[[], object]) -> float:
+    """The most bytes that are allocated at one time while it runs, beyond those before."""
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        run()
+    with tempfile.TemporaryDirectory() as folder:
+        trace = Path(folder, "trace.json")
+        profiler.export_chrome_trace(str(trace))
+        events = json.loads(trace.read_text())["traceEvents"]
+    changes = [event for event in events if event.get("name") == "[memory]"]
+    changes.sort(key=lambda event: event["ts"])
+    return float(max(accumulate(event["args"]["Bytes"] for event in changes)))
 
 
 def in_turn(name: str, rounds: int, arguments: list[str]) -> dict[str, dict[str, float]]:
@@ -72,7 +97,7 @@ def in_turn(name: str, rounds: int, arguments: list[str]) -> dict[str, dict[str,
             done = subprocess.run(command, capture_output=True, text=True, check=True)
             runs.append(json.loads(done.stdout))
     return {
-        way: {key: median(run[key] for run in runs) for key in ("s", "mb")}
+        way: {key: median(run[key] for run in runs) for key in COLUMNS}
         for way, runs in found.items()
     }
 
@@ -81,8 +106,14 @@ def rows(name: str, found: dict[str, dict[str, float]]) -> list[str]:
     """A row a way in Markdown, beside the first way."""
     usual = next(iter(found.values()))
     return [
-        f"| `{name}` | {way} | {run['mb']:.0f} | {run['mb'] / usual['mb']:.2f} | {run['s']:.2f} | "
-        f"{run['s'] / usual['s']:.2f} |"
+        " | ".join(
+            [f"| `{name}` | {way}"]
+            + [
+                f"{run[key]:.{2 if key == 's' else 0}f} | {run[key] / usual[key]:.2f}"
+                for key in COLUMNS
+            ]
+        )
+        + " |"
         for way, run in found.items()
     ]
 
@@ -103,7 +134,8 @@ def main(
     if way:
         print(json.dumps(measured(names[0], way, size_px, batch, n_steps)))
         return
-    click.echo("| network | | MB | times | CPU s a step | times |\n|---|---|---|---|---|---|")
+    head = "".join(f" {title} | times |" for title in COLUMNS.values())
+    click.echo(f"| network | |{head}\n{'|---' * (2 + 2 * len(COLUMNS))}|")
     arguments = ["--size-px", str(size_px), "--batch", str(batch), "--steps", str(n_steps)]
     for name in names:
         click.echo("\n".join(rows(name, in_turn(name, rounds, arguments))))

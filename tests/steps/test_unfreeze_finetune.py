@@ -403,4 +403,5 @@ def test_activations_that_are_computed_again_change_no_bit(
     of_optimizer = [info["params"]["optimizer_finetune"] for info in infos]
     assert of_optimizer[0].pop("checkpoint_activations") is True
     assert infos[0] == infos[1], "without the key, the file is as it was before the key existed"
-    figures(f"12 steps, bn_freeze {bn_freeze}: {len(found)} of {len(wanted)} tensors the same bits")
+    about = f"n_accumulate {n_accumulate}, bn_freeze {bn_freeze}"
+    figures(f"{about}, 12 steps: {len(found)} of {len(wanted)} tensors the same bits")
