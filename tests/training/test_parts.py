@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from headstart.labels.task import Task
 from headstart.network.objective import Objective
-from headstart.training.parts import Part, Place, Split
-from headstart.training.ranks import Ranks
+from headstart.training.parts import AsInWholeBatch, Part, Place, Split
+from headstart.training.ranks import ALONE, Ranks
 from tests.training.test_gradients import OPTIMIZER
 
 N, D, K = 13, 5, 3  # 13 is cut into uneven parts
@@ -67,6 +67,21 @@ def test_parts_have_the_gradients_of_the_whole_batch(
     assert torch.equal(draw, next_draw), "later batches have the same dropout too"
     largest = max((a - b).abs().max().item() for a, b in zip(gradients, in_parts, strict=True))
     figures(f"{n_accumulate} parts, dropout on: gradients differ by {largest:.0e} at most")
+
+
+def test_dropout_of_windows_and_of_tables_is_that_of_the_whole_batch() -> None:
+    """Windows: several rows a picture. A table: no row is of a picture."""
+
+    def dropped(place: Place) -> tuple[Tensor, Tensor]:
+        torch.manual_seed(3)
+        with AsInWholeBatch(place, ALONE):
+            windows = nn.functional.dropout(torch.ones(4 * place.n, D))
+            return windows, nn.functional.dropout(torch.ones(7, D))
+
+    windows, table = dropped(Place(0, 6, 6))
+    parts = [dropped(Place(first, 3, 6)) for first in (0, 3)]
+    assert torch.equal(torch.cat([part[0] for part in parts]), windows)
+    assert all(torch.equal(part[1], table) for part in parts)
 
 
 def test_a_part_has_two_pictures() -> None:

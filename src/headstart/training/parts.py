@@ -134,8 +134,11 @@ class AsInWholeBatch(TorchFunctionMode):
         if not training or not p:
             return input
         first, n, n_all = self._place
-        drawn = functional.dropout(input.new_ones(n_all, *input.shape[1:]), p, True)
-        return input * drawn[first : first + n]
+        rows, rest = divmod(len(input), n)  # of each picture: windows, for instance
+        if rest:  # of no picture, such as a table of positions
+            return functional.dropout(input, p, True)
+        drawn = functional.dropout(input.new_ones(n_all * rows, *input.shape[1:]), p, True)
+        return input * drawn[first * rows : (first + n) * rows]
 
     def _batch_norm(
         self,
