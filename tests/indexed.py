@@ -36,7 +36,7 @@ def index(files: Files, earlier: Known | None = None, **changed: Any) -> Index:
         "id_suffix": ".png", "csv_folder": "", "name_regex": "", "task": "single_label",
         "split": "given", "valid_frac": 0.2, "test_frac": 0.2, "n_folds": 0, "fold": 0, "seed": 0,
         "group_regex": "", "group_column": "", "n_max_per_class": 0, "near_duplicates": "together",
-        "on_problem": "stop",
+        "on_problem": "stop", "corrections": {},
     }  # fmt: skip
     params = IndexImagesParams(**(values | changed))
     sha256 = {path: hashlib.sha256(data).hexdigest() for path, data in files.items()}

@@ -199,6 +199,19 @@ def test_permuted_labels_of_test_change_only_its_scores(
     figures(f"{len(first) - len(differ)} of {len(first)} files the same bytes")
 
 
+def test_a_correction_of_test_trains_nothing(
+    project: Project, first: Mapping[str, bytes], tmp_path: Path
+) -> None:
+    write_table(project, said_of("single_label"))
+    run(project)
+    project.edit({"index_images.corrections": {"test/0.png": "sky", "test/1.png": "grass"}})
+    assert run(project) == {"index-images"} | READ_LABELS_OF_TEST
+    after = results_in(project)
+    assert all(after[path] == of for path, of in first.items() if "4_checkpoints" in path)
+    assert "test/0.png" in (project.root / "params.yaml").read_text()
+    project.edit({"index_images.corrections": {}})
+
+
 def test_pinned_versions_are_what_dvc_compares(project: Project) -> None:
     project.headstart("check", "--pin")
     changed = json.loads(project.run("dvc", "status", "--json"))

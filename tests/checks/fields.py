@@ -152,10 +152,11 @@ def _wrong_numbers(leaf: Leaf) -> Iterator[st.SearchStrategy[Any]]:
 
 def _wrong_texts_and_lists(leaf: Leaf) -> Iterator[st.SearchStrategy[Any]]:
     if leaf.kind is dict:
-        assert any(isinstance(m, MinLen) for m in leaf.metadata)
-        yield st.just({})
+        if any(isinstance(m, MinLen) for m in leaf.metadata):
+            yield st.just({})
         yield forbidden(leaf.items[0]).map(lambda value: {"a": value})
-        yield st.sampled_from([3, 0.5, True, None]).map(lambda name: {name: {"a": 1.0}})
+        good_value = "a" if any(of.kind is str for of in leaf.items[0]) else {"a": 1.0}
+        yield st.sampled_from([3, 0.5, True, None]).map(lambda name: {name: good_value})
     if leaf.kind is str and any(isinstance(m, MinLen) for m in leaf.metadata):
         yield st.just("")
     if leaf.kind is not tuple:
@@ -164,6 +165,9 @@ def _wrong_texts_and_lists(leaf: Leaf) -> Iterator[st.SearchStrategy[Any]]:
         yield st.just([])
     if any(issubclass(of.kind, Section) for of in leaf.items[0] if isinstance(of.kind, type)):
         yield st.just([3]) | st.just(["head"]) | st.just([[]])
+        return
+    if leaf.items[0][0].kind is str:
+        yield st.just([3]) | st.just([["a"]]) | st.just(["a", "a"])
         return
     good = [allowed(item) for item in leaf.items]
     if leaf.repeats:

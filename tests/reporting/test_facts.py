@@ -30,6 +30,7 @@ def told(**changed: Any) -> Facts:
         "index": INDEX,
         "weights": {"n_numbers": 1},
         "scores": scored(tables, ("valid", "test")),
+        "fine_tuning": {},
         "about": ABOUT,
         "pictures": pictures((9, 9)),
         "problems": NONE,

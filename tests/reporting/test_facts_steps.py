@@ -70,7 +70,7 @@ def told(
 ) -> StepsFacts:
     names = ("head", "augmented", "finetuned")
     tables = {name: said(n, task) for name, n in zip(names, n_right, strict=True)}
-    return steps_facts(scored(tables, splits), tables, params())
+    return steps_facts(scored(tables, splits), tables, params(), {})
 
 
 def test_each_step_is_compared_with_the_one_before() -> None:
@@ -120,7 +120,7 @@ def test_a_network_whose_predictions_are_not_kept_has_scores_alone() -> None:
     scores = scored(tables, ("valid",))
     named = named_predictions(scores, [tables["head"], tables["augmented"], tables["snapshots"]])
     assert list(named) == ["head", "augmented", "snapshots"]
-    _, augmented, finetuned, snapshots = steps_facts(scores, named, params()).splits[0].steps
+    _, augmented, finetuned, snapshots = steps_facts(scores, named, params(), {}).splits[0].steps
     assert finetuned.plain.value == "75.00%"
     assert (finetuned.before, finetuned.plain_changes, finetuned.tta_gain) == ("", None, None)
     assert snapshots.before == augmented.title
@@ -138,7 +138,9 @@ def test_a_network_whose_predictions_are_not_kept_has_scores_alone() -> None:
 )
 def test_the_page_says_what_valid_decided(keep: str, stop: bool, expected: str) -> None:
     tables = {"head": said(10), "finetuned": said(20)}
-    valid, test = steps_facts(scored(tables, ("valid", "test")), tables, params(keep, stop)).splits
+    valid, test = steps_facts(
+        scored(tables, ("valid", "test")), tables, params(keep, stop), {}
+    ).splits
     assert expected in valid.note
     assert ("too good" in valid.note) == (keep == "best")
     assert test.note == "Test decided nothing in the training."
@@ -147,14 +149,31 @@ def test_the_page_says_what_valid_decided(keep: str, stop: bool, expected: str) 
 def test_a_choice_among_the_steps_stands_beside_without_its_optimism() -> None:
     tables = {"head": said(10), "finetuned": said(20)}
     scores = scored(tables, ("valid", "test"))
-    without = steps_facts(scores, tables, params()).splits
+    without = steps_facts(scores, tables, params(), {}).splits
     assert [split.choice for split in without] == ["", ""]
     scores["choice"] = choice_scores(tables, "global", Scoring(0.95, 200, 0))
-    valid, test = steps_facts(scores, tables, params()).splits
+    valid, test = steps_facts(scores, tables, params(), {}).splits
     assert "is 50.00% (35.20 to 64.80) in place of 50.00%; of TTA, 100.00%" in valid.choice
     assert test.choice == ""
     for keep, stop, chose in (("best", False, True), ("last", True, True), ("last", False, False)):
-        assert steps_facts(scores, tables, params(keep, stop)).valid_chose == chose
+        assert steps_facts(scores, tables, params(keep, stop), {}).valid_chose == chose
+
+
+@pytest.mark.parametrize(("final", "unchosen"), [("finetuned", "94.25%"), ("snapshots", "")])
+def test_what_the_choice_of_the_weights_is_worth_stands_beside(final: str, unchosen: str) -> None:
+    tables = {"head": said(10), final: said(20)}
+    choice = {"n_points": 3, "accuracy": 0.9425, "accuracy_claimed": 0.9475}
+    fine_tuning = {"choice": choice | {"accuracy_optimism": 0.005}}
+    facts = steps_facts(scored(tables, ("valid", "test")), tables, params(), fine_tuning)
+    valid, test = facts.splits
+    assert "chose the fine-tuned network among 3" in valid.choice
+    assert valid.choice.endswith("accuracy of the plain view is 94.25% in place of 94.75%.")
+    assert (facts.unchosen, test.choice) == (unchosen, "")
+    many = {"head": said(10, "multi_label"), "finetuned": said(20, "multi_label")}
+    of_f2 = {"choice": {"n_points": 3, "f2": 0.9, "f2_claimed": 0.91, "f2_optimism": 0.01}}
+    facts = steps_facts(scored(many, ("valid",)), many, params(), of_f2)
+    sentence = "F2 at a threshold of 0.2 of the plain view is 0.9000 in place of 0.9100."
+    assert facts.splits[0].choice.endswith(sentence)
 
 
 def test_without_test_nothing_checks_valid_and_thresholds_count_too() -> None:

@@ -26,6 +26,7 @@ from headstart.steps.confusion_report import (
     ConfusionReportParams,
     confusion_report,
 )
+from tests.reporting.test_facts import told
 from tests.sheets import tiles
 
 CLASSES = ("cat", "d<o>g")
@@ -255,3 +256,22 @@ def test_the_page_says_where_fine_tuning_did_not_help() -> None:
     page = report.files["report.html"]
     assert isinstance(page, str)
     assert "No cycle of fine-tuning ended better than the start" in page
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_the_card_of_a_checkpoint_that_valid_chose_says_so(known: bool) -> None:
+    choice = {
+        "n_points": 3,
+        "accuracy": 0.9425,
+        "accuracy_claimed": 0.95,
+        "accuracy_optimism": 0.01,
+    }
+    facts = told(fine_tuning={"choice": choice} if known else {})
+    page = str(
+        confusion_report(PREDICTIONS, PATHS, Decoder(), SCORES, COURSE, PARAMS, 0.95, facts).files[
+            "report.html"
+        ]
+    )
+    assert page.count("valid chose this checkpoint") == 2
+    assert page.count("valid chose this checkpoint; 94.25% without the choice</small>") == known
+    assert page.count("is 94.25% in place of 95.00%.") == known

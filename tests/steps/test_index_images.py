@@ -353,6 +353,27 @@ def test_a_corrected_label_of_test_changes_the_table_of_test_alone(
         assert differ == ({"test_labels"} if changed == "cats" else set())
 
 
+def test_a_correction_in_a_drawn_test_changes_the_table_of_test_alone(
+    one_level: Files, tmp_path: Path, figures: Callable[[str], None]
+) -> None:
+    drawn: dict[str, Any] = {"split": "stratified", "near_duplicates": "off"}
+    before = index(one_level, **drawn)
+    of_test = set(before.labels.ids("test"))
+    chosen = [path for path, data in one_level.items() if id_of(data) in of_test]
+    tables, n_moved = tables_of(before, tmp_path), 0
+    for path in chosen:
+        right = "b" if path.startswith("a") else "a"
+        after = tables_of(index(one_level, **drawn, corrections={path: right}), tmp_path)
+        assert {name for name in TABLES if tables[name] != after[name]} == {"test_labels"}
+        moved = {f"{right}/moved.png" if one == path else one: of for one, of in one_level.items()}
+        n_moved += tables_of(index(moved, **drawn), tmp_path)["train_ids"] != tables["train_ids"]
+    assert n_moved  # a file that moves to another folder, before the draw, is what this avoids
+    figures(
+        f"{len(chosen)} corrections in drawn test splits, 0 of them change train; of the same files "
+        f"moved to another folder, {n_moved}"
+    )
+
+
 def test_a_file_of_test_that_moves_to_another_class_changes_its_path_and_the_table_of_test(
     given: Files, tmp_path: Path
 ) -> None:

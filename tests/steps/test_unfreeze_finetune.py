@@ -229,6 +229,29 @@ def test_a_worse_end_that_is_kept_is_known(start: Checkpoint, labels: Labels) ->
     assert (best["kept_epoch"], best["worse_than_start"]) == (0, False)
 
 
+def test_what_the_choice_of_the_weights_is_worth_stands_beside(
+    start: Checkpoint, labels: Labels
+) -> None:
+    cycles = section(phases=[PHASE | {"cycles": 4, "lr": 0.03}], stop_when_worse=False, keep="best")
+    metrics: dict[str, Any] = finetune(start, labels, cycles).metrics
+    choice = metrics["choice"]
+    assert choice["n_points"] == 5
+    for name in ("log_loss", "accuracy"):
+        assert choice[f"{name}_claimed"] == metrics["kept"][name]
+        optimism = choice[f"{name}_claimed"] - choice[name]
+        optimism *= -1 if name == "log_loss" else 1
+        assert choice[f"{name}_optimism"] == pytest.approx(optimism)
+    assert choice["log_loss_optimism"] > 0, "another fold chose other weights"
+    nothing_chosen = cycles.model_copy(update={"keep": "last"})
+    assert "choice" not in finetune(start, labels, nothing_chosen).metrics
+    assert "choice" not in finetune(start, make_labels(valid=False), cycles).metrics
+    # twice the same pictures in a group: all folds are one
+    of_one_group = replace(labels, table=labels.table.assign(group="a"))
+    again = finetune(start, of_one_group, cycles)
+    assert "choice" not in again.metrics
+    assert again.metrics["kept"] == metrics["kept"]
+
+
 RUINOUS = PHASE | {"lr": 1.0, "cycles": 2}
 
 

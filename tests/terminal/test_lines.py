@@ -180,6 +180,20 @@ def test_a_run_ends_with_its_scores_their_intervals_and_the_page() -> None:
     ).splitlines()
     assert valid.endswith("; 95 %, 400 pictures, which chose it") and test.endswith("400 pictures")
     assert len(valid) <= N_COLUMNS
+    choice = {"accuracy": 0.93, "accuracy_claimed": 0.935, "accuracy_optimism": 0.005}
+    chosen = {"choice": choice, "kept": {"accuracy": 0.935}}
+    for final, n_lines in (("finetuned", 5), ("snapshots", 4)):
+        found = scores() | {"checkpoints": {"head": {}, final: {}}}
+        told = lines.published(
+            "run", stopped, {"tta_evaluate": found, "unfreeze_finetune": chosen}, [PAGE]
+        )
+        assert len(told.splitlines()) == n_lines
+        sentence = (
+            "\n       accuracy 0.9300 in place of 0.9350 where the epoch is chosen without the scored "
+            "pictures\ntest:"
+        )
+        assert (sentence in told) == (final == "finetuned")
+        assert max(map(len, told.splitlines())) <= N_COLUMNS
     many = {"tta_evaluate": {"valid": scores("f2")["valid"]}}
     told = lines.published(None, {"tta_evaluate": {"confidence": 0.9}}, many, [PAGE])
     assert "the row of this state is kept for MLflow (`headstart sync`)" in told

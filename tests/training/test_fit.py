@@ -113,6 +113,9 @@ def test_the_same_seed_gives_the_same_bits_whatever_was_drawn_before() -> None:
         ([1.0, 1.1, 0.1, 0.2], False, "best", 3, 3),
         ([1.0, 1.1, 9.0, 1.2], False, "best", 0, 3),
         ([1.0, 1.1, 9.0, 1.2], False, "last", 3, 3),
+        # a phase that is stopped has the best weights of its cycles, which are then the last ones
+        ([1.0, 0.5, 0.1, 0.6], True, "last", 1, 3),
+        ([1.0, 0.5, 0.1, 0.4], True, "last", 3, 3),
         # a tie is not worse, and the earlier of two equals is kept
         ([1.0, 1.0, 9.0, 1.2], False, "best", 0, 3),
     ],

@@ -39,6 +39,7 @@ def test_two_processes_train_as_one_does_and_one_of_them_is_killed(
     # the first may have been ended before it kept a state of the last step
     assert out["said"] in ([f"at step {step} of 4 of epoch 2 of 4"] for step in (2, 3))
     assert all(torch.equal(found["killed"][name], t) for name, t in found["sgd"].items())
+    assert len(found["sgd"]["choice"]) == 7, "and the same scores of what valid chose"
     figures("1 process of 2 killed, the same bits as 2 that were left alone")
     for name, alone, atol in (
         ("sgd", trained(ALONE), 2e-6),

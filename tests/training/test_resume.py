@@ -87,9 +87,9 @@ def assert_same(
     for name, value in vars(result).items():
         if name != "snapshots":
             assert value == getattr(again, name), name
-    for epoch, other in zip(result.epochs, again.epochs, strict=True):
-        if epoch.scores and other.scores:
-            assert (epoch.scores.log_losses == other.scores.log_losses).all()
+    for point, other in zip(result.points, again.points, strict=True):
+        for name in ("scores", "log_losses"):
+            assert (getattr(point.scores, name) == getattr(other.scores, name)).all()
 
 
 @pytest.mark.parametrize("n", [0, 1, 3, 5, 9, 10, N_ALL - 1])

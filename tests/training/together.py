@@ -28,6 +28,7 @@ from headstart.backbone.device import PLAIN_CPU
 from headstart.network.objective import Objective
 from headstart.project.report import Shown, Silent
 from headstart.terminal.plain_command import PlainCommand
+from headstart.training.chosen import chosen_scores
 from headstart.training.fit import Trainer
 from headstart.training.kept_training import KeptTraining
 from headstart.training.material import Material, Phase
@@ -100,7 +101,7 @@ def trained(
     resume: Resume = FROM_THE_START,
     report: Killed | None = None,
 ) -> dict[str, Tensor]:
-    """The weights at the end, the loss of each epoch, and the log loss on valid."""
+    """The weights at the end, losses of train and valid at each epoch, and what the choice is worth."""
     net, objective = Net(), Objective("single_label", torch.tensor([1.0, 2.0, 3.0]))
     pictures, targets = small_pictures(), np.arange(N) % K
     optimizer = OptimizerParams.model_validate(
@@ -121,10 +122,15 @@ def trained(
         net, Sampler(np.ones(N)), optimizer, objective, 5, report or Killed(),
         SharedResume(resume, ranks), Split(n_accumulate, ranks),
     )  # fmt: skip
-    result = trainer.fit([phase], StopRule("log_loss", stop=False, keep="best"))
+    rule = StopRule("log_loss", stop=False, keep="best")
+    result = trainer.fit([phase], rule)
     judged = [(epoch.train_loss, epoch.scores.log_loss) for epoch in result.epochs if epoch.scores]
     assert len(judged) == list(accumulate(CYCLES))[-1]
-    return net.state_dict() | {"judged": torch.tensor(judged, dtype=torch.float64)}
+    values = chosen_scores(result, rule, VALID, "single_label").values()
+    told = {"judged": judged, "choice": [*values]}
+    return net.state_dict() | {
+        name: torch.tensor(of, dtype=torch.float64) for name, of in told.items()
+    }
 
 
 @click.command(cls=PlainCommand)

@@ -50,6 +50,7 @@ def init(pictures: Path, view: View, network: str, quick: bool, as_json: bool, f
     headstart init /home/me/pictures/labels.csv --view top_down
     headstart init /home/me/pictures --network resnet50.a1_in1k
     """
+    from headstart.commands.cache_links import use_reflinks
     from headstart.commands.named_source import look_into, named_source
 
     _require_no_edits(force)
@@ -57,12 +58,18 @@ def init(pictures: Path, view: View, network: str, quick: bool, as_json: bool, f
     wishes = Wishes(network, _packaged_weights(network), _network_px(network), view, quick)
     choices = choose(found, wishes)
     _write(choices, pictures)
+    cloned = use_reflinks()
     if as_json:
         click.echo(json.dumps(_as_json(looked, found.per_class, choices), indent=1))
         return
     from headstart.commands.survey_text import told
 
     click.echo(told(looked, found))
+    if cloned:
+        click.echo(
+            "\nThis disk can clone files, so DVC clones results into its cache: each lies there once, "
+            "and you may write into data/. The setting is in .dvc/config.local."
+        )
     click.echo(f"\n{PARAMS_FILE} is written, with the reason of each choice. Next: dvc repro")
 
 

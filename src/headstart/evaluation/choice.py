@@ -14,6 +14,7 @@ from headstart.evaluation.differences import picture_scores
 from headstart.evaluation.intervals import wilson
 from headstart.evaluation.predictions import Floats, Kind, Predictions
 from headstart.evaluation.scoring import Scoring
+from headstart.scores.folds import cross_chosen
 from headstart.scores.thresholds import Search
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -25,8 +26,8 @@ def choice_scores(
     """The score on valid of a choice among the checkpoints by valid, without its optimism.
 
     Chosen is the checkpoint with the highest score (accuracy, or F2 of multi_label); of equals the
-    last. This covers the choice among the steps of the recipe. It does not cover the choice of an
-    epoch within fine-tuning, because the predictions of its other epochs are not kept.
+    last. This covers the choice among the steps of the recipe; that of an epoch within fine-tuning
+    is in the metrics of unfreeze_finetune (`training.chosen`).
 
     Args:
         checkpoints: predictions by checkpoint, in the order of the recipe.
@@ -45,22 +46,18 @@ def choice_scores(
     found: dict[str, Any] = {}
     for kind in KINDS:
         scores = np.stack([picture_scores(table, "valid", kind, search) for table in tables])
-        found[kind] = _scored(cross_chosen(scores, folds), scores, tables[0].task, scoring)
+        found[kind] = _scored(best_elsewhere(scores, folds), scores, tables[0].task, scoring)
     return found
 
 
-def cross_chosen(scores: Floats, folds: NDArray[np.int64]) -> Floats:
+def best_elsewhere(scores: Floats, folds: NDArray[np.int64]) -> Floats:
     """The score of each picture (N,) by the checkpoint that is best on the other folds.
 
     Args:
         scores: (C, N) of each picture by C checkpoints; of equal means, the last one is chosen.
         folds: (N,) as scores.folds.folds_of; pictures that are all in one fold choose the last one.
     """
-    found = np.empty(scores.shape[1])
-    for fold in np.unique(folds):
-        inside = folds == fold
-        found[inside] = scores[_best(scores[:, ~inside]), inside]
-    return found
+    return cross_chosen([*scores], folds, lambda others: _best(scores[:, others]))
 
 
 def _best(scores: Floats) -> int:

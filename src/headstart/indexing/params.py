@@ -15,6 +15,15 @@ NO_TABLE = ("folders", "names")
 """Values of index_images.labels; any other is the path of a table."""
 
 
+def _each_once(labels: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(labels)) < len(labels):
+        raise ValueError(f"it must name each label once, but is {', '.join(labels)}")
+    return tuple(sorted(labels))
+
+
+Right = str | Annotated[tuple[str, ...], Field(strict=False), AfterValidator(_each_once)] | None
+
+
 class IndexImagesParams(Section):
     """Section `index_images`: where labels and splits come from."""
 
@@ -83,6 +92,11 @@ class IndexImagesParams(Section):
     on_problem: Literal["stop", "set_aside"] = Field(
         description="stop: end the run; set_aside: leave the picture out and list it in problems.csv"
     )
+    corrections: dict[str, Right] = Field(
+        description="labels to put in place of the given ones, by a picture's path below the images "
+        "folder: a label, or a list where a picture has several; null: leave the picture out. No split "
+        "is drawn anew"
+    )
 
     @field_validator("group_regex")
     @classmethod
@@ -131,6 +145,13 @@ class IndexImagesParams(Section):
                 "task is multi_label, but class folders give one label per picture, as names of "
                 "files do: task must be single_label, or labels the path of a table"
             )
+        for path, right in self.corrections.items():
+            if right is not None and isinstance(right, str) == (self.task == "multi_label"):
+                raise ValueError(
+                    f"corrections has {right!r} for {path}, but task is {self.task}: it must be "
+                    + ("one label" if self.task == "single_label" else "a list of labels")
+                    + ", or null to leave the picture out"
+                )
         if (self.labels == "names") != bool(self.name_regex):
             raise ValueError(
                 f"name_regex is {self.name_regex!r}, but labels is {self.labels}: with labels: names "

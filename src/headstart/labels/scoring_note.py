@@ -34,3 +34,17 @@ def valid_chose(params: Mapping[str, Any]) -> bool:
     """
     of_training = params.get("unfreeze_finetune", {})
     return bool(of_training.get("keep") == "best" or of_training.get("stop_when_worse"))
+
+
+def choice_of_final(scores: Mapping[str, Any], fine_tuning: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the choice of the final weights by valid is worth, as `training.chosen` tells it.
+
+    Empty where valid did not choose them; of a mean of snapshots it chose no single one.
+
+    Args:
+        scores: metrics of tta_evaluate.
+        fine_tuning: metrics of unfreeze_finetune.
+    """
+    final = [*scores.get("checkpoints", {})][-1:]
+    choice: Mapping[str, Any] = fine_tuning.get("choice", {}) if final == ["finetuned"] else {}
+    return choice

@@ -1,6 +1,7 @@
 """The objective of a training: the loss, the probabilities and the scores of a task."""
 
 from dataclasses import dataclass, field
+from typing import Self
 
 import numpy as np
 import torch
@@ -38,6 +39,15 @@ class Scores:
     def named(self, task: Task) -> dict[str, float]:
         """The scores by name, for a metrics file: log_loss, and accuracy or f2."""
         return {"log_loss": self.log_loss, SCORE[task].lower(): self.score}
+
+    def of(self, rows: Bools) -> Self:
+        """The scores of the pictures that `rows` (N,) marks True, at least one."""
+        losses, scores = self.log_losses[rows], self.scores[rows]
+        return type(self)(float(losses.mean()), float(scores.mean()), losses, scores)
+
+    def total(self) -> Self:
+        """The scores without those of each picture."""
+        return type(self)(self.log_loss, self.score)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 import re
 from pathlib import Path
-from typing import Any, NamedTuple, get_args, get_origin
+from types import UnionType
+from typing import Any, NamedTuple, Union, get_args, get_origin
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -144,15 +145,15 @@ def _resolve(
     """The section that holds the key at `loc`, and `loc` without pydantic's names for union members."""
     found: list[int | str] = []
     is_key = True  # whether a word that comes next is a key of `model`, or of a mapping
-    in_mapping = False
+    n_names = 0  # so many of the next words are names of a mapping
     for place, part in enumerate(loc, start=1):
         if part == KEY or (isinstance(part, str) and not is_key):
             break  # a member of a union: the value itself is what is wrong
         found.append(part)
         if isinstance(part, str):
             inner = _section_in(model, part)
-            in_mapping = in_mapping or _is_mapping(model, part)
-            is_key = in_mapping or inner is not None
+            n_names = max(n_names - 1, _depth_at(model, part))
+            is_key = n_names > 0 or inner is not None
             model = inner if inner and place < len(loc) else model
     return model, tuple(found)
 
@@ -165,14 +166,15 @@ def _section_in(model: type[Section], key: str) -> type[Section] | None:
     return next((k for k in kinds if isinstance(k, type) and issubclass(k, Section)), None)
 
 
-def _is_mapping(model: type[Section], key: str) -> bool:
-    """Whether the value of `key` may be a mapping from names."""
-    if key not in model.model_fields:
-        return False
-    annotation = model.model_fields[key].annotation
-    return any(_origin(kind) is dict for kind in (annotation, *get_args(annotation)))
+def _depth_at(model: type[Section], key: str) -> int:
+    """How many names in turn lead to a value of `key`: 2 for a mapping of mappings, 0 for none."""
+    return _depth(model.model_fields[key].annotation) if key in model.model_fields else 0
 
 
-def _origin(kind: Any) -> Any:
-    """The class of a generic kind, without what annotates it."""
-    return get_origin(getattr(kind, "__origin__", kind)) or getattr(kind, "__origin__", kind)
+def _depth(annotation: Any) -> int:
+    if hasattr(annotation, "__metadata__"):
+        return _depth(annotation.__origin__)
+    kinds = get_args(annotation)
+    if get_origin(annotation) is dict:
+        return 1 + _depth(kinds[1])
+    return max(map(_depth, kinds)) if get_origin(annotation) in (Union, UnionType) else 0

@@ -27,6 +27,7 @@ class Told:
         index: metrics of index_images.
         weights: metrics of fetch_weights.
         scores: metrics of tta_evaluate.
+        fine_tuning: metrics of unfreeze_finetune.
         about: what the final checkpoint says about itself.
         pictures: pictures.parquet.
         problems: problems.csv.
@@ -40,6 +41,7 @@ class Told:
     index: Values
     weights: Values
     scores: Values
+    fine_tuning: Values
     about: Values
     pictures: pd.DataFrame
     problems: pd.DataFrame
@@ -63,7 +65,7 @@ def facts(told: Told) -> Facts:
     steps = None
     if told.scores.get("checkpoints") and any(s in told.scores for s in ("valid", "test")):
         named = named_predictions(told.scores, told.predictions)
-        steps = steps_facts(told.scores, named, told.params)
+        steps = steps_facts(told.scores, named, told.params, told.fine_tuning)
     return Facts(
         data=data_facts(told.index, told.pictures, told.problems, told.about),
         network=network_facts(told.params, told.weights["n_numbers"], told.about),

@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from headstart.evaluation.predictions import Predictions
-from headstart.labels.scoring_note import valid_chose
+from headstart.labels.scoring_note import choice_of_final, valid_chose
 from headstart.labels.task import SCORE, Task
-from headstart.reporting.facts_change import LOG_LOSS, SCORES, Changes, changes, number
+from headstart.reporting.facts_change import LOG_LOSS, SCORES, Changes, Form, changes, number
 from headstart.reporting.score_tables import Number, splits_of
+from headstart.scores.thresholds import DEFAULT_THRESHOLD
 
 Values = Mapping[str, Any]
 
@@ -54,7 +55,8 @@ class SplitSteps:
         n_pictures: that are scored.
         steps: in the order of the recipe.
         note: what the split decided in the training.
-        choice: what a choice among the steps by valid is worth; "" of test, and without a choice.
+        choice: what choices by valid are worth, among the weights of fine-tuning and among the
+            steps; "" of test, and without a choice.
     """
 
     split: str
@@ -81,10 +83,16 @@ class StepsFacts:
     splits: tuple[SplitSteps, ...]
     valid_chose: bool = False
     """Whether valid decided which weights are the final ones, so that its scores are too good."""
+    unchosen: str = ""
+    """Score of the plain view of valid by weights that the scored picture did not choose; "" where
+    the final checkpoint is not one that valid chose."""
 
 
 def steps_facts(
-    scores: Values, predictions: Mapping[str, Predictions], params: Values
+    scores: Values,
+    predictions: Mapping[str, Predictions],
+    params: Values,
+    fine_tuning: Values,
 ) -> StepsFacts:
     """Compare each checkpoint with the one before, on the same pictures.
 
@@ -93,9 +101,13 @@ def steps_facts(
         predictions: by checkpoint, in the recipe's order, at least the final one. A checkpoint
             without predictions has scores and no differences.
         params: all sections of params.yaml.
+        fine_tuning: metrics of unfreeze_finetune.
     """
     task = next(iter(predictions.values())).task
-    section = params["tta_evaluate"]
+    section, weights = params["tta_evaluate"], fine_tuning.get("choice", {})
+    chosen = " ".join(
+        filter(None, [_epoch(weights, task), _choice(scores.get("choice", {}), task)])
+    )
     return StepsFacts(
         score=SCORE[task],
         unit="percentage points" if task == "single_label" else "",
@@ -106,11 +118,12 @@ def steps_facts(
                 scores[split]["plain"]["n_pictures"],
                 tuple(_steps(scores["checkpoints"], predictions, split, section)),
                 _note(split, "test" in scores, task, params),
-                _choice(scores.get("choice", {}), task) if split == "valid" else "",
+                chosen if split == "valid" else "",
             )
             for split in splits_of(scores)
         ),
         valid_chose=valid_chose(params),
+        unchosen=_value(choice_of_final(scores, fine_tuning), SCORES[task]),
     )
 
 
@@ -183,19 +196,35 @@ def _choice(choice: Values, task: Task) -> str:
         return ""
     form = SCORES[task]
     crossed = {kind: number(values, form) for kind, values in choice.items()}
-    claimed = {
-        kind: f"{form.factor * values[f'{form.key}_claimed']:.{form.n_decimals}f}{form.unit}"
-        for kind, values in choice.items()
-    }
+    claimed = {kind: _value(values, form, "_claimed") for kind, values in choice.items()}
     plain, tta = (
         f"{crossed[kind].value} ({crossed[kind].interval}) in place of {claimed[kind]}"
         for kind in ("plain", "tta")
     )
     return (
         f"If valid chooses among these steps, and each fifth of it is scored by the step that the "
-        f"other fifths choose, {SCORE[task]} is {plain}; of TTA, {tta}. This leaves out the choice of "
-        "an epoch: the predictions of the other epochs are not kept."
+        f"other fifths choose, {SCORE[task]} is {plain}; of TTA, {tta}."
     )
+
+
+def _epoch(choice: Values, task: Task) -> str:
+    """What the score of the weights of fine-tuning that valid chose is without its optimism."""
+    if not choice:
+        return ""
+    form, name = SCORES[task], SCORE[task]
+    if task == "multi_label":
+        name += f" at a threshold of {DEFAULT_THRESHOLD:g}"
+    return (
+        f"Valid chose the fine-tuned network among {choice['n_points']} (the start and ends of "
+        f"cycles). If each fifth of it is scored by the network that the other fifths choose, {name} "
+        f"of the plain view is {_value(choice, form)} in place of {_value(choice, form, '_claimed')}."
+    )
+
+
+def _value(values: Values, form: Form, of: str = "") -> str:
+    """A score of a metrics file as text; "" where there is none."""
+    key = f"{form.key}{of}"
+    return f"{form.factor * values[key]:.{form.n_decimals}f}{form.unit}" if key in values else ""
 
 
 def _listed(items: Sequence[str]) -> str:

@@ -53,6 +53,7 @@ class Card(NamedTuple):
         n_pictures: how many pictures were scored.
         claimed: multi_label: the score at thresholds found on the same pictures; else empty.
         split: valid or test.
+        kind: plain or tta.
     """
 
     of: str
@@ -61,6 +62,7 @@ class Card(NamedTuple):
     n_pictures: int
     claimed: str
     split: str
+    kind: str
 
 
 class ScoreRow(NamedTuple):
@@ -139,6 +141,7 @@ def _card(values: Scores, split: str, kind: str, task: Task) -> Card:
         n_pictures=values["n_pictures"],
         claimed="" if claim is None else f"{claim:{form}}",
         split=split,
+        kind=kind,
     )
 
 

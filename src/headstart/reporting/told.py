@@ -44,8 +44,8 @@ def read_told(
     """What the written parts of the report are made of; params.yaml is read too.
 
     Args:
-        values: by name: metrics of index_images, fetch_weights and tta_evaluate; final: what the
-            final checkpoint says about itself
+        values: by name: metrics of index_images, fetch_weights, unfreeze_finetune and tta_evaluate;
+            final: what the final checkpoint says about itself
         predictions: of checkpoints in the recipe's order, the final one last
         pictures: pictures.parquet
         problems: problems.csv
@@ -59,6 +59,7 @@ def read_told(
         index=values["index_images"],
         weights=values["fetch_weights"],
         scores=values["tta_evaluate"],
+        fine_tuning=values["unfreeze_finetune"],
         about=values["final"],
         pictures=pictures,
         problems=pd.read_csv(problems, dtype=str, keep_default_na=False),

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
+from headstart.indexing.corrections import corrected
 from headstart.indexing.decoding import Decoded, decode
 from headstart.indexing.findings import (
     alike_classes,
@@ -86,6 +87,7 @@ def index_images(
     _check_one_test_split(known, params)
     rule = SplitRule(params.valid_frac, params.test_frac, params.seed, params.n_folds, params.fold)
     known = assign(known, params.n_max_per_class, rule, group)
+    known, corrections = corrected(known, params.corrections, copies, pictures)
     classes = tuple(sorted({label for said in _of_train(known) for label in said.labels or ()}))
     unseen = _not_in_train(known, classes)
     problems += [*decoded.problems, *conflicts, *leaks, *near_leaks] + [
@@ -117,6 +119,7 @@ def index_images(
         n_ignored=len(files) - len(pictures),
         notes=(
             *notes,
+            *corrections,
             *group_notes,
             *(near_notes(near, together) if params.near_duplicates != "off" else ()),
             *_notes(labels, params),

@@ -20,6 +20,7 @@ from headstart.network.objective import Scores
 from headstart.project.report import Report
 from headstart.project.section import Section
 from headstart.training.batch_norm import has_batch_norm, require_shared_norms
+from headstart.training.chosen import chosen_scores
 from headstart.training.fit import Trainer
 from headstart.training.gradients import gradient_cosine, require_right_gradients
 from headstart.training.layer_groups import first_group
@@ -169,6 +170,8 @@ def unfreeze_finetune(
     result = trainer.fit(
         phases, rule, start=by_size[start.info.size_px], n_snapshots=params.n_snapshots
     )
+    groups = labels.table.set_index("id")["group"].loc[valid].tolist()
+    choice = chosen_scores(result, rule, groups, labels.task)
     kept_px = start.info.size_px if result.kept_phase is None else sizes[result.kept_phase]
     sections: dict[str, Section] = {
         "unfreeze_finetune": params,
@@ -187,6 +190,7 @@ def unfreeze_finetune(
             "kept_size_px": kept_px,
             "overfitted": result.stopped,
             **result.comparison(labels.task, rule),
+            **({"choice": choice} if choice else {}),
             **result.metrics(labels.task),
         },
     )

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from headstart.labels.scoring_note import valid_chose
+from headstart.labels.scoring_note import choice_of_final, valid_chose
 from headstart.labels.task import SCORE
 
 if TYPE_CHECKING:
@@ -176,7 +176,20 @@ def published(run_id: str | None, params: Values, metrics: Values, reports: Sequ
             if split == "valid" and valid_chose(params):
                 of += ", which chose it"
             lines.append(f"{split + ':':<6} {both}; {of}")
+            if split == "valid":
+                lines += _unchosen(choice_of_final(scores, metrics.get("unfreeze_finetune", {})))
     return "\n".join([*lines, *(f"report: {path}" for path in reports[:1])])
+
+
+def _unchosen(choice: Values) -> list[str]:
+    """A line on the score without what the choice of the weights by valid flatters, if it is known."""
+    if not choice:
+        return []
+    claimed = choice[f"{_key(choice)}_claimed"]
+    return [
+        f"       {_score(choice)} in place of {claimed:.4f} where the epoch is chosen without the "
+        "scored pictures"
+    ]
 
 
 def _judged(metrics: Values) -> str:

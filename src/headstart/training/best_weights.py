@@ -5,24 +5,15 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from headstart.network.objective import Scores
-from headstart.training.outcome import Epoch
+from headstart.training.outcome import Point
 from headstart.training.stop_rule import StopRule, WorseFirstCycle
 
 
 @dataclass(frozen=True)
 class Mark:
-    """The model at one point of the training: its scores and its weights.
+    """The weights at one point of the training."""
 
-    Attributes:
-        scores: of the valid split.
-        epoch: the number of epochs behind the weights.
-        phase: the phase that the weights come from; None is the starting point.
-        state: the weights.
-    """
-
-    scores: Scores
-    epoch: int
-    phase: int | None
+    point: Point
     state: dict[str, Tensor]
 
 
@@ -35,6 +26,7 @@ class Standing:
         of_size: the best at this size.
         ended: scores of the best end of a cycle at this size.
         is_first: whether no cycle has ended that trained more than the head.
+        stopped: whether the last point ended its phase.
         worse_first_cycle: why the training should end after its first cycle; None: it need not.
     """
 
@@ -42,6 +34,7 @@ class Standing:
     of_size: Mark | None = None
     ended: Scores | None = None
     is_first: bool = True
+    stopped: bool = False
     worse_first_cycle: WorseFirstCycle | None = None
 
 
@@ -60,46 +53,46 @@ class BestWeights:
         self.standing = Standing()
         self._model = model
 
-    def begin(self, scores: Scores, epoch: int, phase: int | None) -> None:
-        """Note the scores of the model before it trains at a size at which it was not judged yet.
+    def judge(self, point: Point) -> bool:
+        """Note a point of the training; return whether the rule ends the phase there.
 
-        Args:
-            scores: of the valid split at that size.
-            epoch: the number of epochs so far.
-            phase: the phase that begins; None is the starting point.
+        If it does, the model has the best weights of this size again. A cycle of the head alone is
+        not the first cycle that `worse_first_cycle` is about: it says nothing about training more
+        than the head.
         """
-        self.standing.of_size = self.standing.ended = None
-        self._compare(scores, epoch, phase)
-
-    def ends_phase(self, row: Epoch, of_head_alone: bool = False) -> bool:
-        """Note the last epoch of a cycle; return whether the rule ends the phase after it.
-
-        If it does, the model has the best weights of this size again. An epoch without scores ends
-        nothing. A cycle of the head alone is not the first cycle that `worse_first_cycle` is about:
-        it says nothing about training more than the head.
-        """
-        if row.scores is None:
+        at, scores = self.standing, point.scores
+        if not point.ends_cycle:
+            at.of_size, at.ended, at.stopped = None, None, False
+            self._compare(point)
             return False
-        at = self.standing
-        if at.is_first and not of_head_alone and at.of_size:
+        if at.is_first and not point.of_head_alone and at.of_size:
             at.is_first = False
-            at.worse_first_cycle = self.rule.worse_first_cycle(row.scores, at.of_size.scores)
-        self._compare(row.scores, row.epoch + 1, row.phase)
-        over_fitted = at.ended is not None and self.rule.better(at.ended, row.scores)
-        if at.ended is None or self.rule.better(row.scores, at.ended):
-            at.ended = row.scores
-        ends = at.worse_first_cycle is not None or (self.rule.stop and over_fitted)
-        if ends and at.of_size:
+            before = at.of_size.point.scores
+            at.worse_first_cycle = self.rule.worse_first_cycle(scores, before)
+        self._compare(point)
+        over_fitted = at.ended is not None and self.rule.better(at.ended, scores)
+        if at.ended is None or self.rule.better(scores, at.ended):
+            at.ended = scores
+        at.stopped = at.worse_first_cycle is not None or (self.rule.stop and over_fitted)
+        if at.stopped and at.of_size:
             self._model.load_state_dict(at.of_size.state)
-        return ends
+        return at.stopped
 
-    def _compare(self, scores: Scores, epoch: int, phase: int | None) -> None:
+    @property
+    def kept(self) -> Mark | None:
+        """What the rule keeps if the training ends here; None: the weights of the last point."""
+        at = self.standing
+        if self.rule.keep == "best" or at.worse_first_cycle:
+            return at.mark
+        return at.of_size if at.stopped else None
+
+    def _compare(self, point: Point) -> None:
         """Keep the model's weights if it is better than before at this size, or than ever before."""
         at = self.standing
-        if at.of_size and not self.rule.better(scores, at.of_size.scores):
+        if at.of_size and not self.rule.better(point.scores, at.of_size.point.scores):
             return
-        at.of_size = Mark(scores, epoch, phase, copy_state(self._model))
-        if at.mark is None or self.rule.better(scores, at.mark.scores):
+        at.of_size = Mark(point, copy_state(self._model))
+        if at.mark is None or self.rule.better(point.scores, at.mark.point.scores):
             at.mark = at.of_size
 
 

@@ -24,7 +24,7 @@ from headstart.training.loop import (
 )
 from headstart.training.material import Material, Phase
 from headstart.training.optimizer import Optimizer, OptimizerParams
-from headstart.training.outcome import Epoch, FitResult
+from headstart.training.outcome import Epoch, FitResult, Point
 from headstart.training.parts import WHOLE, Part, Split
 from headstart.training.progress import Progress
 from headstart.training.resume import FROM_THE_START, FitState, Resume
@@ -125,7 +125,7 @@ class Trainer:
             return None
         scores, n_epochs = judge.evaluate(), len(at.result.epochs)
         require_finite(scores, f"before epoch {n_epochs + 1}", moved_by)
-        at.best.begin(scores, n_epochs, phase)
+        at.judge(Point(scores, n_epochs, phase))
         return scores
 
     def _phase(
@@ -143,10 +143,10 @@ class Trainer:
             steps = schedule[at.epoch * n_steps :][:n_steps]
             cause = phase.cause if at.epoch else moved_by
             row = self._epoch(at, phase, optimizer, steps, cause, at.epoch + 1 in ends)
-            result.epochs.append(row)
+            result.epochs.append(row.in_total())
             at.epoch, at.steps = at.epoch + 1, []
             if row.ends_cycle:
-                if at.best and at.best.ends_phase(row, phase.head_alone):
+                if at.best and at.judge(row.end(phase.head_alone)):
                     result.worse_first_cycle = at.best.standing.worse_first_cycle
                     result.stopped = result.worse_first_cycle is None
                     break
@@ -215,16 +215,15 @@ class Trainer:
 
     def _kept(self, at: Progress, last_phase: int, n_snapshots: int) -> FitResult:
         """The result, once the model has the weights that are kept."""
-        result, best = at.result, at.best
+        result, mark = at.result, at.best.kept if at.best else None
         result.kept_epoch, result.kept_phase = len(result.epochs), last_phase
-        result.kept = result.epochs[-1].scores if result.epochs else None
-        mark = best.standing.mark if best else None
-        if best and mark and (best.rule.keep == "best" or result.worse_first_cycle):
+        result.kept = result.points[-1].scores if result.points else None
+        if mark:
             self.model.load_state_dict(mark.state)
             if result.worse_first_cycle and n_snapshots:
                 result.snapshots = [mark.state]
-            result.kept_epoch, result.kept_phase = mark.epoch, mark.phase
-            result.kept = mark.scores
+            result.kept_epoch, result.kept_phase = mark.point.epoch, mark.point.phase
+            result.kept = mark.point.scores
         return result
 
     def n_steps(self) -> int:

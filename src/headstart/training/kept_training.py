@@ -19,7 +19,7 @@ from headstart.project.versions import versions
 from headstart.project.work import code_digest
 from headstart.training.best_weights import Mark, Standing
 from headstart.training.lr_curve import LrCurve
-from headstart.training.outcome import Epoch, FitResult
+from headstart.training.outcome import Epoch, FitResult, Point
 from headstart.training.resume import FitState, Moving, RangeState
 from headstart.training.stop_rule import WorseFirstCycle
 
@@ -30,8 +30,9 @@ LEAST_S = 1.0  # between two states
 BYTES_A_S = 2e8  # of the inputs: how long the first state takes is expected from them
 
 # A state holds tensors, plain values and these; torch refuses to load anything else.
-_OURS = (Epoch, FitResult, FitState, LrCurve, Mark, Moving, RangeState, Scores, Standing)
-_LOADED = (*_OURS, WorseFirstCycle, _reconstruct, np.ndarray, np.dtype, np.dtypes.Float64DType)
+_OURS = (Epoch, FitResult, FitState, LrCurve, Mark, Moving, Point, RangeState, Scores, Standing)
+_OF_ARRAYS = (_reconstruct, np.ndarray, np.dtype, np.dtypes.Float64DType, bytes)  # of empty ones
+_LOADED = (*_OURS, WorseFirstCycle, *_OF_ARRAYS)
 
 
 class Stage(Protocol):

@@ -1,6 +1,7 @@
 """The result of a training: its epochs, and the weights that were kept."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 import pandas as pd
 from torch import Tensor
@@ -35,13 +36,44 @@ class Epoch:
             row |= {"valid_loss": self.scores.log_loss, "valid_score": self.scores.score}
         return row
 
+    def in_total(self) -> Self:
+        """The epoch without the scores of each picture."""
+        return replace(self, scores=self.scores and self.scores.total())
+
+    def end(self, of_head_alone: bool) -> "Point | None":
+        """The end of the epoch's cycle as a point; None where there is no valid split."""
+        if self.scores is None:
+            return None
+        return Point(self.scores, self.epoch + 1, self.phase, True, of_head_alone)
+
+
+@dataclass(frozen=True)
+class Point:
+    """A point of the training at which valid judged the model: its weights may be kept.
+
+    Attributes:
+        scores: of the valid split, in total and of each picture.
+        epoch: the number of epochs behind the weights.
+        phase: the phase that the weights come from; None is the starting point.
+        ends_cycle: whether a cycle ends here; otherwise a training begins at a size at which the
+            model was not judged yet.
+        of_head_alone: whether the cycle trained only the head.
+    """
+
+    scores: Scores
+    epoch: int
+    phase: int | None
+    ends_cycle: bool = False
+    of_head_alone: bool = False
+
 
 @dataclass
 class FitResult:
     """The result of a training.
 
     Attributes:
-        epochs: in order.
+        epochs: in order, with scores in total.
+        points: in order, all that the rule compared; 16 bytes each for a picture of valid.
         kept_epoch: the number of epochs behind the weights that were kept; 0 is the starting point.
         kept_phase: the phase that the kept weights come from; None is the starting point.
         stopped: whether a phase was ended early, by a cycle that ended worse than the best one.
@@ -52,6 +84,7 @@ class FitResult:
     """
 
     epochs: list[Epoch] = field(default_factory=list)
+    points: list[Point] = field(default_factory=list)
     kept_epoch: int = 0
     kept_phase: int | None = None
     stopped: bool = False

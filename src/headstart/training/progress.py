@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from headstart.training.best_weights import BestWeights
 from headstart.training.optimizer import Optimizer
-from headstart.training.outcome import FitResult
+from headstart.training.outcome import FitResult, Point
 from headstart.training.resume import FitState, Moving
 
 
@@ -50,6 +50,16 @@ class Progress:
         self.draws = state.moving.draws if state.steps else None
         if self.best and state.standing:
             self.best.standing = state.standing
+
+    def judge(self, point: Point | None) -> bool:
+        """Note a point at which valid judged the model; whether the rule ends the phase there.
+
+        Without a rule, or a point, nothing is noted.
+        """
+        if self.best is None or point is None:
+            return False
+        self.result.points.append(point)
+        return self.best.judge(point)
 
     def next_phase(self) -> None:
         """Note that the phase has ended."""
