@@ -65,6 +65,21 @@ def test_a_head_of_another_backbone_is_refused(
         )
 
 
+def test_activations_that_are_computed_again_give_the_same_curve(
+    plain: SizedActivations, labels: Labels
+) -> None:
+    head = train_head(plain, labels, PARAMS, HEAD, SGD, NONE, AS_THEY_ARE, PLAIN_CPU, Silent())
+    free = OPTIMIZER.model_copy(update={"bn_freeze": "none", "dropout": (0.25, 0.5)})
+    usual, checkpointed = (
+        find_lr_finetune(
+            small_backbone(), head.checkpoint, small_pictures(), labels, AUGMENT, RANGE,
+            free.model_copy(update={"checkpoint_activations": checkpoints}), AS_THEY_ARE, Silent(),
+        )
+        for checkpoints in (False, True)
+    )  # fmt: skip
+    assert usual == checkpointed
+
+
 @pytest.mark.usefixtures("empty_folder")
 def test_a_run_that_was_broken_off_ends_with_the_same_curve(
     plain: SizedActivations, labels: Labels

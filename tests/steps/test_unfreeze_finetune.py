@@ -357,18 +357,17 @@ def test_params_of_batch_norms_that_the_backbone_lacks_are_told(
 
 
 @pytest.mark.usefixtures("empty_folder")
-@pytest.mark.parametrize("n_accumulate", [1, 3])
+@pytest.mark.parametrize(("n_accumulate", "checkpoints"), [(1, False), (3, False), (3, True)])
 def test_a_run_that_was_broken_off_ends_with_the_same_bits(
-    n_accumulate: int, start: Checkpoint, labels: Labels
+    n_accumulate: int, checkpoints: bool, start: Checkpoint, labels: Labels
 ) -> None:
     """Cycles, early stopping, snapshots, dropout, and batch norms that move."""
     late = PHASE | {"trainable": "late", "lr": 1e-2}
     params = section(
         phases=[late, PHASE | {"cycles": 2, "cycle_mult": 2}], keep="best", n_snapshots=2
     )
-    free = OPTIMIZER.model_copy(
-        update={"bn_freeze": "none", "dropout": (0.25, 0.5), "n_accumulate": n_accumulate}
-    )
+    changes = {"bn_freeze": "none", "dropout": (0.25, 0.5), "n_accumulate": n_accumulate}
+    free = OPTIMIZER.model_copy(update=changes | {"checkpoint_activations": checkpoints})
 
     def run(report: Report, resume: Resume) -> Finetuning:
         return unfreeze_finetune(
@@ -400,3 +399,32 @@ def test_batches_in_parts_train_as_whole_ones(
     assert 0 < largest < atol
     assert trained[0].metrics["train_loss"] == pytest.approx(trained[1].metrics["train_loss"], 1e-5)
     figures(f"{name}, 12 steps in 2 parts each: weights differ by {largest:.0e} at most")
+
+
+@pytest.mark.parametrize("bn_freeze", ["none", "all"])
+@pytest.mark.parametrize("n_accumulate", [1, 2])
+def test_activations_that_are_computed_again_change_no_bit(
+    n_accumulate: int, bn_freeze: str, start: Checkpoint, labels: Labels,
+    figures: Callable[[str], None],
+) -> None:  # fmt: skip
+    """Dropout is on, and the first phase trains only late layers."""
+    late = PHASE | {"trainable": "late"}
+    params = section(phases=[late, PHASE | {"cycles": 2}], stop_when_worse=False, n_snapshots=1)
+    values = OPTIMIZER.model_dump() | {"dropout": (0.25, 0.5), "n_accumulate": n_accumulate}
+    usual, checkpointed = (
+        finetuning(start, labels, params, optimizer=FinetuneOptimizerParams.model_validate(
+            values | {"bn_freeze": bn_freeze, "checkpoint_activations": checkpoints}
+        ))
+        for checkpoints in (False, True)
+    )  # fmt: skip
+    assert bits(checkpointed.snapshots.tensors) == bits(usual.snapshots.tensors)
+    one, two = checkpointed.training, usual.training
+    found, wanted = bits(one.checkpoint.tensors), bits(two.checkpoint.tensors)
+    assert found == wanted
+    assert one.metrics == two.metrics
+    infos = [training.checkpoint.info.model_dump() for training in (one, two)]
+    of_optimizer = [info["params"]["optimizer_finetune"] for info in infos]
+    assert of_optimizer[0].pop("checkpoint_activations") is True
+    assert infos[0] == infos[1], "without the key, the file is as it was before the key existed"
+    about = f"n_accumulate {n_accumulate}, bn_freeze {bn_freeze}"
+    figures(f"{about}, 12 steps: {len(found)} of {len(wanted)} tensors the same bits")

@@ -41,6 +41,8 @@ def test_two_processes_train_as_one_does_and_one_of_them_is_killed(
     assert all(torch.equal(found["killed"][name], t) for name, t in found["sgd"].items())
     assert len(found["sgd"]["choice"]) == 7, "and the same scores of what valid chose"
     figures("1 process of 2 killed, the same bits as 2 that were left alone")
+    step, checkpointed = found["step"], found["checkpointed"]
+    assert step and all(torch.equal(checkpointed[name], t) for name, t in step.items())
     for name, alone, atol in (
         ("sgd", trained(ALONE), 2e-6),
         ("adamw", trained(ALONE, "adamw"), 2e-4),

@@ -28,12 +28,13 @@ from headstart.backbone.device import PLAIN_CPU
 from headstart.network.objective import Objective
 from headstart.project.report import Shown, Silent
 from headstart.terminal.plain_command import PlainCommand
+from headstart.training.activation_checkpointing import checkpoint_activations
 from headstart.training.chosen import chosen_scores
 from headstart.training.fit import Trainer
 from headstart.training.kept_training import KeptTraining
 from headstart.training.material import Material, Phase
 from headstart.training.optimizer import OptimizerParams, ParameterGroup
-from headstart.training.parts import Split
+from headstart.training.parts import Part, Split
 from headstart.training.picture_source import PictureSource
 from headstart.training.ranks import Ranks, joined_ranks
 from headstart.training.resume import FROM_THE_START, Resume, SharedResume
@@ -43,7 +44,7 @@ from headstart.training.stop_rule import StopRule
 from headstart.views.augment import AugmentParams
 from headstart.views.inference import id_batches, network_logits
 from tests.broken_off import AStage
-from tests.small_networks import small_pictures
+from tests.small_networks import small_network, small_pictures
 
 T = TypeVar("T")
 
@@ -133,6 +134,23 @@ def trained(
     }
 
 
+def step(ranks: Ranks, checkpoints: bool) -> dict[str, Tensor]:
+    """The gradients of a batch in two parts, with frozen norms, dropout, and blocks of timm's."""
+    network = small_network().requires_grad_()
+    network.backbone.eval()
+    for layer in network.head.children():
+        layer.train(isinstance(layer, nn.Dropout))
+    if checkpoints:
+        checkpoint_activations(network.backbone.model, network.backbone.architecture)
+    torch.manual_seed(6)
+    pictures, targets, split = torch.rand(N, 3, 32, 32) * 255, torch.arange(N) % K, Split(2, ranks)
+    parts = (
+        Part(pictures[p.first :][: p.n], targets[p.first :][: p.n], p) for p in split.places(N)
+    )
+    split.gradients(network, Objective("single_label"), parts)
+    return {name: p.grad for name, p in network.named_parameters() if p.grad is not None}
+
+
 @click.command(cls=PlainCommand)
 @click.argument("out", type=click.Path(path_type=Path))
 def main(out: Path) -> None:
@@ -151,6 +169,8 @@ def main(out: Path) -> None:
             "sgd": trained(ranks),
             "adamw": trained(ranks, "adamw"),
             "parts": trained(ranks, n_accumulate=2),
+            "step": step(ranks, checkpoints=False),
+            "checkpointed": step(ranks, checkpoints=True),
         }
         of_first = ranks.from_first(lambda: found)
         for name, tensors in found.items():

@@ -97,8 +97,9 @@ def _checked(values: Mapping[str, Any], path: Path, absent: bool) -> Verdict:
 
 
 def _of_file(values: Mapping[str, Any], path: Path) -> Verdict:
-    """Check each section, all sections together, and the name and the sizes of the network."""
+    """Check each section, all sections together, and the network's name, sizes and blocks."""
     from headstart.checks.cautions import WARNINGS
+    from headstart.checks.network_blocks import without_blocks
     from headstart.checks.network_sizes import unfit_sizes
     from headstart.checks.networks import unknown_network
     from headstart.checks.rules import ERRORS, broken
@@ -108,7 +109,8 @@ def _of_file(values: Mapping[str, Any], path: Path) -> Verdict:
     errors += [f"{path}: {problem}" for problem in broken(ERRORS, sections)]
     errors += unknown_network(values, path)
     if not errors:
-        errors += [f"{path}: {problem}" for problem in broken((unfit_sizes,), sections)]
+        of_network = broken((unfit_sizes, without_blocks), sections)
+        errors += [f"{path}: {problem}" for problem in of_network]
     if errors:
         return Verdict(errors, [])
     warnings = [f"{path}: {problem}" for problem in broken(WARNINGS, sections)]

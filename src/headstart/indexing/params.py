@@ -93,9 +93,11 @@ class IndexImagesParams(Section):
         description="stop: end the run; set_aside: leave the picture out and list it in problems.csv"
     )
     corrections: dict[str, Right] = Field(
+        default_factory=dict,
+        exclude_if=lambda right: not right,
         description="labels to put in place of the given ones, by a picture's path below the images "
         "folder: a label, or a list where a picture has several; null: leave the picture out. No split "
-        "is drawn anew"
+        "is drawn anew",
     )
 
     @field_validator("group_regex")

@@ -102,17 +102,25 @@ def _parts_by_depth(
     return parts
 
 
-def _depths(model: Any, leaves: Sequence[tuple[str, nn.Module]]) -> list[int]:
+def layers_of_parameters(model: Any) -> dict[str, int]:
+    """Name of each parameter -> number of its layer, by timm's group_matcher; empty without one."""
+    from timm.models import group_parameters
+
+    if not hasattr(model, "group_matcher"):
+        return {}
+    layers: dict[str, int] = group_parameters(
+        model, model.group_matcher(coarse=False), reverse=True
+    )
+    return layers
+
+
+def _depths(model: nn.Module, leaves: Sequence[tuple[str, nn.Module]]) -> list[int]:
     """The number of the layer that each leaf belongs to, by timm's group_matcher.
 
     Without a matcher each leaf is a layer of its own. A leaf without parameters, such as an
     activation, belongs to the layer of the leaf before it.
     """
-    from timm.models import group_parameters
-
-    layer_of: dict[str, int] = {}  # by name of the parameter
-    if hasattr(model, "group_matcher"):
-        layer_of = group_parameters(model, model.group_matcher(coarse=False), reverse=True)
+    layer_of = layers_of_parameters(model)
     depths: list[int] = []
     for number, (name, leaf) in enumerate(leaves):
         inside = f"{name}." if name else ""

@@ -90,7 +90,7 @@ class Split:
             with AsInWholeBatch(part.place, self.ranks):
                 loss = objective.loss(model(part.inputs), part.targets)
                 weight = objective.weight(part.targets).to(loss)
-                (loss * weight).backward()  # type: ignore[no-untyped-call]
+            (loss * weight).backward()  # type: ignore[no-untyped-call]
             sums.append(torch.stack([loss.detach() * weight, weight]))
         total = torch.stack(sums).sum(0)
         own = [p.grad for p in model.parameters() if p.requires_grad and p.grad is not None]

@@ -12,6 +12,7 @@ from headstart.network.head import Probability
 from headstart.network.network import Network
 from headstart.project.errors import HeadstartError
 from headstart.project.section import Section
+from headstart.training.activation_checkpointing import checkpoint_activations
 from headstart.training.batch_norm import BnFreeze, BnMomentum, set_training_mode
 from headstart.training.layer_groups import (
     first_group,
@@ -180,6 +181,12 @@ class FinetuneOptimizerParams(OptimizerParams):
         "does not fit in memory; at least 1, at most half of batch_size; the step is that of "
         "the whole batch",
     )
+    checkpoint_activations: bool = Field(
+        default=False,
+        exclude_if=lambda value: not value,
+        description="keep only the input of each block, and compute its activations again in the "
+        "backward pass: less memory for more time, and the same results to the bit",
+    )
     n_groups: int = Field(
         ge=2,
         le=5,
@@ -262,7 +269,13 @@ def head_phase(head: nn.Module, lr: float, optimizer: OptimizerParams, material:
 
 
 def set_mode(network: Network, first: int, optimizer: FinetuneOptimizerParams) -> None:
-    """Let the groups from number `first` on train; batch norms as the optimiser's section says."""
+    """Let the groups from number `first` on train, as the optimiser's section says.
+
+    Raises:
+        UnsuitableBackboneError: activations cannot be checkpointed.
+    """
+    if optimizer.checkpoint_activations:
+        checkpoint_activations(network.backbone.model, network.backbone.architecture)
     n = optimizer.n_groups
     for number, group in enumerate(parameter_groups(network, n)):
         for parameter in group:
