@@ -22,24 +22,11 @@ from typing import Any
 SWITCH = "HEADSTART_WARM"  # 0: always plain python
 # The server knows no others: each of these differs between shells or stages, and no library reads it
 # when it is imported. The fork gets all variables of its caller.
-OF_A_SHELL = frozenset(
-    {
-        *(
-            "_",
-            "SHLVL",
-            "PWD",
-            "OLDPWD",
-            "COLUMNS",
-            "LINES",
-            "WINDOWID",
-            "STY",
-            "TMUX",
-            "TMUX_PANE",
-        ),
-        *("TERM_SESSION_ID", "XDG_SESSION_ID", "SSH_CLIENT", "SSH_CONNECTION", "SSH_TTY"),
-        *("SSH_AUTH_SOCK", "INVOCATION_ID", "JOURNAL_STREAM", "PYTHONPATH"),
-    }
-)
+OF_A_SHELL = {
+    *("_", "SHLVL", "PWD", "OLDPWD", "COLUMNS", "LINES", "WINDOWID", "STY", "TMUX", "TMUX_PANE"),
+    *("TERM_SESSION_ID", "XDG_SESSION_ID", "SSH_CLIENT", "SSH_CONNECTION", "SSH_TTY"),
+    *("SSH_AUTH_SOCK", "INVOCATION_ID", "JOURNAL_STREAM", "PYTHONPATH"),
+}
 OF_DVC = "DVC_"
 # Debuggers, profilers and tools that follow a process from its first instruction.
 WATCHED = (
@@ -62,9 +49,8 @@ def main() -> None:
     """Run the script that the arguments name, and end as it ends."""
     arguments = sys.argv[1:]
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-        signal.signal(
-            signal.SIGINT, signal.SIG_DFL
-        )  # until the script runs there is nothing to tell
+        # Until the script runs there is nothing to tell.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     connection = None
     if not _reasons_against():
         with suppress(OSError, ValueError):
