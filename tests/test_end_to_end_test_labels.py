@@ -210,6 +210,7 @@ def test_a_correction_of_test_trains_nothing(
     assert all(after[path] == of for path, of in first.items() if "4_checkpoints" in path)
     assert "test/0.png" in (project.root / "params.yaml").read_text()
     project.edit({"index_images.corrections": {}})
+    run(project)
 
 
 def test_pinned_versions_are_what_dvc_compares(project: Project) -> None:

@@ -48,7 +48,8 @@ def test_no_file_is_left_where_the_caller_stops_after_the_last_record(
 def test_a_job_that_refuses_ends_it_with_its_own_sentence(
     processes: Processes, tmp_path: Path
 ) -> None:
-    with pytest.raises(HeadstartError, match=r"^picture 00 is refused\.$"):
+    # Each shard is refused at its first picture; which of them ends first is chance.
+    with pytest.raises(HeadstartError, match=r"^picture \d\d is refused\.$"):
         list(spread(processes, work(Doubling(tmp_path), "refuse"), NAMES))
 
 

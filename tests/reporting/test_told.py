@@ -28,7 +28,7 @@ def test_names_in_a_table_stay_text_and_recipes_are_optional(
     monkeypatch.chdir(tmp_path)
     write_text(tmp_path / "params.yaml", "# mine\nhead: {hidden_units: 5}\n")
     write_text(tmp_path / "problems.csv", "path,problem,detail\n007,NA,\n")
-    names = ("index_images", "fetch_weights", "tta_evaluate", "final")
+    names = ("index_images", "fetch_weights", "unfreeze_finetune", "tta_evaluate", "final")
     for name in names:
         write_json(tmp_path / f"{name}.json", {"name": name})
     values = by_stage(tmp_path / f"{name}.json" for name in names)
@@ -43,5 +43,5 @@ def test_names_in_a_table_stay_text_and_recipes_are_optional(
     assert told.problems.to_numpy().tolist() == [["007", "NA", ""]]
     assert told.params == {"head": {"hidden_units": 5}} and told.params_text.startswith("# mine")
     assert (told.recipes, told.records) == ({}, [{"name": "final"}])
-    said = (told.index, told.weights, told.scores, told.about)
+    said = (told.index, told.weights, told.fine_tuning, told.scores, told.about)
     assert [one["name"] for one in said] == list(names)

@@ -166,6 +166,14 @@ def eventually(true: Callable[[], bool]) -> bool:
     return done
 
 
+@pytest.fixture(scope="module", autouse=True)
+def ctrl_c_arrives() -> Iterator[None]:
+    """A shell's job in the background ignores SIGINT, and so would all that these tests start."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
     warm = Warm(tmp_path_factory.mktemp("w"))
