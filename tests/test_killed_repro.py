@@ -152,7 +152,7 @@ def test_a_killed_repro_goes_on(
 def test_a_hundred_kills_of_repro_at_random_moments(
     tmp_path: Path, repo_root: Path, figures: Callable[[str], None]
 ) -> None:
-    """About 10 minutes on 2 cores."""
+    """About 20 minutes on 2 cores."""
     project = TwoStages(tmp_path, repo_root, Path(sys.executable).parent, cycles=4)
     began = time.monotonic()
     _, undisturbed = project.end(project.start())
@@ -175,6 +175,6 @@ def test_a_hundred_kills_of_repro_at_random_moments(
     assert n_went_on and n_ended
     figures(
         f"{n_kills} kills of dvc repro at random moments, {n_went_on} runs went on, "
-        f"all {n_ended} that ended with the same bytes; after {n_mended} kills a file of DVC's own was "
-        "half written, and headstart verify --repair removed it"
+        f"all {n_ended} that ended with the same bytes; files of DVC's own half written, "
+        f"and removed by headstart verify --repair: {n_mended}"
     )
