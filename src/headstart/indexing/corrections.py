@@ -34,6 +34,8 @@ def corrected(
         IndexImagesError: a path has no picture; a picture has no label to correct, or two corrections;
             or no picture has such a label without the corrections.
     """
+    if not corrections:
+        return dict(known), ()
     picture_at = {path: picture for picture, paths in copies.items() for path in paths}
     labels = {label for said in known.values() for label in said.labels or ()}
     after = dict(known)
@@ -54,7 +56,7 @@ def corrected(
         if known[picture].labels is None:
             raise IndexImagesError(f"{NAME} names {path}, but it has no label to correct.")
         if right is None:
-            after.pop(picture, None)
+            after.pop(picture, None)  # another path of it may have left it out
             continue
         named = (right,) if isinstance(right, str) else right
         for label in named:
