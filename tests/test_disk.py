@@ -17,16 +17,20 @@ stages:
 """
 
 
-@pytest.fixture
-def project(tmp_path: Path, repo_root: Path) -> Path:
-    root = tmp_path / "project"
+def project_in(folder: Path, repo_root: Path) -> Path:
+    """A DVC project with this repository's settings."""
+    root = folder / "project"
     root.mkdir()
     subprocess.run(["git", "init", "-q", root], check=True)
-    shutil.copytree(
-        repo_root / ".dvc", root / ".dvc", ignore=shutil.ignore_patterns("tmp", "cache")
-    )
+    ignored = shutil.ignore_patterns("tmp", "cache", "config.local")
+    shutil.copytree(repo_root / ".dvc", root / ".dvc", ignore=ignored)
     (root / "dvc.yaml").write_text(PIPELINE)
     return root
+
+
+@pytest.fixture
+def project(tmp_path: Path, repo_root: Path) -> Path:
+    return project_in(tmp_path, repo_root)
 
 
 def repro(root: Path, value: int, spare: int = 0) -> None:

@@ -199,9 +199,7 @@ def test_permuted_labels_of_test_change_only_its_scores(
     figures(f"{len(first) - len(differ)} of {len(first)} files the same bytes")
 
 
-def test_a_correction_of_test_trains_nothing(
-    project: Project, first: Mapping[str, bytes], tmp_path: Path
-) -> None:
+def test_a_correction_of_test_trains_nothing(project: Project, first: Mapping[str, bytes]) -> None:
     write_table(project, said_of("single_label"))
     run(project)
     project.edit({"index_images.corrections": {"test/0.png": "sky", "test/1.png": "grass"}})

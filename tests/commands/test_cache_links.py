@@ -10,21 +10,10 @@ from pathlib import Path
 import pytest
 
 from headstart.commands.cache_links import LINKS, use_reflinks
-from tests.test_disk import PIPELINE, repro
+from tests.test_disk import PIPELINE, project_in, repro
 
 MIB = 1 << 20
 DVC = (sys.executable, "-m", "dvc")
-
-
-def project_in(folder: Path, repo_root: Path) -> Path:
-    """A DVC project with this repository's settings."""
-    root = folder / "project"
-    root.mkdir()
-    subprocess.run(["git", "init", "-q", root], check=True)
-    ignored = shutil.ignore_patterns("tmp", "cache", "config.local")
-    shutil.copytree(repo_root / ".dvc", root / ".dvc", ignore=ignored)
-    (root / "dvc.yaml").write_text(PIPELINE)
-    return root
 
 
 @pytest.fixture

@@ -245,7 +245,7 @@ def test_what_the_choice_of_the_weights_is_worth_stands_beside(
     nothing_chosen = cycles.model_copy(update={"keep": "last"})
     assert "choice" not in finetune(start, labels, nothing_chosen).metrics
     assert "choice" not in finetune(start, make_labels(valid=False), cycles).metrics
-    # twice the same pictures in a group: all folds are one
+    # All pictures are of one group, so there are no folds.
     of_one_group = replace(labels, table=labels.table.assign(group="a"))
     again = finetune(start, of_one_group, cycles)
     assert "choice" not in again.metrics
