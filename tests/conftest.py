@@ -8,8 +8,9 @@ import shutil
 # The workers of a test run share the cores, so torch's threads would only wait for each other.
 os.environ["OMP_NUM_THREADS"] = "1"
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -21,6 +22,14 @@ start()  # as in a stage; most tests load torch
 
 OURS = ("MLFLOW_", "DVC_", "HEADSTART_")
 FIGURES = os.environ.get("HEADSTART_FIGURES")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _warm_processes() -> Iterator[None]:
+    """Those that whole projects start serve this run of the tests alone, and end with it."""
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", folder)
+        yield
 
 
 @pytest.fixture(autouse=True)

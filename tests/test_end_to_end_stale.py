@@ -34,7 +34,6 @@ from tests.edited_project import (
     results_of,
     run_without_dvc,
 )
-from tests.fork_server import forked_python
 from tests.remotes import Remote, s3_remote, ssh_remote
 from tests.whole_project import Project, assert_row_is_right, runs_of
 
@@ -87,14 +86,12 @@ class Sequence:
 
 
 @pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+def base(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A small project that has run."""
-    with forked_python() as folder:
-        project = made(tmp_path_factory.mktemp("base"), Path(__file__).parents[1])
-        project.environment["PATH"] = f"{folder}:{project.environment['PATH']}"
-        project.no_mlflow.write_text('raise ImportError("this test leaves it out")\n')
-        project.repro()
-        yield project
+    project = made(tmp_path_factory.mktemp("base"), Path(__file__).parents[1])
+    project.no_mlflow.write_text('raise ImportError("this test leaves it out")\n')
+    project.repro()
+    return project
 
 
 def test_each_kind_of_edit_runs_what_it_must(base: Project, tmp_path: Path) -> None:

@@ -19,8 +19,8 @@ from ruamel.yaml import YAML
 
 from headstart.commands.half_written import half_written
 from tests.contract import read_stages
-from tests.fork_server import forked_python
 from tests.test_killed import write_inputs, write_params
+from tests.whole_project import outer_environment
 
 pytestmark = pytest.mark.end_to_end
 
@@ -39,14 +39,11 @@ N_KILLS = 100
 class TwoStages:
     """A DVC project of the stages that can take hours."""
 
-    def __init__(self, root: Path, repo_root: Path, python: Path, cycles: int = 3) -> None:
-        """`python`: the folder of the interpreter that DVC finds first."""
+    def __init__(self, root: Path, repo_root: Path, cycles: int = 3) -> None:
         self.root = root
         self._outs = {out for of in read_stages(repo_root) if of.name in STAGES for out in of.outs}
-        self._environment = os.environ | {
-            "PATH": os.pathsep.join(
-                [str(python), str(Path(sys.executable).parent), os.environ["PATH"]]
-            ),
+        self._environment = outer_environment() | {
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
             "DVC_SITE_CACHE_DIR": str(root / "site"),
             "DVC_NO_ANALYTICS": "1",
             "HEADSTART_THREADS": "1",
@@ -137,14 +134,13 @@ def kill_when(process: subprocess.Popen[str], due: Callable[[], object]) -> None
 def test_a_killed_repro_goes_on(
     tmp_path: Path, repo_root: Path, figures: Callable[[str], None]
 ) -> None:
-    with forked_python() as python:
-        project = TwoStages(tmp_path, repo_root, python)
-        kill_when(project.start(), project.states)
-        kill_when(project.start(), project.kept_views)
-        said, outs = project.end(project.start())
-        assert "Stage 'unfreeze-finetune' didn't change" in said
-        project.forget()
-        assert outs == project.end(project.start())[1]
+    project = TwoStages(tmp_path, repo_root)
+    kill_when(project.start(), project.states)
+    kill_when(project.start(), project.kept_views)
+    said, outs = project.end(project.start())
+    assert "Stage 'unfreeze-finetune' didn't change" in said
+    project.forget()
+    assert outs == project.end(project.start())[1]
     figures("2 kills of dvc repro with all its processes, the same bytes")
 
 
@@ -153,7 +149,7 @@ def test_a_hundred_kills_of_repro_at_random_moments(
     tmp_path: Path, repo_root: Path, figures: Callable[[str], None]
 ) -> None:
     """About 20 minutes on 2 cores."""
-    project = TwoStages(tmp_path, repo_root, Path(sys.executable).parent, cycles=4)
+    project = TwoStages(tmp_path, repo_root, cycles=4)
     began = time.monotonic()
     _, undisturbed = project.end(project.start())
     longest_s = time.monotonic() - began

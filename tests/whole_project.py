@@ -44,6 +44,15 @@ def _quick_size(size: int | str) -> int | str:
     return size if size == "full" else 32
 
 
+def outer_environment() -> dict[str, str]:
+    """The variables of this process, without those that differ between tests or change a stage.
+
+    Stages of all tests then have the same surroundings, so one warm process serves them.
+    """
+    left_out = ("MLFLOW_", "DVC_", "HEADSTART_", "GIT_", "PYTEST_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
+
+
 class Project:
     """A clone of the working tree with a folder of pictures beside it."""
 
@@ -51,13 +60,10 @@ class Project:
         self.said = ""
         self.root = root / "clone"
         self.pictures = root / "my pictures"
-        ours = ("MLFLOW_", "DVC_", "HEADSTART_", "GIT_")
-        outer = {name: v for name, v in os.environ.items() if not name.startswith(ours)}
-        self.environment = outer | {
+        self.environment = outer_environment() | {
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
             "DVC_SITE_CACHE_DIR": str(root / "site"),
             "DVC_NO_ANALYTICS": "1",
-            "HEADSTART_WARM": "0",  # no process outlives its test
             "HEADSTART_TRACKER_S": "600",  # on a busy machine all is told too
             "GIT_CONFIG_GLOBAL": os.devnull,
             **{f"GIT_{who}_NAME": "someone" for who in ("AUTHOR", "COMMITTER")},

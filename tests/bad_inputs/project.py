@@ -109,10 +109,14 @@ def right(result: Result) -> str:
     return result.output
 
 
+class StillRunningError(BaseException):
+    """No Exception, as a command turns some of those into its sentence."""
+
+
 @contextmanager
 def _bounded() -> Iterator[None]:
     def stop(*_: object) -> None:
-        raise TimeoutError(f"not done after {LIMIT_S} s")
+        raise StillRunningError(f"not done after {LIMIT_S} s")
 
     before = signal.signal(signal.SIGALRM, stop)
     signal.alarm(LIMIT_S)

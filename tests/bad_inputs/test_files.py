@@ -191,7 +191,10 @@ def test_hostile_checkpoints(project: Path) -> None:
         write_tensors(Path("fewer.safetensors"), NamedTensors(fewer, good.metadata))
         sentence(headstart("predict", "fewer.safetensors", "x.png"), "fewer.safetensors")
     os.mkfifo("pipe.safetensors")
-    sentence(headstart("predict", "pipe.safetensors", "x.png"), "pipe.safetensors")
+    refused = "pipe.safetensors is no readable checkpoint: it is a pipe, a socket or a device."
+    for words in (("predict", "pipe.safetensors", "x.png"), ("demo", "pipe.safetensors"),
+                  ("export", "pipe.safetensors", "--to", "pt2")):  # fmt: skip
+        assert sentence(headstart(*words)) == refused
     for kind, make in PICKLES.items():
         Path("model.pth").write_bytes(make())
         said = headstart("predict", "model.pth", "x.png")

@@ -267,7 +267,7 @@ def test_a_killed_server_disturbs_no_script(own: Warm) -> None:
 
 def test_each_environment_has_its_own_server(own: Warm) -> None:
     own.start()
-    assert own.which(DVC_ROOT="/x", SHLVL="7") == "warm"
+    assert own.which(DVC_ROOT="/x", SHLVL="7", HEADSTART_THREADS="1") == "warm"
     assert own.which(OMP_NUM_THREADS="3") == "plain"
     own.start(OMP_NUM_THREADS="3")
     assert len(own.servers()) == 2

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from headstart.project.errors import HeadstartError
 from headstart.project.short import first_line
+from headstart.project.special_files import refuse_special
 from headstart.project.workers import in_order
 
 MARK: Final = b"headstart-sha256:"
@@ -71,8 +72,9 @@ def check_seal(path: Path, in_footer: bool = False) -> None:
 
     Raises:
         DamagedError: the file is empty, or its bytes do not have the digest that it carries.
-        OSError: it cannot be read.
+        OSError: it cannot be read, or is a pipe, a socket or a device.
     """
+    refuse_special(path)
     with path.open("rb") as file:
         if not path.stat().st_size:
             raise DamagedError(path, "it is empty")
@@ -113,6 +115,7 @@ def read_sealed_json(path: Path) -> dict[str, Any]:
         DamagedError: it is sealed and damaged, or no JSON.
         HeadstartError: it holds no mapping.
     """
+    refuse_special(path)
     content = path.read_bytes()
     _check(path, content, in_footer=False)
     with damage_of(path, ValueError):

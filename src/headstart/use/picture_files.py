@@ -1,6 +1,5 @@
 """Pictures that the user names, converted to the form in which the pipeline stores pictures."""
 
-import errno
 import io
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from headstart.pictures.facts import why_unreadable
 from headstart.pictures.preprocessing import Preprocessing, StoredForm
 from headstart.pictures.rgb import decode_stored
 from headstart.project.report import Report
+from headstart.project.special_files import refuse_special
 
 Picture = str | Path | bytes | Image.Image
 """A picture file, the content of one, or an image that Pillow has opened."""
@@ -85,8 +85,7 @@ def _content(picture: Picture) -> bytes:
         return picture
     if not isinstance(picture, Image.Image):
         path = Path(picture)
-        if path.exists() and not (path.is_file() or path.is_dir()):  # reading might never end
-            raise OSError(errno.EINVAL, "it is a pipe, a socket or a device")
+        refuse_special(path)
         return path.read_bytes()
     shown = picture.convert("I;16") if picture.mode == "I" else picture
     shown = shown if shown.mode in _IN_PNG else shown.convert("RGB")

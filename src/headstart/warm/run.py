@@ -27,7 +27,7 @@ OF_A_SHELL = {
     *("TERM_SESSION_ID", "XDG_SESSION_ID", "SSH_CLIENT", "SSH_CONNECTION", "SSH_TTY"),
     *("SSH_AUTH_SOCK", "INVOCATION_ID", "JOURNAL_STREAM", "PYTHONPATH"),
 }
-OF_DVC = "DVC_"
+OF_DVC_AND_OURS = ("DVC_", "HEADSTART_")
 # Debuggers, profilers and tools that follow a process from its first instruction.
 WATCHED = (
     *("PYTHONINSPECT", "PYTHONPROFILEIMPORTTIME", "PYTHONTRACEMALLOC", "COVERAGE_PROCESS"),
@@ -185,7 +185,7 @@ def _surroundings(kind: str) -> str:
 
 
 def _is_left_out(name: str) -> bool:
-    return name in OF_A_SHELL or name.startswith(OF_DVC)
+    return name in OF_A_SHELL or name.startswith(OF_DVC_AND_OURS)
 
 
 def _start_server(name: str, kind: str) -> None:
