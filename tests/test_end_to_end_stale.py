@@ -34,6 +34,7 @@ from tests.edited_project import (
     results_of,
     run_without_dvc,
 )
+from tests.quick_dvc import quick_dvc
 from tests.remotes import Remote, s3_remote, ssh_remote
 from tests.whole_project import Project, assert_row_is_right, runs_of
 
@@ -86,12 +87,14 @@ class Sequence:
 
 
 @pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Project:
+def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """A small project that has run."""
-    project = made(tmp_path_factory.mktemp("base"), Path(__file__).parents[1])
-    project.no_mlflow.write_text('raise ImportError("this test leaves it out")\n')
-    project.repro()
-    return project
+    with quick_dvc() as path:
+        project = made(tmp_path_factory.mktemp("base"), Path(__file__).parents[1])
+        project.environment["PATH"] = path
+        project.no_mlflow.write_text('raise ImportError("this test leaves it out")\n')
+        project.repro()
+        yield project
 
 
 def test_each_kind_of_edit_runs_what_it_must(base: Project, tmp_path: Path) -> None:

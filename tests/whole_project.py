@@ -49,9 +49,9 @@ def outer_environment() -> dict[str, str]:
 
     Stages of all tests then have the same surroundings, so one warm process serves them.
     """
-    left_out = ("MLFLOW_", "DVC_", "HEADSTART_", "GIT_", "PYTEST_")
-    left_out += ("_MLFLOW_", "TORCHINDUCTOR_", "KMP_")  # set by libraries when they are imported
-    return {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
+    ours = ("MLFLOW_", "DVC_", "HEADSTART_", "GIT_", "PYTEST_")
+    by_imports = ("_MLFLOW_", "TORCHINDUCTOR_", "KMP_")
+    return {k: value for k, value in os.environ.items() if not k.startswith(ours + by_imports)}
 
 
 class Project:
