@@ -1,7 +1,7 @@
 """`dvc` that reads and writes dvc.lock by libyaml, for tests of many pipelines.
 
-DVC would keep a person's comments in dvc.lock, though it has none, by a parser in Python. In these tests
-that took 1 s of a stage's 3 s. The keys and values are the same; the lines break elsewhere.
+DVC would keep a person's comments in dvc.lock, though it has none, by a parser in Python. In these
+tests that took 1 s of the 3 s of a stage. The keys and values are the same; the lines break elsewhere.
 
 The folder that `quick_dvc` puts first on PATH has this file as its `dvc`.
 """
