@@ -60,7 +60,8 @@ signal.signal(signal.SIGINT, end)
 Path("pid").write_text(str(os.getpid()))
 for _ in range(6000):
     time.sleep(0.01)
-    Path("beats").open("a").write("x")
+    with open("beats", "a") as beats:  # a file that is closed when it is freed would swallow the exit
+        beats.write("x")
 """
 FAILS = "def f():\n    raise ValueError('wrong')\ntry:\n    f()\nfinally:\n    print('x')"
 THREAD = "import threading, time\ndef f():\n    time.sleep(0.2)\n    print('thread')\n"
@@ -134,7 +135,7 @@ class Warm:
         for name in ("pid", "beats"):
             (self.project / name).unlink(missing_ok=True)
         process = subprocess.Popen(self.command("waits.py"), cwd=self.project, env=self.environment)
-        assert eventually(lambda: (self.project / "beats").is_file())
+        assert eventually(lambda: all((self.project / n).is_file() for n in ("pid", "beats")))
         assert self.pid() != process.pid  # it is a fork
         return process
 
@@ -170,7 +171,9 @@ def eventually(true: Callable[[], bool]) -> bool:
 def ctrl_c_arrives() -> Iterator[None]:
     """A shell's job in the background ignores SIGINT, and so would all that these tests start."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    blocked = signal.pthread_sigmask(signal.SIG_SETMASK, ())
     yield
+    signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
     signal.signal(signal.SIGINT, before)
 
 
