@@ -25,6 +25,7 @@ def workers() -> Iterator[RayWorkers]:
     """Ray on this machine, with two cores."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ray_workers, "n_workers", lambda: 2)
+        patch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))  # for another process's jobs
         yield RayWorkers("local", os.environ)
     ray.shutdown()
 
