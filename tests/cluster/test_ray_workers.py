@@ -86,14 +86,16 @@ def test_a_cluster_whose_cores_are_busy_is_said_to_be_so(
 ) -> None:
     monkeypatch.setattr(ray_workers, "FREE_S", 0.5)
     monkeypatch.setattr(ray_workers, "AGAIN_S", 0.5)
-    release = tmp_path / "release"
+    held, release = tmp_path / "held", tmp_path / "release"
 
     def hold() -> None:
+        held.touch()
         while not release.exists():
             time.sleep(0.05)
 
     taken = ray.remote(hold).options(num_cpus=2).remote()
-    while ray.available_resources().get("CPU", 0):
+    # No core is free either where the test before still has them for a moment.
+    while not held.exists() or ray.available_resources().get("CPU", 0):
         time.sleep(0.05)
     threading.Timer(2.0, release.touch).start()
     monkeypatch.setattr(workers, "_ready", set())
