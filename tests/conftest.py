@@ -26,7 +26,7 @@ FIGURES = os.environ.get("HEADSTART_FIGURES")
 
 @pytest.fixture(scope="session", autouse=True)
 def _warm_processes() -> Iterator[None]:
-    """Those that whole projects start serve this run of the tests alone, and end with it."""
+    """The warm processes of whole projects serve this run of the tests alone, and end with it."""
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_RUNTIME_DIR", folder)
         yield

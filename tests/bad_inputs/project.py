@@ -110,7 +110,7 @@ def right(result: Result) -> str:
 
 
 class StillRunningError(BaseException):
-    """No Exception, as a command turns some of those into its sentence."""
+    """It is no Exception: a command turns some of those into its sentence."""
 
 
 @contextmanager
