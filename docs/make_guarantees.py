@@ -11,6 +11,7 @@ name these tests.
 import json
 import re
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -32,7 +33,8 @@ def filled(page: str, found: Mapping[str, Mapping[str, str]]) -> str:
     def row(match: re.Match[str]) -> str:
         named = match["test"]
         cases = [of for test, of in found.items() if named in (test, unparametrized(test))]
-        figures = "; ".join(case["figures"] for case in cases)
+        times = Counter(case["figures"] for case in cases)
+        figures = "; ".join(f"{n} x {of}" if n > 1 else of for of, n in times.items())
         said = f"{figures} ({max(case['date'] for case in cases)})" if cases else "holds or fails"
         return f"| {match['promise']} | `{match['test']}` | {said} |"
 

@@ -35,11 +35,12 @@ def test_the_figures_are_those_that_were_found() -> None:
 def test_figures_of_a_folder_reach_their_row(tmp_path: Path) -> None:
     page = f"| what | `{TESTS[0]}` | old |\n| other | `tests/a.py::test_b` |  |\n"
     cases = {"one": ("3 of 3", "2026-01-02"), "two": ("4 of 5", "2026-01-01")}
+    cases["three"] = cases["one"]
     found = {
         f"tests/a.py::test_b[{case}]": {"figures": figures, "date": date}
         for case, (figures, date) in cases.items()
     }
     assert MADE["filled"](page, found) == (
         f"| what | `{TESTS[0]}` | holds or fails |\n"
-        "| other | `tests/a.py::test_b` | 3 of 3; 4 of 5 (2026-01-02) |\n"
+        "| other | `tests/a.py::test_b` | 2 x 3 of 3; 4 of 5 (2026-01-02) |\n"
     )

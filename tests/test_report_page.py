@@ -168,7 +168,7 @@ def test_labels_that_may_be_wrong_are_shown_with_their_pictures(page: str, tmp_p
       return [heading.nextElementSibling.textContent, shots.length, drawn.length, shots[0].textContent];
     })()"""
     text, n_shown, n_drawn, first = looked_at(page, tmp_path, 1280, ask)["answer"]
-    assert "30 of 160 labels may be wrong: 10 of 54 in train, 10 of 53 in valid" in text
+    assert "30 of 160 pictures may have a wrong label: 10 of 54 in train, 10 of 53 in valid" in text
     assert n_shown == n_drawn == 24
     assert all(part in first for part in (*HOSTILE[:2], "100%", "train", "0000.jpg"))
 

@@ -6,12 +6,19 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import pytest
 from click.testing import CliRunner, Result
 
 from headstart.commands.cli import main
+from headstart.commands.locked import Project
+from headstart.commands.revision import Revision
+from headstart.commands.verified import LOOKS, changed_sources
+from headstart.project.errors import HeadstartError
+from headstart.project.files import write_json
 
 PIPELINE = """
 stages:
@@ -165,6 +172,63 @@ def test_a_cut_file_is_found_without_deep(small: Small) -> None:
     assert verify().stdout == f"page  {cut}, in DVC's cache too\n"
 
 
+def test_what_repair_leaves_counts(small: Small) -> None:
+    flip(small.root / "net")
+    (small.root / "big/new").write_text("of the user")
+    result = verify("--repair")
+    assert result.exit_code == 1
+    assert "Removed 2 files. 1 file not as dvc.lock says" in result.stderr
+    assert (small.root / "big/new").exists() and not (small.root / "net").exists()
+
+
+def test_a_lock_with_the_marks_of_a_merge_stays(small: Small) -> None:
+    lock = small.root / "dvc.lock"
+    text = lock.read_text()
+    lock.write_text(f"<<<<<<< HEAD\n{text}=======\n{text}>>>>>>> other\n")
+    result = verify("--repair")
+    assert result.exit_code == 1 and lock.exists()
+    assert "dvc.lock has the marks of a merge: take the lock of one side" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("text", ["", "stages: [", "schema"])
+def test_a_comparison_says_that_the_lock_cannot_be_read(small: Small, text: str) -> None:
+    (small.root / "dvc.lock").write_text(text)
+    with pytest.raises(HeadstartError, match=r"^dvc.lock cannot be read. `headstart verify` says"):
+        Revision(small.root, None)
+
+
+@dataclass
+class Told:
+    """A project of the one stage that looks at sources."""
+
+    root: Path
+
+    @property
+    def stages(self) -> dict[str, dict[str, list[dict[str, str]]]]:
+        return {LOOKS: {"outs": [{"path": "pictures.json"}]}}
+
+
+def test_what_was_told_of_a_source_may_itself_be_damaged(tmp_path: Path) -> None:
+    """It is an out, so it is compared as all outs are; the sources can wait."""
+    told = tmp_path / "pictures.json"
+    for content in (b"", b'{"source": ', b"\xff"):
+        told.write_bytes(content)
+        assert changed_sources(cast("Project", Told(tmp_path))) == ([], [])
+    write_json(told, {"source": "pictures", "sha256": "0" * 64}, sealed=True)
+    flip(told)
+    assert changed_sources(cast("Project", Told(tmp_path))) == ([], [])
+
+
+def test_a_source_that_cannot_be_read_hides_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "pictures").mkdir()
+    os.mkfifo(tmp_path / "pictures/a.jpg")
+    write_json(tmp_path / "pictures.json", {"source": "pictures", "sha256": "0" * 64})
+    [problem], absent = changed_sources(cast("Project", Told(tmp_path)))
+    assert (problem.path, problem.kind, absent) == ("pictures", "unreadable", [])
+    assert "a.jpg" in problem.what
+
+
 def test_an_input_is_never_removed(small: Small) -> None:
     flip(small.root / "make.py")
     flip(small.root / "pictures/a.jpg")
@@ -182,6 +246,24 @@ def test_without_a_project_or_a_run_a_sentence_says_so(
     assert "dvc.lock does not exist: run `dvc repro`" in verify().stderr
     monkeypatch.chdir(tmp_path)
     assert "is in no DVC project: change to the folder" in verify().stderr
+
+
+def test_a_folder_whose_list_is_damaged_too_is_made_again(
+    made: Small, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody knows then which of its files is damaged, and DVC trusts size and time of each."""
+    monkeypatch.setenv("DVC_SITE_CACHE_DIR", made.environment["DVC_SITE_CACHE_DIR"])
+    monkeypatch.chdir(made.root)
+    whole = (made.root / "big/array").read_bytes()
+    [listed] = (made.root / ".dvc/cache/files").rglob("*.dir")
+    listed.chmod(0o644)
+    listed.write_text("[]")
+    flip(made.root / "big/array")
+    result = verify("--repair")
+    assert result.exit_code == 0 and "big again. Now run `dvc repro`." in result.stdout
+    made.dvc("repro")
+    assert (made.root / "big/array").read_bytes() == whole
+    assert WHOLE in verify("--deep").output
 
 
 def test_deep_finds_what_dvc_does_not_and_repair_heals_it(

@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from ruamel.yaml import YAML
 
 from tests.contract import BEGINNING, read_yaml
+from tests.torchrun import read_by_torchrun
 
 ROOT = Path(__file__).parents[2]
 MANIFESTS = ROOT / "examples/kubernetes"
@@ -68,7 +69,9 @@ def test_trainjob_runs_the_stage_of_dvc_yaml() -> None:
     words = shlex.split(command)
     assert words[: words.index("torchrun")] == ["cd", "/project", "&&", "PYTHONPATH=src", "exec"]
     stage = read_yaml(ROOT / "dvc.yaml")["stages"]["unfreeze-finetune"]["cmd"]
-    assert words[words.index("torchrun") + 1 :] == shlex.split(stage)[len(BEGINNING) :]
+    given, wanted = words[words.index("torchrun") + 1 :], shlex.split(stage)[len(BEGINNING) :]
+    assert given == ["--", *wanted]
+    read_by_torchrun(given, wanted)
     n_gpus = int(trainer["resourcesPerNode"]["limits"]["nvidia.com/gpu"])
     n_cpus = int(trainer["resourcesPerNode"]["requests"]["cpu"])
     [workers] = [int(e["value"]) for e in trainer["env"] if e["name"] == "HEADSTART_WORKERS"]
@@ -91,6 +94,19 @@ def test_rayjob_runs_the_pipeline_in_the_mounted_project() -> None:
     settings = YAML(typ="safe").load(spec["runtimeEnvYAML"])["env_vars"]
     assert settings["HEADSTART_RAY"] == "auto" and settings["HEADSTART_SHARED"] == "1"
     assert all(isinstance(value, str) for value in settings.values())
+
+
+def test_workers_have_the_device_of_the_head() -> None:
+    """Otherwise the head asks the cluster for a GPU that no worker has."""
+    cluster = read("rayjob.yaml")["spec"]["rayClusterSpec"]
+    head, workers = cluster["headGroupSpec"], cluster["workerGroupSpecs"]
+    assert head["rayStartParams"] == {"num-cpus": "0", "num-gpus": "0"}, "it makes no pictures"
+    [gpus] = {
+        container["resources"]["limits"]["nvidia.com/gpu"]
+        for group in (head, *workers)
+        for container in group["template"]["spec"]["containers"]
+    }
+    assert int(gpus) == 1
 
 
 def test_no_secret_stands_in_an_example() -> None:

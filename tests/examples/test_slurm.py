@@ -16,6 +16,7 @@ from headstart.project.params import read_params
 from headstart.tracking.state import flatten
 from tests.contract import BEGINNING, read_yaml
 from tests.repository import environment, run
+from tests.torchrun import read_by_torchrun
 
 ROOT = Path(__file__).parents[2]
 SLURM = ROOT / "examples/slurm"
@@ -174,4 +175,6 @@ def test_finetuning_starts_one_torchrun_a_node_with_the_options_of_dvc_yaml(tmp_
         "--nnodes 2 --nproc-per-node 4 --rdzv-backend c10d --rdzv-id 7 --rdzv-endpoint node1:29500"
     )
     stage = shlex.split(read_yaml(ROOT / "dvc.yaml")["stages"]["unfreeze-finetune"]["cmd"])
-    assert shlex.split(one) == ["torchrun", *options.split(), *stage[len(BEGINNING) :]]
+    words = ["torchrun", *options.split(), "--", *stage[len(BEGINNING) :]]
+    assert shlex.split(one) == words
+    read_by_torchrun(words[1:], stage[len(BEGINNING) :])

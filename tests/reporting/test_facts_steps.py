@@ -156,7 +156,10 @@ def test_a_choice_among_the_steps_stands_beside_without_its_optimism() -> None:
     assert "is 50.00% (35.20 to 64.80) in place of 50.00%; of TTA, 100.00%" in valid.choice
     assert test.choice == ""
     for keep, stop, chose in (("best", False, True), ("last", True, True), ("last", False, False)):
-        assert steps_facts(scores, tables, params(keep, stop), {}).valid_chose == chose
+        said_params = params(keep, stop)
+        assert steps_facts(scores, tables, said_params, {}).valid_chose == chose
+        of_mean = said_params | {"predict_views": {"snapshots": True}}
+        assert steps_facts(scores, tables, of_mean, {}).valid_chose == stop, "a mean keeps all"
 
 
 @pytest.mark.parametrize(("final", "unchosen"), [("finetuned", "94.25%"), ("snapshots", "")])

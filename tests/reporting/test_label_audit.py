@@ -62,11 +62,14 @@ def test_the_first_are_shown_with_what_is_known_of_them(
 @pytest.mark.parametrize(
     ("counts", "said"),
     [
-        ((50, 30, 50), "30 of 50 labels may be wrong: 15 of 25 in train, 15 of 25 in test."),
-        ((50, 30, 50), "In all, they take about 58.0% of the labels for wrong."),
+        (
+            (50, 30, 50),
+            "30 of 50 pictures may have a wrong label: 15 of 25 in train, 15 of 25 in test.",
+        ),
+        ((50, 30, 50), "In all, they expect a wrong label in about 58.0% of the pictures."),
         ((50, 30, 50), "The 24 most doubtful are shown."),
-        ((50, 0, 50), "None of 50 labels is probably wrong."),
-        ((50, 2, 48), "2 labels are not judged, since their classes have too few pictures."),
+        ((50, 0, 50), "None of 50 pictures probably has a wrong label."),
+        ((50, 2, 48), "2 pictures are not judged, since their classes have too few."),
         (
             (3, 0, 0),
             "The labels are not judged: there are too few labelled pictures of each class.",

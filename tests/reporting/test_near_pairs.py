@@ -27,8 +27,15 @@ def test_each_picture_is_embedded_once_and_one_set_aside_has_none(tmp_path: Path
         [0, 1], [None, 2], [3, 4], [0, 3],
     ]  # fmt: skip
     assert [pair.wrong for pair in found] == [True, False, True, False]
-    assert found[2].both[1][1:] == ("t/NA.jpg", "NA.jpg", "test", "")
+    assert found[2].both[1][1:] == ("t/NA.jpg", "NA.jpg", "test", "", False)
+    assert [one.set_aside for one in found[1].both] == [True, False]
     assert len(thumbnails.rules()) == 5
+
+
+def test_without_pictures_those_set_aside_are_still_known() -> None:
+    found = near_pairs(pd.DataFrame(ROWS, columns=COLUMNS), IDS, None)
+    assert {one.number for pair in found for one in pair.both} == {None}
+    assert [one.path for pair in found for one in pair.both if one.set_aside] == ["a/3.jpg"]
 
 
 def test_a_page_shows_some_and_none_is_read_as_none(tmp_path: Path) -> None:

@@ -208,11 +208,13 @@ def test_auto_is_the_suggestion_for_the_first_phase_alone(
 def test_a_precision_with_wrong_gradients_does_not_train(start: Checkpoint, labels: Labels) -> None:
     backbone = small_backbone().on(replace(PLAIN_CPU, training_dtype=torch.bfloat16))
     running = OPTIMIZER.model_copy(update={"bn_freeze": "none"})
-    with pytest.raises(PrecisionError, match=r"runtime\.precision"):
-        unfreeze_finetune(
-            backbone, start, small_pictures(), labels, AUGMENT, section(), running, AS_THEY_ARE,
-            NONE, Silent(),
-        )  # fmt: skip
+    after_the_head = section(phases=[PHASE | {"trainable": "head"}, PHASE])
+    for params in (section(), after_the_head):
+        with pytest.raises(PrecisionError, match=r"runtime\.precision"):
+            unfreeze_finetune(
+                backbone, start, small_pictures(), labels, AUGMENT, params, running, AS_THEY_ARE,
+                NONE, Silent(),
+            )  # fmt: skip
 
 
 def test_without_a_valid_split_the_last_weights_are_kept(start: Checkpoint) -> None:

@@ -211,6 +211,30 @@ def test_a_phase_goes_on_from_the_best_of_the_one_that_was_stopped() -> None:
     assert (result.kept_epoch, result.kept_phase) == (3, 1)
 
 
+def test_a_cycle_of_the_head_alone_stops_no_training_of_more() -> None:
+    """As a starting point: 0.5 of the head, then 0.6, and far better after it."""
+    net, judged = model(), material(1.0, 0.5, 0.6, 0.4, 0.45)
+    phases = [
+        replace(phase(net, cycles=[1], material=judged), head_alone=True),
+        phase(net, lr=0.01, cycles=[1, 1, 1], material=judged),
+    ]
+    result = trainer(net).fit(phases, StopRule("log_loss", stop=True, keep="best"))
+    assert (len(result.epochs), result.kept_epoch, result.stopped) == (4, 3, True)
+
+
+def test_a_phase_that_stops_at_once_has_the_kept_weights_as_snapshot() -> None:
+    net, judged = model(), material(1.0, 0.5, 0.6)
+    phases = [
+        phase(net, cycles=[1], material=judged),
+        phase(net, lr=0.01, cycles=[1, 1], material=judged),
+    ]
+    rule = StopRule("log_loss", stop=True, keep="best")
+    result = trainer(net).fit(phases, rule, n_snapshots=2)
+    assert (result.kept_epoch, result.stopped, result.snapshot_is_kept) == (1, True, True)
+    [only] = result.snapshots
+    assert all(torch.equal(only[name], tensor) for name, tensor in net.state_dict().items())
+
+
 BOTH = StopRule("both", stop=True, keep="best")
 
 

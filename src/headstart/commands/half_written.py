@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from headstart.commands.locked import LOCK
+from headstart.project.errors import HeadstartError
 
 LOCKS = ".dvc/tmp/rwlock"
 LOOKS_S = 0.2
@@ -26,6 +27,28 @@ def half_written(root: Path, looks_s: float = LOOKS_S) -> list[Path]:
     if found:
         time.sleep(looks_s)
     return [path for path in found if not _is_whole(path)]
+
+
+def require_no_conflict(root: Path) -> None:
+    """Refuse a dvc.lock with the marks of a merge, of which git has both sides.
+
+    Args:
+        root: the folder of dvc.yaml.
+
+    Raises:
+        HeadstartError: it has them.
+    """
+    path = root / LOCK
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        return
+    if any(line.startswith(("<<<<<<< ", ">>>>>>> ")) for line in lines):
+        raise HeadstartError(
+            f"{path} has the marks of a merge: take the lock of one side (`git checkout --ours "
+            f"{LOCK}`, or --theirs), run `dvc repro`, which makes it right for the merged files, and "
+            "commit it."
+        )
 
 
 def _is_whole(path: Path) -> bool:

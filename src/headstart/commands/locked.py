@@ -10,9 +10,11 @@ from typing import Any
 from headstart.project.errors import HeadstartError
 
 LOCK = "dvc.lock"
-OUT, CACHED, READ, EXTRA = "out", "cached", "read", "extra"
+OUT, CACHED, READ, EXTRA, UNREADABLE = "out", "cached", "read", "extra", "unreadable"
 """Kinds of files: an out; an object of DVC's cache; what a stage reads and no stage wrote; a file that
-no stage wrote, in the folder of an out."""
+no stage wrote, in the folder of an out; a source that cannot be compared."""
+MISSING = "missing"
+"""What is wrong with a file that does not exist."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Problem:
         path: as of a claim.
         what: what is wrong, as a phrase.
         stage: as of a claim.
-        kind: OUT, CACHED, READ or EXTRA.
+        kind: OUT, CACHED, READ, EXTRA or UNREADABLE.
         file: where it lies.
     """
 

@@ -27,11 +27,13 @@ class Revision:
         """`root` holds dvc.yaml; `rev` is None for the workspace.
 
         Raises:
-            HeadstartError: git knows no such revision, or it is no project of DVC's.
+            HeadstartError: git knows no such revision, it is no project of DVC's, or its dvc.lock
+                cannot be read.
         """
         from dvc.api import DVCFileSystem
         from dvc.exceptions import DvcException
         from ruamel.yaml import YAML
+        from ruamel.yaml.error import YAMLError
 
         self.where = f" at {rev}" if rev else ""
         try:
@@ -42,6 +44,13 @@ class Revision:
             lock = {}
         except DvcException as error:
             raise HeadstartError(str(error)) from None
+        except (YAMLError, UnicodeDecodeError):
+            lock = None
+        if not isinstance(lock, dict):
+            raise HeadstartError(
+                f"dvc.lock{self.where} cannot be read. `headstart verify` says what helps in the "
+                "workspace; otherwise name another revision."
+            )
         self.stages: Mapping[str, Any] = lock.get("stages", {})
         entries = self.stages.values()
         self.deps, self.outs = digests(entries, "deps"), digests(entries, "outs")

@@ -2,13 +2,24 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from headstart.commands.locked import CACHED, OUT, READ, Claim, Problem, Project
+from headstart.commands.locked import (
+    CACHED,
+    MISSING,
+    OUT,
+    READ,
+    UNREADABLE,
+    Claim,
+    Problem,
+    Project,
+)
 from headstart.fetching.seen import seen
 from headstart.kept.outs import file_md5
+from headstart.project.errors import HeadstartError
 from headstart.project.files import read_json
 from headstart.project.workers import in_order
 from headstart.terminal.bars import Bars
@@ -71,29 +82,47 @@ def changed_sources(project: Project) -> tuple[list[Problem], list[str]]:
     """Sources (pictures, weights) that do not hold what stages were told, and those that are absent."""
     changed, absent = [], []
     for out in project.stages.get(LOOKS, {}).get("outs", []):
-        told = project.root / out["path"]
-        if not told.is_file():  # which is a problem of its own
+        about = _told(project.root / out["path"])
+        if about is None:
             continue
-        about = read_json(told)
-        now = seen(project.root / about["source"], deep=True)
+        source = str(about["source"])
+        try:
+            now = seen(project.root / source, deep=True)
+        except HeadstartError as error:
+            changed.append(Problem(source, str(error), LOOKS, UNREADABLE, Path(source)))
+            continue
         if now is None:
-            absent.append(about["source"])
+            absent.append(source)
         elif now.sha256 != about["sha256"]:
-            place = Path(about["source"])
-            changed.append(Problem(about["source"], "other files or bytes", LOOKS, READ, place))
+            changed.append(Problem(source, "other files or bytes", LOOKS, READ, Path(source)))
     return changed, absent
 
 
-def repair(problems: Iterable[Problem]) -> list[Path]:
+def _told(out: Path) -> Mapping[str, object] | None:
+    """What stages were told of a source; None if the out is missing or damaged, its own problem."""
+    try:
+        return read_json(out)
+    except (OSError, HeadstartError):
+        return None
+
+
+def repair(project: Project, problems: Iterable[Problem]) -> list[Path]:
     """Remove damaged outs and damaged objects of DVC's cache, and return them.
 
     `dvc repro` then restores an out from a whole object, or runs its stage again. What stages read and
-    did not write stays.
+    did not write stays. Of a folder whose list the cache lacks, nobody knows which file is damaged: its
+    files get a new time, so that DVC reads them again and finds that the folder is not as it was.
     """
     removed = []
     for problem in problems:
-        if problem.kind in (OUT, CACHED) and (problem.file.is_file() or problem.file.is_symlink()):
+        if problem.kind not in (OUT, CACHED):
+            continue
+        if problem.file.is_file() or problem.file.is_symlink():
             problem.file.unlink()
+            removed.append(problem.file)
+        elif problem.file.is_dir():
+            for file in project.files(problem.file):
+                os.utime(file)
             removed.append(problem.file)
     return removed
 
@@ -133,7 +162,7 @@ def _digests(project: Project, files: Iterable[Path], deep: bool) -> Mapping[Pat
 def _differs(claim: Claim, files: list[Path], digests: Mapping[Path, str]) -> str:
     """What differs from the claim, as a phrase; "" if nothing does."""
     if not claim.file.exists():
-        return "missing"
+        return MISSING
     if claim.file.is_dir():
         return "" if _of_folder(claim.file, files, digests) == claim.md5 else "other files or bytes"
     n_bytes = claim.file.stat().st_size

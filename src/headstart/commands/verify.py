@@ -34,31 +34,31 @@ def verify(deep: bool, mend: bool, as_json_: bool) -> None:
 
     The exit status is 1 if something is not as dvc.lock says, and after --repair if something is left.
     """
-    from headstart.commands.half_written import half_written
-    from headstart.commands.locked import READ, Project
+    from headstart.commands.half_written import half_written, require_no_conflict
+    from headstart.commands.locked import MISSING, OUT, Project
     from headstart.commands.verified import as_json, repair
     from headstart.commands.verified import verify as compare
     from headstart.tracking.store import project_root
 
+    require_no_conflict(project_root())
     if broken := half_written(project_root()):
         _of_half_written(broken, mend)
         return
     project = Project()
     found = compare(project, deep or mend)
-    removed = repair(found.problems) if mend else []
+    mended = repair(project, found.problems) if mend else []
     if as_json_:
         click.echo(as_json(project, found))
     elif found.problems:
         click.echo(table(found.problems))
     for source in () if as_json_ else found.absent:
         click.echo(f"{source} is not here, so it was not compared.")
-    inputs = [one for one in found.problems if one.kind == READ]
-    results = [one for one in found.problems if one.kind != READ]
-    if removed and not inputs:
-        click.echo(f"Removed {_n(len(removed), 'file')}. Now run `dvc repro`.", err=as_json_)
+    left = [one for one in found.problems if one.file not in mended]
+    if mended and all((one.kind, one.what) == (OUT, MISSING) for one in left):
+        click.echo(f"{_done(mended)} Now run `dvc repro`.", err=as_json_)
         return
     if found.problems:
-        raise click.ClickException(" ".join(_remedies(results, inputs, len(removed), mend)))
+        raise click.ClickException(" ".join(_remedies(left, mended, mend)))
     if not as_json_:
         objects = f", and {_n(found.n_objects, 'object')} of DVC's cache as named" if deep else ""
         click.echo(
@@ -94,12 +94,31 @@ def table(problems: Sequence["Problem"]) -> str:
     return "\n".join(lines)
 
 
-def _remedies(
-    results: Sequence["Problem"], inputs: Sequence["Problem"], n_removed: int, mend: bool
-) -> Iterator[str]:
-    """The sentences that end the command."""
-    if n_removed:
-        yield f"Removed {_n(n_removed, 'file')}."
+def _done(mended: Sequence["Path"]) -> str:
+    """What --repair did to these files and folders."""
+    touched = [str(path) for path in mended if path.is_dir()]
+    said = []
+    if n_removed := len(mended) - len(touched):
+        said.append(f"Removed {_n(n_removed, 'file')}.")
+    if touched:
+        said.append(f"DVC will read {' and '.join(touched)} again.")
+    return " ".join(said)
+
+
+def _remedies(left: Sequence["Problem"], mended: Sequence["Path"], mend: bool) -> Iterator[str]:
+    """The sentences that end the command.
+
+    Args:
+        left: what is not as dvc.lock says, without what was mended.
+        mended: the files and folders that --repair has dealt with.
+        mend: whether --repair was asked for.
+    """
+    from headstart.commands.locked import READ, UNREADABLE
+
+    inputs = [one for one in left if one.kind == READ]
+    results = [one for one in left if one.kind not in (READ, UNREADABLE)]
+    if mended:
+        yield _done(mended)
     if results:
         found = f"{_n(len({one.file for one in results}), 'file')} not as dvc.lock says"
         damaged = not mend and any(one.what != "missing" for one in results)
@@ -110,6 +129,8 @@ def _remedies(
             f"{_n(len(inputs), 'input')} not as the stages read them: `touch` the files, so that DVC "
             "reads them again, then run `dvc repro`."
         )
+    if len(inputs) + len(results) < len(left):
+        yield "What cannot be read was not compared: its line says what to do."
 
 
 def _n(n: int, one: str) -> str:

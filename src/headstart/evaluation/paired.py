@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from headstart.evaluation.intervals import bootstrap_mean
 from headstart.scores.metrics import Floats
 
+N_TELLING = 5
+"""Of fewer pictures nothing is known, however large their differences are, as in `stop_rule`."""
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -68,7 +71,8 @@ def difference_of_means(
     """Difference of two means over N pictures, such as F2 or log loss, from scores (N,).
 
     The interval is a percentile bootstrap over pictures; both networks are scored on each resample.
-    So the mean of the pictures' differences is resampled, as the difference of the means is it.
+    So the mean of the pictures' differences is resampled, as the difference of the means is it. Of
+    fewer than N_TELLING pictures, whose resamples often have one sign, the interval reaches to 0.
 
     Args:
         before: (N,) score of each picture by the first network
@@ -85,6 +89,8 @@ def difference_of_means(
     _n_pairs(before, after)
     differences = after - before
     low, high = bootstrap_mean(differences, n_bootstrap, confidence, generator)
+    if len(differences) < N_TELLING:
+        low, high = min(low, 0.0), max(high, 0.0)
     return Difference(float(differences.mean()), low, high)
 
 

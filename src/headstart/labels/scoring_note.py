@@ -27,13 +27,17 @@ def scoring_note(n_labelled: Mapping[str, int], task: Task) -> str:
 
 
 def valid_chose(params: Mapping[str, Any]) -> bool:
-    """Whether fine-tuning was stopped, or its weights were kept, by what they scored on valid.
+    """Whether the final network was stopped, or its weights were kept, by what they scored on valid.
+
+    A mean of snapshots keeps the ends of all last cycles, so only a stop is a choice.
 
     Args:
         params: sections of params.yaml; without unfreeze_finetune nothing was chosen.
     """
     of_training = params.get("unfreeze_finetune", {})
-    return bool(of_training.get("keep") == "best" or of_training.get("stop_when_worse"))
+    is_mean = params.get("predict_views", {}).get("snapshots", False)
+    keeps_best = of_training.get("keep") == "best" and not is_mean
+    return bool(keeps_best or of_training.get("stop_when_worse"))
 
 
 def choice_of_final(scores: Mapping[str, Any], fine_tuning: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -33,7 +33,8 @@ class Suspects:
     """What the page says of wrong labels.
 
     Attributes:
-        sentences: how many labels may be wrong in all and in each split, and which are not judged.
+        sentences: how many pictures may have a wrong label, in all and in each split, and which are not
+            judged.
         shown: the first N_SHOWN of them, the most doubtful first.
     """
 
@@ -78,15 +79,15 @@ def _sentences(audit: pd.DataFrame, flagged: pd.DataFrame) -> list[str]:
         for split in SPLITS
         if (in_split := int((audit["split"] == split).sum()))
     )
-    counts = f"{n:,} of {n_all:,} labels may be wrong: {of_splits}."
+    counts = f"{n:,} of {n_all:,} pictures may have a wrong label: {of_splits}."
     unjudged, share = n_all - n_judged, float(audit["p_wrong"].mean())
     return [
-        counts if n else f"None of {n_all:,} labels is probably wrong.",
+        counts if n else f"None of {n_all:,} pictures probably has a wrong label.",
         "Linear classifiers on the cached activations say so, none of which saw the picture or its "
         "group.",
-        f"In all, they take about {share:.1%} of the labels for wrong.",
+        f"In all, they expect a wrong label in about {share:.1%} of the pictures.",
         f"The {N_SHOWN} most doubtful are shown." if n > N_SHOWN else "",
-        f"{unjudged:,} labels are not judged, since their classes have too few pictures."
+        f"{unjudged:,} pictures are not judged, since their classes have too few."
         if unjudged
         else "",
     ]

@@ -16,12 +16,14 @@ class OneOfTwo(NamedTuple):
     """A picture of a pair."""
 
     number: int | None
-    """Of its thumbnail; None: it was set aside, so it is not stored."""
+    """Of its thumbnail; None without one."""
     path: str
     name: str
     """The file's name, the last part of its path."""
     split: str
     labels: str
+    set_aside: bool
+    """Whether it was set aside, so it is not stored."""
 
 
 class NearPair(NamedTuple):
@@ -41,23 +43,24 @@ def read_near(path: Path) -> pd.DataFrame:
 
 
 def near_pairs(
-    table: pd.DataFrame, paths: Mapping[str, str], thumbnails: Thumbnails
+    table: pd.DataFrame, paths: Mapping[str, str], thumbnails: Thumbnails | None
 ) -> list[NearPair]:
     """The first pairs, in the order of the table.
 
     Args:
         table: as read_near.
         paths: path of one file of each stored picture, by id.
-        thumbnails: gives each picture that is shown its number.
+        thumbnails: gives each picture that is shown its number; None: without pictures.
     """
     ids = {path: picture for picture, path in paths.items()}
     return [_pair(row, ids, thumbnails) for row in table.head(N_SHOWN).itertuples(index=False)]
 
 
-def _pair(row: Any, ids: Mapping[str, str], thumbnails: Thumbnails) -> NearPair:
+def _pair(row: Any, ids: Mapping[str, str], thumbnails: Thumbnails | None) -> NearPair:
     def one(path: str, split: str, labels: str) -> OneOfTwo:
-        number = thumbnails.number(ids[path]) if path in ids else None
-        return OneOfTwo(number, path, PurePosixPath(path).name, split, labels)
+        number = thumbnails.number(ids[path]) if thumbnails and path in ids else None
+        name = PurePosixPath(path).name
+        return OneOfTwo(number, path, name, split, labels, path not in ids)
 
     both = (
         one(row.first, row.first_split, row.first_labels),

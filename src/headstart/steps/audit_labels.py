@@ -128,7 +128,8 @@ def _judged(
     given = np.eye(k, dtype=bool)[targets] if single else targets > 0  # (N, K)
     folds = deal(_kinds(given), groups, params.n_folds, params.seed)
     known = _known(given, folds)
-    if not known.any() or (k < 2 and single):
+    judges = known[given] if single else known  # of one label a picture, only that label is judged
+    if not judges.any() or (k < 2 and single):
         unknown = np.full(len(ids), np.nan)
         return _Judgement(_numbers(given), unknown, unknown, unknown)
     points = components(features)

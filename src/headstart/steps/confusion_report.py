@@ -135,8 +135,9 @@ def confusion_report(
     page = confusion_page if single else label_page
     on = ReportedOn(params.split, params.probabilities, confidence)
     drawn = drawings(course, predictions, params.split, params.probabilities)
-    pairs_of_one_shot = [] if near is None else near_pairs(near, paths, album.thumbnails)
-    doubted = None if audit is None else suspects(audit, thumbnails if n else None)
+    if_any = thumbnails if n else None
+    pairs_of_one_shot = [] if near is None else near_pairs(near, paths, if_any)
+    doubted = None if audit is None else suspects(audit, if_any)
     around = Around(drawn, facts, doubted, pairs_of_one_shot)
     files: dict[str, str | pd.DataFrame | Figure] = {
         "report.html": page(scores, summary, _errors(album, listed, params), around, on),

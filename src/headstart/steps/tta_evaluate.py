@@ -109,7 +109,7 @@ def tta_evaluate(labels: Labels, views: StoredViews, params: TtaEvaluateParams) 
     calibration: a temperature is found on the labelled pictures of valid, for each checkpoint and
     separately for plain and TTA; then the scores of probabilities are those of calibrated ones. No
     picture is scored at a temperature that it helped to find: test is scored at that of valid, valid
-    by cross-fitting. Without labelled pictures in valid, the temperature is 1.
+    by cross-fitting. Without labelled pictures in valid, nothing is calibrated.
 
     multi_label: thresholds are searched on the calibrated probabilities of the same pictures. No
     picture is scored at thresholds that it helped to find, in the same way. `f2_claimed` and
@@ -157,7 +157,7 @@ def _decided_by_valid(predictions: Predictions, params: TtaEvaluateParams) -> Pr
     """The same predictions with temperatures and thresholds, found on the labelled valid pictures."""
     valid = predictions.labelled("valid")
     truth, task = valid.truth(), valid.task
-    if params.calibration == "temperature":
+    if params.calibration == "temperature" and len(valid.table):
         found = {kind: find_temperature(valid.uncalibrated(kind), truth, task) for kind in KINDS}
         predictions, valid = (replace(of, temperatures=found) for of in (predictions, valid))
     if task == "single_label":

@@ -165,7 +165,11 @@ def unfreeze_finetune(
         for number, (phase, lr, size) in enumerate(zip(params.phases, rates, sizes, strict=True))
     ]
     if backbone.compute.training_dtype != torch.float32:
-        _require_right_gradients(trainer, network, phases[0], params.phases[0], optimizer)
+        kinds = {phase.trainable: number for number, phase in reversed([*enumerate(params.phases)])}
+        for number in sorted(kinds.values()):  # the first phase that trains these layers
+            _require_right_gradients(
+                trainer, network, phases[number], params.phases[number], optimizer
+            )
     rule = StopRule(params.monitor, params.stop_when_worse, params.keep)
     result = trainer.fit(
         phases, rule, start=by_size[start.info.size_px], n_snapshots=params.n_snapshots
@@ -194,7 +198,7 @@ def unfreeze_finetune(
             **result.metrics(labels.task),
         },
     )
-    last = shown if result.worse_first_cycle else pictures.at(sizes[-1], report)
+    last = shown if result.snapshot_is_kept else pictures.at(sizes[-1], report)
     return Finetuning(training, _ensemble(info, result.snapshots, last))
 
 
@@ -217,7 +221,7 @@ def _require_right_gradients(
     params: PhaseParams,
     optimizer: FinetuneOptimizerParams,
 ) -> None:
-    """Check the gradients of the first part of the first phase's first batch.
+    """Check the gradients of the first part of a phase's first batch.
 
     Raises:
         PrecisionError: they are wrong.

@@ -24,7 +24,7 @@ class Standing:
     Attributes:
         mark: the best of all; None before anything was judged.
         of_size: the best at this size.
-        ended: scores of the best end of a cycle at this size.
+        ended: scores of the best end of a cycle at this size; of the head alone only until more trains.
         is_first: whether no cycle has ended that trained more than the head.
         stopped: whether the last point ended its phase.
         worse_first_cycle: why the training should end after its first cycle; None: it need not.
@@ -56,9 +56,10 @@ class BestWeights:
     def judge(self, point: Point) -> bool:
         """Note a point of the training; return whether the rule ends the phase there.
 
-        If it does, the model has the best weights of this size again. A cycle of the head alone is
-        not the first cycle that `worse_first_cycle` is about: it says nothing about training more
-        than the head.
+        If it does, the model has the best weights of this size again. A cycle of the head alone says
+        nothing about training more than the head. It is not the first cycle that `worse_first_cycle`
+        is about, and no later cycle that trains more is compared with it: like a starting point, a
+        converged head may be a little better than the first short cycle at a high rate.
         """
         at, scores = self.standing, point.scores
         if not point.ends_cycle:
@@ -66,7 +67,7 @@ class BestWeights:
             self._compare(point)
             return False
         if at.is_first and not point.of_head_alone and at.of_size:
-            at.is_first = False
+            at.is_first, at.ended = False, None
             before = at.of_size.point.scores
             at.worse_first_cycle = self.rule.worse_first_cycle(scores, before)
         self._compare(point)

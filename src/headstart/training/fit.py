@@ -75,8 +75,8 @@ class Trainer:
                 nothing is judged.
             start: judges the starting point, if the first phase's material does not.
             n_snapshots: snapshots to return, taken at the last n cycle ends of the last phase; a cycle
-                that stopped the phase is excluded. After a first cycle that ended the training, the
-                weights that were kept are the only one.
+                that stopped the phase is excluded. Where none is left, or a first cycle ended the
+                training, the weights that were kept are the only one.
 
         Raises:
             DivergedError: a loss, a weight or the log loss of valid is not finite. Such a number is
@@ -220,8 +220,8 @@ class Trainer:
         result.kept = result.points[-1].scores if result.points else None
         if mark:
             self.model.load_state_dict(mark.state)
-            if result.worse_first_cycle and n_snapshots:
-                result.snapshots = [mark.state]
+            if n_snapshots and (result.worse_first_cycle or not result.snapshots):
+                result.snapshots, result.snapshot_is_kept = [mark.state], True
             result.kept_epoch, result.kept_phase = mark.point.epoch, mark.point.phase
             result.kept = mark.point.scores
         return result

@@ -81,6 +81,7 @@ class FitResult:
         start: scores of the starting point, where a rule asked for them.
         kept: scores of the weights that were kept.
         snapshots: the weights at the last ends of cycles of the last phase, oldest first.
+        snapshot_is_kept: whether the only snapshot are the weights that were kept.
     """
 
     epochs: list[Epoch] = field(default_factory=list)
@@ -92,6 +93,7 @@ class FitResult:
     start: Scores | None = None
     kept: Scores | None = None
     snapshots: list[dict[str, Tensor]] = field(default_factory=list)
+    snapshot_is_kept: bool = False
 
     def table(self) -> pd.DataFrame:
         """A row an epoch, for `dvc plots`."""
