@@ -91,6 +91,16 @@ def test_pairing_makes_the_interval_narrower_than_that_of_either_score() -> None
     assert not found.within_noise
 
 
+@pytest.mark.parametrize(("n", "noise"), [(1, True), (4, True), (5, False)])
+def test_of_few_pictures_nothing_is_known(n: int, noise: bool) -> None:
+    """Though each of them says the same, and so does every resample."""
+    for sign in (1, -1):
+        gains = sign * np.linspace(0.1, 0.2, n)
+        found = difference_of_means(np.zeros(n), gains, 200, 0.95, np.random.default_rng(0))
+        assert found.within_noise is noise
+        assert found.value == pytest.approx(gains.mean())
+
+
 def test_scores_of_other_pictures_or_of_none_are_refused() -> None:
     with pytest.raises(ValueError, match=r"found \(3,\) and \(2,\)"):
         difference_of_shares(np.ones(3, bool), np.ones(2, bool), 0.95)
