@@ -243,12 +243,7 @@ def test_an_audit_names_the_most_doubtful_picture() -> None:
     audit = pd.DataFrame({"path": [f"a/{'long_' * 9}cat.jpg", "b/dog.jpg"]})
     counts = {"n_flagged": 12, "n_pictures": 2000}
     sentence = lines.audited(counts, audit)
-    assert (
-        sentence == "12 of 2,000 pictures may have a wrong label; the first: ng_long_long_cat.jpg"
-    )
+    assert sentence == "12 of 2,000 pictures doubtful; the first: ng_long_long_cat.jpg"
     where = Path("data/6_reports/label_audit.csv")
     assert len(lines.line("audit-labels", sentence, 12.3, where)) <= N_COLUMNS
-    assert (
-        lines.audited(counts | {"n_flagged": 0}, audit)
-        == "none of 2,000 pictures may have a wrong label"
-    )
+    assert lines.audited(counts | {"n_flagged": 0}, audit) == "none of 2,000 pictures doubtful"

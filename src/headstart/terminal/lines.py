@@ -93,13 +93,13 @@ def trained(metrics: Values) -> str:
 
 
 def audited(counts: Values, audit: "pd.DataFrame") -> str:
-    """How many pictures may have a wrong label, and the first of them.
+    """How many pictures probably have a wrong label, and the first of them.
 
     Args:
         counts: metrics of audit-labels.
         audit: its table, the most doubtful label first.
     """
-    n, of = counts["n_flagged"], f"of {counts['n_pictures']:,} pictures may have a wrong label"
+    n, of = counts["n_flagged"], f"of {counts['n_pictures']:,} pictures doubtful"
     if not n:
         return f"none {of}"
     return f"{n:,} {of}; the first: {PurePosixPath(audit['path'].iloc[0]).name[-MAX_NAME:]}"
