@@ -33,7 +33,7 @@ class Rules(Protocol):
 
     @property
     def limit_bytes(self) -> int:
-        """Limit of the unpacked bytes of all archives."""
+        """Limit of the unpacked bytes of all archives, asked for before anything is written."""
 
     @property
     def max_files(self) -> int:
@@ -56,12 +56,13 @@ def unpack(archives: Sequence[Path], folder: Path, source: Rules) -> Iterator[in
     """
     n_entries = n_bytes = n_before = 0
     missing, tops = set(source.keep), set[str]()
-    max_stream_bytes = source.limit_bytes + source.max_files * HEADER_BYTES
+    limit_bytes = source.limit_bytes  # once: what is written takes free space
+    max_stream_bytes = limit_bytes + source.max_files * HEADER_BYTES
     for archive in archives:
         try:
             for entry in read_entries(archive, max_stream_bytes):
                 n_entries, n_bytes = n_entries + 1, n_bytes + entry.n_bytes
-                _check_limits(archive, source, n_entries, n_bytes)
+                _check_limits(archive, source, limit_bytes, n_entries, n_bytes)
                 path = safe_path(archive, entry)
                 tops.add((path.parts or (".",))[0])
                 inside = _inside(path, source)
@@ -92,10 +93,12 @@ def unpack(archives: Sequence[Path], folder: Path, source: Rules) -> Iterator[in
         )
 
 
-def _check_limits(archive: Path, source: Rules, n_entries: int, n_bytes: int) -> None:
+def _check_limits(
+    archive: Path, source: Rules, limit_bytes: int, n_entries: int, n_bytes: int
+) -> None:
     for n, limit, unit, key in (
         (n_entries, source.max_files, "files", "max_files"),
-        (n_bytes, source.limit_bytes, "bytes", "max_unpacked_bytes"),
+        (n_bytes, limit_bytes, "bytes", "max_unpacked_bytes"),
     ):
         if n > limit:
             raise SourceError(
