@@ -19,7 +19,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from headstart.fetching.class_folders import ClassFolders
+from headstart.fetching.class_folders import NO_LABEL, ClassFolders
 from headstart.fetching.local_archives import limit_bytes
 from headstart.fetching.parquet_columns import batches
 from headstart.fetching.parquet_sources import ParquetImages, PicturesFile
@@ -30,7 +30,6 @@ from headstart.project.located import SourceError
 from headstart.project.short import first_line
 
 N_ROWS = 64  # that are in memory
-NO_LABEL = -1  # in place of a class's number
 
 Label = str | int | float | bool | None
 
