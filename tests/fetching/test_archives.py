@@ -155,6 +155,25 @@ def test_no_link_in_a_zip_and_no_file_through_it(tmp_path: Path) -> None:
     refused(path, "holds 'way', a link or device")
 
 
+@pytest.mark.parametrize(
+    ("raw", "name", "is_told"),
+    [
+        ("кот/1.jpg".encode(), "кот/1.jpg", False),  # as macOS writes it
+        ("é/1.jpg".encode("cp437"), "é/1.jpg", True),
+        ("ねこ/1.jpg".encode("cp932"), "é╦é▒/1.jpg", True),
+    ],
+)
+def test_names_whose_encoding_a_zip_does_not_tell(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], raw: bytes, name: str, is_told: bool
+) -> None:
+    path = packed(tmp_path / "p.zip", {"-" * len(raw): b"one", "犬/2.jpg": b"two"})
+    path.write_bytes(path.read_bytes().replace(b"-" * len(raw), raw))
+    assert unpacked(path) == {name: b"one", "犬/2.jpg": b"two"}
+    told = capsys.readouterr().err
+    assert told.startswith("p.zip does not tell the encoding of 1 names") == is_told
+    assert (f"such as {name!r}. If that is wrong, unpack it" in told) == is_told
+
+
 @all_forms
 def test_a_bomb_of_bytes(tmp_path: Path, name: str) -> None:
     path = packed(tmp_path / name, {"a.bmp": b"\0" * 20_000})

@@ -54,6 +54,16 @@ def test_what_is_unsafe_empty_or_too_large_is_refused(
     )
 
 
+def test_what_is_unpacked_does_not_lower_the_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = iter([4_000])
+    monkeypatch.setattr(local_archives, "n_free_bytes", lambda _: next(free, 7))
+    source = LocalArchive(packed(tmp_path / "p.zip", SET))
+    with open_images(source, Silent()) as folder:
+        assert read(list_tree(folder)) == SET
+
+
 def test_other_files_are_no_archives(tmp_path: Path) -> None:
     (tmp_path / "p.rar").touch()
     with pytest.raises(SourceError, match=r"not a folder or an archive \(\.zip, \.tar, "):

@@ -66,6 +66,7 @@ def test_one_row_group_is_in_memory_at_a_time(tmp_path: Path) -> None:
         (["a cat", " dog ", ""], ["a cat", "dog", None]),
         ([3, 4, None], ["3", "4", None]),
         ([True, False, None], ["true", "false", None]),
+        ([3.0, float("nan"), None], ["3", None, None]),
         (pa.array(["x", "y", "x"]).dictionary_encode(), ["x", "y", "x"]),
     ],
 )
@@ -83,6 +84,9 @@ def test_test_without_labels(tmp_path: Path) -> None:
     write_parquet(tmp_path / "test.parquet", [picture(0)], CATS, label=[-1])
     write_parquet(tmp_path / "train.parquet", [picture(1)], CATS, label=[1])
     assert paths(tmp_path) == ["test/test-000001.png", "train/dog/train-000001.png"]
+    for empty in (pa.nulls(1), [-1.0], [float("nan")]):
+        write_parquet(tmp_path / "test.parquet", [picture(0)], CATS, label=empty)
+        assert paths(tmp_path) == ["test/test-000001.png", "train/dog/train-000001.png"]
 
 
 def test_rows_without_a_picture_become_files_that_index_images_names(tmp_path: Path) -> None:
@@ -147,6 +151,15 @@ def test_a_label_out_of_range_is_named_with_its_row(tmp_path: Path, label: int) 
         f"dataset.source: row 4 of {tmp_path}/train.parquet has label {label}, but its schema names 2 "
         "classes, 0 to 1."
     )
+
+
+@pytest.mark.parametrize("label", [0.5, float("inf")])
+def test_a_float_that_is_no_number_of_a_class_is_named(tmp_path: Path, label: float) -> None:
+    write_parquet(tmp_path / "train.parquet", [picture(0), picture(1)], CATS, label=[1.0, label])
+    with pytest.raises(
+        SourceError, match=f"row 2 of .* has label {label}, a float that is no whole"
+    ):
+        paths(tmp_path)
 
 
 def test_two_classes_never_share_a_folder(tmp_path: Path) -> None:

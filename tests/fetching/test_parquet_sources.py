@@ -131,6 +131,9 @@ def test_a_file_beside_that_is_damaged_or_has_no_pictures(tmp_path: Path) -> Non
             {"label": pa.array(["a", "b"]).dictionary_encode()},
             ("image", "label", ()),
         ),
+        (None, {"label": [0.0, None]}, ("image", "label", ())),
+        ({"breed": ["pug"]}, {"breed": [0, 0], "label": pa.nulls(2)}, ("image", "breed", ("pug",))),
+        ({"breed": ["pug"]}, {"breed": [0, 0], "label": [0.5, 1]}, ("image", "breed", ("pug",))),
     ],
 )
 def test_the_columns(tmp_path: Path, names: Any, columns: Any, expected: Any) -> None:
@@ -161,6 +164,11 @@ def test_the_columns(tmp_path: Path, names: Any, columns: Any, expected: Any) ->
         ),
         (None, {"box": [[1.0], [2.0]]}, "write the pictures into files, and their labels into a "
          "table (docs/own_pictures.md)."),
+        (None, {"label": pa.nulls(2)}, "has a column label without any label (type null): write the "
+         "class of each picture into it; if the pictures are to be predicted, call the file such as "
+         "test-1.parquet."),
+        (None, {"label": pa.array([1, 2], pa.timestamp("s"))}, "has a column label of type "
+         "timestamp[ms], which is no class: write classes as text or whole numbers."),
         (None, {"labels": [[1], [2, 3]]}, "has a column labels with several labels a picture, which "
          "are not read from Parquet: write the pictures into files, and their labels into a table "
          "(docs/own_pictures.md)."),
@@ -183,8 +191,9 @@ def test_several_columns_of_pictures(tmp_path: Path) -> None:
 
 def test_test_may_have_no_labels(tmp_path: Path) -> None:
     put(tmp_path, "train.parquet")
-    write_parquet(tmp_path / "test.parquet", TWO)
-    assert found(tmp_path).files[0].columns == ("image", "", ())
+    for columns in ({}, {"label": pa.nulls(2)}):
+        write_parquet(tmp_path / "test.parquet", TWO, **columns)
+        assert found(tmp_path).files[0].columns == ("image", "", ())
 
 
 @pytest.mark.parametrize("said", [b"{", b"[]", b'{"info": 3}', b"[" * 100_000])

@@ -80,6 +80,20 @@ def test_labels_of_each_kind(tmp_path: Path) -> None:
     assert "train/emu/train-0-a-3.png" in found and "train/train-0-a-1.png" in found
 
 
+def test_minus_one_is_no_label_where_classes_are_named(tmp_path: Path) -> None:
+    png = picture(0)
+    samples = {
+        "1": {"png": png, "cls": b"-1"},
+        "2": {"png": png, "json": b'{"label": -1}'},
+        "3": {"png": png, "cls": b"1"},
+    }
+    write_shard(tmp_path / "train.tar", samples)
+    assert list(tree_of(tmp_path, classes=("emu", "owl")).sizes) == [
+        "train/owl/train-3.png", "train/train-1.png", "train/train-2.png"
+    ]  # fmt: skip
+    assert "train/-1/train-1.png" in tree_of(tmp_path).sizes
+
+
 @pytest.mark.parametrize(
     ("samples", "said"),
     [
@@ -89,6 +103,7 @@ def test_labels_of_each_kind(tmp_path: Path) -> None:
         ({"1": {"jpg": b"", "json": b"{" * 9999}}, r"its \.json cannot be read"),
         ({"1": {"jpg": b"", "txt": b"\xff"}}, r"its \.txt cannot be read"),
         ({"1": {"jpg": b"", "cls": b"7"}}, r"its \.cls is 7, but 2 classes are named, 0 to 1"),
+        ({"1": {"jpg": b"", "cls": b"-2"}}, r"its \.cls is -2, but 2 classes are named, 0 to 1"),
         ({"1": {"jpg": b"", "txt": b"a/b"}, "2": {"jpg": b"", "txt": b"a_b"}}, "one folder, 'a_b'"),
         ({"../1": {"jpg": b"", "cls": b"0"}}, r"a path must be relative"),
         ({"/1": {"jpg": b"", "cls": b"0"}}, r"a path must be relative"),

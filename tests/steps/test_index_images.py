@@ -17,7 +17,7 @@ from headstart.image_files.tree import list_tree
 from headstart.indexing.index import Index, IndexImagesError, write_index
 from headstart.kept.records import known_records
 from headstart.labels.labels import write_labels
-from headstart.pictures.facts import facts_key
+from headstart.pictures.facts import Facts, facts_key
 from headstart.pictures.rgb import decode_rgb
 from headstart.project.located import locate
 from tests.indexed import Files, id_of, index, picture, table
@@ -467,7 +467,7 @@ def test_classes_that_a_split_lacks_are_named() -> None:
         assert (counts[split]["n_classes_absent"], counts[split]["classes_absent"]) == (1, "b")
 
 
-def test_a_content_is_decoded_once_and_its_problem_is_remembered_too(
+def test_a_content_is_decoded_once_unless_it_has_a_problem(
     given: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
@@ -479,7 +479,7 @@ def test_a_content_is_decoded_once_and_its_problem_is_remembered_too(
 
     monkeypatch.setattr("headstart.pictures.facts.decode_rgb", decode)
     files = given | {
-        "train/cats/half.png": given["train/cats/0.png"][:-40],
+        "train/cats/half.png": (half := given["train/cats/0.png"][:-40]),
         "train/dogs/e.png": b"",
     }
     without = index(files, on_problem="set_aside")
@@ -490,10 +490,35 @@ def test_a_content_is_decoded_once_and_its_problem_is_remembered_too(
     new = picture(99)
     with known_records(facts_key()) as earlier:
         again = index(files, on_problem="set_aside", earlier=earlier)
-        assert not decoded
+        assert decoded == [half]
+        decoded.clear()
         index(moved | {"train/cats/new.png": new}, on_problem="set_aside", earlier=earlier)
-    assert decoded == [new]
+    assert set(decoded) == {half, new} and len(decoded) == 2
     for other in (first, again):
         pd.testing.assert_frame_equal(other.pictures, without.pictures)
         pd.testing.assert_frame_equal(other.problems, without.problems)
     assert sorted(without.problems["problem"]) == ["damaged", "zero_bytes"]
+
+
+def test_a_problem_of_this_machine_is_gone_with_its_cause(
+    given: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+
+    def full(data: bytes) -> Image.Image:
+        raise MemoryError
+
+    def n_problems() -> int:
+        with known_records(facts_key()) as earlier:
+            return len(index(given, on_problem="set_aside", earlier=earlier).problems)
+
+    with known_records(facts_key()) as earlier:  # as earlier versions kept it
+        for data in given.values():
+            earlier.add(id_of(data), Facts(problem="needs_package", detail="AVIF").record())
+    with monkeypatch.context() as short:
+        short.setattr("headstart.pictures.facts.decode_rgb", full)
+        with pytest.raises(IndexImagesError, match="train has 0 pictures"):
+            n_problems()
+    assert n_problems() == 0
+    monkeypatch.setattr("headstart.pictures.facts.decode_rgb", full)
+    assert n_problems() == 0  # what was found then is kept

@@ -3,6 +3,9 @@
 from headstart.image_files.safe_names import safe_name
 from headstart.project.located import SourceError
 
+NO_LABEL = -1
+"""In place of a class's number, where classes are named: the picture has no label."""
+
 
 class ClassFolders:
     """Gives each class a folder of its own."""

@@ -55,7 +55,7 @@ def find_columns(file: Path, schema: pa.Schema, pictures: Sequence[str], of_test
         of_test: whether the pictures are those of test, which may have no labels.
 
     Raises:
-        SourceError: several columns or none may be meant, or a picture may have several labels.
+        SourceError: several columns or none may be meant, or that of the labels holds no classes.
     """
     features = _features(schema)
     where = f"dataset.source: {file} has"
@@ -65,12 +65,13 @@ def find_columns(file: Path, schema: pa.Schema, pictures: Sequence[str], of_test
             f"{pictures[0]}? Call that one image in all files."
         )
     image = "image" if "image" in pictures else pictures[0]
-    labels = [
+    called = [
         name
         for name in schema.names
-        if features.get(name, {}).get("_type") == "ClassLabel"
-        or (name in _LABELS and _is_scalar(schema, name))
+        if features.get(name, {}).get("_type") == "ClassLabel" or name in _LABELS
     ]
+    labels = [name for name in called if _is_scalar(schema, name)]
+    labels = labels or [name for name in called if _is_float(schema, name)]
     if len(labels) > 1 and "label" not in labels:
         most = max(labels, key=lambda name: len(_names(features, name)))
         raise SourceError(
@@ -80,11 +81,9 @@ def find_columns(file: Path, schema: pa.Schema, pictures: Sequence[str], of_test
     if labels:
         label = "label" if "label" in labels else labels[0]
         return Columns(image, label, _names(features, label))
-    if lists := [name for name in _LABELS if name in schema.names]:
-        raise SourceError(
-            f"{where} a column {lists[0]} with several labels a picture, which are not read from "
-            f"Parquet: {_TABLE}."
-        )
+    for name in called:
+        if why := _why_no_label(schema.field(name).type, of_test):
+            raise SourceError(f"{where} a column {name} {why}.")
     if of_test:
         return Columns(image, "", ())
     others = [name for name in schema.names if name not in pictures]
@@ -144,3 +143,24 @@ def _is_scalar(schema: pa.Schema, name: str) -> bool:
         kind = kind.value_type
     tests = (pa.types.is_integer, pa.types.is_boolean, pa.types.is_string, pa.types.is_large_string)
     return any(is_kind(kind) for is_kind in tests)
+
+
+def _is_float(schema: pa.Schema, name: str) -> bool:
+    """Whether a column may hold whole numbers as pandas writes them where a row has none."""
+    kind = schema.field(name).type
+    return bool(pa.types.is_float32(kind) or pa.types.is_float64(kind))
+
+
+def _why_no_label(kind: pa.DataType, of_test: bool) -> str:
+    """Why no label can be read from a column of this type; '' for one of test that is empty."""
+    if pa.types.is_null(kind) and of_test:
+        return ""
+    if pa.types.is_null(kind):
+        return (
+            "without any label (type null): write the class of each picture into it; if the pictures "
+            "are to be predicted, call the file such as test-1.parquet"
+        )
+    tests = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+    if any(is_kind(kind) for is_kind in tests):
+        return f"with several labels a picture, which are not read from Parquet: {_TABLE}"
+    return f"of type {kind}, which is no class: write classes as text or whole numbers"

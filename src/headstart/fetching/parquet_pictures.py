@@ -9,6 +9,7 @@ its class, the Parquet file's own name and the row. The names of files in it (`p
 
 import errno
 import io
+import math
 import tarfile
 from collections.abc import Iterator
 from itertools import count
@@ -18,7 +19,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from headstart.fetching.class_folders import ClassFolders
+from headstart.fetching.class_folders import NO_LABEL, ClassFolders
 from headstart.fetching.local_archives import limit_bytes
 from headstart.fetching.parquet_columns import batches
 from headstart.fetching.parquet_sources import ParquetImages, PicturesFile
@@ -29,9 +30,8 @@ from headstart.project.located import SourceError
 from headstart.project.short import first_line
 
 N_ROWS = 64  # that are in memory
-NO_LABEL = -1  # in place of a class's number
 
-Label = str | int | bool | None
+Label = str | int | float | bool | None
 
 
 class Picture(NamedTuple):
@@ -48,7 +48,8 @@ def pictures_in(source: ParquetImages) -> Iterator[Picture]:
     that index-images names both as pictures that it cannot read.
 
     Raises:
-        SourceError: a file is damaged, a label has no name, or two classes would get one folder.
+        SourceError: a file is damaged, a label has no name or is no class, or two classes would get
+            one folder.
     """
     folders = ClassFolders()
     for file in source.files:
@@ -134,6 +135,8 @@ def _rows(place: str, file: PicturesFile) -> Iterator[tuple[int, bytes, Label]]:
 def _class_name(place: str, file: PicturesFile, row: int, label: Label) -> str:
     """The name of a label; '' where there is none."""
     names = file.columns.names
+    if isinstance(label, float):
+        label = _whole(place, file, row, label)
     if label is None or (names and label == NO_LABEL):
         return ""
     if isinstance(label, bool):
@@ -146,6 +149,18 @@ def _class_name(place: str, file: PicturesFile, row: int, label: Label) -> str:
             f"names {len(names)} classes, 0 to {len(names) - 1}."
         )
     return names[label]
+
+
+def _whole(place: str, file: PicturesFile, row: int, label: float) -> int | None:
+    """A whole number stored as a float; None for NaN, which pandas writes where there is none."""
+    if math.isnan(label):
+        return None
+    if not label.is_integer():
+        raise SourceError(
+            f"dataset.source: row {row} of {place} has {file.columns.labels} {label}, a float that is "
+            "no whole number: write classes as text or whole numbers."
+        )
+    return int(label)
 
 
 def _suffix(data: bytes) -> str:

@@ -2,6 +2,7 @@
 together: `0001.jpg`, `0001.cls`. Nothing is unpacked: a picture is told by its place in the tar."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import NamedTuple
 
 from headstart.fetching.archive_entries import BROKEN, Entry, read_entries
 from headstart.fetching.archives import HEADER_BYTES, safe_path
+from headstart.fetching.class_folders import NO_LABEL
 from headstart.image_files.forms import HEAD_BYTES, form_of
 from headstart.image_files.tree import is_hidden
 from headstart.project.located import SourceError
@@ -19,6 +21,7 @@ LABELS = ("cls", "txt", "json")
 FIELD = "label"  # of a .json, unless the description names another
 _PICTURES = {"jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "ppm"}
 _MAX_LABEL_BYTES = 1 << 20
+_WHOLE = re.compile(r"-?\d+")
 
 
 class SampleRules(NamedTuple):
@@ -173,10 +176,13 @@ def _at(values: object, field: str) -> object:
 
 
 def _named(where: str, name: str, classes: Iterable[str]) -> str:
+    """The name of the class of a number; '' for NO_LABEL. What is no number is a name already."""
     names = list(classes)
-    if not names or not name.isdecimal():
+    if not names or not _WHOLE.fullmatch(name):
         return name
-    if int(name) >= len(names):
+    if int(name) == NO_LABEL:
+        return ""
+    if not 0 <= int(name) < len(names):
         raise SourceError(
             f"{where} is {name}, but {len(names)} classes are named, 0 to {len(names) - 1}."
         )

@@ -24,6 +24,11 @@ class _File(NamedTuple):
     is_new: bool
     facts: Facts
 
+    def keep(self, earlier: Known) -> None:
+        """Keep the facts for later runs, but no problem: memory or a package may be there by then."""
+        if self.is_new and not self.facts.problem:
+            earlier.add(self.id, self.facts.record())
+
 
 class Decoded(NamedTuple):
     """The pictures that can be read.
@@ -51,7 +56,7 @@ def decode(
     report: Report,
     earlier: Known,
 ) -> Decoded:
-    """Decode every file in full, unless an earlier run did.
+    """Decode every file in full, unless an earlier run did and found no problem.
 
     Args:
         files: content by path.
@@ -67,8 +72,7 @@ def decode(
     cells = bytearray()
     looked = _looked(files, sha256, paths, earlier)
     for path, file in zip(paths, report.progress(looked, len(paths), "decode"), strict=True):
-        if file.is_new:
-            earlier.add(file.id, file.facts.record())
+        file.keep(earlier)
         if file.facts.problem:
             problems.append(Problem(path, file.facts.problem, file.facts.detail))
         elif path in meanings:
@@ -104,8 +108,8 @@ def _looked(
 def _look(
     files: Mapping[str, bytes], sha256: Mapping[str, str], earlier: Known, path: str
 ) -> _File:
-    """Read a file and decode it in full, unless an earlier run did."""
+    """Read a file and decode it in full, unless an earlier run did and found no problem."""
     picture = sha256[path][:32]
-    if found := earlier.get(picture):
-        return _File(picture, False, Facts.of_record(found))
+    if (found := earlier.get(picture)) and not (facts := Facts.of_record(found)).problem:
+        return _File(picture, False, facts)
     return _File(picture, True, find_facts(files[path]))
