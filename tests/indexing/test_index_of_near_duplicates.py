@@ -120,6 +120,15 @@ def test_the_side_of_train_is_set_aside(leaking: Files, figures: Callable[[str],
     figures("3 of 3 leaks into given splits set aside, 1 of 1 under another class named")
 
 
+def test_a_picture_that_is_set_aside_joins_no_groups(leaking: Files) -> None:
+    """The other picture of its group would be in train, and the group of its shot is in valid."""
+    found = index(leaking, on_problem="set_aside", group_regex=r"^(train/a|valid/a)/[03x]\.jpg")
+    group = found.labels.table.set_index("id")["group"]
+    assert group[id_of(leaking["train/a/3.jpg"])] == "train/a"
+    assert group[id_of(leaking["valid/a/x.jpg"])] == "valid/a"
+    assert found.labels.table.groupby("group")["split"].nunique().max() == 1
+
+
 def test_valid_gives_way_to_test_and_a_chain_to_its_end(leaking: Files) -> None:
     files = {**leaking, "valid/b/w.jpg": encoded(scene(1), quality=70)}
     found = index(files, on_problem="set_aside")

@@ -8,6 +8,7 @@ from headstart.indexing.splits import SplitRule
 from headstart.project.errors import HeadstartError
 
 N_SHOWN = 5  # classes that a note names
+NOT_SPLIT = "the pictures to be split"
 
 
 def within_one_split(
@@ -25,7 +26,7 @@ def within_one_split(
         splits[group[picture]].add(said.split)
     kept, problems = {}, []
     for picture, said in known.items():
-        others = sorted(str(split) for split in splits[group[picture]] - {said.split})
+        others = sorted(split or NOT_SPLIT for split in splits[group[picture]] - {said.split})
         if not others:
             kept[picture] = said
             continue

@@ -62,10 +62,7 @@ def keep_apart(
         copies: the paths of each picture.
     """
     pairs = labelled(pairs, known)
-    joined = Joined()
-    for pair in pairs:
-        joined.join(pair.first, pair.second)
-    shot = joined.groups()
+    shot = _shots(pairs)
     last: defaultdict[str, int] = defaultdict(int)
     for picture, first in shot.items():
         last[first] = max(last[first], ORDER[known[picture].split])
@@ -91,20 +88,35 @@ def labelled(pairs: Sequence[Pair], known: Mapping[str, Meaning]) -> list[Pair]:
     return [pair for pair in pairs if pair.first in has and pair.second in has]
 
 
-def joined_groups(group: Mapping[str, str], pairs: Sequence[Pair]) -> dict[str, str]:
-    """The group of each picture; groups that hold near duplicates are joined.
+def joined_groups(
+    group: Mapping[str, str], pairs: Sequence[Pair], known: Mapping[str, Meaning]
+) -> dict[str, str]:
+    """The group of each picture; groups that hold pictures of one shot in one split are joined.
 
-    A joined group has the first of the names.
+    A joined group has the first of the names. A picture that was set aside joins no groups, since
+    its group and its shot may be in two splits.
 
     Args:
         group: of each picture.
         pairs: near duplicates, each known to `group`.
+        known: labels and given split of each picture that was not set aside.
     """
     joined = Joined()
-    for pair in pairs:
-        joined.join(group[pair.first], group[pair.second])
+    name_of: dict[tuple[str, str | None], str] = {}  # of a shot in a split
+    for picture, shot in _shots(pairs).items():
+        if picture in known:
+            name = group[picture]
+            joined.join(name_of.setdefault((shot, known[picture].split), name), name)
     first = joined.groups()
     return {picture: first.get(name, name) for picture, name in group.items()}
+
+
+def _shots(pairs: Sequence[Pair]) -> dict[str, str]:
+    """The shot of each picture of these pairs, named by the first of its pictures."""
+    joined = Joined()
+    for pair in pairs:
+        joined.join(pair.first, pair.second)
+    return joined.groups()
 
 
 def near_table(

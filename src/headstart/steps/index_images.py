@@ -83,7 +83,7 @@ def index_images(
     before, near_leaks = known, list[Problem]()
     if pairs and together:
         known, near_leaks = keep_apart(known, pairs, copies)
-        group = joined_groups(group, labelled(pairs, before))
+        group = joined_groups(group, labelled(pairs, before), known)
     _check_one_test_split(known, params)
     rule = SplitRule(params.valid_frac, params.test_frac, params.seed, params.n_folds, params.fold)
     known = assign(known, params.n_max_per_class, rule, group)
