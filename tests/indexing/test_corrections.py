@@ -60,6 +60,18 @@ def test_several_labels() -> None:
     assert labels_of(made)[id_of(files["train/4.png"])] == []
 
 
+def test_a_picture_that_is_left_out_is_no_problem(given: Files) -> None:
+    cat = "train/cats/0.png"
+    broken, twice = "train/cats/broken.png", "train/dogs/cat.png"
+    files = given | {broken: given[cat][:60], twice: given[cat], "train/stray.png": picture(60)}
+    files |= {"train/cats/p1.png": picture(61), "valid/cats/p1.png": picture(62)}
+    out = [broken, twice, "train/stray.png", "valid/cats/p1.png"]
+    made = index(files, group_regex="p1", corrections=dict.fromkeys(out))
+    assert made.problems.empty
+    kept = given.keys() - {cat} | {"train/cats/p1.png"}
+    assert set(made.labels.table["id"]) == {id_of(files[path]) for path in kept}
+
+
 def test_a_picture_that_is_set_aside_may_be_corrected(given: Files) -> None:
     files = given | {"train/cats/broken.png": given["train/cats/0.png"][:60]}
     made = index(files, on_problem="set_aside", corrections={"train/cats/broken.png": "dogs"})

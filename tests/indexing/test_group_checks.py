@@ -24,6 +24,15 @@ def test_a_group_in_two_given_splits_is_a_problem_of_each_of_its_files() -> None
     ]
 
 
+def test_pictures_whose_split_is_yet_to_be_drawn_are_told_as_such() -> None:
+    known = {"i1": Meaning(("a",), None), "i2": Meaning(("a",), "test")}
+    _, problems = within_one_split(known, {"i1": "p", "i2": "p"}, {"i1": ["1"], "i2": ["2"]})
+    assert [problem.detail for problem in problems] == [
+        "its group p is in test too",
+        "its group p is in the pictures to be split too",
+    ]
+
+
 def notes(sizes: dict[str, str], rule: SplitRule) -> list[str]:
     """The notes on a drawn split; `sizes`: the labels of the pictures of each group, a letter each."""
     known = {

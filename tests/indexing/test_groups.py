@@ -35,6 +35,12 @@ def test_a_column_of_groups() -> None:
     assert found == {"1": {"p1"}, "4": {"p1", "p2"}}
 
 
+@pytest.mark.parametrize("missing", ["nan", "NaN", "<NA>"])
+def test_a_missing_cell_is_no_group(missing: str) -> None:
+    table = f"name,patient\n1,p1\n2,{missing}\n3,{missing}\n"
+    assert groups_by_column(read_table(table.encode(), "l.csv"), "name", "patient") == {"1": {"p1"}}
+
+
 def test_a_column_that_is_missing_is_told_with_a_guess() -> None:
     table = read_table(b"id,patient\n1,p\n", "labels.csv")
     with pytest.raises(

@@ -300,3 +300,31 @@ def test_a_labelled_test_folder_stays_test_whatever_is_drawn() -> None:
     of_test = {id_of(data) for path, data in files.items() if "/Test/" in path}
     assert set(found.labels.ids("test")) == of_test
     assert found.labels.splits() == ["train", "valid", "test"]
+
+
+def test_a_flat_test_folder_beside_class_folders_is_test(one_level: Files) -> None:
+    of_test = {f"Test/{i}.png": picture(90 + i) for i in range(3)}
+    found = index(one_level | of_test, split="stratified", test_frac=0.0)
+    assert found.labels.classes == ("a", "b")
+    assert set(found.labels.ids("test")) == {id_of(data) for data in of_test.values()}
+    assert found.labels.labelled("test") == []
+    [note] = found.notes
+    assert note.startswith("The folder Test beside class folders is read as test, because")
+    assert note.endswith("If it is a class, give it another name.")
+    alone = index(one_level, split="stratified", test_frac=0.0).labels.table
+    table = found.labels.table
+    pd.testing.assert_frame_equal(table[table["split"] != "test"].reset_index(drop=True), alone)
+    with pytest.raises(ValueError, match=r"no folder train/ \(they have Test, a, b\)"):
+        index(one_level | of_test)
+
+
+@pytest.mark.parametrize(
+    ("tops", "classes"),
+    [
+        (("control", "test"), ("control", "test")),  # two classes are needed
+        (("a", "b", "test/left"), ("a", "b", "test")),  # test has folders of its own
+    ],
+)
+def test_a_class_may_be_called_test(tops: tuple[str, ...], classes: tuple[str, ...]) -> None:
+    files = {f"{top}/{i}.png": picture(10 * k + i) for k, top in enumerate(tops) for i in range(5)}
+    assert index(files, split="stratified").labels.classes == classes

@@ -120,6 +120,15 @@ def test_the_side_of_train_is_set_aside(leaking: Files, figures: Callable[[str],
     figures("3 of 3 leaks into given splits set aside, 1 of 1 under another class named")
 
 
+def test_a_picture_that_is_set_aside_joins_no_groups(leaking: Files) -> None:
+    """The other picture of its group would be in train, and the group of its shot is in valid."""
+    found = index(leaking, on_problem="set_aside", group_regex=r"^(train/a|valid/a)/[03x]\.jpg")
+    group = found.labels.table.set_index("id")["group"]
+    assert group[id_of(leaking["train/a/3.jpg"])] == "train/a"
+    assert group[id_of(leaking["valid/a/x.jpg"])] == "valid/a"
+    assert found.labels.table.groupby("group")["split"].nunique().max() == 1
+
+
 def test_valid_gives_way_to_test_and_a_chain_to_its_end(leaking: Files) -> None:
     files = {**leaking, "valid/b/w.jpg": encoded(scene(1), quality=70)}
     found = index(files, on_problem="set_aside")
@@ -157,3 +166,24 @@ def test_the_bytes_of_a_split_without_near_duplicates_stay(doubled: Files) -> No
     )
     assert with_search.labels.table.equals(without.labels.table)
     assert with_search.near is not None and with_search.near.empty
+
+
+@pytest.mark.parametrize("out", ["train/a/0.jpg", "valid/a/x.jpg"])
+def test_a_picture_that_is_left_out_is_no_problem_and_its_pair_stays(
+    out: str, leaking: Files
+) -> None:
+    files = {path: data for path, data in leaking.items() if not path.startswith("test/")}
+    found = index(files, corrections={out: None})
+    assert found.problems.empty and found.near is not None and found.near.empty
+    left = found.labels.table["id"].tolist()
+    assert sorted(left) == sorted(id_of(data) for path, data in files.items() if path != out)
+
+
+def test_to_leave_out_what_is_set_aside_moves_no_other(leaking: Files) -> None:
+    files = {path: data for path, data in leaking.items() if not path.startswith("valid/")}
+    drawn: dict[str, Any] = {"split": "stratified", "test_frac": 0.0, "on_problem": "set_aside"}
+    before = index(files, **drawn)
+    after = index(files, **drawn, corrections={"train/a/1.jpg": None})
+    assert before.labels.table.equals(after.labels.table)
+    assert before.problems["path"].tolist() == ["train/a/1.jpg", "train/a/2.jpg"]
+    assert after.problems["path"].tolist() == ["train/a/2.jpg"]

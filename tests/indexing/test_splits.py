@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from headstart.indexing import splits
@@ -158,3 +158,15 @@ def test_groups_of_one_picture_are_split_as_before_there_were_groups(name: str) 
     assert digest.hexdigest() == (
         "de44e7d7b367d095d597826080efa09d177349dc18ff5b613c0a14049f0ccd05"
     )
+
+
+@given(LABEL_SETS, st.integers(2, 5), st.integers(0, 3))
+@example([["a", "d", "g"], ["a"], ["d", "g"], []], 4, 2)
+def test_test_is_the_same_in_all_folds(sets: list[list[str]], n_folds: int, seed: int) -> None:
+    labels = dict(zip(NAMES, sets, strict=False))
+    splits = [
+        stratified_split(labels, SplitRule(0.0, 0.3, seed, n_folds, fold))
+        for fold in range(n_folds)
+    ]
+    of_test = [{i for i, where in split.items() if where == "test"} for split in splits]
+    assert all(test == of_test[0] for test in of_test)

@@ -1,6 +1,6 @@
 import pytest
 
-from headstart.indexing.table_paths import by_path, require_all_tables
+from headstart.indexing.table_paths import Place, by_path, places, require_all_tables
 from headstart.project.errors import HeadstartError
 
 PATHS = [f"train/{i}.jpg" for i in range(9)]
@@ -53,6 +53,29 @@ def test_no_id_is_a_picture(ids: list[str], folder: str, suffix: str, ends: str)
         f"none of the {len(ids)} ids of l.csv is a picture: the first"
     )
     assert str(error.value).endswith(ends)
+
+
+NFC, NFD = "B\u00e4r", "Ba\u0308r"  # the letter as one character, and with its accent as another
+
+
+@pytest.mark.parametrize(("of_id", "of_file"), [(NFC, NFD), (NFD, NFC)])
+def test_an_id_may_be_in_another_unicode_form_than_its_file(of_id: str, of_file: str) -> None:
+    paths = [f"train/{of_file}/{of_file}.jpg", "train/3.jpg"]
+    found = by_path(said(f"{of_id}/{of_id}", "x"), "l.csv", "train", ".jpg", paths)
+    assert found == {
+        paths[0]: {(f"class of {of_id}/{of_id}",)},
+        "train/x.jpg": {("class of x",)},
+    }
+    assert places([f"{of_id}.jpg"], paths) == {Place(f"train/{of_file}", ""): 1}
+
+
+def test_an_id_is_first_of_the_file_that_has_its_own_form() -> None:
+    both = by_path(said(NFC, NFD), "l.csv", "", ".jpg", [f"{NFC}.jpg", f"{NFD}.jpg"])
+    assert both == {f"{form}.jpg": {(f"class of {form}",)} for form in (NFC, NFD)}
+    one = by_path(said(NFC, NFD), "l.csv", "", ".jpg", [f"{NFC}.jpg"])
+    assert one == both  # the other id has no file
+    paths = [f"{NFC}{NFD}.jpg", f"{NFD}{NFC}.jpg", "3.jpg"]
+    assert by_path(said(NFC + NFC, "3"), "l.csv", "", ".jpg", paths).keys().isdisjoint(paths[:2])
 
 
 def test_a_folder_without_pictures_is_another_problem() -> None:

@@ -136,6 +136,13 @@ def test_copies_of_one_content_are_one_picture(given: Files) -> None:
     assert row["paths"] == ["train/cats/0.png", "train/cats/copy.png", "train/cats/deeper/copy.png"]
 
 
+@pytest.mark.parametrize("copy", ["test/0.png", "test/z.png"])  # before and after the labelled one
+def test_a_copy_without_label_takes_none_from_the_others(given: Files, copy: str) -> None:
+    labelled = given["test/cats/0.png"]
+    rows = index(given | {copy: labelled}).labels.table.set_index("id")
+    assert rows.loc[id_of(labelled), "labels"] == ["cats"]
+
+
 def test_sizes_are_after_the_exif_turn(given: Files) -> None:
     exif = Image.Exif()
     exif[0x0112] = 8

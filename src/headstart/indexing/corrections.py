@@ -1,11 +1,11 @@
 """Labels that the user has corrected: they change no split."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 
 from headstart.indexing.index import IndexImagesError
-from headstart.indexing.labelling import Meaning
+from headstart.indexing.labelling import Meaning, Problem
 
 Corrections = Mapping[str, str | tuple[str, ...] | None]
 """By a path below the images folder: the label, or the sorted labels; None: leave the picture out."""
@@ -66,6 +66,32 @@ def corrected(
                 )
         after[picture] = replace(known[picture], labels=named)
     return after, _sentence(known, after)
+
+
+def left_out(corrections: Corrections, copies: Mapping[str, Sequence[str]]) -> set[str]:
+    """The picture ids that are to be left out by any of their paths.
+
+    Args:
+        corrections: as the params have them.
+        copies: the paths of each picture id.
+    """
+    out = {path for path, right in corrections.items() if right is None}
+    return {i for i, paths in copies.items() if not out.isdisjoint(paths)} if out else set()
+
+
+def still_problems(
+    problems: Iterable[Problem], corrections: Corrections, copies: Mapping[str, Sequence[str]]
+) -> list[Problem]:
+    """The problems without those of files that are to be left out, and of their copies.
+
+    Args:
+        problems: of any kind.
+        corrections: as the params have them.
+        copies: the paths of each picture id.
+    """
+    out = {path for path, right in corrections.items() if right is None}
+    out.update(path for i in left_out(corrections, copies) for path in copies[i])
+    return [problem for problem in problems if problem.path not in out]
 
 
 def _no_picture(path: str, paths: Sequence[str]) -> str:

@@ -1,17 +1,21 @@
 """Finds what is wrong with groups: one on two sides of a given split, or too few for a drawn one."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from headstart.indexing.labelling import Meaning, Problem
 from headstart.indexing.splits import SplitRule
 from headstart.project.errors import HeadstartError
 
 N_SHOWN = 5  # classes that a note names
+NOT_SPLIT = "the pictures to be split"
 
 
 def within_one_split(
-    known: Mapping[str, Meaning], group: Mapping[str, str], copies: Mapping[str, Sequence[str]]
+    known: Mapping[str, Meaning],
+    group: Mapping[str, str],
+    copies: Mapping[str, Sequence[str]],
+    out: Collection[str] = (),
 ) -> tuple[dict[str, Meaning], list[Problem]]:
     """The pictures whose group lies in one given split, and a problem for each file of the others.
 
@@ -19,17 +23,21 @@ def within_one_split(
         known: labels and given split of each picture id.
         group: of each picture.
         copies: the paths of each picture.
+        out: pictures that are to be left out; none of the others is because of them.
     """
     splits: defaultdict[str, set[str | None]] = defaultdict(set)
+    of_out: defaultdict[str, set[str | None]] = defaultdict(set)
     for picture, said in known.items():
-        splits[group[picture]].add(said.split)
+        (of_out if picture in out else splits)[group[picture]].add(said.split)
     kept, problems = {}, []
     for picture, said in known.items():
-        others = sorted(str(split) for split in splits[group[picture]] - {said.split})
+        name = group[picture]
+        found = splits[name] | of_out[name] if picture in out else splits[name]
+        others = sorted(split or NOT_SPLIT for split in found - {said.split})
         if not others:
             kept[picture] = said
             continue
-        detail = f"its group {group[picture]} is in {' and '.join(others)} too"
+        detail = f"its group {name} is in {' and '.join(others)} too"
         problems += [Problem(path, "two_splits", detail) for path in copies[picture]]
     return kept, problems
 

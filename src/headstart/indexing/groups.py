@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import NamedTuple
 
 from headstart.indexing.joined import Joined
-from headstart.indexing.table_rows import Table
+from headstart.indexing.table_rows import MISSING, Table
 from headstart.project.errors import HeadstartError
 
 Names = dict[str, set[str]]
@@ -44,7 +44,7 @@ def groups_by_regex(paths: Iterable[str], regex: str) -> Names:
 
 
 def groups_by_column(table: Table, id_column: str, group_column: str) -> Names:
-    """The groups in the rows of each id; an id whose cells are empty is absent.
+    """The groups in the rows of each id; an id whose cells are missing is absent.
 
     Args:
         table: of labels.
@@ -65,7 +65,7 @@ def groups_by_column(table: Table, id_column: str, group_column: str) -> Names:
         )
     found: Names = {}
     for row in table.rows:
-        if name := table.text(row, group_column):
+        if (name := table.text(row, group_column)) not in MISSING:
             found.setdefault(table.text(row, id_column), set()).add(name)
     return found
 

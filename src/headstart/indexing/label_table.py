@@ -5,13 +5,12 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Literal, NamedTuple
 
 from headstart.indexing.columns import EVERY, NO, YES, require_columns
-from headstart.indexing.table_rows import Cell, Table, TableRow
+from headstart.indexing.table_rows import MISSING, Cell, Table, TableRow
 from headstart.project.errors import HeadstartError
 
 Separator = Literal["auto", "none", "space", "comma", "semicolon", "pipe"]
 
 _SIGNS = {"space": " ", "comma": ",", "semicolon": ";", "pipe": "|"}
-_MISSING = frozenset({"", "nan", "NaN", "<NA>"})  # as pandas and spreadsheets write no label
 
 
 class LabelsById(NamedTuple):
@@ -71,7 +70,7 @@ def _of_cell(table: Table, row: TableRow, column: str, several: bool, sign: str)
     cell: Cell = row.cells[table.place_of[column]]
     if isinstance(cell, str):
         cell = table.text(row, column)
-        if cell in _MISSING:
+        if cell in MISSING:
             return ()
         return _parts(cell, sign) if several and sign else (cell,)
     if len(cell) > 1 and not several:
@@ -79,7 +78,7 @@ def _of_cell(table: Table, row: TableRow, column: str, several: bool, sign: str)
             f"column {column!r} has {len(cell)} labels in {table.place(row)}, but index_images.task is "
             "single_label: set it to multi_label."
         )
-    return (label for label in cell if label not in _MISSING)
+    return (label for label in cell if label not in MISSING)
 
 
 def _flagged(table: Table, row: TableRow, classes: Iterable[str], several: bool) -> tuple[str, ...]:
@@ -117,7 +116,7 @@ def _sign(
     if separator != "auto":
         return _SIGNS.get(separator, ""), ()
     place = table.columns.index(column)
-    cells = {cell for row in table.rows if isinstance(cell := row.cells[place], str)} - _MISSING
+    cells = {cell for row in table.rows if isinstance(cell := row.cells[place], str)} - MISSING
     if not several:
         _check_single(cells)
         return "", ()

@@ -103,6 +103,8 @@ def agreed(
 ) -> tuple[dict[str, Meaning], list[Problem]]:
     """The labels and the split of each content; copies that contradict one another become problems.
 
+    Copies without labels contradict no labels; the content has those of whichever copy has them.
+
     Args:
         copies: the paths of each content.
         meanings: labels and split of each path.
@@ -115,7 +117,7 @@ def agreed(
         elif len({one.split for one in said}) > 1:
             kind = "two_splits"
         else:
-            known[content] = said[0]
+            known[content] = next((one for one in said if one.labels is not None), said[0])
             continue
         for path in paths:
             others = ", ".join(other for other in paths if other != path)

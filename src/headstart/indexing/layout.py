@@ -18,6 +18,7 @@ class Layout:
     Attributes:
         wrapping: the folders around everything, from the source down; () where there are none.
         splits: top folder below `wrapping` -> split. Empty: the pictures are not split by folders.
+            Without train among them, a test folder beside class folders, which are yet to be split.
         aside: other top folders beside the splits -> number of their pictures, which are not used.
     """
 
@@ -29,14 +30,16 @@ class Layout:
         """The split of a picture, and the folders above it that may name its class.
 
         The split is None where no folder gives one. The folders are None where the picture lies in
-        no split although there are splits.
+        no split although there is train.
         """
         folders = path.split("/")[len(self.wrapping) : -1]
-        if not self.splits:
-            return None, folders
         if folders and folders[0] in self.splits:
             return self.splits[folders[0]], folders[1:]
-        return None, None
+        return None, None if self.has_train() else folders
+
+    def has_train(self) -> bool:
+        """Whether a folder is train."""
+        return "train" in self.splits.values()
 
     def split_of(self, path: str) -> SplitName | None:
         """The split that the first folder below `wrapping` is named like, whatever lies beside it."""
@@ -58,7 +61,12 @@ class Layout:
         renamed = [
             f"{name} is read as {split}" for name, split in self.splits.items() if name != split
         ]
-        if renamed:
+        if self.splits and not self.has_train():
+            notes.append(
+                f"The folder {' and '.join(self.splits)} beside class folders is read as test, because "
+                "its pictures lie in no class folder. If it is a class, give it another name."
+            )
+        elif renamed:
             notes.append(f"Folder {', '.join(renamed)}.")
         if self.aside:
             listed = ", ".join(f"{name} ({n})" for name, n in self.aside.items())
@@ -73,7 +81,8 @@ def layout_of(paths: Iterable[str], given: bool = False) -> Layout:
 
     A folder around everything is passed through, unless it is itself named like a split. Top folders
     are splits if one is named like train, and another like valid or test or nothing lies beside it: a
-    single folder `train` beside `bus` is a class.
+    single folder `train` beside `bus` is a class. Without train and valid, a folder like test is test
+    if it has no folders, and at least two other folders are the classes.
 
     Args:
         paths: of the pictures, relative to the source, with /.
@@ -87,6 +96,10 @@ def layout_of(paths: Iterable[str], given: bool = False) -> Layout:
     n_pictures = Counter(of_one[depth] for of_one in parts if len(of_one) > depth + 1)
     splits = {top: split for top in sorted(n_pictures) if (split := split_named(top))}
     names = set(splits.values())
+    if names == {"test"} and not given:
+        is_flat = not any(of_one[depth] in splits and len(of_one) > depth + 2 for of_one in parts)
+        is_test = is_flat and len(n_pictures) - len(splits) >= 2
+        return Layout(tuple(wrapping), splits if is_test else {}, {})
     if "train" not in names or not (given or len(names) > 1 or len(splits) == len(n_pictures)):
         return Layout(tuple(wrapping), {}, {})
     aside = {top: n for top, n in sorted(n_pictures.items()) if top not in splits}

@@ -1,7 +1,7 @@
 """Keeps near duplicates on one side of the splits, and says where they are not."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,7 +49,10 @@ def pairs_of(near: Sequence[Near], ids: Sequence[str]) -> list[Pair]:
 
 
 def keep_apart(
-    known: Mapping[str, Meaning], pairs: Sequence[Pair], copies: Mapping[str, Sequence[str]]
+    known: Mapping[str, Meaning],
+    pairs: Sequence[Pair],
+    copies: Mapping[str, Sequence[str]],
+    out: Collection[str] = (),
 ) -> tuple[dict[str, Meaning], list[Problem]]:
     """The pictures without those that a later split has near duplicates of, and a problem of each.
 
@@ -60,21 +63,19 @@ def keep_apart(
         known: labels and given split of each picture id; no split: it is yet to be drawn.
         pairs: near duplicates; both of each pair are known.
         copies: the paths of each picture.
+        out: pictures that are to be left out; they are no problem, and none of the others is because of
+            them.
     """
     pairs = labelled(pairs, known)
-    joined = Joined()
-    for pair in pairs:
-        joined.join(pair.first, pair.second)
-    shot = joined.groups()
-    last: defaultdict[str, int] = defaultdict(int)
-    for picture, first in shot.items():
-        last[first] = max(last[first], ORDER[known[picture].split])
-    early = {i for i, first in shot.items() if ORDER[known[i].split] < last[first]}
+    shot = _shots(pairs)
+    early = _early({i: first for i, first in shot.items() if i not in out}, known)
+    gone = early | {i for i in _early(shot, known) if i in out}
     reason: dict[str, str] = {}
     for pair in sorted(pairs, key=lambda pair: -pair.near.similarity):
         for picture in (pair.first, pair.second):
             other = known[pair.other(picture)]
-            if picture in early and ORDER[other.split] > ORDER[known[picture].split]:
+            is_later = ORDER[other.split] > ORDER[known[picture].split]
+            if picture in early and is_later and pair.other(picture) not in out:
                 reason.setdefault(picture, _reason(pair, picture, known, copies))
     chained = "it shows the shot of near duplicates that reach into a later split"
     problems = [
@@ -82,7 +83,20 @@ def keep_apart(
         for picture in sorted(early)
         for path in copies[picture]
     ]
-    return {i: said for i, said in known.items() if i not in early}, problems
+    return {i: said for i, said in known.items() if i not in gone}, problems
+
+
+def _early(shot: Mapping[str, str], known: Mapping[str, Meaning]) -> set[str]:
+    """The pictures of whose shot another picture is in a later split.
+
+    Args:
+        shot: of each picture that counts.
+        known: labels and given split of these, and of others.
+    """
+    last: defaultdict[str, int] = defaultdict(int)
+    for picture, first in shot.items():
+        last[first] = max(last[first], ORDER[known[picture].split])
+    return {i for i, first in shot.items() if ORDER[known[i].split] < last[first]}
 
 
 def labelled(pairs: Sequence[Pair], known: Mapping[str, Meaning]) -> list[Pair]:
@@ -91,20 +105,35 @@ def labelled(pairs: Sequence[Pair], known: Mapping[str, Meaning]) -> list[Pair]:
     return [pair for pair in pairs if pair.first in has and pair.second in has]
 
 
-def joined_groups(group: Mapping[str, str], pairs: Sequence[Pair]) -> dict[str, str]:
-    """The group of each picture; groups that hold near duplicates are joined.
+def joined_groups(
+    group: Mapping[str, str], pairs: Sequence[Pair], known: Mapping[str, Meaning]
+) -> dict[str, str]:
+    """The group of each picture; groups that hold pictures of one shot in one split are joined.
 
-    A joined group has the first of the names.
+    A joined group has the first of the names. A picture that was set aside joins no groups, since
+    its group and its shot may be in two splits.
 
     Args:
         group: of each picture.
         pairs: near duplicates, each known to `group`.
+        known: labels and given split of each picture that was not set aside.
     """
     joined = Joined()
-    for pair in pairs:
-        joined.join(group[pair.first], group[pair.second])
+    name_of: dict[tuple[str, str | None], str] = {}  # of a shot in a split
+    for picture, shot in _shots(pairs).items():
+        if picture in known:
+            name = group[picture]
+            joined.join(name_of.setdefault((shot, known[picture].split), name), name)
     first = joined.groups()
     return {picture: first.get(name, name) for picture, name in group.items()}
+
+
+def _shots(pairs: Sequence[Pair]) -> dict[str, str]:
+    """The shot of each picture of these pairs, named by the first of its pictures."""
+    joined = Joined()
+    for pair in pairs:
+        joined.join(pair.first, pair.second)
+    return joined.groups()
 
 
 def near_table(

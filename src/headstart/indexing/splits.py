@@ -153,9 +153,7 @@ def stratified_split(
         if all(split[picture] != "train" for picture in of_label[label]):
             last_first = [members[group[picture]] for picture in reversed(of_label[label])]
             # The smallest, and from valid if possible, so that test stays the same in all folds.
-            moved = min(
-                last_first, key=lambda ids: (bool(groups) and split[ids[0]] == "test", len(ids))
-            )
+            moved = min(last_first, key=lambda ids: (split[ids[0]] == "test", len(ids)))
             split |= dict.fromkeys(moved, "train")
     return split
 

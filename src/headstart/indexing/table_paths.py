@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import PurePosixPath
 from typing import NamedTuple, TypeVar
+from unicodedata import normalize
 
 from headstart.indexing.several_tables import pattern_of
 from headstart.project.errors import HeadstartError
@@ -26,6 +27,9 @@ def by_path(
 ) -> dict[str, set[T]]:
     """What the rows say of each path that an id stands for, such as its labels.
 
+    An id and the name of its file may differ in Unicode form (a Mac may write accents as characters of
+    their own). This counts for a file that no id names as it is, and where there is one such file.
+
     Args:
         labels: by id; a set, as several rows may have one id.
         table: path of the table.
@@ -40,7 +44,7 @@ def by_path(
     known = frozenset(paths)
     own = str(PurePosixPath(table).parent)
     bases = [folder] if folder or own == "." else ["", own]
-    of_base = [_joined(labels, base, suffix) for base in bases]
+    of_base = [_joined(labels, base, suffix, known) for base in bases]
     best = max(of_base, key=lambda found: len(known & found.keys()))  # the first of equals
     if labels and known and known.isdisjoint(best):
         raise HeadstartError(
@@ -85,11 +89,27 @@ def require_all_tables(tables: Sequence[str], files: Iterable[str], left: Iterab
         )
 
 
-def _joined(labels: Mapping[str, set[T]], folder: str, suffix: str) -> dict[str, set[T]]:
+def _joined(
+    labels: Mapping[str, set[T]], folder: str, suffix: str, known: frozenset[str]
+) -> dict[str, set[T]]:
     found: defaultdict[str, set[T]] = defaultdict(set)
     for name, rows in labels.items():
         found[str(PurePosixPath(folder) / f"{name}{suffix}")] |= rows
+    without_file = [path for path in found if path not in known]
+    for path, file in _in_other_forms(without_file, known - found.keys()).items():
+        found[file] |= found.pop(path)
     return dict(found)
+
+
+def _in_other_forms(without_file: Sequence[str], files: Iterable[str]) -> dict[str, str]:
+    """The file of each of the paths that only another Unicode form sets apart from one file."""
+    if not without_file:
+        return {}
+    of_form: defaultdict[str, list[str]] = defaultdict(list)
+    for file in files:
+        of_form[_nfc(file)].append(file)
+    single = {form: alike[0] for form, alike in of_form.items() if len(alike) == 1}
+    return {path: single[form] for path in without_file if (form := _nfc(path)) in single}
 
 
 def places(ids: Iterable[str], paths: Iterable[str]) -> Counter[Place]:
@@ -101,15 +121,16 @@ def places(ids: Iterable[str], paths: Iterable[str]) -> Counter[Place]:
     """
     by_name: defaultdict[str, list[str]] = defaultdict(list)
     for path in sorted(paths):
-        by_name[_name(path)].append(path)
+        by_name[_nfc(_name(path))].append(path)
     suffixes = Counter(PurePosixPath(path).suffix for of_one in by_name.values() for path in of_one)
     found: Counter[Place] = Counter()
     for name in ids:
         for suffix in dict.fromkeys(["", *suffixes]):
-            file = str(PurePosixPath(f"{name}{suffix}"))
+            file = _nfc(str(PurePosixPath(f"{name}{suffix}")))
             for path in by_name.get(_name(file), ()):
-                if path == file or path.endswith(f"/{file}"):
-                    found[Place(path.removesuffix(file).rstrip("/"), suffix)] += 1
+                if f"/{_nfc(path)}".endswith(f"/{file}"):
+                    folders = path.split("/")[: -file.count("/") - 1]
+                    found[Place("/".join(folders), suffix)] += 1
     return found
 
 
@@ -146,3 +167,8 @@ def _before(ids: Iterable[str], known: Iterable[str]) -> str:
 
 def _name(path: str) -> str:
     return PurePosixPath(path).name
+
+
+def _nfc(path: str) -> str:
+    """With accents as parts of their letters."""
+    return normalize("NFC", path)

@@ -10,6 +10,8 @@ from headstart.project.errors import HeadstartError
 from headstart.project.short import listed
 
 MAX_COLUMNS = 50_000
+MISSING = frozenset({"", "nan", "NaN", "<NA>"})
+"""Cells that say nothing, as pandas and spreadsheets write them."""
 
 Cell = str | tuple[str, ...]
 """Text without spaces at its ends ('': nothing), or the list that JSON and Parquet may hold."""

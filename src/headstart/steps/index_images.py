@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from headstart.indexing.corrections import corrected
+from headstart.indexing.corrections import corrected, left_out, still_problems
 from headstart.indexing.decoding import Decoded, decode
 from headstart.indexing.findings import (
     alike_classes,
@@ -77,13 +77,14 @@ def index_images(
     with_labels = {i: copies[i] for i, said in known.items() if said.labels is not None}
     others = {i: copies[i] for i in known if i not in with_labels}
     group, group_notes = join_groups(with_labels, others, names)
-    known, leaks = within_one_split(known, group, copies)
+    out = left_out(params.corrections, copies)
+    known, leaks = within_one_split(known, group, copies, out)
     together = params.near_duplicates == "together"
     pairs = None if params.near_duplicates == "off" else _near(decoded, known, report, found)
     before, near_leaks = known, list[Problem]()
     if pairs and together:
-        known, near_leaks = keep_apart(known, pairs, copies)
-        group = joined_groups(group, labelled(pairs, before))
+        known, near_leaks = keep_apart(known, pairs, copies, out)
+        group = joined_groups(group, labelled(pairs, before), known)
     _check_one_test_split(known, params)
     rule = SplitRule(params.valid_frac, params.test_frac, params.seed, params.n_folds, params.fold)
     known = assign(known, params.n_max_per_class, rule, group)
@@ -95,7 +96,7 @@ def index_images(
         for picture, detail in unseen.items()
         for path in copies[picture]
     ]
-    problems.sort()
+    problems = sorted(still_problems(problems, params.corrections, copies))
     if problems and params.on_problem == "stop":
         raise IndexImagesError(all_in_one(problems))
     kept = {picture: said for picture, said in sorted(known.items()) if picture not in unseen}
