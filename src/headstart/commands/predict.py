@@ -80,6 +80,7 @@ def predict(
     from headstart.backbone.device import RuntimeParams, prepare
     from headstart.commands.heat_pictures import without_heat_maps
     from headstart.commands.named_pictures import named_pictures
+    from headstart.commands.output_place import is_stream
     from headstart.use.classifier import Classifier
 
     wanted = Wanted(as_json, csv, parquet)
@@ -108,7 +109,7 @@ def predict(
     if unsure is not None:
         n_read = len(named) - len(left_out)
         click.echo(f"{n} of {n_read} pictures are below {unsure:g}.", err=True)
-    if not wanted.on_stdout:
+    if not (wanted.on_stdout or any(map(is_stream, wanted.files))):  # stdout may be among them
         for path in wanted.files:
             click.echo(f"{path}: {n} {'picture' if n == 1 else 'pictures'}")
     if explaining:

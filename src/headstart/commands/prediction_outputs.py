@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import click
 
-from headstart.project.beside import written_beside
+from headstart.commands.output_place import output_place
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -150,8 +150,8 @@ class Csv:
 
 @contextmanager
 def csv_file(classifier: "Classifier", path: Path) -> Iterator[Csv]:
-    """A CSV file that appears when the block ends without an error."""
-    with written_beside(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+    """A CSV file that is written when the block ends without an error (see `output_place`)."""
+    with output_place(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
         yield Csv(classifier, file)
 
 
@@ -190,10 +190,10 @@ class Parquet:
 
 @contextmanager
 def parquet_file(classifier: "Classifier", path: Path) -> Iterator[Parquet]:
-    """A Parquet file that is written when the block ends without an error."""
+    """A Parquet file that is written when the block ends without an error (see `output_place`)."""
     import pyarrow.parquet as pq
 
-    with written_beside(path) as partial:
+    with output_place(path) as partial:
         partial.touch()
         output = Parquet(classifier)
         yield output
