@@ -62,7 +62,8 @@ def predict(
     A terminal shows the three likeliest classes of each picture, and a pipe gets CSV with all. Where a
     picture may have several labels, these are the labels that reach the thresholds in MODEL. Where
     MODEL has costs (tta_evaluate.costs), the class is that of lowest expected cost, in a column of its
-    own.
+    own. In CSV, a picture's labels are separated by spaces or, where a class has a space in its name,
+    by the first of ; | , that no class has.
 
     Each file is stored, decoded and cropped like the pipeline's own pictures, so the probabilities are
     the same as in the pipeline (the plain ones, without test-time augmentation). A file that cannot be

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 N_TOP = 3  # classes in the table
 GAP = "  "
+SEPARATORS = (";", "|", ",")  # those that index_images.label_separator knows, beside a space
 
 
 class Result(NamedTuple):
@@ -124,18 +125,31 @@ def json_list(classifier: "Classifier") -> Iterator[Json]:
     printed.end()
 
 
+def separator_of(classes: Iterable[str]) -> str:
+    """What stands between labels in a cell: a space, or the first sign that no class has.
+
+    It is a tab where a class has a space and each of `SEPARATORS` is in some class.
+    """
+    names = list(classes)
+    if not any(sign.isspace() for name in names for sign in name):
+        return " "
+    free = (sign for sign in SEPARATORS if not any(sign in name for name in names))
+    return next(free, "\t")
+
+
 class Csv:
-    """CSV: the picture, its class or labels (separated by spaces), the probability of each class."""
+    """CSV: the picture, its class or labels (with `separator_of` between), each class's probability."""
 
     def __init__(self, classifier: "Classifier", file: "io.TextIOBase | None") -> None:
         """Write the head; to stdout if `file` is None."""
         self._classifier, self._file = classifier, file
+        self._separator = separator_of(classifier.classes)
         self._write([["picture", classifier.decided, *classifier.classes]])
 
     def write(self, results: Sequence[Result]) -> None:
         """Write a row a picture."""
         self._write(
-            [name, " ".join(self._classifier.labels(row)), *(f"{p:.4f}" for p in row)]
+            [name, self._separator.join(self._classifier.labels(row)), *(f"{p:.4f}" for p in row)]
             for name, row, *_ in results
         )
 
