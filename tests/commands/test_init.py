@@ -135,19 +135,21 @@ def test_a_table_of_tags(project: Path, tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
-def test_a_table_in_each_split_folder(project: Path, tmp_path: Path, suffix: str) -> None:
-    folder = pictures(tmp_path / "p", "set/train/{}.jpg", "set/validation/{}.jpg")
+@pytest.mark.parametrize(
+    ("suffix", "top"), [("csv", "set"), ("jsonl", "set"), ("csv", "Set [v2]?")]
+)
+def test_a_table_in_each_split_folder(project: Path, tmp_path: Path, suffix: str, top: str) -> None:
+    folder = pictures(tmp_path / "p", f"{top}/train/{{}}.jpg", f"{top}/validation/{{}}.jpg")
     for part in ("train", "validation"):
         said = [(f"{i}.jpg", "xy"[i % 2]) for i in range(6)]
         lines = ["file_name,label", *map(",".join, said)]
         if suffix == "jsonl":
             lines = [json.dumps({"file_name": name, "label": label}) for name, label in said]
-        (folder / f"set/{part}/metadata.{suffix}").write_text("\n".join(lines))
-        (folder / f"set/{part}/0.txt").write_text("about 0.jpg")
+        (folder / f"{top}/{part}/metadata.{suffix}").write_text("\n".join(lines))
+        (folder / f"{top}/{part}/0.txt").write_text("about 0.jpg")
     values = written(folder)
     keys = ("labels", "id_column", "id_suffix", "csv_folder", "split")
-    assert index_of(values, *keys) == [f"set/*/metadata.{suffix}", "file_name", "", "", "given"]
+    assert index_of(values, *keys) == [f"{top}/*/metadata.{suffix}", "file_name", "", "", "given"]
     found = index(files(folder), **values["index_images"])
     assert found.counts()["n_problems"]["total"] == 0
     assert {split: of["n"] for split, of in found.counts()["splits"].items()} == {
