@@ -53,6 +53,7 @@ def test_a_missing_key_or_a_wrong_one_is_not_told_twice() -> None:
     [
         ("/no/such/folder", "dataset.source is '/no/such/folder', which is not a folder."),
         ("~/pictures", "dataset.source is '~/pictures', whose ~ is not expanded: write /"),
+        ("~no-one/p", "dataset.source is '~no-one/p', whose ~ is not expanded; dataset.source must be"),
         ("pictures", "dataset.source is 'pictures', which names no source; dataset.source must be"),
         ("sources/none.yaml", "dataset.source is 'sources/none.yaml', which names no source; dataset"),
         ("https://a.b/c.zip", "dataset.source is 'https://a.b/c.zip', a URL: write it, with its size"),

@@ -308,6 +308,29 @@ def test_a_folder_that_does_not_exist(project: Path) -> None:
     assert result.exit_code == 1 and "/no/such/folder does not exist" in result.output
 
 
+def test_a_tilde_of_no_user_is_part_of_the_name(project: Path) -> None:
+    result = run("~no-one/pictures")
+    assert result.exit_code == 1 and "~no-one/pictures does not exist" in result.output
+    pictures(project / "~no-one/pictures", "cats/{}.jpg", "dogs/{}.jpg")
+    values = written("~no-one/pictures")
+    assert values["dataset"]["source"] == f"{project}/~no-one/pictures"
+
+
+def test_a_link_that_leads_to_itself(project: Path) -> None:
+    Path("loop").symlink_to("loop")
+    assert "Error: loop does not exist" in run("loop").output
+
+
+@pytest.mark.parametrize("name", ["f\udcfcr", "f\udcfcr.yaml"])
+def test_a_path_that_params_cannot_hold_is_refused_before_the_look(
+    project: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("headstart.commands.named_source.survey", None)
+    result = run(pictures(tmp_path / name, "cats/{}.jpg", "dogs/{}.jpg", n=1))
+    assert result.exit_code == 1 and not Path("params.yaml").exists()
+    assert "f\\udcfcr" in result.output and "rename it to valid UTF-8" in result.output
+
+
 def test_edits_are_never_lost(project: Path, tmp_path: Path) -> None:
     folder = pictures(tmp_path / "p", "cats/{}.jpg", "dogs/{}.jpg")
     params = Path("params.yaml")
