@@ -125,6 +125,35 @@ def test_a_table_of_split_folders(project: Path, tmp_path: Path) -> None:
     assert index_of(written(folder), "split", "csv_folder", "id_suffix") == ["given", "", ""]
 
 
+def test_a_table_of_names_without_their_folders(project: Path, tmp_path: Path) -> None:
+    folder = pictures(
+        tmp_path / "p", "train/a{}.jpg", "train/b{}.jpg", "valid/a-{}.jpg", "valid/b-{}.jpg"
+    )
+    said = {path.relative_to(folder): path.name[0] for path in sorted(folder.rglob("*.jpg"))}
+    rows = [f"{path.name},{label}" for path, label in said.items()]
+    (folder / "labels.csv").write_text("\n".join(["path,class", *rows]))
+    result = run(folder / "labels.csv")
+    assert result.exit_code == 1 and not Path("params.yaml").exists()
+    assert (
+        "The ids of labels.csv name pictures in several places (12 in train/*, 12 in valid/*), but "
+        "index-images looks in one: train/* leaves out 12 of 24 ids and 12 pictures. In labels.csv, "
+        "write each id as the path of its picture, such as valid/a-0.jpg.\n" in result.output
+    )
+    rows = [f"{path},{label}" for path, label in said.items()]
+    (folder / "labels.csv").write_text("\n".join(["path,class", *rows]))
+    assert index_of(written(folder / "labels.csv"), "csv_folder", "split") == ["", "given"]
+
+
+def test_a_single_picture_elsewhere_is_told(project: Path, tmp_path: Path) -> None:
+    folder = pictures(tmp_path / "p", "train/a{}.jpg", "train/b{}.jpg")
+    draw(folder / "more/c.jpg", 3)
+    rows = [f"{path.name},{path.name[0]}" for path in sorted(folder.rglob("*.jpg"))]
+    (folder / "labels.csv").write_text("\n".join(["path,class", *rows]))
+    result = run(folder / "labels.csv")
+    assert result.exit_code == 0, result.output
+    assert "by labels.csv; train/* leaves out 1 of 13 ids and 1 picture;" in result.output
+
+
 def test_a_table_of_tags(project: Path, tmp_path: Path) -> None:
     folder = pictures(tmp_path / "p", "{}.jpg")
     rows = ["0.jpg,a b", "1.jpg,b", "2.jpg,a", "3.jpg,a b", "4.jpg,b", "5.jpg,a"]
