@@ -53,6 +53,7 @@ def test_a_missing_key_or_a_wrong_one_is_not_told_twice() -> None:
     [
         ("/no/such/folder", "dataset.source is '/no/such/folder', which is not a folder."),
         ("~/pictures", "dataset.source is '~/pictures', whose ~ is not expanded: write /"),
+        ("~no-one/p", "dataset.source is '~no-one/p', whose ~ is not expanded; dataset.source must be"),
         ("pictures", "dataset.source is 'pictures', which names no source; dataset.source must be"),
         ("sources/none.yaml", "dataset.source is 'sources/none.yaml', which names no source; dataset"),
         ("https://a.b/c.zip", "dataset.source is 'https://a.b/c.zip', a URL: write it, with its size"),
@@ -73,7 +74,12 @@ def test_a_source_that_is_not_there(source: str, sentence: str) -> None:
             {"index_images.labels": "labels.csv", "index_images.csv_folder": "trian"},
             "index_images.csv_folder is 'trian'",
         ),
+        (
+            {"index_images.labels": "labels.csv", "index_images.csv_folder": "*"},
+            "index_images.csv_folder is '*'",
+        ),
         ({"write_submission.sample": "s.csv"}, "write_submission.sample is 's.csv'"),
+        ({"write_submission.sample": "*.csv"}, "write_submission.sample is '*.csv'"),
     ],
 )
 @pytest.mark.parametrize("absent", [True, False])
@@ -97,6 +103,25 @@ def test_what_is_there_below_a_source(pictures: Path) -> None:
     assert line.startswith("index_images.labels is '*/metadata.jsonl', but dataset.source")
     for other in ("folders", "names"):
         assert found({"index_images.labels": other, "index_images.csv_folder": "of no table"}) == []
+
+
+def test_a_star_means_what_it_means_to_index_images(pictures: Path) -> None:
+    for name in ("Set [v2]/train/metadata.csv", "deep/er/still/metadata.csv", ".cache/all.csv"):
+        (pictures / name).parent.mkdir(parents=True, exist_ok=True)
+        (pictures / name).touch()
+    here = {"dataset.source": str(pictures)}
+    for labels in ("Set [v2]/*/metadata.csv", "Set*/t**n/**.csv", "**/*/metadata.csv"):
+        assert found(here | {"index_images.labels": labels}) == []
+    for labels in ("deep/**/metadata.csv", "Set [v]*/train/*", "*/all.csv", "./*.csv", "*/train"):
+        [line] = found(here | {"index_images.labels": labels})
+        assert line.startswith(f"index_images.labels is {labels!r}, but dataset.source (")
+
+
+def test_a_path_out_of_the_folder_is_left_to_the_check_of_its_section(pictures: Path) -> None:
+    here = {"dataset.source": str(pictures)}
+    for key in ("index_images.labels", "write_submission.sample"):
+        assert found(here | {key: f"{pictures}/*/metadata.csv"}) == []
+        assert found(here | {key: "../*.csv"}) == []
 
 
 def test_what_an_archive_would_not_keep() -> None:

@@ -164,16 +164,26 @@ def test_a_setting_that_dvc_refuses_leaves_nothing_queued(project: Path) -> None
 
 
 class FakeQueue(ExperimentQueue):
-    """Runs nothing; seeds from 1 on are refused where `refuses`."""
+    """Runs nothing; refuses seeds from 1 on, or gets Ctrl-C while it queues seed 1, where told so."""
 
     queued: list[str]
-    refuses = False
+    refuses = interrupted = unreadable = False
+    running: tuple[str, ...] = ()
 
     def add(self, name: str, settings: Any) -> None:
         if self.refuses and not name.startswith("seed-0"):
             raise QueueError("dvc is out of order")
         self.queued.append(name)
         self.settings = list(settings)
+        if self.interrupted and name.startswith("seed-1"):
+            raise KeyboardInterrupt
+
+    def status(self) -> QueueStatus:
+        if self.unreadable:
+            raise QueueError("not readable")
+        states = dict.fromkeys(self.queued, "Queued")
+        runs = {name: "Running" for name in self.queued if name.startswith(self.running)}
+        return QueueStatus(states | runs, 0)
 
     def remove(self, names: Any) -> None:
         for name in names:
@@ -222,6 +232,29 @@ def test_where_dvc_refuses_one_none_stays_queued(queue: FakeQueue) -> None:
     result = headstart("seeds", "2")
     assert result.exit_code == 1 and "dvc is out of order" in result.output
     assert queue.queued == []
+
+
+def test_ctrl_c_while_they_are_queued_takes_them_back(queue: FakeQueue) -> None:
+    """The one that was being queued too."""
+    queue.interrupted = True
+    result = headstart("seeds", "3")
+    assert result.exit_code == 130 and queue.queued == []
+    assert "DVC's queue is unchanged" not in result.output
+    assert re.search(
+        r"^Removed from the queue again: seed-0-\w+, seed-1-\w+\.$", result.output, re.M
+    )
+    assert "may still hold" not in result.output
+
+
+def test_what_cannot_be_taken_back_is_named(queue: FakeQueue) -> None:
+    queue.interrupted, queue.running = True, ("seed-0",)
+    result = headstart("seeds", "3")
+    [left] = queue.queued
+    assert left.startswith("seed-0") and f"may still hold {left}: `dvc queue" in result.output
+    queue.unreadable = True
+    result = headstart("seeds", "3")
+    assert result.exit_code == 130
+    assert f"may still hold {', '.join(queue.queued[1:])}: `dvc queue status`" in result.output
 
 
 @pytest.mark.parametrize("split", ["given", None])

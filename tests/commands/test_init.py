@@ -125,6 +125,35 @@ def test_a_table_of_split_folders(project: Path, tmp_path: Path) -> None:
     assert index_of(written(folder), "split", "csv_folder", "id_suffix") == ["given", "", ""]
 
 
+def test_a_table_of_names_without_their_folders(project: Path, tmp_path: Path) -> None:
+    folder = pictures(
+        tmp_path / "p", "train/a{}.jpg", "train/b{}.jpg", "valid/a-{}.jpg", "valid/b-{}.jpg"
+    )
+    said = {path.relative_to(folder): path.name[0] for path in sorted(folder.rglob("*.jpg"))}
+    rows = [f"{path.name},{label}" for path, label in said.items()]
+    (folder / "labels.csv").write_text("\n".join(["path,class", *rows]))
+    result = run(folder / "labels.csv")
+    assert result.exit_code == 1 and not Path("params.yaml").exists()
+    assert (
+        "The ids of labels.csv name pictures in several places (12 in train/*, 12 in valid/*), but "
+        "index-images looks in one: train/* leaves out 12 of 24 ids and 12 pictures. In labels.csv, "
+        "write each id as the path of its picture, such as valid/a-0.jpg.\n" in result.output
+    )
+    rows = [f"{path},{label}" for path, label in said.items()]
+    (folder / "labels.csv").write_text("\n".join(["path,class", *rows]))
+    assert index_of(written(folder / "labels.csv"), "csv_folder", "split") == ["", "given"]
+
+
+def test_a_single_picture_elsewhere_is_told(project: Path, tmp_path: Path) -> None:
+    folder = pictures(tmp_path / "p", "train/a{}.jpg", "train/b{}.jpg")
+    draw(folder / "more/c.jpg", 3)
+    rows = [f"{path.name},{path.name[0]}" for path in sorted(folder.rglob("*.jpg"))]
+    (folder / "labels.csv").write_text("\n".join(["path,class", *rows]))
+    result = run(folder / "labels.csv")
+    assert result.exit_code == 0, result.output
+    assert "by labels.csv; train/* leaves out 1 of 13 ids and 1 picture;" in result.output
+
+
 def test_a_table_of_tags(project: Path, tmp_path: Path) -> None:
     folder = pictures(tmp_path / "p", "{}.jpg")
     rows = ["0.jpg,a b", "1.jpg,b", "2.jpg,a", "3.jpg,a b", "4.jpg,b", "5.jpg,a"]
@@ -135,19 +164,21 @@ def test_a_table_of_tags(project: Path, tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
-def test_a_table_in_each_split_folder(project: Path, tmp_path: Path, suffix: str) -> None:
-    folder = pictures(tmp_path / "p", "set/train/{}.jpg", "set/validation/{}.jpg")
+@pytest.mark.parametrize(
+    ("suffix", "top"), [("csv", "set"), ("jsonl", "set"), ("csv", "Set [v2]?")]
+)
+def test_a_table_in_each_split_folder(project: Path, tmp_path: Path, suffix: str, top: str) -> None:
+    folder = pictures(tmp_path / "p", f"{top}/train/{{}}.jpg", f"{top}/validation/{{}}.jpg")
     for part in ("train", "validation"):
         said = [(f"{i}.jpg", "xy"[i % 2]) for i in range(6)]
         lines = ["file_name,label", *map(",".join, said)]
         if suffix == "jsonl":
             lines = [json.dumps({"file_name": name, "label": label}) for name, label in said]
-        (folder / f"set/{part}/metadata.{suffix}").write_text("\n".join(lines))
-        (folder / f"set/{part}/0.txt").write_text("about 0.jpg")
+        (folder / f"{top}/{part}/metadata.{suffix}").write_text("\n".join(lines))
+        (folder / f"{top}/{part}/0.txt").write_text("about 0.jpg")
     values = written(folder)
     keys = ("labels", "id_column", "id_suffix", "csv_folder", "split")
-    assert index_of(values, *keys) == [f"set/*/metadata.{suffix}", "file_name", "", "", "given"]
+    assert index_of(values, *keys) == [f"{top}/*/metadata.{suffix}", "file_name", "", "", "given"]
     found = index(files(folder), **values["index_images"])
     assert found.counts()["n_problems"]["total"] == 0
     assert {split: of["n"] for split, of in found.counts()["splits"].items()} == {
@@ -304,6 +335,29 @@ def test_pictures_without_classes(
 def test_a_folder_that_does_not_exist(project: Path) -> None:
     result = run("/no/such/folder")
     assert result.exit_code == 1 and "/no/such/folder does not exist" in result.output
+
+
+def test_a_tilde_of_no_user_is_part_of_the_name(project: Path) -> None:
+    result = run("~no-one/pictures")
+    assert result.exit_code == 1 and "~no-one/pictures does not exist" in result.output
+    pictures(project / "~no-one/pictures", "cats/{}.jpg", "dogs/{}.jpg")
+    values = written("~no-one/pictures")
+    assert values["dataset"]["source"] == f"{project}/~no-one/pictures"
+
+
+def test_a_link_that_leads_to_itself(project: Path) -> None:
+    Path("loop").symlink_to("loop")
+    assert "Error: loop does not exist" in run("loop").output
+
+
+@pytest.mark.parametrize("name", ["f\udcfcr", "f\udcfcr.yaml"])
+def test_a_path_that_params_cannot_hold_is_refused_before_the_look(
+    project: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("headstart.commands.named_source.survey", None)
+    result = run(pictures(tmp_path / name, "cats/{}.jpg", "dogs/{}.jpg", n=1))
+    assert result.exit_code == 1 and not Path("params.yaml").exists()
+    assert "f\\udcfcr" in result.output and "rename it to valid UTF-8" in result.output
 
 
 def test_edits_are_never_lost(project: Path, tmp_path: Path) -> None:

@@ -3,7 +3,9 @@
 import csv
 import io
 import json
+import os
 import shutil
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -276,6 +278,22 @@ def test_a_file_that_cannot_be_written_is_told_before_any_work(files: list[str])
     Path("out").write_text("a file")
     result = headstart("predict", "net.safetensors", *files, "--parquet", "out/a.parquet")
     assert result.exit_code == 1 and "out/a.parquet cannot be written: " in result.stderr
+
+
+def test_links_and_pipes_stay(files: list[str]) -> None:
+    said = headstart("predict", "many.safetensors", *files).stdout
+    Path("latest.parquet").symlink_to("1.parquet")
+    os.mkfifo("pipe")
+    got = list[str]()
+    reader = threading.Thread(target=lambda: got.append(Path("pipe").read_text()), daemon=True)
+    reader.start()
+    result = headstart(
+        "predict", "many.safetensors", *files, "--csv", "pipe", "--parquet", "latest.parquet"
+    )
+    assert (result.exit_code, result.stdout) == (0, "")
+    reader.join(20)
+    assert got == [said] and Path("pipe").is_fifo()
+    assert Path("latest.parquet").is_symlink() and len(pd.read_parquet("1.parquet")) == 4
 
 
 def test_a_broken_off_run_leaves_the_earlier_file_and_no_whole_list(

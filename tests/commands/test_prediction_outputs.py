@@ -5,7 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from headstart.commands.prediction_outputs import Result, Table
+from headstart.commands.prediction_outputs import Result, Table, csv_file, separator_of
+from headstart.indexing.label_table import Separator, labels_by_id
+from headstart.indexing.table_file import read_table
 from headstart.network.checkpoints import read_checkpoint
 from headstart.use.classifier import Classifier
 from tests.saved_networks import save_networks
@@ -43,3 +45,30 @@ def test_a_table_of_many_labels_names_the_likeliest_where_none_is_reached(
         "a.png              eel 0.900  cat 0.600\n"
         "a longer name.png  none (likeliest: cat 0.400)\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("classes", "separator", "key"),
+    [
+        (("cat", "dog;s", "eel"), " ", "space"),
+        (("Pleural Effusion", "dog", "eel"), ";", "semicolon"),
+        (("Pleural Effusion", "dog;s", "eel"), "|", "pipe"),
+        (("Pleural Effusion", "dog;s", "e|l"), ",", "comma"),
+    ],
+)
+def test_labels_in_csv_can_be_told_apart(
+    tmp_path: Path, classes: tuple[str, ...], separator: str, key: Separator
+) -> None:
+    save_networks(tmp_path)
+    info = read_checkpoint(tmp_path / "many.safetensors").info
+    changed = {"classes": classes, "thresholds": {"plain": (0.5, 0.5, 0.5)}}
+    with csv_file(Classifier(info.model_copy(update=changed), []), tmp_path / "a.csv") as output:
+        output.write([Result("a.png", np.array([0.9, 0.9, 0.9])), Result("b.png", np.zeros(3))])
+    table = read_table((tmp_path / "a.csv").read_bytes(), "a.csv")
+    assert table.rows[0].cells[1] == separator.join(classes)
+    read = labels_by_id(table, "picture", "labels", several=True, separator=key).labels
+    assert read == {"a.png": {tuple(sorted(classes))}, "b.png": {()}}
+
+
+def test_where_classes_have_every_separator_a_tab_is_between_labels() -> None:
+    assert separator_of(["a b", ";|,"]) == "\t"

@@ -3,10 +3,13 @@
 They are looked for, not read, except for the metadata of a file of weights.
 """
 
+import re
 from collections.abc import Iterator, Mapping
+from glob import escape
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
 
 from headstart.fetching.image_sources import ArchiveImages, ImagesSource, read_images_source
@@ -19,7 +22,9 @@ from headstart.fetching.weights_sources import (
     read_weights_source,
     same_architecture,
 )
+from headstart.image_files.tree import BelowImages, is_hidden
 from headstart.indexing.params import NO_TABLE
+from headstart.indexing.several_tables import tables_named
 from headstart.project.located import SourceError, UserPath, locate
 
 IN_THE_PICTURES = {
@@ -32,7 +37,8 @@ IN_THE_PICTURES = {
 _UNSEEN = ArchiveImages | RemoteImages | LocalArchive | ParquetImages | ShardImages
 """Sources in whose folders nobody can look before they are fetched, unpacked or read."""
 
-_OF_A_TABLE = ("index_images.labels", "index_images.csv_folder")
+_LABELS = "index_images.labels"
+_OF_A_TABLE = (_LABELS, "index_images.csv_folder")
 
 
 def missing_here(values: Mapping[str, Any], path: Path, absent: bool) -> Iterator[str]:
@@ -66,22 +72,40 @@ def _pictures(values: Mapping[str, Any]) -> Iterator[str]:
         where = str(locate(source))
     for key, is_right in IN_THE_PICTURES.items():
         value = text_at(values, key)
-        if not value or (key in _OF_A_TABLE and text_at(values, "index_images.labels") in NO_TABLE):
+        if not value or (key in _OF_A_TABLE and text_at(values, _LABELS) in NO_TABLE):
             continue
-        if not _holds(source, value, is_right):
+        if not _is_below(value):  # the check of its section says so
+            continue
+        if not _holds(source, value, is_right, several=key == _LABELS and "*" in value):
             kind = "folder" if is_right is Path.is_dir else "file"
             yield f"{key} is {value!r}, but dataset.source ({where}) has no such {kind}."
 
 
-def _holds(source: ImagesSource, name: str, is_right: Any) -> bool:
-    """Whether the source holds a file or folder; for archives, whether extraction keeps it."""
+def _is_below(value: str) -> bool:
+    """Whether a section takes the value as a path below the folder of the pictures."""
+    try:
+        TypeAdapter(BelowImages).validate_python(value)
+    except ValidationError:
+        return False
+    return True
+
+
+def _holds(source: ImagesSource, name: str, is_right: Any, several: bool) -> bool:
+    """Whether the source holds a file or folder; for archives, whether extraction keeps it.
+
+    Args:
+        source: of the pictures.
+        name: path of the file or folder.
+        is_right: test that the path must pass.
+        several: whether * in it stands for any name.
+    """
     if isinstance(source, LocalArchive) or (
         isinstance(source, RemoteImages) and source.form == "files"
     ):
         return True  # fetch-images finds out
     if isinstance(source, ArchiveImages):
         wanted = PurePosixPath(name)
-        if "*" in name:
+        if several:
             return True  # which folders there are is known once they are unpacked
         kept = [PurePosixPath(part) for part in source.keep]
         return not kept or any(
@@ -90,7 +114,15 @@ def _holds(source: ImagesSource, name: str, is_right: Any) -> bool:
     if isinstance(source, ParquetImages | ShardImages | RemoteImages):
         return False  # only pictures are written out
     folder = locate(source)
-    return any(map(is_right, [folder / name, *(folder.glob(name) if "*" in name else ())]))
+    return is_right(folder / name) or (several and _has_tables(folder, name))
+
+
+def _has_tables(folder: Path, labels: str) -> bool:
+    """Whether `labels`, with * in it, names a file in the way that index-images reads it."""
+    pattern = "*".join(map(escape, re.split(r"\*+", labels)))  # ** means the same as *
+    files = [path.relative_to(folder) for path in folder.glob(pattern) if path.is_file()]
+    listed = [file.as_posix() for file in files if not any(map(is_hidden, file.parts))]
+    return bool(tables_named(labels, listed))
 
 
 def _weights(values: Mapping[str, Any]) -> Iterator[str]:

@@ -6,17 +6,17 @@ from collections.abc import Mapping, Sequence
 import click
 
 from headstart.commands.experiment_queue import ExperimentQueue, QueueError
-from headstart.commands.queue_status import Watch
+from headstart.commands.queue_status import QUEUED, Watch
 
 
-def run_all(
-    queue: ExperimentQueue, plan: Mapping[str, Sequence[str]], jobs: int, metrics: Sequence[str]
+def run_queued(
+    queue: ExperimentQueue, names: Sequence[str], jobs: int, metrics: Sequence[str]
 ) -> dict[str, dict[str, float] | None]:
-    """Queue experiments, wait until all have ended, and show the progress on stderr.
+    """Wait until all queued experiments have ended, and show the progress on stderr.
 
     Args:
         queue: of the project.
-        plan: name -> settings (key=value) of each experiment.
+        names: of the experiments.
         jobs: how many run at a time, at least 1.
         metrics: dotted keys; the metrics files of their stages are read.
 
@@ -24,12 +24,11 @@ def run_all(
         name -> all numbers of these files; None for an experiment that failed.
 
     Raises:
-        QueueError: DVC refuses an experiment, and none stays queued; or DVC does not answer.
+        QueueError: DVC does not answer.
     """
-    queue_all(queue, plan)
     queue.start(jobs)
-    with Progress(len(plan)) as progress:
-        succeeded = queue.wait(list(plan), jobs, progress)
+    with Progress(len(names)) as progress:
+        succeeded = queue.wait(names, jobs, progress)
     stages = list(dict.fromkeys(metric.partition(".")[0] for metric in metrics))
     return {name: _numbers(queue, name, stages, ok) for name, ok in succeeded.items()}
 
@@ -37,18 +36,45 @@ def run_all(
 def queue_all(queue: ExperimentQueue, plan: Mapping[str, Sequence[str]]) -> None:
     """Queue all experiments of `plan` (name -> settings) or none; each is told on stderr.
 
+    After Ctrl-C, too, none stays queued. Where that cannot be had, stderr names those that may stay.
+
     Raises:
         QueueError: DVC refuses one.
     """
-    queued: list[str] = []
+    asked: list[str] = []
     try:
         for name, settings in plan.items():
+            asked.append(name)
             queue.add(name, settings)
-            queued.append(name)
             click.echo(f"Queued {name}.", err=True)
-    except QueueError:  # all of them or none
-        queue.remove(queued)
+    except QueueError:  # about the last
+        _take_back(queue, asked[:-1])
         raise
+    except BaseException:  # such as Ctrl-C; DVC may have queued the last
+        _take_back(queue, asked)
+        raise
+
+
+def _take_back(queue: ExperimentQueue, names: Sequence[str]) -> None:
+    """Remove those experiments that wait in the queue; tell on stderr which of them may stay there."""
+    if not names:
+        return
+    staying = names
+    try:
+        states = queue.status().experiments
+        waiting = [name for name in names if states.get(name) == QUEUED]
+        queue.remove(waiting)
+        staying = [name for name in names if name in states and name not in waiting]
+        if waiting:
+            click.echo(f"Removed from the queue again: {', '.join(waiting)}.", err=True)
+    except (QueueError, KeyboardInterrupt):
+        pass  # the error or Ctrl-C that came first is reported
+    if staying:
+        click.echo(
+            f"DVC's queue may still hold {', '.join(staying)}: `dvc queue status` shows their states, "
+            "`dvc queue remove NAME` drops one that waits, `dvc queue kill NAME` ends one that runs.",
+            err=True,
+        )
 
 
 def problems_of(
@@ -57,7 +83,7 @@ def problems_of(
     """Sentences about experiments that failed, and about `metrics` that none of the others has.
 
     Args:
-        results: as `run_all` returns them.
+        results: as `run_queued` returns them.
         metrics: dotted keys.
         all_wanted: whether all of `metrics` must be there; otherwise one of them is enough.
     """

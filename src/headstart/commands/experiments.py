@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from headstart.commands.experiment_queue import ExperimentQueue
-from headstart.commands.experiment_runs import problems_of, run_all
+from headstart.commands.experiment_runs import problems_of, queue_all, run_queued
 from headstart.commands.experiment_settings import (
     check_settings,
     parse_settings,
@@ -84,7 +84,7 @@ def folds(n: int, **options: Any) -> None:
 
     Each experiment starts from the present workspace (the files that git tracks) and becomes a
     complete row in MLflow. The workers run everything that waits in DVC's queue, your own
-    experiments too. Ctrl-C leaves the queue as it is.
+    experiments too. Ctrl-C before all N are queued takes them back; later it leaves the queue as it is.
     """
     own = {
         f"fold-{fold}": {"index_images.n_folds": n, "index_images.fold": fold} for fold in range(n)
@@ -104,7 +104,7 @@ def seeds(n: int, **options: Any) -> None:
     Each experiment starts from the present workspace (the files that git tracks) and becomes a
     complete row in MLflow. An experiment whose results exist already runs nothing, and its row
     exists too. The workers run everything that waits in DVC's queue, your own experiments too.
-    Ctrl-C leaves the queue as it is.
+    Ctrl-C before all N are queued takes them back; later it leaves the queue as it is.
 
     seeds.json keeps the means and standard deviations. Where a run has the same params but for these
     seeds, `headstart compare` tells them.
@@ -144,8 +144,10 @@ def _repeat(
         f"{label}-{suffix}": [*settings, *(f"{key}={value}" for key, value in values.items())]
         for label, values in own.items()
     }
+    queue = ExperimentQueue(root)
+    queue_all(queue, plan)
     try:
-        results = run_all(ExperimentQueue(root), plan, jobs, metrics or DEFAULT_METRICS)
+        results = run_queued(queue, list(plan), jobs, metrics or DEFAULT_METRICS)
     except KeyboardInterrupt:
         click.echo(INTERRUPTED, err=True)
         raise click.exceptions.Exit(130) from None

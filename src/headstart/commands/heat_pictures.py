@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from PIL import Image
 
+from headstart.commands.output_place import output_place
 from headstart.image_files.safe_names import safe_name
 from headstart.pictures.rgb import decode_rgb
-from headstart.project.beside import written_beside
 from headstart.project.workers import in_order
 
 if TYPE_CHECKING:
@@ -168,6 +168,6 @@ def _draw(job: _Job) -> bool:
     picture = decode_rgb(job.file.read_bytes(), LONGER_PX // 2)
     picture.thumbnail((LONGER_PX, LONGER_PX))
     shown = overlay(picture, job.heat, job.frame)
-    with written_beside(job.to) as partial:
+    with output_place(job.to) as partial:
         shown.save(partial, "JPEG", quality=QUALITY, comment=f"{MARK}: {job.label}".encode())
     return not job.heat.any()

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -14,11 +14,13 @@ from headstart.indexing.columns import EVERY, guess_columns
 from headstart.indexing.label_table import LabelsById, labels_by_id
 from headstart.indexing.several_tables import joined, pattern_of, tables_named
 from headstart.indexing.table_file import read_table
-from headstart.indexing.table_paths import by_path, places
+from headstart.indexing.table_paths import Place, by_path, places
 from headstart.indexing.table_rows import Table
 from headstart.project.errors import HeadstartError
+from headstart.project.short import listed
 
 NAME_REGEX = r"^(.+?)[-_. ]*\d+\.\w+$"  # cat.0.jpg, Abyssinian_12.jpg
+MAX_ELSEWHERE = 0.02  # pictures that a table labels in vain, by those that index-images finds
 # What cameras, telephones and programs put before a number; in lower case.
 NO_CLASSES = {
     *("img", "image", "dsc", "dscn", "dscf", "pict", "pxl", "mvi", "vid", "gopr", "dji"),
@@ -126,7 +128,9 @@ def _of_table(looked: Survey, source: str, name: str) -> Findings:
             f"no id of {name} names a picture: its first is {next(iter(said.labels))!r}, the first "
             f"picture {looked.paths[0]!r}."
         )
-    folder, suffix = fits[0][0]
+    place, n_there = fits[0]
+    elsewhere = _elsewhere(said.labels, name, place, n_there, looked.paths)
+    folder, suffix = place
     rows = by_path(said.labels, name, folder, suffix, looked.paths)
     said_of = {
         path: next(iter(rows[path])) for path in looked.paths if len(rows.get(path, ())) == 1
@@ -145,7 +149,51 @@ def _of_table(looked: Survey, source: str, name: str) -> Findings:
     }  # fmt: skip
     per_class = dict(counts.most_common())
     given = frozenset(filter(None, splits))
-    return _findings(looked, source, labels, f"by {name}", per_class, n_labelled, given)
+    return _findings(looked, source, labels, f"by {name}{elsewhere}", per_class, n_labelled, given)
+
+
+def _elsewhere(
+    ids: Collection[str], name: str, place: Place, n_there: int, paths: Collection[str]
+) -> str:
+    """What is told of ids that name pictures in another place, where index-images does not look.
+
+    Args:
+        ids: of the table.
+        name: of the table.
+        place: where index-images is to look.
+        n_there: pictures that it finds there.
+        paths: of all pictures.
+
+    Raises:
+        HeadstartError: they are too many to leave out.
+    """
+    known = set(paths)
+    left = [one for one in ids if _path(one, place) not in known]
+    others = places(left, known)
+    if not (n := others.total()):
+        return ""
+    pictures = "1 picture" if n == 1 else f"{n} pictures"
+    said = f"{_shown(place)} leaves out {len(left)} of {len(ids)} ids and {pictures}"
+    if n < max(2, MAX_ELSEWHERE * n_there):
+        return f"; {said}"
+    second = others.most_common(1)[0][0]
+    example = next(path for one in left if (path := _path(one, second)) in known)
+    counts = [(place, n_there), *others.most_common()]
+    raise HeadstartError(
+        f"The ids of {name} name pictures in several places "
+        f"({listed(f'{n} in {_shown(other)}' for other, n in counts)}), but index-images looks in one: "
+        f"{said}. In {name}, write each id as the path of its picture, such as {example}."
+    )
+
+
+def _path(name: str, place: Place) -> str:
+    """The path of the picture that an id would name."""
+    return str(PurePosixPath(place.folder) / f"{name}{place.suffix}")
+
+
+def _shown(place: Place) -> str:
+    """The pictures that ids may name there, such as train/*.jpg."""
+    return str(PurePosixPath(place.folder) / f"*{place.suffix}")
 
 
 def _task_and_labels(table: Table, id_column: str, label_column: str) -> tuple[str, LabelsById]:

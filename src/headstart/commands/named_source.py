@@ -44,10 +44,11 @@ def named_source(pictures: Path) -> NamedSource:
     """The source that a path names: a folder, an archive, a table, or a file below sources/.
 
     Raises:
-        ClickException: it does not exist, or names archives on the net.
+        ClickException: it does not exist, is not UTF-8, or names archives on the net.
         SourceError: see read_images_source.
     """
     if pictures.suffix in (".yaml", ".yml"):
+        _require_utf8(pictures)
         source = read_images_source(str(pictures))
         if isinstance(source, ArchiveImages):
             raise click.ClickException(
@@ -55,12 +56,32 @@ def named_source(pictures: Path) -> NamedSource:
                 "folder."
             )
         return NamedSource(source, str(pictures), "")
-    path = pictures.expanduser().resolve()
+    path = _in_full(pictures)
+    _require_utf8(path)
     if path.is_file() and not path.name.lower().endswith(ARCHIVE_SUFFIXES):
         return NamedSource(UserPath(path.parent), str(path.parent), path.name)
     if not path.exists():
         raise click.ClickException(f"{pictures} does not exist: give a folder of pictures.")
     return NamedSource(read_images_source(str(path)), str(path), "")
+
+
+def _in_full(path: Path) -> Path:
+    """The absolute path without links and without a ~ that stands for a user's folder."""
+    try:
+        return path.expanduser().resolve()
+    except RuntimeError:  # ~name of no user, so it is a name; or a link that leads to itself
+        return path.absolute()
+
+
+def _require_utf8(path: Path) -> None:
+    """Refuse a path that params.yaml cannot hold, before the look at its pictures."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise click.ClickException(
+            f"The path {str(path)!r} is not valid UTF-8, so params.yaml cannot hold it: rename it to "
+            "valid UTF-8."
+        ) from None
 
 
 def look_into(named: NamedSource) -> tuple[Survey, Findings]:

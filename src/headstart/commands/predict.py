@@ -62,7 +62,8 @@ def predict(
     A terminal shows the three likeliest classes of each picture, and a pipe gets CSV with all. Where a
     picture may have several labels, these are the labels that reach the thresholds in MODEL. Where
     MODEL has costs (tta_evaluate.costs), the class is that of lowest expected cost, in a column of its
-    own.
+    own. In CSV, a picture's labels are separated by spaces or, where a class has a space in its name,
+    by the first of ; | , that no class has.
 
     Each file is stored, decoded and cropped like the pipeline's own pictures, so the probabilities are
     the same as in the pipeline (the plain ones, without test-time augmentation). A file that cannot be
@@ -80,6 +81,7 @@ def predict(
     from headstart.backbone.device import RuntimeParams, prepare
     from headstart.commands.heat_pictures import without_heat_maps
     from headstart.commands.named_pictures import named_pictures
+    from headstart.commands.output_place import is_stream
     from headstart.use.classifier import Classifier
 
     wanted = Wanted(as_json, csv, parquet)
@@ -108,7 +110,7 @@ def predict(
     if unsure is not None:
         n_read = len(named) - len(left_out)
         click.echo(f"{n} of {n_read} pictures are below {unsure:g}.", err=True)
-    if not wanted.on_stdout:
+    if not (wanted.on_stdout or any(map(is_stream, wanted.files))):  # stdout may be among them
         for path in wanted.files:
             click.echo(f"{path}: {n} {'picture' if n == 1 else 'pictures'}")
     if explaining:

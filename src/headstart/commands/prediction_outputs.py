@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import click
 
-from headstart.project.beside import written_beside
+from headstart.commands.output_place import output_place
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 N_TOP = 3  # classes in the table
 GAP = "  "
+SEPARATORS = (";", "|", ",")  # those that index_images.label_separator knows, beside a space
 
 
 class Result(NamedTuple):
@@ -124,18 +125,31 @@ def json_list(classifier: "Classifier") -> Iterator[Json]:
     printed.end()
 
 
+def separator_of(classes: Iterable[str]) -> str:
+    """What stands between labels in a cell: a space, or the first sign that no class has.
+
+    It is a tab where a class has a space and each of `SEPARATORS` is in some class.
+    """
+    names = list(classes)
+    if not any(sign.isspace() for name in names for sign in name):
+        return " "
+    free = (sign for sign in SEPARATORS if not any(sign in name for name in names))
+    return next(free, "\t")
+
+
 class Csv:
-    """CSV: the picture, its class or labels (separated by spaces), the probability of each class."""
+    """CSV: the picture, its class or labels (with `separator_of` between), each class's probability."""
 
     def __init__(self, classifier: "Classifier", file: "io.TextIOBase | None") -> None:
         """Write the head; to stdout if `file` is None."""
         self._classifier, self._file = classifier, file
+        self._separator = separator_of(classifier.classes)
         self._write([["picture", classifier.decided, *classifier.classes]])
 
     def write(self, results: Sequence[Result]) -> None:
         """Write a row a picture."""
         self._write(
-            [name, " ".join(self._classifier.labels(row)), *(f"{p:.4f}" for p in row)]
+            [name, self._separator.join(self._classifier.labels(row)), *(f"{p:.4f}" for p in row)]
             for name, row, *_ in results
         )
 
@@ -150,8 +164,8 @@ class Csv:
 
 @contextmanager
 def csv_file(classifier: "Classifier", path: Path) -> Iterator[Csv]:
-    """A CSV file that appears when the block ends without an error."""
-    with written_beside(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+    """A CSV file that is written when the block ends without an error (see `output_place`)."""
+    with output_place(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
         yield Csv(classifier, file)
 
 
@@ -190,10 +204,10 @@ class Parquet:
 
 @contextmanager
 def parquet_file(classifier: "Classifier", path: Path) -> Iterator[Parquet]:
-    """A Parquet file that is written when the block ends without an error."""
+    """A Parquet file that is written when the block ends without an error (see `output_place`)."""
     import pyarrow.parquet as pq
 
-    with written_beside(path) as partial:
+    with output_place(path) as partial:
         partial.touch()
         output = Parquet(classifier)
         yield output

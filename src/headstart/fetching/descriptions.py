@@ -39,11 +39,19 @@ def checked_path(key: str, value: str, what: str, example: str, url_hint: str) -
     if "://" in value:
         reason = url_hint
     elif value.startswith("~"):
-        reason = f"whose ~ is not expanded: write {Path(value).expanduser()}"
+        reason = f"whose ~ is not expanded{_expanded(path)}"
     raise SourceError(
         f"{key} is {cut(masked(repr(value), {}))}, {reason}; {key} must be the absolute path of "
         f"{what} (such as {example}) or one of {', '.join(known)}."
     )
+
+
+def _expanded(path: Path) -> str:
+    """The advice to write a path that begins with ~ in full; '' if no user has that name."""
+    try:
+        return f": write {path.expanduser()}"
+    except RuntimeError:
+        return ""
 
 
 def _fits(path: Path) -> bool:
