@@ -53,6 +53,19 @@ def test_a_job_that_refuses_ends_it_with_its_own_sentence(
         list(spread(processes, work(Doubling(tmp_path), "refuse"), NAMES))
 
 
+def test_shards_that_nobody_waits_for_any_more_are_not_made(
+    processes: Processes, tmp_path: Path
+) -> None:
+    """The next call has the same processes; what it wants lies behind in their queue."""
+    records = spread(processes, work(Doubling(tmp_path, takes_s=0.5)), NAMES)
+    next(records)
+    del records
+    later = tmp_path / "later"
+    later.mkdir()
+    assert list(spread(processes, work(Doubling(later)), NAMES)) == doubled()
+    assert 1 <= len(made(tmp_path)) <= 4, "two were made, and two more under way"
+
+
 def test_a_process_that_dies_is_replaced_and_its_shard_made_again(
     processes: Processes, tmp_path: Path, figures: Callable[[str], None]
 ) -> None:
@@ -100,6 +113,9 @@ if __name__ == "__main__":
         print(record.decode(), flush=True)
 """
 
+HELD = "    next(records := spread(Processes(2, [], os.environ), work(job), NAMES))\n"
+HOLDER = DRIVER.partition("    for ")[0] + HELD
+
 
 def drive(root: Path, driver: str = DRIVER, takes_s: float = 0.0) -> "subprocess.Popen[str]":
     (root / "driver.py").write_text(driver)
@@ -143,3 +159,16 @@ def test_a_driver_that_dies_goes_on_where_it_was_and_takes_its_processes_along(
     assert len(made(tmp_path)) - before == 6 - held, "only what has no file is made"
     assert not shards(tmp_path)
     figures(f"driver killed, {held} of 6 shards were not made again, the same bytes")
+
+
+@pytest.mark.parametrize("held", [False, True], ids=["Ctrl-C", "exit with the records held"])
+def test_a_driver_that_ends_early_waits_for_no_further_shard(tmp_path: Path, held: bool) -> None:
+    driver = drive(tmp_path, HOLDER if held else DRIVER, takes_s=1.0)
+    while not (held or made(tmp_path)):
+        assert driver.poll() is None
+        time.sleep(0.02)
+    if not held:
+        driver.send_signal(signal.SIGINT)
+    _, errors = driver.communicate(timeout=60)
+    assert ("KeyboardInterrupt" in errors) is not held
+    assert 1 <= len(made(tmp_path)) <= 4, "two were made, and two more under way"

@@ -54,6 +54,10 @@ class Workers(Protocol):
         """Have a shard made; BrokenExecutor is its error if its worker has died."""
         ...
 
+    def drop(self, future: Future[bytes]) -> None:
+        """Have a shard ended that nobody waits for any more, if these workers can."""
+        ...
+
     def reason(self, error: BaseException) -> BaseException:
         """The error of the job itself, or a sentence about these workers."""
         ...
@@ -120,6 +124,8 @@ def spread(workers: Workers, work: Work, names: Sequence[str]) -> Iterator[bytes
                 n_given += 1
                 yield here.pop(name)
         finally:
+            if made is not None:
+                made.drop()
             if n_given == len(names):  # also where the caller asks for no record after the last
                 files.all_passed_on()
                 if folder:
@@ -144,9 +150,9 @@ class _Made:
     def next_shard(self) -> tuple[Path | None, Mapping[str, bytes]]:
         """The next shard: its file, and its records by name."""
         self._send()
-        first, quiet_since = self._waiting.popleft(), time.monotonic()
+        first, quiet_since = self._waiting[0], time.monotonic()
         while first.made is None:
-            pending = [first, *(shard for shard in self._waiting if shard.made is None)]
+            pending = [shard for shard in self._waiting if shard.made is None]
             done, _ = wait([s.future for s in pending], _POLL_S, FIRST_COMPLETED)
             for shard in pending:
                 if shard.future in done:
@@ -159,10 +165,16 @@ class _Made:
                     file=sys.stderr,
                 )
                 quiet_since = time.monotonic()
+        self._waiting.popleft()
         self._send()
         if isinstance(first.made, Path):
             return first.made, unpacked(first.made.read_bytes())
         return None, unpacked(first.made)
+
+    def drop(self) -> None:
+        """Let no worker go on with shards that have not come back."""
+        for shard in self._waiting:
+            self._workers.drop(shard.future)
 
     def _send(self) -> None:
         """Keep as many shards on their way as memory and disk are to hold."""
