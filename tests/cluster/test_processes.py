@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from headstart.cluster.processes import Processes
-from headstart.cluster.spread import N_TRIES, spread
+from headstart.cluster.spread import N_DEATHS, spread
 from headstart.project.errors import HeadstartError
 from tests.cluster.doubling import NAMES, Doubling, doubled, made, opened, shards, work
 
@@ -79,9 +79,18 @@ def test_a_shard_at_which_each_worker_dies_is_given_up(
     processes: Processes, tmp_path: Path
 ) -> None:
     job = Doubling(tmp_path, dies_at="00", deaths=99)
-    with pytest.raises(HeadstartError, match=r"4 workers died .* the same 4 pictures, from 00 on"):
+    with pytest.raises(HeadstartError, match=r"3 workers died .* the same 4 pictures, from 00 on"):
         list(spread(processes, work(job), NAMES[:4]))
-    assert len(list(tmp_path.glob("died.*"))) == N_TRIES
+    assert len(list(tmp_path.glob("died.*"))) == 1 + N_DEATHS
+
+
+def test_shards_beside_one_at_which_workers_die_are_not_blamed(
+    processes: Processes, tmp_path: Path
+) -> None:
+    job = Doubling(tmp_path, dies_at="04", deaths=99, takes_s=0.5)
+    with pytest.raises(HeadstartError, match="the same 4 pictures, from 04 on"):
+        list(spread(processes, work(job), NAMES))
+    assert made(tmp_path) == ["00"] and len(list(tmp_path.glob("died.*"))) == 1 + N_DEATHS
 
 
 def test_each_process_has_a_gpu_of_its_own(tmp_path: Path) -> None:
