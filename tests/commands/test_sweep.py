@@ -75,6 +75,26 @@ def test_a_gain_is_a_patch_to_look_at(project: Path) -> None:
 
 
 @needs_optuna
+def test_what_a_patch_cannot_replace_is_to_be_set_by_hand(project: Path) -> None:
+    params, patch = project / "params.yaml", project / ".headstart/sweep.patch"
+    text = params.read_text(encoding="utf-8")
+    text = text.replace("train_head:\n  lr: 0.01", "train_head:\n  lr: &rate 0.01")
+    params.write_text(
+        text.replace("full\n      lr: 0.01", "full\n      lr: *rate"), encoding="utf-8"
+    )
+    patch.parent.mkdir(exist_ok=True)
+    patch.write_text("of an earlier sweep")
+    search = ("--search", "train_head.lr=0.1:0.3", "--search", "train_head.n_epochs=10:20")
+    result = sweep("3", "--only", *search)
+    assert result.exit_code == 0, result.output
+    told, table = result.stdout, pd.read_csv(patch.with_suffix(".csv"))
+    assert "\nparams.yaml writes one of train_head.lr" in told and "beyond noise" in told
+    assert "Set by hand: train_head.lr=" in told and "git apply" not in told
+    assert "\nAll trials: .headstart/sweep.csv\n" in told
+    assert len(table) == 3 and not patch.exists()
+
+
+@needs_optuna
 def test_it_goes_on_unless_what_shapes_it_has_changed(project: Path) -> None:
     one = ["--only", "--search", "train_head.lr=0.01:0.02"]
     assert sweep("3", *one).stdout.startswith("3 trials on ")

@@ -54,15 +54,26 @@ def result(found: Found, measure: Measure, score: str, n_valid: int, seconds: fl
     return "\n\n".join(parts)
 
 
-def what_next(found: Found, diff: str, files: Sequence[Path], in_mlflow: bool) -> str:
-    """The patch, if it is advised; what its score does not tell; where to look."""
+def what_next(
+    found: Found, change: str, patch: Path | None, files: Sequence[Path], in_mlflow: bool
+) -> str:
+    """The change, if it is advised; what its score does not tell; where to look.
+
+    Args:
+        found: by the sweep.
+        change: the patch, or what to set by hand.
+        patch: its file; None where there is none.
+        files: all that were written.
+        in_mlflow: whether the trials are there, too.
+    """
     look = f"All trials: {', '.join(map(str, files))}" + ", and MLflow" * in_mlflow
     if found.gain is None or not found.gain.beyond_noise:
         return f"\n{look}"
+    take = f"To take it: git apply {patch} && dvc repro" if patch else "Then run: dvc repro"
     return (
-        f"\n{diff}\n"
+        f"\n{change}\n"
         "Valid chose it, so expect a little less on other pictures; test was not read.\n"
-        f"To take it: git apply {files[0]} && dvc repro\n{look}"
+        f"{take}\n{look}"
     )
 
 
