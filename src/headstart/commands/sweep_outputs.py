@@ -100,6 +100,6 @@ def _params(trial: Trial, found: Found, values: Mapping[str, Any]) -> dict[str, 
 
 
 def _ended(trial: Trial) -> str:
-    if trial.log_loss is not None:
-        return "trained"
-    return "diverged" if trial.diverged else "early"
+    if trial.diverged:
+        return "diverged"
+    return "early" if trial.log_loss is None else "trained"

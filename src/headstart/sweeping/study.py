@@ -56,7 +56,8 @@ class Trial:
         score: accuracy (F2 of many labels) of valid at the end, likewise.
         seconds: that it took.
         n_seeds: it was trained with.
-        diverged: whether its loss was not finite any more.
+        diverged: whether its loss was not finite any more, with one of its seeds. Then only params.yaml
+            has a mean, over the seeds before.
     """
 
     number: int
@@ -127,7 +128,7 @@ class Study:
         its epochs is ended. Of a call that is interrupted, the trials that were yielded count.
 
         Raises:
-            HeadstartError: params.yaml diverges as it is.
+            HeadstartError: params.yaml diverges with its own seeds.
         """
         waiting: deque[tuple[Mapping[str, Any], Callable[[], Outcome]]] = deque()
         for number in range(len(self._ended()), n):
@@ -191,16 +192,17 @@ class Study:
         from optuna.trial import TrialState, create_trial
 
         outcome, number = result(), len(self._ended())
-        if outcome.diverged and not number:
+        # A seed that diverges rules a trial out. Params.yaml stays: it is in use with its own seeds.
+        scores = [] if outcome.diverged and number else outcome.scores
+        if outcome.diverged and not number and not scores:
             raise HeadstartError(outcome.diverged)
         value: float | None = None
         attributes: dict[str, Any] = {"seconds": outcome.seconds}
-        if outcome.scores:
-            log_loss, score = (fmean(of_seeds) for of_seeds in zip(*outcome.scores, strict=True))
+        attributes["diverged"] = bool(outcome.diverged)
+        if scores:
+            log_loss, score = (fmean(of_seeds) for of_seeds in zip(*scores, strict=True))
             value = log_loss if self.measure == "log_loss" else -score
-            attributes |= {"log_loss": log_loss, "score": score, "n_seeds": len(outcome.scores)}
-        else:
-            attributes["diverged"] = bool(outcome.diverged)
+            attributes |= {"log_loss": log_loss, "score": score, "n_seeds": len(scores)}
         self._study.add_trial(
             create_trial(
                 state=TrialState.PRUNED if value is None else TrialState.COMPLETE,
@@ -222,7 +224,7 @@ class Study:
         known = trial.user_attrs
         return Trial(
             number, settings, known.get("log_loss"), known.get("score"), known["seconds"],
-            known.get("n_seeds", 1), known.get("diverged", False),
+            known.get("n_seeds", 1), known["diverged"],
         )  # fmt: skip
 
 
