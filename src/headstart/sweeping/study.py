@@ -26,8 +26,8 @@ BEST_PART = 0.25
 """The part of the trials that were trained to their end whose values show what matters."""
 
 IN_FLIGHT = 4
-"""Trials that are trained at a time, or wait for a core. A trial is drawn by those before the last 3
-before it, whatever the number of cores, so that timing decides no result."""
+"""Trials that are trained at a time, or wait for a core. Each ignores the 3 just before it, which may
+still be running, so that neither timing nor the number of processes changes a result."""
 
 PROMISING = 4
 """A trial is promising as long as it is in the best one of so many parts of those before it."""
@@ -78,8 +78,8 @@ class Trial:
 class Study:
     """The trials of one space, in one folder.
 
-    The trials before the last three decide what is drawn next, so a sweep in two parts, or with another
-    number of processes, draws what one in a single part does.
+    Each trial is drawn by the earlier ones, without the three just before it. So a sweep in two parts,
+    or with another number of processes, draws what one in a single part does.
     """
 
     def __init__(
