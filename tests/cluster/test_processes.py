@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from headstart.cluster.processes import Processes
-from headstart.cluster.spread import N_TRIES, spread
+from headstart.cluster.spread import N_DEATHS, spread
 from headstart.project.errors import HeadstartError
 from tests.cluster.doubling import NAMES, Doubling, doubled, made, opened, shards, work
 
@@ -53,6 +53,19 @@ def test_a_job_that_refuses_ends_it_with_its_own_sentence(
         list(spread(processes, work(Doubling(tmp_path), "refuse"), NAMES))
 
 
+def test_shards_that_nobody_waits_for_any_more_are_not_made(
+    processes: Processes, tmp_path: Path
+) -> None:
+    """The next call has the same processes; what it wants lies behind in their queue."""
+    records = spread(processes, work(Doubling(tmp_path, takes_s=0.5)), NAMES)
+    next(records)
+    del records
+    later = tmp_path / "later"
+    later.mkdir()
+    assert list(spread(processes, work(Doubling(later)), NAMES)) == doubled()
+    assert 1 <= len(made(tmp_path)) <= 4, "two were made, and two more under way"
+
+
 def test_a_process_that_dies_is_replaced_and_its_shard_made_again(
     processes: Processes, tmp_path: Path, figures: Callable[[str], None]
 ) -> None:
@@ -66,9 +79,18 @@ def test_a_shard_at_which_each_worker_dies_is_given_up(
     processes: Processes, tmp_path: Path
 ) -> None:
     job = Doubling(tmp_path, dies_at="00", deaths=99)
-    with pytest.raises(HeadstartError, match=r"4 workers died .* the same 4 pictures, from 00 on"):
+    with pytest.raises(HeadstartError, match=r"3 workers died .* the same 4 pictures, from 00 on"):
         list(spread(processes, work(job), NAMES[:4]))
-    assert len(list(tmp_path.glob("died.*"))) == N_TRIES
+    assert len(list(tmp_path.glob("died.*"))) == 1 + N_DEATHS
+
+
+def test_shards_beside_one_at_which_workers_die_are_not_blamed(
+    processes: Processes, tmp_path: Path
+) -> None:
+    job = Doubling(tmp_path, dies_at="04", deaths=99, takes_s=0.5)
+    with pytest.raises(HeadstartError, match="the same 4 pictures, from 04 on"):
+        list(spread(processes, work(job), NAMES))
+    assert made(tmp_path) == ["00"] and len(list(tmp_path.glob("died.*"))) == 1 + N_DEATHS
 
 
 def test_each_process_has_a_gpu_of_its_own(tmp_path: Path) -> None:
@@ -99,6 +121,9 @@ if __name__ == "__main__":
     for record in spread(Processes(2, [], os.environ), work(job), NAMES):
         print(record.decode(), flush=True)
 """
+
+HELD = "    next(records := spread(Processes(2, [], os.environ), work(job), NAMES))\n"
+HOLDER = DRIVER.partition("    for ")[0] + HELD
 
 
 def drive(root: Path, driver: str = DRIVER, takes_s: float = 0.0) -> "subprocess.Popen[str]":
@@ -143,3 +168,16 @@ def test_a_driver_that_dies_goes_on_where_it_was_and_takes_its_processes_along(
     assert len(made(tmp_path)) - before == 6 - held, "only what has no file is made"
     assert not shards(tmp_path)
     figures(f"driver killed, {held} of 6 shards were not made again, the same bytes")
+
+
+@pytest.mark.parametrize("held", [False, True], ids=["Ctrl-C", "exit with the records held"])
+def test_a_driver_that_ends_early_waits_for_no_further_shard(tmp_path: Path, held: bool) -> None:
+    driver = drive(tmp_path, HOLDER if held else DRIVER, takes_s=1.0)
+    while not (held or made(tmp_path)):
+        assert driver.poll() is None
+        time.sleep(0.02)
+    if not held:
+        driver.send_signal(signal.SIGINT)
+    _, errors = driver.communicate(timeout=60)
+    assert ("KeyboardInterrupt" in errors) is not held
+    assert 1 <= len(made(tmp_path)) <= 4, "two were made, and two more under way"

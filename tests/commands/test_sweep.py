@@ -19,7 +19,8 @@ from headstart.commands.sweep_inputs import read_cached_set
 from headstart.labels.labels import write_labels
 from headstart.project.params import read_params
 from headstart.sweeping import study
-from tests.sweeping.generated import ROOT, make_labels, write_project
+from headstart.sweeping.objective import HeadParamsOfAll
+from tests.sweeping.generated import ROOT, WHY, diverge, make_labels, write_project
 
 needs_optuna = pytest.mark.skipif(find_spec("optuna") is None, reason="needs optuna")
 DOWN = "http://127.0.0.1:9"  # importing MLflow takes seconds; tests/tracking has it up
@@ -75,6 +76,26 @@ def test_a_gain_is_a_patch_to_look_at(project: Path) -> None:
 
 
 @needs_optuna
+def test_what_a_patch_cannot_replace_is_to_be_set_by_hand(project: Path) -> None:
+    params, patch = project / "params.yaml", project / ".headstart/sweep.patch"
+    text = params.read_text(encoding="utf-8")
+    text = text.replace("train_head:\n  lr: 0.01", "train_head:\n  lr: &rate 0.01")
+    params.write_text(
+        text.replace("full\n      lr: 0.01", "full\n      lr: *rate"), encoding="utf-8"
+    )
+    patch.parent.mkdir(exist_ok=True)
+    patch.write_text("of an earlier sweep")
+    search = ("--search", "train_head.lr=0.1:0.3", "--search", "train_head.n_epochs=10:20")
+    result = sweep("3", "--only", *search)
+    assert result.exit_code == 0, result.output
+    told, table = result.stdout, pd.read_csv(patch.with_suffix(".csv"))
+    assert "\nparams.yaml writes one of train_head.lr" in told and "beyond noise" in told
+    assert "Set by hand: train_head.lr=" in told and "git apply" not in told
+    assert "\nAll trials: .headstart/sweep.csv\n" in told
+    assert len(table) == 3 and not patch.exists()
+
+
+@needs_optuna
 def test_it_goes_on_unless_what_shapes_it_has_changed(project: Path) -> None:
     one = ["--only", "--search", "train_head.lr=0.01:0.02"]
     assert sweep("3", *one).stdout.startswith("3 trials on ")
@@ -92,6 +113,33 @@ def test_within_noise_it_recommends_no_change() -> None:
     assert "\nKeep params.yaml: the best, trial " in result.stdout
     assert max(map(len, result.stdout.splitlines())) <= 80
     assert "git apply" not in result.stdout and "+++" not in result.stdout
+
+
+@needs_optuna
+@pytest.mark.parametrize(
+    ("lr", "verdict"),
+    [
+        (0.01, "params.yaml diverged with another seed, so no gain over it can be known."),
+        (0.02, "Keep params.yaml: each of the best trials diverged with another seed."),
+    ],
+)
+def test_what_diverges_with_another_seed_is_said(
+    project: Path, monkeypatch: pytest.MonkeyPatch, lr: float, verdict: str
+) -> None:
+    """Beside the present rate of 0.01 the sweep has one other; repeats have the seeds 1 to 3."""
+    sections = read_params()
+    sections["train_head"] |= {"lr": lr, "seed": 2}
+    sections["train_augmented"]["seed"] = 2
+    diverge(monkeypatch, HeadParamsOfAll.of(sections, Path("params.yaml")))
+    result = sweep("2", "--only", "--search", "train_head.lr=0.02,0.02")
+    assert result.exit_code == 0, result.output
+    told = result.stdout
+    assert f"\n{verdict}\n" in told and max(map(len, told.splitlines())) <= 80
+    name = "params.yaml" if lr == 0.01 else "trial 1"
+    assert f"\n{name:11}  diverged with another seed  " in told
+    assert (WHY in " ".join(told.split())) is (lr == 0.01)
+    assert ("The best trial that diverged with no seed is trial 1.\n" in told) is (lr == 0.01)
+    assert list(pd.read_csv(project / ".headstart/sweep.csv")["ended"]) == ["trained"] * 2
 
 
 @needs_optuna

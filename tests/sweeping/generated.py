@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 from numpy.typing import NDArray
 
 from headstart.activations.computed import Computation, write_activations
@@ -14,14 +15,18 @@ from headstart.backbone.device import PLAIN_CPU
 from headstart.backbone.frame import Frame
 from headstart.labels.labels import Labels, write_labels
 from headstart.labels.task import Task
+from headstart.network.objective import Scores
 from headstart.project.params import read_params
-from headstart.sweeping.objective import CachedSet
+from headstart.project.report import Report
+from headstart.sweeping.objective import CachedSet, HeadParamsOfAll
+from headstart.training.divergence import DivergedError
 from headstart.training.lr_curve import Suggestion
 from tests.small_networks import PREPROCESSING
 
 ROOT = Path(__file__).parents[2]
 PARAMS = Path("params.yaml")
 N, D, V, SIZE_PX = 90, 8, 2, 32
+WHY = "The training diverged: the loss is nan, where train_head.lr is 0.01. Set a lower one."
 CLASSES = ("a", "b", "c")
 IDS = [f"{i:03}" for i in range(N)]
 MANIFEST = Manifest(
@@ -69,6 +74,18 @@ def cached_set(task: Task = "single_label", lr: float | None = 0.02) -> CachedSe
         Suggestion(lr, "as given"),
         PLAIN_CPU,
     )
+
+
+def diverge(monkeypatch: pytest.MonkeyPatch, *wild: HeadParamsOfAll) -> None:
+    """Let the trainings with these params diverge."""
+    train = CachedSet.train
+
+    def trained(cached: CachedSet, params: HeadParamsOfAll, report: Report | None = None) -> Scores:
+        if params in wild:
+            raise DivergedError(WHY)
+        return train(cached, params, report)
+
+    monkeypatch.setattr(CachedSet, "train", trained)
 
 
 def write_project(root: Path) -> None:

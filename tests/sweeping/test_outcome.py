@@ -5,7 +5,7 @@ import pytest
 from headstart.sweeping.objective import HeadParamsOfAll, Measure
 from headstart.sweeping.outcome import SEEDS_OF_BEST, Limits, train_trial
 from headstart.sweeping.settings import with_settings
-from tests.sweeping.generated import PARAMS, cached_set, values
+from tests.sweeping.generated import PARAMS, WHY, cached_set, diverge, values
 
 CACHED, OF = cached_set(), HeadParamsOfAll.of(values(), PARAMS)
 
@@ -33,3 +33,12 @@ def test_why_a_trial_diverged_is_told() -> None:
     wild = with_settings(values(), {"train_head.lr": 1e30})
     outcome = train_trial(CACHED, HeadParamsOfAll.of(wild, PARAMS), Limits(), "log_loss")
     assert outcome.scores == [] and "train_head.lr" in outcome.diverged
+
+
+def test_a_further_seed_that_diverges_leaves_the_scores_before_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole = train_trial(CACHED, OF, Limits(), "log_loss")
+    diverge(monkeypatch, OF.other_seed(SEEDS_OF_BEST[1]))
+    outcome = train_trial(CACHED, OF, Limits(), "log_loss")
+    assert outcome.scores == whole.scores[:2] and outcome.diverged == WHY

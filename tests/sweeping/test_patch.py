@@ -58,8 +58,17 @@ def test_nothing_differs_without_settings() -> None:
     assert unified("a: 1\n", changed_text("a: 1\n", {}, PARAMS), PARAMS) == ""
 
 
-@pytest.mark.parametrize("text", ["a: &x 1\nb: *x\n", "a: 1\nb: |\n  text\n", "b: !!int\n  1\n"])
-def test_a_form_that_cannot_be_replaced_is_told(text: str) -> None:
-    sentence = r"params\.yaml writes one of b in a form .* Set by hand: b=2"
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("a: &x 1\nb: *x\n", "b"),
+        ("a: &x 1\nb: *x\n", "a"),
+        ("a: 1\nb: |\n  text\n", "b"),
+        ("b: !!int\n  1\n", "b"),
+        ("a: &x {b: 1}\nc:\n  <<: *x\n", "c.b"),
+    ],
+)
+def test_a_form_that_cannot_be_replaced_is_told(text: str, key: str) -> None:
+    sentence = rf"params\.yaml writes one of {key} in a form .* Set by hand: {key}=2"
     with pytest.raises(HeadstartError, match=sentence):
-        changed_text(text, {"b": 2}, PARAMS)
+        changed_text(text, {key: 2}, PARAMS)

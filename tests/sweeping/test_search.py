@@ -19,7 +19,7 @@ from headstart.sweeping.settings import with_settings
 from headstart.sweeping.space import Choices, Dimension, Range, default_space
 from headstart.sweeping.study import Study, Trial
 from headstart.sweeping.trainings import Trainings
-from tests.sweeping.generated import PARAMS, cached_set, values
+from tests.sweeping.generated import PARAMS, WHY, cached_set, diverge, values
 
 pytestmark = pytest.mark.skipif(find_spec("optuna") is None, reason="needs optuna")
 CACHED = cached_set()
@@ -41,6 +41,10 @@ def found_by(folder: Path, n: int, n_processes: int = 1) -> Found:
         return search(open_study(folder), n, CACHED, trainings, values(), PARAMS, bar)
 
 
+def params_of(trial: Trial) -> HeadParamsOfAll:
+    return HeadParamsOfAll.of(with_settings(values(), trial.settings), PARAMS)
+
+
 def test_the_best_are_repeated_beside_the_present_params(tmp_path: Path) -> None:
     found = found_by(tmp_path, 16)
     assert (len(found.trials), found.n_new) == (16, 16)
@@ -52,7 +56,7 @@ def test_the_best_are_repeated_beside_the_present_params(tmp_path: Path) -> None
     assert all(repeats.trial.n_seeds == 3 for repeats in best[:1])
     assert found.gain.mean == pytest.approx(first.loss("log_loss") - means[0])
     for repeats in found.repeats:
-        params = HeadParamsOfAll.of(with_settings(values(), repeats.trial.settings), PARAMS)
+        params = params_of(repeats.trial)
         own = [0, *SEEDS_OF_BEST][: repeats.trial.n_seeds]
         again = [CACHED.train(params.other_seed(number)) for number in own]
         assert mean_loss(again, "log_loss") == pytest.approx(repeats.trial.log_loss)
@@ -75,6 +79,32 @@ def test_the_number_of_processes_decides_no_result(
         found.append((trials, [repeats.of_seeds("log_loss") for repeats in whole.repeats]))
     assert found[0] == found[1] and torch.get_num_threads() == n_threads
     figures("14 trials in 1 process and in 2: the same settings and scores, to the bit")
+
+
+def test_a_best_trial_that_diverges_with_another_seed_drops_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = found_by(tmp_path, 8)
+    diverge(monkeypatch, params_of(before.best).other_seed(2))
+    found = found_by(tmp_path, 8)
+    first, best, *rest, last = (repeats.trial for repeats in before.repeats)
+    assert [repeats.trial for repeats in found.repeats] == [first, *rest, last, best]
+    assert [repeats.diverged for repeats in found.repeats] == [""] * N_BEST + [WHY]
+    assert len(found.repeats[-1].scores) == 2 and found.best == rest[0] and found.gain
+    losses = [repeats.loss("log_loss") for repeats in found.repeats]
+    assert found.gain.mean == pytest.approx(losses[0] - losses[1]) and losses[-1] == float("inf")
+
+
+def test_params_yaml_that_diverges_with_other_seeds_has_no_gain_over_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    present = HeadParamsOfAll.of(values(), PARAMS)
+    diverge(monkeypatch, *(present.other_seed(k) for k in (OTHER_SEEDS[0], SEEDS_OF_BEST[0])))
+    found = found_by(tmp_path, 6)
+    assert found.trials[0].diverged and found.trials[0].n_seeds == 1
+    assert found.trials[0].log_loss == pytest.approx(CACHED.train(present).log_loss)
+    assert found.repeats[0].diverged == WHY and found.gain is None
+    assert found.best == found.repeats[1].trial and not found.repeats[1].diverged
 
 
 def test_without_a_trial_that_ended_the_present_params_stay(tmp_path: Path) -> None:

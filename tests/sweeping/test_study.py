@@ -137,6 +137,14 @@ def test_params_that_diverge_as_they_are_are_told(tmp_path: Path) -> None:
         list(study(tmp_path).run(3, diverges))
 
 
+@needs_optuna
+def test_where_a_further_seed_diverges_only_params_yaml_has_scores(tmp_path: Path) -> None:
+    wild: Start = lambda settings, limits: lambda: Outcome([(0.5, 0.8)], {}, 0.1, "nan")  # noqa: E731
+    first, second = study(tmp_path).run(2, wild)
+    assert (first.log_loss, first.score, first.n_seeds, first.diverged) == (0.5, 0.8, 1, True)
+    assert (second.log_loss, second.score, second.diverged) == (None, None, True)
+
+
 def test_without_optuna_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "find_spec", lambda name: None)
     with pytest.raises(HeadstartError, match=r"needs optuna, .* pip install 'headstart\[sweep\]'"):

@@ -1,9 +1,12 @@
 """Trainings here wait until they are wanted; those in processes have one thread each, too."""
 
 import os
+import signal
 
+import pytest
 import torch
 
+from headstart.project.errors import HeadstartError
 from headstart.sweeping.objective import CachedSet
 from headstart.sweeping.trainings import Trainings
 from tests.sweeping.generated import cached_set
@@ -32,3 +35,18 @@ def test_a_process_of_its_own_opens_the_set_itself() -> None:
     with Trainings(cached_set, 2) as trainings:
         place, process, n_threads = trainings.later(where, 5)()
     assert (place, n_threads) == (5, 1) and process != os.getpid()
+
+
+SENTENCE = r"^A process of the sweep has died, .* HEADSTART_WORKERS=1 needs less memory\.$"
+
+
+def die(cached: CachedSet) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_process_that_dies_ends_the_sweep_with_a_sentence() -> None:
+    with Trainings(cached_set, 2) as trainings:
+        with pytest.raises(HeadstartError, match=SENTENCE):
+            trainings.later(die)()
+        with pytest.raises(HeadstartError, match=SENTENCE):
+            trainings.later(die)

@@ -8,7 +8,7 @@ import io
 import os
 import pickle
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MethodType
 from typing import Any, Protocol
@@ -67,23 +67,47 @@ class Shard:
     files: Mapping[str, bytes] | None
 
 
-def run_shard(key: str, content: Callable[[], bytes], shard: Shard) -> bytes:
+class DroppedError(Exception):
+    """The driver does not wait for a shard any more."""
+
+
+def run_shard(
+    key: str,
+    content: Callable[[], bytes],
+    shard: Shard,
+    is_wanted: Callable[[], bool] = lambda: True,
+) -> bytes:
     """Make the records of a shard, packed; runs in a worker process.
 
     Args:
         key: of the job, by which this process knows one that it has opened.
         content: fetches the pickled (job, reader) if it has not.
         shard: the pictures.
+        is_wanted: whether the driver still waits for it; asked at the start and after each record.
 
     Raises:
         HeadstartError: as the job does; of this class alone, because others cannot all be pickled.
+        DroppedError: the driver does not.
     """
     try:
+        _require(is_wanted)
         make, shared = _opened(key, content)
         read = shared if shard.files is None else shard.files.__getitem__
-        return packed(shard.names, make(shard.names, shard.what, read))
+        records = make(shard.names, shard.what, read)
+        return packed(shard.names, _while_wanted(records, is_wanted))
     except HeadstartError as error:
         raise HeadstartError(str(error)) from None
+
+
+def _while_wanted(records: Iterable[bytes], is_wanted: Callable[[], bool]) -> Iterator[bytes]:
+    for record in records:
+        _require(is_wanted)
+        yield record
+
+
+def _require(is_wanted: Callable[[], bool]) -> None:
+    if not is_wanted():
+        raise DroppedError
 
 
 def _opened(key: str, content: Callable[[], bytes]) -> tuple[Make, Read]:

@@ -2,11 +2,13 @@
 
 import atexit
 import os
+import signal
 import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from functools import partial
+from itertools import count
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -16,6 +18,8 @@ from headstart.cluster.jobs import Needs, Shard, begin_worker, run_shard, settin
 from headstart.project.workers import n_workers
 
 CUDA = "CUDA_VISIBLE_DEVICES"
+# `atexit` would be too late: before it, concurrent.futures waits for all shards that were submitted.
+_at_exit: Any = getattr(threading, "_register_atexit", atexit.register)
 
 
 class Processes:
@@ -39,7 +43,9 @@ class Processes:
         self._pool: ProcessPoolExecutor | None = None
         self._jobs = tempfile.TemporaryDirectory(prefix="headstart-jobs-")
         self._files: dict[str, Path] = {}
-        atexit.register(self.close)
+        self._wanted: dict[Future[bytes], Path] = {}  # a file that is there while a shard is wanted
+        self._numbers = count()
+        _at_exit(self.close)
 
     def begin(self, needs: Needs) -> int:
         """The number of processes; they start with the first shard."""
@@ -53,12 +59,26 @@ class Processes:
 
     def submit(self, key: str, shard: Shard, needs: Needs) -> "Future[bytes]":
         """Have a shard made, by new processes if one of the old ones has died."""
-        task = partial(run_shard, key, self._files[key].read_bytes, shard)
+        wanted = Path(self._jobs.name, f"wanted.{next(self._numbers)}")
+        wanted.touch()
+        task = partial(run_shard, key, self._files[key].read_bytes, shard, wanted.exists)
         try:
-            return self._started().submit(task)
+            future = self._started().submit(task)
         except BrokenExecutor:
             self._pool = None
-            return self._started().submit(task)
+            future = self._started().submit(task)
+        self._wanted[future] = wanted
+        future.add_done_callback(self.drop)
+        return future
+
+    def drop(self, future: "Future[bytes]") -> None:
+        """End a shard after the record that is being made.
+
+        Its future is not cancelled: in Python 3.11 one that is cancelled keeps those after it waiting
+        for ever if a process dies.
+        """
+        if wanted := self._wanted.pop(future, None):
+            wanted.unlink(missing_ok=True)
 
     def reason(self, error: BaseException) -> BaseException:
         """The error of the job itself."""
@@ -69,7 +89,9 @@ class Processes:
         return f"{self._n} processes on this machine work on them"
 
     def close(self) -> None:
-        """End the processes."""
+        """End the processes, and what they are still making."""
+        for future in list(self._wanted):
+            self.drop(future)
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
         self._jobs.cleanup()
@@ -90,6 +112,7 @@ class Processes:
 
 def _begin(variables: Mapping[str, str], numbers: Any, gpus: Sequence[str]) -> None:
     """Set up a worker process, which ends with the driver, however that ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the driver drops the shards
     begin_worker(variables)
     number = numbers.get()
     if gpus:

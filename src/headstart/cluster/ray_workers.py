@@ -86,6 +86,9 @@ class RayWorkers:
         made: Future[bytes] = task.remote(variables, key, [self._jobs[key]], shard).future()
         return made
 
+    def drop(self, future: "Future[bytes]") -> None:
+        """Nothing: Ray ends the tasks of a driver that has ended."""
+
     def reason(self, error: BaseException) -> BaseException:
         """The error of the job, or a sentence about the cluster."""
         if isinstance(error, self._ray.exceptions.RayTaskError):

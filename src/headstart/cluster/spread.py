@@ -25,7 +25,7 @@ from headstart.project.errors import HeadstartError
 from headstart.project.work import work_folder
 
 N_BYTES = 64_000_000  # of the pictures that travel with a shard
-N_TRIES = 4  # of a shard whose worker dies
+N_DEATHS = 3  # of workers that make one shard and no other, before it is given up
 QUIET_S = 60.0  # without any shard coming back, before the user is told so
 _POLL_S = 1.0
 
@@ -52,6 +52,10 @@ class Workers(Protocol):
 
     def submit(self, key: str, shard: Shard, needs: Needs) -> Future[bytes]:
         """Have a shard made; BrokenExecutor is its error if its worker has died."""
+        ...
+
+    def drop(self, future: Future[bytes]) -> None:
+        """Have a shard ended that nobody waits for any more, if these workers can."""
         ...
 
     def reason(self, error: BaseException) -> BaseException:
@@ -120,6 +124,8 @@ def spread(workers: Workers, work: Work, names: Sequence[str]) -> Iterator[bytes
                 n_given += 1
                 yield here.pop(name)
         finally:
+            if made is not None:
+                made.drop()
             if n_given == len(names):  # also where the caller asks for no record after the last
                 files.all_passed_on()
                 if folder:
@@ -127,7 +133,11 @@ def spread(workers: Workers, work: Work, names: Sequence[str]) -> Iterator[bytes
 
 
 class _Made:
-    """The shards of `names`, in order; a few are on their way."""
+    """The shards of `names`, in order; a few are on their way.
+
+    The death of a worker fails all of them, and does not tell at which it was. So each of them is then
+    made alone.
+    """
 
     def __init__(
         self, workers: Workers, work: Work, files: ShardFiles, names: Sequence[str]
@@ -144,13 +154,14 @@ class _Made:
     def next_shard(self) -> tuple[Path | None, Mapping[str, bytes]]:
         """The next shard: its file, and its records by name."""
         self._send()
-        first, quiet_since = self._waiting.popleft(), time.monotonic()
+        first, quiet_since = self._waiting[0], time.monotonic()
         while first.made is None:
-            pending = [first, *(shard for shard in self._waiting if shard.made is None)]
-            done, _ = wait([s.future for s in pending], _POLL_S, FIRST_COMPLETED)
-            for shard in pending:
-                if shard.future in done:
-                    self._take(shard)
+            self._submit()
+            under_way = {s.future: s for s in self._waiting if s.future is not None}
+            done, _ = wait(under_way, _POLL_S, FIRST_COMPLETED)
+            for future, shard in under_way.items():
+                if future in done:
+                    self._take(shard, future)
             if done:
                 quiet_since = time.monotonic()
             elif time.monotonic() - quiet_since > QUIET_S:
@@ -159,32 +170,50 @@ class _Made:
                     file=sys.stderr,
                 )
                 quiet_since = time.monotonic()
+        self._waiting.popleft()
         self._send()
         if isinstance(first.made, Path):
             return first.made, unpacked(first.made.read_bytes())
         return None, unpacked(first.made)
+
+    def drop(self) -> None:
+        """Let no worker go on with shards that have not come back."""
+        for shard in self._waiting:
+            if shard.future is not None:
+                self._workers.drop(shard.future)
 
     def _send(self) -> None:
         """Keep as many shards on their way as memory and disk are to hold."""
         while len(self._waiting) < self._n_ahead:
             shard = next(self._shards, None)
             if shard is None:
-                return
-            future = self._workers.submit(self._key, shard, self._work.needs)
-            self._waiting.append(_OnItsWay(shard, future))
+                break
+            self._waiting.append(_OnItsWay(shard))
+        self._submit()
 
-    def _take(self, shard: "_OnItsWay") -> None:
-        """Keep a shard that has come back, or have it made again if its worker has died."""
+    def _submit(self) -> None:
+        """Give workers all shards; after the death of one, those that failed one by one."""
+        unmade = [shard for shard in self._waiting if shard.made is None]
+        if suspects := [shard for shard in unmade if shard.suspect]:
+            unmade = suspects[:1] if all(shard.future is None for shard in unmade) else []
+        for shard in unmade:
+            if shard.future is None:
+                shard.future = self._workers.submit(self._key, shard.shard, self._work.needs)
+
+    def _take(self, shard: "_OnItsWay", future: Future[bytes]) -> None:
+        """Keep a shard that has come back; suspect it if a worker has died."""
+        shard.future = None
         try:
-            made = shard.future.result()
+            made = future.result()
         except BrokenExecutor:
-            if shard.n_tries == N_TRIES:
+            shard.n_deaths += shard.suspect  # a suspect was alone
+            shard.suspect = True
+            if shard.n_deaths == N_DEATHS:
                 raise HeadstartError(
-                    f"{N_TRIES} workers died while they made the same {len(shard.shard.names)} "
-                    f"pictures, from {shard.shard.names[0]} on: often because memory is short."
+                    f"{N_DEATHS} workers died while they made nothing but the same "
+                    f"{len(shard.shard.names)} pictures, from {shard.shard.names[0]} on: often "
+                    "because memory is short."
                 ) from None
-            shard.n_tries += 1
-            shard.future = self._workers.submit(self._key, shard.shard, self._work.needs)
         except Exception as error:
             raise self._workers.reason(error) from None
         else:
@@ -209,9 +238,18 @@ class _Made:
 
 @dataclass
 class _OnItsWay:
-    """A shard, the promise of its bytes, and when they have come: its file, or the bytes."""
+    """A shard that the driver has cut.
+
+    Attributes:
+        shard: the pictures.
+        future: the promise of its bytes, while a worker is to make it.
+        made: its file or the bytes, once they have come.
+        suspect: whether a worker died while it was under way.
+        n_deaths: of workers that made this shard and no other.
+    """
 
     shard: Shard
-    future: Future[bytes]
+    future: Future[bytes] | None = None
     made: Path | bytes | None = None
-    n_tries: int = 1
+    suspect: bool = False
+    n_deaths: int = 0

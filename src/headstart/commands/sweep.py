@@ -150,9 +150,9 @@ def _search(
     seconds, score = time.monotonic() - started, SCORE[cached.labels.task]
     beside = folder.parents[2]  # of the work folder, where a person finds it
     patch, table, figure = (beside / f"sweep.{suffix}" for suffix in ("patch", "csv", "png"))
-    diff = outputs.write_patch(patch, PARAMS_FILE, values, found.best.settings)
+    change, is_patch = outputs.write_patch(patch, PARAMS_FILE, values, found.best.settings)
     outputs.write_trials(table, found, values, score)
-    files = [patch, table] + [figure] * outputs.write_importance(figure, found)
+    files = [patch] * is_patch + [table] + [figure] * outputs.write_importance(figure, found)
     in_mlflow = outputs.log(folder.name, found, values, score, files)
     click.echo(text.result(found, measure, score, len(cached.labels.labelled("valid")), seconds))
-    click.echo(text.what_next(found, diff, files, in_mlflow))
+    click.echo(text.what_next(found, change, patch if is_patch else None, files, in_mlflow))

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from headstart.project.errors import HeadstartError
 from headstart.project.files import write_csv, write_figure, write_text
 from headstart.sweeping.figure import sweep_figure
 from headstart.sweeping.patch import changed_text, unified
@@ -15,21 +16,30 @@ from headstart.sweeping.study import Trial
 from headstart.tracking.sweeps import LoggedRun, log_sweep
 
 
-def write_patch(path: Path, params: Path, values: Mapping[str, Any], settings: Settings) -> str:
-    """Write what would change params.yaml to `settings`; return it.
+def write_patch(
+    path: Path, params: Path, values: Mapping[str, Any], settings: Settings
+) -> tuple[str, bool]:
+    """Write what would change params.yaml to `settings`, unless its form admits no patch.
 
     Args:
-        path: of the patch.
+        path: of the patch; without one, no file is there.
         params: the params file, relative to the project.
         values: its sections.
         settings: those that are equal to the present values are left out.
+
+    Returns:
+        the patch and True; or a sentence that says what to set by hand, and False.
     """
     with params.open(encoding="utf-8", newline="") as file:
         text = file.read()
     new = {key: value for key, value in settings.items() if value_at(values, key) != value}
-    patch = unified(text, changed_text(text, new, params), params)
+    try:
+        patch = unified(text, changed_text(text, new, params), params)
+    except HeadstartError as error:
+        path.unlink(missing_ok=True)
+        return str(error), False
     write_text(path, patch)
-    return patch
+    return patch, True
 
 
 def write_trials(path: Path, found: Found, values: Mapping[str, Any], score: str) -> None:
@@ -90,6 +100,6 @@ def _params(trial: Trial, found: Found, values: Mapping[str, Any]) -> dict[str, 
 
 
 def _ended(trial: Trial) -> str:
-    if trial.log_loss is not None:
-        return "trained"
-    return "diverged" if trial.diverged else "early"
+    if trial.diverged:
+        return "diverged"
+    return "early" if trial.log_loss is None else "trained"

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import get_args
 
 from headstart.commands.spread import mean_and_sd
-from headstart.sweeping.comparison import CONFIDENCE, Repeats
+from headstart.sweeping.comparison import CONFIDENCE
 from headstart.sweeping.objective import Measure
 from headstart.sweeping.search import N_SEEDS, Found
 from headstart.sweeping.settings import Settings, yaml_scalar
@@ -13,6 +14,8 @@ from headstart.sweeping.space import Dimension
 from headstart.sweeping.study import Trial
 
 N_IMPORTANT = 4  # keys that the result names
+WIDTH = 80
+DIVERGED = "diverged with another seed"
 
 
 def space_table(space: Sequence[Dimension], present: Mapping[str, object]) -> str:
@@ -43,7 +46,7 @@ def result(found: Found, measure: Measure, score: str, n_valid: int, seconds: fl
     ends = f"{early} ended early" + (f", {diverged} diverged" if diverged else "")
     parts = [
         f"{len(trials)} trials{new} on {n_valid:,} pictures of valid; {ends}; {seconds:,.0f} s",
-        _repeats_table(found.repeats, score),
+        _repeats_table(found, score),
         _verdict(found, measure, score),
     ]
     if found.importances:
@@ -54,15 +57,26 @@ def result(found: Found, measure: Measure, score: str, n_valid: int, seconds: fl
     return "\n\n".join(parts)
 
 
-def what_next(found: Found, diff: str, files: Sequence[Path], in_mlflow: bool) -> str:
-    """The patch, if it is advised; what its score does not tell; where to look."""
+def what_next(
+    found: Found, change: str, patch: Path | None, files: Sequence[Path], in_mlflow: bool
+) -> str:
+    """The change, if it is advised; what its score does not tell; where to look.
+
+    Args:
+        found: by the sweep.
+        change: the patch, or what to set by hand.
+        patch: its file; None where there is none.
+        files: all that were written.
+        in_mlflow: whether the trials are there, too.
+    """
     look = f"All trials: {', '.join(map(str, files))}" + ", and MLflow" * in_mlflow
     if found.gain is None or not found.gain.beyond_noise:
         return f"\n{look}"
+    take = f"To take it: git apply {patch} && dvc repro" if patch else "Then run: dvc repro"
     return (
-        f"\n{diff}\n"
+        f"\n{change}\n"
         "Valid chose it, so expect a little less on other pictures; test was not read.\n"
-        f"To take it: git apply {files[0]} && dvc repro\n{look}"
+        f"{take}\n{look}"
     )
 
 
@@ -70,35 +84,57 @@ def _name(trial: Trial) -> str:
     return f"trial {trial.number}" if trial.number else "params.yaml"
 
 
-def _repeats_table(found: Sequence[Repeats], score: str) -> str:
+def _repeats_table(found: Found, score: str) -> str:
     """A line for each: mean and sd over the other seeds, and what it had as a trial."""
     rows = [("", f"log loss of {N_SEEDS} seeds", f"{score} of {N_SEEDS} seeds", "as a trial")]
-    for repeats in found:
+    for repeats in found.repeats:
         trial = repeats.trial
-        log_loss, of_score = (
-            mean_and_sd(repeats.of_seeds(measure)) for measure in get_args(Measure)
-        )
+        log_loss, of_score = DIVERGED, ""
+        if not repeats.diverged:
+            log_loss, of_score = (
+                mean_and_sd(repeats.of_seeds(measure)) for measure in get_args(Measure)
+            )
         own = f"{trial.log_loss:.4f}, {trial.score:.4f}"
         rows.append((_name(trial), log_loss, of_score, own))
-    return _aligned(rows) + f"\nMeans (sd) over {N_SEEDS} seeds that chose no trial."
+    lines = [_aligned(rows), f"Means (sd) over {N_SEEDS} seeds that chose no trial."]
+    if found.trials[0].diverged:
+        lines.append(f"As a trial, params.yaml {DIVERGED};")
+        lines.append("its scores there are those of the seeds before.")
+    return "\n".join(lines)
 
 
 def _verdict(found: Found, measure: Measure, score: str) -> str:
     """Whether the best trial is better than params.yaml beyond noise."""
     if found.gain is None:
-        return "Keep params.yaml: no other trial was trained to its end."
+        return _no_verdict(found)
     mean, half = found.gain.mean, found.gain.half
     what = "log loss" if measure == "log_loss" else score
     better = {"log_loss": ("lower", "higher"), "score": ("higher", "lower")}[measure]
     change = f"{what} is {abs(mean):.4f} {better[mean < 0]} than that of params.yaml"
     interval = (
         f"({100 * CONFIDENCE:.0f} % interval of the gain: {mean - half:.4f} to {mean + half:.4f}; "
-        f"paired by picture; best of {len(found.repeats) - 1})."
+        f"paired by picture; best of {len(found.compared)})."
     )
     name = _name(found.best)
     if found.gain.beyond_noise:
         return f"{name}: its {change}, beyond noise\n{interval}"
     return f"Keep params.yaml: the best, {name}, is within noise.\nIts {change}\n{interval}"
+
+
+def _no_verdict(found: Found) -> str:
+    """Why the best trial cannot be compared with params.yaml."""
+    if why := found.repeats[0].diverged:
+        told = [
+            f"params.yaml {DIVERGED}, so no gain over it can be known.",
+            "With that seed `dvc repro` would end so:",
+            fill(why, WIDTH, initial_indent="  ", subsequent_indent="  "),
+        ]
+        if found.compared:
+            told.append(f"The best trial that diverged with no seed is {_name(found.best)}.")
+        return "\n".join(told)
+    if len(found.repeats) > 1:
+        return f"Keep params.yaml: each of the best trials {DIVERGED}."
+    return "Keep params.yaml: no other trial was trained to its end."
 
 
 def _important(importances: Mapping[str, float]) -> str:

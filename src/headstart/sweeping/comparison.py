@@ -24,11 +24,13 @@ class Repeats:
 
     Attributes:
         trial: whose params.
-        scores: of each seed, with those of each picture.
+        scores: of each seed that was trained to its end, with those of each picture.
+        diverged: why another seed was not, or empty.
     """
 
     trial: Trial
     scores: Sequence[Scores]
+    diverged: str = ""
 
     def of_pictures(self, measure: Measure) -> Floats:
         """Log losses or scores (S, N) of each seed and picture."""
@@ -40,8 +42,8 @@ class Repeats:
         return [s.log_loss if measure == "log_loss" else s.score for s in self.scores]
 
     def loss(self, measure: Measure) -> float:
-        """The mean over seeds of what is lower for better params."""
-        return mean_loss(self.scores, measure)
+        """The mean over seeds of what is lower for better params; infinite if one diverged."""
+        return float("inf") if self.diverged else mean_loss(self.scores, measure)
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def gain(
     choice among `n_compared` (Bonferroni).
 
     Args:
-        best: chosen among several by its mean.
+        best: chosen among several by its mean; as `present`, it diverged with no seed.
         present: params.yaml as it is, with the same seeds.
         measure: what is compared.
         groups: (N,) of the pictures; those of one group may be alike.

@@ -30,10 +30,11 @@ class Outcome:
     """A trial that has ended.
 
     Attributes:
-        scores: (log loss, score) of valid, of each seed; empty if it was ended early.
+        scores: (log loss, score) of valid, of each seed that was trained to its end; empty if the trial
+            was ended early.
         seen: quarter -> the loss of the first seed there.
         seconds: that it took.
-        diverged: why, or empty.
+        diverged: why the seed after those diverged, or empty.
     """
 
     scores: list[tuple[float, float]]
@@ -70,6 +71,6 @@ def train_trial(
     except HopelessError:
         pass
     except DivergedError as error:
-        scores, diverged = [], str(error)
+        diverged = str(error)
     told = [(of.log_loss, of.score) for of in scores]
     return Outcome(told, seen, round(time.monotonic() - started, 3), diverged)

@@ -25,15 +25,20 @@ def changed_text(text: str, settings: Settings, path: Path) -> str:
         path: of the file, for messages.
 
     Raises:
-        HeadstartError: a value cannot be replaced in its place, because the file writes it over several
-            lines or by an alias.
+        YamlFileError: the text is not YAML.
+        HeadstartError: a key does not exist; or its value cannot be replaced in its place, because the
+            file writes it over several lines, by an alias, or merges it in.
     """
+    wanted = with_settings(parse_yaml(text.encode(), path), settings)
     content, lines = YAML().load(text), re.split(r"(?<=\n)", text)
-    places = {_place(content, key): yaml_scalar(value) for key, value in settings.items()}
+    places = {}
+    for key, value in settings.items():
+        if place := _place(content, key):  # without one the change below does not hold
+            places[place] = yaml_scalar(value)
     for line, column in sorted(places, reverse=True):  # so that columns before it stay
         lines[line] = _with_value(lines[line], column, places[line, column])
     changed = "".join(lines)
-    if not _holds(changed, with_settings(parse_yaml(text.encode(), path), settings), path):
+    if not _holds(changed, wanted, path):
         raise HeadstartError(
             f"{path} writes one of {', '.join(settings)} in a form that cannot be replaced in its "
             "place. Set by hand: "
@@ -54,13 +59,16 @@ def unified(before: str, after: str, path: Path) -> str:
     return "".join(marked)
 
 
-def _place(content: Any, key: str) -> tuple[int, int]:
-    """Line and column, from 0, where the value of a key begins."""
+def _place(content: Any, key: str) -> tuple[int, int] | None:
+    """Line and column, from 0, where the value of a key begins; None for a key that is merged in."""
     above, _, last = key.rpartition(".")
-    section: Any = value_at(content, above)
-    is_list, at = isinstance(section, list), section.lc
-    line, column = at.item(int(last)) if is_list else at.value(last)
-    return line, column
+    try:
+        section: Any = value_at(content, above)
+    except HeadstartError:
+        return None
+    places = section.lc.data or {}
+    found = places.get(int(last) if isinstance(section, list) else last)
+    return (found[-2], found[-1]) if found else None
 
 
 def _holds(text: str, wanted: object, path: Path) -> bool:

@@ -1,7 +1,7 @@
 """A whole sweep: the trials, then the best of them and params.yaml with other seeds."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from headstart.sweeping.settings import Settings, with_settings
 from headstart.sweeping.space import Dimension, Range
 from headstart.sweeping.study import Study, Trial
 from headstart.sweeping.trainings import Trainings
+from headstart.training.divergence import DivergedError
 
 N_BEST, N_SEEDS = 5, 3
 OTHER_SEEDS = range(1, N_SEEDS + 1)
@@ -30,9 +31,10 @@ class Found:
         space: what was searched.
         trials: all, params.yaml first.
         n_new: how many of them this call trained.
-        repeats: params.yaml, then the best trials by their mean over the other seeds.
+        repeats: params.yaml, then the best trials by their mean over the other seeds; last come those
+            that diverged with one.
         importances: key -> its part in the result, largest first; empty after few trials.
-        gain: of the best over params.yaml; None where no other trial was trained to its end.
+        gain: of the best over params.yaml; None where either side has no mean.
     """
 
     space: Sequence[Dimension]
@@ -44,8 +46,13 @@ class Found:
 
     @property
     def best(self) -> Trial:
-        """The best by its mean; params.yaml where it is the only one."""
-        return self.repeats[min(1, len(self.repeats) - 1)].trial
+        """The best by its mean; params.yaml where no other trial has one."""
+        return self.compared[0].trial if self.compared else self.repeats[0].trial
+
+    @property
+    def compared(self) -> list[Repeats]:
+        """The best trials that diverged with no seed."""
+        return [repeats for repeats in self.repeats[1:] if not repeats.diverged]
 
     def at_an_end(self) -> list[Range]:
         """Ranges at whose lowest or highest value the best trial lies."""
@@ -69,7 +76,7 @@ def search(
         bar: shows the progress.
 
     Raises:
-        HeadstartError: the params of params.yaml diverge, or settings contradict each other.
+        HeadstartError: params.yaml diverges with its own seeds, or settings contradict each other.
     """
 
     def params(settings: Settings) -> HeadParamsOfAll:
@@ -88,20 +95,36 @@ def search(
         pass
     present, *others = study.trials()
     others = sorted(others, key=lambda trial: trial.loss(measure))[:N_BEST]
-    compared = [present, *(trial for trial in others if trial.log_loss is not None)]
-    plan = [(trial, number) for trial in compared for number in OTHER_SEEDS]
-    again = [
+    again = [present, *(trial for trial in others if trial.log_loss is not None)]
+    first, *best = _repeated(again, trainings, params, bar)
+    best.sort(key=lambda repeats: repeats.loss(measure))
+    found = Found(study.space, study.trials(), n_new, [first, *best], study.importances(), None)
+    if first.diverged or not found.compared:
+        return found
+    won = gain(found.compared[0], first, measure, _groups(cached), len(found.compared))
+    return replace(found, gain=won)
+
+
+def _repeated(
+    trials: Sequence[Trial], trainings: Trainings, params: Callable[[Settings], HeadParamsOfAll],
+    bar: Bar,
+) -> list[Repeats]:  # fmt: skip
+    """Train each of `trials` with the other seeds."""
+    plan = [(trial, number) for trial in trials for number in OTHER_SEEDS]
+    started = [
         trainings.later(CachedSet.train, params(trial.settings).other_seed(number))
         for trial, number in plan
     ]
-    scores: dict[int, list[Scores]] = {}
-    for (trial, _), trained in bar(zip(plan, again, strict=True), len(plan), "repeats"):
-        scores.setdefault(trial.number, []).append(trained())
-    first, *best = (Repeats(trial, scores[trial.number]) for trial in compared)
-    best.sort(key=lambda repeats: repeats.loss(measure))
-    groups = _groups(cached)
-    won = gain(best[0], first, measure, groups, len(best)) if best else None
-    return Found(study.space, study.trials(), n_new, [first, *best], study.importances(), won)
+    scores: dict[int, list[Scores]] = {trial.number: [] for trial in trials}
+    diverged: dict[int, str] = {}
+    for (trial, _), trained in bar(zip(plan, started, strict=True), len(plan), "repeats"):
+        try:
+            scores[trial.number].append(trained())
+        except DivergedError as error:
+            diverged[trial.number] = str(error)
+    return [
+        Repeats(trial, scores[trial.number], diverged.get(trial.number, "")) for trial in trials
+    ]
 
 
 def _groups(cached: CachedSet) -> list[str]:

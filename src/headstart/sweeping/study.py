@@ -26,8 +26,8 @@ BEST_PART = 0.25
 """The part of the trials that were trained to their end whose values show what matters."""
 
 IN_FLIGHT = 4
-"""Trials that are trained at a time, or wait for a core. A trial is drawn by those before the last 3
-before it, whatever the number of cores, so that timing decides no result."""
+"""Trials that are trained at a time, or wait for a core. Each ignores the 3 just before it, which may
+still be running, so that neither timing nor the number of processes changes a result."""
 
 PROMISING = 4
 """A trial is promising as long as it is in the best one of so many parts of those before it."""
@@ -56,7 +56,8 @@ class Trial:
         score: accuracy (F2 of many labels) of valid at the end, likewise.
         seconds: that it took.
         n_seeds: it was trained with.
-        diverged: whether its loss was not finite any more.
+        diverged: whether its loss was not finite any more, with one of its seeds. Then only params.yaml
+            has a mean, over the seeds before.
     """
 
     number: int
@@ -77,8 +78,8 @@ class Trial:
 class Study:
     """The trials of one space, in one folder.
 
-    The trials before the last three decide what is drawn next, so a sweep in two parts, or with another
-    number of processes, draws what one in a single part does.
+    Each trial is drawn by the earlier ones, without the three just before it. So a sweep in two parts,
+    or with another number of processes, draws what one in a single part does.
     """
 
     def __init__(
@@ -127,7 +128,7 @@ class Study:
         its epochs is ended. Of a call that is interrupted, the trials that were yielded count.
 
         Raises:
-            HeadstartError: params.yaml diverges as it is.
+            HeadstartError: params.yaml diverges with its own seeds.
         """
         waiting: deque[tuple[Mapping[str, Any], Callable[[], Outcome]]] = deque()
         for number in range(len(self._ended()), n):
@@ -191,16 +192,17 @@ class Study:
         from optuna.trial import TrialState, create_trial
 
         outcome, number = result(), len(self._ended())
-        if outcome.diverged and not number:
+        # A seed that diverges rules a trial out. Params.yaml stays: it is in use with its own seeds.
+        scores = [] if outcome.diverged and number else outcome.scores
+        if outcome.diverged and not number and not scores:
             raise HeadstartError(outcome.diverged)
         value: float | None = None
         attributes: dict[str, Any] = {"seconds": outcome.seconds}
-        if outcome.scores:
-            log_loss, score = (fmean(of_seeds) for of_seeds in zip(*outcome.scores, strict=True))
+        attributes["diverged"] = bool(outcome.diverged)
+        if scores:
+            log_loss, score = (fmean(of_seeds) for of_seeds in zip(*scores, strict=True))
             value = log_loss if self.measure == "log_loss" else -score
-            attributes |= {"log_loss": log_loss, "score": score, "n_seeds": len(outcome.scores)}
-        else:
-            attributes["diverged"] = bool(outcome.diverged)
+            attributes |= {"log_loss": log_loss, "score": score, "n_seeds": len(scores)}
         self._study.add_trial(
             create_trial(
                 state=TrialState.PRUNED if value is None else TrialState.COMPLETE,
@@ -222,7 +224,7 @@ class Study:
         known = trial.user_attrs
         return Trial(
             number, settings, known.get("log_loss"), known.get("score"), known["seconds"],
-            known.get("n_seeds", 1), known.get("diverged", False),
+            known.get("n_seeds", 1), known["diverged"],
         )  # fmt: skip
 
 

@@ -5,16 +5,23 @@ import os
 import signal
 import threading
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from typing import Concatenate, ParamSpec, Self, TypeVar
 
 import torch
 
+from headstart.project.errors import HeadstartError
 from headstart.sweeping.objective import CachedSet
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+DIED = (
+    "A process of the sweep has died, often because memory is short. The trials that ended are kept, "
+    "and the same command goes on; HEADSTART_WORKERS=1 needs less memory."
+)
 
 
 class Trainings:
@@ -54,10 +61,25 @@ class Trainings:
     def later(
         self, function: Callable[Concatenate[CachedSet, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> Callable[[], T]:
-        """Begin function(set, ...), which can be pickled; what is returned waits for its result."""
+        """Begin function(set, ...), which can be pickled; what is returned waits for its result.
+
+        Raises:
+            HeadstartError: a process has died; what is returned raises it, too.
+        """
         if self._pool is None:
             return partial(function, self._set, *args, **kwargs)
-        return self._pool.submit(partial(_with_set, function), *args, **kwargs).result
+        try:
+            future = self._pool.submit(partial(_with_set, function), *args, **kwargs)
+        except BrokenProcessPool:
+            raise HeadstartError(DIED) from None
+        return partial(_result, future)
+
+
+def _result(future: Future[T]) -> T:
+    try:
+        return future.result()
+    except BrokenProcessPool:
+        raise HeadstartError(DIED) from None
 
 
 _SETS: list[CachedSet] = []
