@@ -16,6 +16,7 @@ from typing import IO, Any, Literal
 from headstart.project.located import SourceError
 
 MAX_HEADER_BYTES = 1 << 24  # of a tar's header of one entry, which is read into memory
+_IS_UTF8 = 0x800  # flag of a zip's entry
 
 # What the readers raise for an archive that is broken, or a zip that needs a password.
 BROKEN = (
@@ -35,6 +36,7 @@ class Entry:
         position: roughly how many bytes of the archive lie before the entry.
         open: gives the content of the entry, only until the next entry is read.
         offset: of its content in a tar's bytes; None in a zip, and where a tar keeps it in pieces.
+        is_guess: whether the archive does not tell the encoding of the name.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Entry:
     position: int
     open: Callable[[], IO[bytes] | None]
     offset: int | None = None
+    is_guess: bool = False
 
 
 def read_entries(archive: Path, max_stream_bytes: int) -> Iterator[Entry]:
@@ -82,8 +85,25 @@ def _zip_entries(archive: Path) -> Iterator[Entry]:
             kind = "file" if mode in (0, stat.S_IFREG) else "other"
             if info.is_dir():
                 kind = "folder"
-            content = partial(zipped.open, info)
-            yield Entry(info.filename, kind, info.file_size, info.header_offset, content)
+            name, is_guess = _zip_name(info)
+            content, position = partial(zipped.open, info), info.header_offset
+            yield Entry(name, kind, info.file_size, position, content, is_guess=is_guess)
+
+
+def _zip_name(info: zipfile.ZipInfo) -> tuple[str, bool]:
+    """The name of an entry, and whether its encoding is a guess.
+
+    Without the flag of UTF-8 it is cp437 by the standard. But macOS writes UTF-8 without the flag, and
+    Windows the code page of its language.
+    """
+    if info.flag_bits & _IS_UTF8 or info.filename.isascii():
+        return info.filename, False
+    try:
+        return info.filename.encode("cp437").decode(), False
+    except UnicodeEncodeError:  # it is from an extra field in UTF-8, which newer Pythons read
+        return info.filename, False
+    except UnicodeDecodeError:
+        return info.filename, True
 
 
 class _Bounded:

@@ -7,6 +7,7 @@ hold) is an error. An entry that the source does not keep is not written, whatev
 
 import errno
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Protocol
@@ -14,7 +15,7 @@ from typing import Protocol
 from headstart.fetching.archive_entries import BROKEN, Entry, read_entries
 from headstart.image_files.tree import n_free_bytes
 from headstart.project.located import SourceError
-from headstart.project.short import cut, first_line, listed
+from headstart.project.short import cut, first_line, listed, printable
 
 PIECE_BYTES = 1 << 18
 HEADER_BYTES = 4096  # per entry of a tar: its header, a long name, the padding
@@ -46,6 +47,8 @@ class Rules(Protocol):
 def unpack(archives: Sequence[Path], folder: Path, source: Rules) -> Iterator[int]:
     """Write the files that `source` keeps below `folder`; yield how many bytes of `archives` are read.
 
+    A line on stderr tells of a zip that does not say how its names are encoded.
+
     Args:
         archives: files that end in .zip, .tar, .tgz or .tar.gz.
         folder: empty; what lies in it after an error is of no use.
@@ -59,6 +62,7 @@ def unpack(archives: Sequence[Path], folder: Path, source: Rules) -> Iterator[in
     limit_bytes = source.limit_bytes  # once: what is written takes free space
     max_stream_bytes = limit_bytes + source.max_files * HEADER_BYTES
     for archive in archives:
+        guesses = list[str]()
         try:
             for entry in read_entries(archive, max_stream_bytes):
                 n_entries, n_bytes = n_entries + 1, n_bytes + entry.n_bytes
@@ -69,6 +73,8 @@ def unpack(archives: Sequence[Path], folder: Path, source: Rules) -> Iterator[in
                 if inside is None or entry.kind == "folder":
                     continue
                 _write(archive, entry, folder / inside)
+                if entry.is_guess:
+                    guesses.append(entry.name)
                 missing -= {str(part) for part in (inside, *inside.parents)}
                 yield n_before + entry.position
         except SourceError:
@@ -78,6 +84,8 @@ def unpack(archives: Sequence[Path], folder: Path, source: Rules) -> Iterator[in
             raise SourceError(
                 f"{archive.name} cannot be unpacked: {why}; pack or download it again."
             ) from None
+        if guesses:
+            _tell_guesses(archive, guesses)
         n_before += archive.stat().st_size
     if missing or not any(folder.iterdir()):
         names = ", ".join(archive.name for archive in archives)
@@ -105,6 +113,17 @@ def _check_limits(
                 f"{archive.name} unpacks to more than {limit} {unit}: it may be a decompression "
                 f"bomb; if you trust it, {source.remedy(key)}."
             )
+
+
+def _tell_guesses(archive: Path, names: Sequence[str]) -> None:
+    """Say that names may be wrong, before folders of them become classes."""
+    print(
+        f"{archive.name} does not tell the encoding of {len(names)} names, which are read as English "
+        f"Windows writes them, such as {cut(printable(names[0]))!r}. If that is wrong, unpack it with "
+        "the right encoding, and name the folder instead (for Japanese: python -m zipfile "
+        f"--metadata-encoding cp932 -e {archive.name} FOLDER).",
+        file=sys.stderr,
+    )
 
 
 def safe_path(archive: Path, entry: Entry) -> PurePosixPath:
