@@ -3,6 +3,8 @@
 import io
 import os
 import stat
+import subprocess
+import sys
 import tarfile
 import warnings
 import zipfile
@@ -155,6 +157,13 @@ def test_no_link_in_a_zip_and_no_file_through_it(tmp_path: Path) -> None:
     refused(path, "holds 'way', a link or device")
 
 
+def zipped_as(path: Path, raw: bytes) -> Path:
+    """A zip with a file whose name has these bytes and no flag of UTF-8, and one with the flag."""
+    packed(path, {"-" * len(raw): b"one", "犬/2.jpg": b"two"})
+    path.write_bytes(path.read_bytes().replace(b"-" * len(raw), raw))
+    return path
+
+
 @pytest.mark.parametrize(
     ("raw", "name", "is_told"),
     [
@@ -166,12 +175,19 @@ def test_no_link_in_a_zip_and_no_file_through_it(tmp_path: Path) -> None:
 def test_names_whose_encoding_a_zip_does_not_tell(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], raw: bytes, name: str, is_told: bool
 ) -> None:
-    path = packed(tmp_path / "p.zip", {"-" * len(raw): b"one", "犬/2.jpg": b"two"})
-    path.write_bytes(path.read_bytes().replace(b"-" * len(raw), raw))
-    assert unpacked(path) == {name: b"one", "犬/2.jpg": b"two"}
+    assert unpacked(zipped_as(tmp_path / "p.zip", raw)) == {name: b"one", "犬/2.jpg": b"two"}
     told = capsys.readouterr().err
     assert told.startswith("p.zip does not tell the encoding of 1 names") == is_told
     assert (f"such as {name!r}. If that is wrong, unpack it" in told) == is_told
+
+
+def test_the_remedy_for_names_in_japanese_is_right(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unpacked(zipped_as(tmp_path / "p.zip", "ねこ/1.jpg".encode("cp932")))
+    remedy = capsys.readouterr().err.partition("(for Japanese: python ")[2].partition(").")[0]
+    subprocess.run([sys.executable, *remedy.split()], cwd=tmp_path, check=True)
+    assert (tmp_path / "FOLDER/ねこ/1.jpg").read_bytes() == b"one"
 
 
 @all_forms

@@ -120,7 +120,8 @@ def _tell_guesses(archive: Path, names: Sequence[str]) -> None:
     print(
         f"{archive.name} does not tell the encoding of {len(names)} names, which are read as English "
         f"Windows writes them, such as {cut(printable(names[0]))!r}. If that is wrong, unpack it with "
-        "the right encoding (such as unzip -O cp932 for Japanese), and name the folder instead.",
+        "the right encoding, and name the folder instead (for Japanese: python -m zipfile "
+        f"--metadata-encoding cp932 -e {archive.name} FOLDER).",
         file=sys.stderr,
     )
 
