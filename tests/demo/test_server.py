@@ -184,3 +184,18 @@ def test_pictures_that_came_or_went_since_a_stage_ran_are_told(
         "`dvc repro precompute-activations`",
     ):
         TrainPictures.of(project, info, machine)
+
+
+def test_what_cannot_be_kept_is_told_on_the_page(client: Client, tmp_path: Path) -> None:
+    browser = client("many")
+    key = browser.post("/look", data=png(2), headers=OWN).get_json()["key"]
+    told = {"key": key, "labels": ["eel"]}
+    (tmp_path / "kept").write_text("a file in the place of the folder")
+    answer = browser.post("/tell", json=told, headers=OWN)
+    assert answer.status_code == 500
+    assert re.match(rf"{tmp_path}/kept: file exists\. Mend", answer.get_json()["problem"])
+    (tmp_path / "kept").unlink()
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept/labels.csv").write_text("id,label\n1,cat\n")
+    answer = browser.post("/tell", json=told, headers=OWN)
+    assert answer.status_code == 400 and "has the columns id, label" in answer.get_json()["problem"]
