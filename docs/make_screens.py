@@ -67,7 +67,7 @@ def demo(picture: Path, folder: Path) -> str:
     machine = prepare(RuntimeParams(precision="auto", deterministic=True))
     classifier = Classifier.on(MODEL, machine)
     info = classifier.info
-    train = TrainPictures.of(Project("."), machine)
+    train = TrainPictures.of(Project("."), info, machine)
     kept = Corrections(Path("corrections"), info.classes, info.task)
     app = application(Demo(classifier, train, kept, folder))
     content = base64.b64encode(picture.read_bytes()).decode("ascii")

@@ -3,6 +3,7 @@
 import csv
 import importlib.util
 import io
+from collections.abc import Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -12,15 +13,16 @@ import pandas as pd
 import pytest
 import torch
 from click.testing import CliRunner, Result
+from numpy.typing import NDArray
 
 from headstart.commands.cli import main
 from headstart.commands.export import quantised
-from headstart.commands.project_pictures import project_pictures
+from headstart.commands.project_pictures import ProjectPictures, project_pictures
 from headstart.exporting import int8
 from headstart.exporting.about import about
-from headstart.exporting.forms import FORMS, PACKAGES, FormName, Run
+from headstart.exporting.forms import FORMS, PACKAGES, FormName, Pixels, Run
 from headstart.exporting.graph import Graph, graph_of
-from headstart.labels.labels import Labels, write_labels
+from headstart.labels.labels import Labels, read_labels, write_labels
 from headstart.network.checkpoints import Checkpoint, write_checkpoint
 from headstart.pictures.resized import write_resized
 from headstart.project.errors import HeadstartError
@@ -78,9 +80,12 @@ def by_headstart(files: list[str]) -> dict[str, list[str]]:
 def by_the_page(form: FormName, files: list[str]) -> tuple[dict[str, list[str]], dict[str, Any]]:
     """What the code of the page prints of a file of this form, and what that says of itself."""
     square, *each = blocks(read_page("docs/export.md"), "python")
+    of_the_page = 'paths = ["photo.jpg"]'
+    assert square.count(of_the_page) == 1
+    square = square.replace(of_the_page, f"paths = {files!r}")
     code = f"{square}\n{dict(zip(FORMS, each, strict=True))[form]}"
     assert "headstart" not in code.replace('"headstart"', "").replace('"headstart.json"', "")
-    names: dict[str, Any] = {"paths": files}
+    names: dict[str, Any] = {}
     with redirect_stdout(io.StringIO()) as printed:
         exec(compile(code, "docs/export.md", "exec"), names)
     rows = map(str.split, printed.getvalue().splitlines())
@@ -214,6 +219,74 @@ def test_a_loss_above_the_limit_is_refused(monkeypatch: pytest.MonkeyPatch) -> N
     _, found = quantised(file, load, project, 1.0, target)
     assert found == "accuracy 0.0000 on 3 pictures of valid (float32: 1.0000)"
     assert file.read_bytes() == b"int8"
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3])
+def test_int8_is_scored_with_a_batch_in_memory(monkeypatch: pytest.MonkeyPatch, batch: int) -> None:
+    """The score is that of all pictures at once."""
+    write_project(Path("project"))
+    project = project_pictures(Path("project/model.safetensors"), small_info())
+    assert project
+    ids, sizes = ["0", "1", "2", "3", "4"], list[int]()
+    whole, targets = project.squares(ids), project.labels.targets(ids)
+
+    def run_of(wrong: int) -> Run:
+        """Right on all pictures but one, or on all of them."""
+
+        def run(pixels: Pixels) -> NDArray[np.float32]:
+            rows = [[np.array_equal(one, other) for other in whole].index(True) for one in pixels]
+            given = (targets[rows] + (np.array(rows) == wrong)) % 3
+            said: NDArray[np.float32] = np.eye(3, dtype=np.float32)[given]
+            return said
+
+        return run
+
+    def load(path: Path) -> Run:
+        return run_of(-1 if path.read_bytes() == b"float32" else 2)
+
+    def squares(self: ProjectPictures, ids: Sequence[str]) -> Pixels:
+        sizes.append(len(ids))
+        return of_ids(self, ids)
+
+    of_ids = ProjectPictures.squares
+    monkeypatch.setattr(ProjectPictures, "squares", squares)
+    monkeypatch.setattr("headstart.exporting.parity.BATCH", batch)
+    monkeypatch.setattr(
+        int8, "quantise", lambda source, target, pixels: target.write_bytes(b"int8")
+    )
+    file = Path("net.partial")
+    file.write_bytes(b"float32")
+    _, found = quantised(file, load, project, 1.0, Path("net.onnx"))
+    assert found == "accuracy 0.6667 on 3 pictures of valid (float32: 1.0000)"
+    assert max(sizes) == max(batch, len(project.labels.ids("train")))
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_pictures_that_are_not_stored_yet_are_left_out() -> None:
+    write_project(Path("project"))
+    table = read_labels(Path("project/l.parquet")).table
+    new = pd.DataFrame([["5", ["cat"], "valid", "5"]], columns=table.columns)
+    labels = Labels(pd.concat([table, new], ignore_index=True), CLASSES, "single_label")
+    write_labels(Path("project/l.parquet"), labels)
+    write(small_checkpoint(), "project/model.safetensors")
+    result = export("project/model.safetensors", "--to", "pt2")
+    assert result.exit_code == 0 and " on 3 pictures of valid, " in result.output, result.output
+
+
+@pytest.mark.parametrize(
+    "pipeline",
+    [
+        "stages:\n  predict-views: {foreach: [1], do: {cmd: x}}\n",
+        "stages:\n  predict-views: {cmd: [x, y]}\n",
+        'stages:\n  predict-views: {cmd: "it\'s"}\n',
+        "stages: [predict-views]\n",
+        "vars: [params.yaml]\n",
+    ],
+)
+def test_another_pipeline_has_none_of_its_pictures(pipeline: str) -> None:
+    write_project(Path("project"))
+    Path("project/dvc.yaml").write_text(pipeline)
+    assert project_pictures(Path("project/model.safetensors"), small_info()) is None
 
 
 def test_pictures_of_another_network_are_not_its_own() -> None:

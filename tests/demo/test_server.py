@@ -5,6 +5,7 @@ import io
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
@@ -14,12 +15,15 @@ from headstart import Classifier
 from headstart.demo.corrections import Corrections
 from headstart.demo.server import MAX_BYTES, Demo, application
 from headstart.demo.similar import TrainPictures
+from headstart.pictures.preprocessing import Preprocessing
+from headstart.pictures.resized import write_resized
 from headstart.project.errors import HeadstartError
-from tests.demo.cached_project import cached_project
+from tests.demo.cached_project import IDS, cached_project, info_of_cached, write_index
 from tests.saved_networks import save_networks
-from tests.small_networks import picture
+from tests.small_networks import FORM, StoredPictures, picture
 
 OWN = {"X-Headstart": "1"}
+SMALLER = FORM.model_copy(update={"size_px": 39})
 Client = Callable[[str], FlaskClient]
 
 
@@ -116,7 +120,7 @@ def test_a_picture_of_train_resembles_itself_most(
 ) -> None:
     monkeypatch.setenv("HEADSTART_DEVICE", "cpu")
     project, machine = cached_project(tmp_path, repo_root)
-    train = TrainPictures.of(project, machine)
+    train = TrainPictures.of(project, info_of_cached(project), machine)
     (tmp_path / "new").write_bytes(png(1))
     first, *others = train.like(tmp_path / "new", 9)
     assert (first.path, first.labels) == ("1.png", ("dog",))
@@ -132,4 +136,66 @@ def test_another_backbone_than_that_of_the_activations_is_refused(
 ) -> None:
     project, machine = cached_project(tmp_path, repo_root, other_weights=True)
     with pytest.raises(HeadstartError, match="has other weights than the cached activations"):
-        TrainPictures.of(project, machine)
+        TrainPictures.of(project, info_of_cached(project), machine)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"classes": ("cat", "eel")}, r"has other classes \(cat, dog\) than the network"),
+        ({"weights": "f" * 64}, "has other weights of the backbone than the network"),
+        (
+            {"preprocessing": Preprocessing(stored=(FORM, FORM), pillow="1"), "size_px": 64},
+            "",  # smaller copies, another Pillow since and a larger input are of the same project
+        ),
+        (
+            {"preprocessing": Preprocessing(stored=(SMALLER,), pillow=FORM.pillow)},
+            "has other stored pictures than the network",
+        ),
+    ],
+)
+def test_the_train_pictures_of_another_project_are_refused(
+    tmp_path: Path, repo_root: Path, change: dict[str, Any], sentence: str
+) -> None:
+    project, machine = cached_project(tmp_path, repo_root)
+    info = info_of_cached(project).model_copy(update=change)
+    if not sentence:
+        assert TrainPictures.of(project, info, machine).paths == ("0.png", "1.png", "2.png")
+        return
+    with pytest.raises(HeadstartError, match=rf"{tmp_path} {sentence} was trained with: run the"):
+        TrainPictures.of(project, info, machine)
+
+
+def test_pictures_that_came_or_went_since_a_stage_ran_are_told(
+    tmp_path: Path, repo_root: Path
+) -> None:
+    project, machine = cached_project(tmp_path, repo_root)
+    info, source = info_of_cached(project), StoredPictures()
+    rows = ((i, source.encoded(i)) for i in IDS if i != "1")
+    write_resized(tmp_path / "data/2_resized", rows, FORM.model_dump(exclude_none=True))
+    with pytest.raises(
+        HeadstartError, match="lacks 1 of 3 pictures of train, such as '1': run `dvc rep"
+    ):
+        TrainPictures.of(project, info, machine)
+    write_index(tmp_path, without="1")
+    with pytest.raises(
+        HeadstartError,
+        match=r"labels\.parquet lacks 1 of 5 pictures of precompute-activations, such as '1': run "
+        "`dvc repro precompute-activations`",
+    ):
+        TrainPictures.of(project, info, machine)
+
+
+def test_what_cannot_be_kept_is_told_on_the_page(client: Client, tmp_path: Path) -> None:
+    browser = client("many")
+    key = browser.post("/look", data=png(2), headers=OWN).get_json()["key"]
+    told = {"key": key, "labels": ["eel"]}
+    (tmp_path / "kept").write_text("a file in the place of the folder")
+    answer = browser.post("/tell", json=told, headers=OWN)
+    assert answer.status_code == 500
+    assert re.match(rf"{tmp_path}/kept: file exists\. Mend", answer.get_json()["problem"])
+    (tmp_path / "kept").unlink()
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept/labels.csv").write_text("id,label\n1,cat\n")
+    answer = browser.post("/tell", json=told, headers=OWN)
+    assert answer.status_code == 400 and "has the columns id, label" in answer.get_json()["problem"]

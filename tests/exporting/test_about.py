@@ -91,3 +91,9 @@ def test_the_number_of_pictures_at_a_time_is_told() -> None:
     assert "uint8 (N, 32, 32, 3)" in any_number["input"] and "(N, 3)" in any_number["output"]
     assert "uint8 (1, 32, 32, 3)" in one["input"] and "(1, 3)" in one["output"]
     assert one == any_number | {key: one[key] for key in ("input", "output")}
+
+
+def test_the_page_names_all_that_a_file_says_of_itself() -> None:
+    [row] = [line for line in read_page("docs/export.md").splitlines() if "| metadata `" in line]
+    told = about(small_info(costs=((0.0, 1.0, 1.0), (1.0, 0.0, 1.0), (9.0, 9.0, 0.0))))
+    assert not [key for key in told if f"`{key}`" not in row]

@@ -106,6 +106,65 @@ def test_images_count_as_png_files(files: list[str]) -> None:
         assert classifier.predict([opened])["picture"].tolist() == ["clear.png"]
 
 
+def test_images_of_numbers_count_as_the_tiff_files_that_hold_them(files: list[str]) -> None:
+    """Floats and numbers beyond 16 bits have no known white, so nothing is clipped."""
+    grey = np.asarray(picture(0).convert("L")).astype(np.int32)
+    numbers = {
+        "floats": grey.astype(np.float32),
+        "negative": grey - 256,
+        "large": grey * 1000,
+        "grey": grey * 257,
+        "big_endian": (grey * 257).astype(">u2"),
+    }
+    images = [Image.fromarray(values) for values in numbers.values()]
+    for name, image in zip(numbers, images, strict=True):
+        image.save(f"{name}.tiff")
+    assert [image.mode for image in images] == ["F", "I", "I", "I", "I;16B"]
+    classifier = Classifier.load("net.safetensors")
+    of_files = classifier.predict([f"{name}.tiff" for name in numbers]).drop(columns="picture")
+    assert classifier.predict(images).drop(columns="picture").equals(of_files)
+    told = of_files["problem"].tolist()
+    assert told[0].startswith("it holds floats, whose range nobody knows")
+    assert "from -2" in told[1] and "but only 0 to 65535 are grey levels" in told[2]
+    assert told[3:] == ["", ""] and of_files["p_1"][3] == of_files["p_1"][4]
+    with Image.open("floats.tiff") as opened:
+        assert classifier.predict(opened)["problem"].tolist() == told[:1]
+
+
+def test_images_are_upright_and_lie_over_white_in_any_mode(files: list[str]) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    deep = Image.fromarray(np.asarray(picture(3).convert("L")).astype(np.int32) * 257)
+    deep.save("turned.tiff", exif=exif)
+    clear = picture(1).convert("RGBA")
+    clear.putalpha(picture(2).convert("L"))
+    palette = clear.convert("PA")
+    palette.convert("RGBA").save("clear.png")
+    with Image.open("turned.tiff") as turned:
+        images = [turned, palette]
+        classifier = Classifier.load("net.safetensors")
+        of_images = classifier.predict(images)
+    of_files = classifier.predict(["turned.tiff", "clear.png"])
+    columns = ["class", "p_1", "p_2", "p_3", "problem"]
+    assert of_images[columns].equals(of_files[columns])
+    assert of_files["p_1"][0] != classifier.predict(deep)["p_1"][0]
+    assert of_files["p_1"][1] != classifier.predict(palette.convert("RGB"))["p_1"][0]
+
+
+def test_the_order_of_the_pictures_is_that_of_iteration(files: list[str]) -> None:
+    """Of a column that was sorted or filtered, and of pictures that come one by one."""
+    classifier = Classifier.load("net.safetensors")
+    column = pd.Series(files).sort_values(ascending=False)
+    some = column[column != files[0]]
+    assert list(column.index) == [3, 2, 1, 0] and list(some.index) == [3, 2, 1]
+    expected = classifier.predict(files[::-1])
+    assert classifier.predict(column).equals(expected)
+    assert classifier.predict(file for file in files[::-1]).equals(expected)
+    assert classifier.predict(some).equals(expected.iloc[:3])
+    [last, *_] = list(classifier.explained(some))
+    assert np.array_equal(last.probabilities, next(classifier.each(files[3:])).probabilities)
+
+
 def test_the_content_of_a_file_says_what_the_file_says(files: list[str]) -> None:
     classifier = Classifier.load("net.safetensors")
     table = classifier.predict([Path(files[0]).read_bytes(), files[1]])

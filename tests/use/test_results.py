@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ import pytest
 
 from headstart import Project
 from headstart.activations.stored import ActivationsError
+from headstart.labels.labels import read_labels, write_labels
+from headstart.pictures.table import read_pictures, write_pictures
 from headstart.project.errors import HeadstartError
 from tests.finished_project import FEATURES, IDS, LABELS, PLAIN, SPLIT, write_project
 from tests.small_networks import pixels
@@ -74,6 +77,47 @@ def test_activations_are_rows_and_an_array(repo_root: Path, tmp_path: Path) -> N
         project.activations(size_px=16)
     with pytest.raises(HeadstartError, match="view is 'flat'; it must be plain or views"):
         project.activations("flat")  # type: ignore[arg-type]
+
+
+def test_an_index_without_pictures_that_a_stage_had_names_the_stage(
+    repo_root: Path, tmp_path: Path
+) -> None:
+    project = write_project(tmp_path, repo_root)
+    index = tmp_path / "data/1_index"
+    write_pictures(index / "pictures.parquet", read_pictures(index / "pictures.parquet").iloc[:2])
+    lacks = r"pictures\.parquet lacks {} pictures of {}, such as '{}': run `dvc repro {}`\.$"
+    for call, numbers, stage in (
+        (project.predictions, "2 of 3", "tta-evaluate"),
+        (project.activations, "2 of 4", "precompute-activations"),
+    ):
+        with pytest.raises(HeadstartError, match=lacks.format(numbers, stage, "c", stage)):
+            call()
+    labels = read_labels(index / "labels.parquet", index / "test_labels.parquet")
+    write_labels(index / "labels.parquet", replace(labels, table=labels.table.iloc[1:]))
+    with pytest.raises(
+        HeadstartError, match=r"labels\.parquet lacks 1 of 1 .* `dvc repro precompu"
+    ):
+        project.activations("views")
+
+
+def test_stages_may_have_several_commands_and_other_forms(tmp_path: Path) -> None:
+    (tmp_path / "dvc.yaml").write_text(
+        "stages:\n"
+        "  resize: {cmd: [python a.py --resized pictures, python b.py], outs: [{pictures: {}}]}\n"
+        "  each: {foreach: [1, 2], do: {cmd: 'python a.py ${item}'}}\n"
+        '  many: {matrix: {n: [1]}, cmd: "echo it\'s", outs: 3}\n'
+    )
+    (tmp_path / "pictures").mkdir()
+    project = Project(tmp_path)
+    assert project.file("resize", "--resized") == tmp_path / "pictures"
+    with pytest.raises(HeadstartError, match=r"has no epochs yet: run `dvc repro`\."):
+        project.epochs()
+    with pytest.raises(HeadstartError, match="has no stage each with --resized"):
+        project.file("each", "--resized")
+    for content in ("vars: [params.yaml]\n", "stages: [resize]\n", "- resize\n", ""):
+        (tmp_path / "dvc.yaml").write_text(content)
+        with pytest.raises(HeadstartError, match=r"dvc\.yaml has no stages: name the folder of a"):
+            project.predictions()
 
 
 def test_a_folder_without_a_pipeline_is_refused(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def demo(model: Path, port: int, keep: Path, no_browser: bool) -> None:
         click.echo(sentence, err=True)
     train, without = None, ""
     try:
-        train = TrainPictures.of(Project("."), machine)
+        train = TrainPictures.of(Project("."), classifier.info, machine)
     except (HeadstartError, OSError) as error:
         without = f"None are shown: {error}"
         click.echo(f"No similar pictures are shown: {error}", err=True)

@@ -114,19 +114,25 @@ def quantised(
     Raises:
         HeadstartError: it loses more than `max_loss` of the score.
     """
+    import numpy as np
+
     from headstart.exporting.int8 import quantise
-    from headstart.exporting.parity import milliseconds, score
+    from headstart.exporting.parity import BATCH, milliseconds, score_of
     from headstart.labels.task import SCORE
     from headstart.project.beside import written_beside
     from headstart.project.errors import HeadstartError
 
     valid, train = project.labels.labelled("valid"), project.labels.ids("train")[:N_CALIBRATED]
-    pixels, targets, info = project.squares(valid), project.labels.targets(valid), project.info
-    before = score(load(partial), pixels, targets, info)
+    targets, info, pixels = project.labels.targets(valid), project.info, project.squares(train)
     with written_beside(partial) as smaller:
-        quantise(partial, smaller, project.squares(train))
-        run = load(smaller)
-        after, ms = score(run, pixels, targets, info), milliseconds(run, pixels)
+        quantise(partial, smaller, pixels)
+        runs = load(partial), load(smaller)
+        # a batch through both, so that no more than one is in memory
+        said = [[run(batch) for run in runs] for batch in project.batches(valid, BATCH)]
+        before, after = (
+            score_of(np.concatenate(of_run), targets, info) for of_run in zip(*said, strict=True)
+        )
+        ms = milliseconds(runs[1], pixels)
     found = (
         f"{SCORE[info.task]} {after:.4f} on {len(valid)} pictures of valid (float32: {before:.4f})"
     )

@@ -23,6 +23,7 @@ from headstart.demo.corrections import Corrections
 from headstart.demo.similar import Similar, TrainPictures
 from headstart.explaining.overlay import mask_png
 from headstart.project.errors import HeadstartError
+from headstart.project.short import first_line
 from headstart.use.classifier import Classifier, Prediction
 from headstart.use.picture_files import PictureFiles
 
@@ -103,7 +104,9 @@ class Demo:
         """Keep a picture that was dropped, with the labels of a person; the sentence about it.
 
         Raises:
-            HeadstartError: the picture was not dropped here, or the labels do not suit it.
+            HeadstartError: the picture was not dropped here, the labels do not suit it, or the folder
+                has a table that is not one of kept pictures.
+            OSError: the system refuses to read or write.
         """
         file = self.uploads / key
         if not (key.isalnum() and file.is_file()):
@@ -156,6 +159,15 @@ def application(demo: Demo) -> Flask:
     @app.errorhandler(HeadstartError)
     def problem(error: HeadstartError) -> tuple[Mapping[str, str], int]:
         return {"problem": str(error)}, 400
+
+    @app.errorhandler(OSError)
+    def refused(error: OSError) -> tuple[Mapping[str, str], int]:
+        where = f"{error.filename}: " if error.filename is not None else ""
+        why = (error.strerror or first_line(error)).lower()
+        return {
+            "problem": f"{where}{why}. Mend that and try again; --keep names another folder for "
+            "pictures whose label you correct."
+        }, 500
 
     @app.errorhandler(RequestEntityTooLarge)
     def too_large(_: HTTPException) -> tuple[Mapping[str, str], int]:

@@ -1,5 +1,6 @@
 """The pictures of train that resemble a new picture, by the frozen backbone's activations."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -9,12 +10,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from headstart.activations.frozen import FrozenBackbone
-from headstart.activations.stored import Activations, read_activations
+from headstart.activations.stored import Activations, Manifest, read_activations
 from headstart.backbone.backbone import load_backbone
 from headstart.backbone.device import Compute
+from headstart.labels.labels import read_labels
+from headstart.network.checkpoints import CheckpointInfo
 from headstart.pictures.resized import ResizedPictures
 from headstart.project.errors import HeadstartError
 from headstart.project.report import Silent
+from headstart.project.short import listed
 from headstart.use.picture_files import PictureFiles
 from headstart.use.results import Project
 from headstart.views.pictures import Pictures
@@ -59,16 +63,23 @@ class TrainPictures:
     stored: ResizedPictures
 
     @classmethod
-    def of(cls, project: Project, machine: Compute) -> Self:
+    def of(cls, project: Project, info: CheckpointInfo, machine: Compute) -> Self:
         """Open the cached activations and the backbone that computed them.
 
+        Args:
+            project: whose train pictures are shown.
+            info: of the network that the page asks.
+            machine: computes the features of a new picture.
+
         Raises:
-            HeadstartError: the folder is no project, a stage has not run, the backbone is not the one
-                of the activations, or no picture of train is labelled.
+            HeadstartError: the folder is no project, or not the one in which the network was trained;
+                a stage has not run, or not since the pictures changed; the backbone is not the one
+                of the activations; or no picture of train is labelled.
         """
         stage = "precompute-activations"
         cached = read_activations(project.file(stage, "--activations")).first()
         about = cached.manifest
+        _require_own(project, about, info)
         weights = project.file(stage, "--weights")
         backbone = load_backbone(weights).on(machine.predicting_in(about.precision))
         if backbone.digest != about.weights:
@@ -79,6 +90,7 @@ class TrainPictures:
         chosen = (table["split"] == "train") & table["labels"].notna()
         if not chosen.any():
             raise HeadstartError(f"{project.root} has no labelled picture of train.")
+        stored = _stored(project, table["id"][chosen])
         pictures = _pictures([], cached, machine)
         return cls(
             cached,
@@ -86,7 +98,7 @@ class TrainPictures:
             np.flatnonzero(chosen),
             tuple(table["path"][chosen]),
             tuple(tuple(labels) for labels in table["labels"][chosen]),
-            ResizedPictures(project.file("resize", "--resized")),
+            stored,
         )
 
     def like(self, file: Path, n: int) -> list[Similar]:
@@ -116,6 +128,48 @@ class TrainPictures:
             )
             for k in best.tolist()
         ]
+
+
+def _require_own(project: Project, about: Manifest, info: CheckpointInfo) -> None:
+    """Refuse a project in which the network was not trained.
+
+    Args:
+        project: whose classes are compared.
+        about: its cached activations. Their size may be another one than the network's, because
+            training goes on at larger sizes.
+        info: of the network.
+
+    Raises:
+        HeadstartError: its classes, its backbone, or the form of its stored pictures are others.
+    """
+    classes = read_labels(project.file("index-images", "--labels")).classes
+    others = {
+        f"classes ({listed(classes)})": classes != info.classes,
+        "weights of the backbone": about.weights != info.weights,
+        "stored pictures": about.preprocessing.stored[:1] != info.preprocessing.stored[:1],
+    }
+    if found := [name for name, differs in others.items() if differs]:
+        raise HeadstartError(
+            f"{Path(project.root).resolve()} has other {' and other '.join(found)} than the network "
+            "was trained with: run the command in the folder of its own project."
+        )
+
+
+def _stored(project: Project, ids: Iterable[str]) -> ResizedPictures:
+    """The stored pictures of a project.
+
+    Raises:
+        HeadstartError: one of `ids` is not among them.
+    """
+    folder = project.file("resize", "--resized")
+    stored = ResizedPictures(folder)
+    wanted = set(ids)
+    if missing := sorted(wanted - set(stored.ids)):
+        raise HeadstartError(
+            f"{folder} lacks {len(missing)} of {len(wanted)} pictures of train, such as "
+            f"{missing[0]!r}: run `dvc repro resize`."
+        )
+    return stored
 
 
 def _pictures(files: list[Path], cached: Activations, machine: Compute) -> Pictures:

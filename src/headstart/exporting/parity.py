@@ -70,7 +70,11 @@ def in_batches(run: Run, pixels: Pixels) -> NDArray[np.float32]:
 
 def score(run: Run, pixels: Pixels, targets: Targets, info: CheckpointInfo) -> float:
     """The accuracy, or the F2 of many labels at the network's thresholds, in [0, 1]; N at least 1."""
-    found = in_batches(run, pixels)
+    return score_of(in_batches(run, pixels), targets, info)
+
+
+def score_of(found: NDArray[np.float32], targets: Targets, info: CheckpointInfo) -> float:
+    """The same of probabilities (N, K)."""
     if info.task == "single_label":
         return float((found.argmax(axis=1) == targets).mean())
     decided = decide(found.astype(np.float64), info.thresholds["plain"])

@@ -114,13 +114,13 @@ class Classifier:
         """Pictures of one forward pass."""
         return forward_batch(self.device)
 
-    def each(self, pictures: Sequence[Picture], padded: bool = True) -> Iterator[Prediction]:
+    def each(self, pictures: Iterable[Picture], padded: bool = True) -> Iterator[Prediction]:
         """Yield the prediction of each picture, in their order; threads decode ahead of the network.
 
         A picture that cannot be read gets a prediction that says why.
 
         Args:
-            pictures: N files, contents of files, or images.
+            pictures: N files, contents of files, or images, in the order of iteration.
             padded: whether a batch that is not full is filled, as the pipeline does: probabilities
                 are then those that were measured to the last bit, and one picture takes as long as a
                 full batch. Without it their last digits depend on the number of pictures.
@@ -131,7 +131,7 @@ class Classifier:
         for ids, logits in zip(batches, passes, strict=True):
             yield from self._said(files, ids, logits)
 
-    def explained(self, pictures: Sequence[Picture]) -> Iterator[Prediction]:
+    def explained(self, pictures: Iterable[Picture]) -> Iterator[Prediction]:
         """As `each`, and each prediction says where the networks saw what is decided.
 
         `explaining.overlay.overlay(picture, heat, classifier.info.frame)` shows it.
@@ -146,12 +146,13 @@ class Classifier:
             for one, heat in zip(said, self._heat(seen, said), strict=True):
                 yield replace(one, heat=heat)
 
-    def predict(self, pictures: Picture | Sequence[Picture], top: int = 3) -> "pd.DataFrame":
+    def predict(self, pictures: Picture | Iterable[Picture], top: int = 3) -> "pd.DataFrame":
         """Classify pictures.
 
         Args:
-            pictures: N files, contents of files (bytes) or Pillow images, or one of them. An image
-                counts as a PNG file.
+            pictures: N files, contents of files (bytes) or Pillow images, or one of them; a column of
+                a data frame counts in its order, whatever its index. An image counts as a file that
+                keeps its pixels.
             top: how many of the likeliest classes have columns, from 1; K at most.
 
         Returns:
@@ -168,13 +169,12 @@ class Classifier:
 
         if top < 1:
             raise HeadstartError(f"top is {top}; it must be at least 1.")
-        if isinstance(pictures, Picture):
-            pictures = [pictures]
+        given: list[Picture] = [pictures] if isinstance(pictures, Picture) else list(pictures)
         n = min(top, len(self.classes))
         names = [f"{name}_{place}" for place in range(1, n + 1) for name in ("top", "p")]
         rows = [
-            [_name(pictures[said.number], said.number), *self._cells(said, n), said.problem]
-            for said in self.each(pictures)
+            [_name(given[said.number], said.number), *self._cells(said, n), said.problem]
+            for said in self.each(given)
         ]
         return pd.DataFrame(rows, columns=["picture", self.decided, *names, "problem"])
 

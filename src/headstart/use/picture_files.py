@@ -1,7 +1,7 @@
 """Pictures that the user names, converted to the form in which the pipeline stores pictures."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -9,7 +9,7 @@ from PIL import Image
 
 from headstart.pictures.facts import why_unreadable
 from headstart.pictures.preprocessing import Preprocessing, StoredForm
-from headstart.pictures.rgb import decode_stored
+from headstart.pictures.rgb import decode_stored, orientation
 from headstart.project.report import Report
 from headstart.project.special_files import refuse_special
 
@@ -17,6 +17,7 @@ Picture = str | Path | bytes | Image.Image
 """A picture file, the content of one, or an image that Pillow has opened."""
 
 _IN_PNG = {"1", "L", "LA", "P", "RGB", "RGBA", "I;16"}  # modes of Pillow that a PNG keeps
+_ORIENTATION = 0x0112  # of EXIF
 
 
 def _stand_in() -> bytes:
@@ -41,15 +42,15 @@ class PictureFiles:
         problems: id -> why there is no picture, of those that were asked for and cannot be read.
     """
 
-    def __init__(self, pictures: Sequence[Picture], preprocessing: Preprocessing) -> None:
+    def __init__(self, pictures: Iterable[Picture], preprocessing: Preprocessing) -> None:
         """Read nothing yet.
 
         Args:
-            pictures: N files, contents of files, or images.
+            pictures: N files, contents of files, or images, in the order of iteration.
             preprocessing: what brings them into the stored form.
         """
-        self._pictures, self._preprocessing = pictures, preprocessing
-        self.ids = [str(number) for number in range(len(pictures))]
+        self._pictures, self._preprocessing = list(pictures), preprocessing
+        self.ids = [str(number) for number in range(len(self._pictures))]
         self.problems: dict[str, str] = {}
 
     @property
@@ -80,15 +81,27 @@ class PictureFiles:
 
 
 def _content(picture: Picture) -> bytes:
-    """The bytes of a file; an image becomes a PNG, which loses nothing."""
+    """The bytes of a file; an image becomes one that keeps its pixels and is read as any file."""
     if isinstance(picture, bytes):
         return picture
     if not isinstance(picture, Image.Image):
         path = Path(picture)
         refuse_special(path)
         return path.read_bytes()
-    shown = picture.convert("I;16") if picture.mode == "I" else picture
-    shown = shown if shown.mode in _IN_PNG else shown.convert("RGB")
-    file = io.BytesIO()
-    shown.save(file, "PNG", compress_level=1, exif=picture.getexif())
+    picture.load()  # turns a TIFF upright, so it comes before the question how it is turned
+    file, exif = io.BytesIO(), Image.Exif()
+    if (turned := orientation(picture)) in range(2, 9):
+        exif[_ORIENTATION] = turned
+    if picture.mode[0] in "IF" and picture.mode not in _IN_PNG:
+        # no conversion to fewer bits: it would clip numbers that are no grey levels
+        picture.convert(picture.mode[0]).save(file, "TIFF", compression="raw", exif=exif)
+    else:
+        _for_png(picture).save(file, "PNG", compress_level=1, exif=exif)
     return file.getvalue()
+
+
+def _for_png(image: Image.Image) -> Image.Image:
+    """The same image in a mode that a PNG keeps, with what is transparent."""
+    if image.mode in _IN_PNG:
+        return image
+    return image.convert("RGBA" if image.has_transparency_data else "RGB")

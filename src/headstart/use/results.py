@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, TypeVar, get_args
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ from PIL import Image
 
 from headstart.activations.stored import read_activations
 from headstart.evaluation.predictions import Kind, read_predictions
-from headstart.labels.labels import Labels, read_labels
+from headstart.labels.labels import read_labels
 from headstart.pictures.resized import ResizedPictures
 from headstart.pictures.table import first_paths, read_pictures
 from headstart.project.errors import HeadstartError
@@ -22,8 +22,9 @@ from headstart.project.files import read_json
 from headstart.project.yaml_file import read_yaml
 from headstart.scores.thresholds import decide
 
-PIPELINE = "dvc.yaml"
+PIPELINE, INDEX = "dvc.yaml", "index-images"
 Cached = Literal["plain", "views"]
+T = TypeVar("T")
 
 
 class CachedFeatures(NamedTuple):
@@ -58,20 +59,22 @@ class Project:
 
         Returns:
             N rows, sorted by (split, id). Columns: id, path, split; labels (list of str; None: not
-            labelled); predicted (list of str: one class, or the labels that reach their thresholds);
-            p_<class>, K probabilities in [0, 1].
+            labelled); predicted (list of str: the likeliest class, or the labels that reach their
+            thresholds); p_<class>, K probabilities in [0, 1]. `predicted` is what the scores count;
+            where there are costs (tta_evaluate.costs), they decide in `Classifier`, not here.
 
         Raises:
-            HeadstartError: `kind` is neither, or the stage has not run.
+            HeadstartError: `kind` is neither, the stage has not run, or the index lacks a picture.
         """
         _require_one_of("kind", kind, get_args(Kind))
-        said = read_predictions(self.file("tta-evaluate", "--predictions"))
+        stage = "tta-evaluate"
+        said = read_predictions(self.file(stage, "--predictions"))
         values, classes = said.probabilities(kind), said.classes
         if said.task == "multi_label":
             decided = decide(values, said.thresholds[kind])
         else:
             decided = values.argmax(axis=1)[:, None] == np.arange(len(classes))  # (N, K)
-        table, path_of = said.table, self._path_of
+        table = said.table
         known = [
             None if numbers is None else [classes[k] for k in numbers]
             for numbers in table["targets"]
@@ -79,7 +82,7 @@ class Project:
         chosen = [[classes[k] for k in row.nonzero()[0]] for row in decided]
         columns: dict[str, Any] = {
             "id": table["id"],
-            "path": [path_of[picture] for picture in table["id"]],
+            "path": self._paths(table["id"].tolist(), stage),
             "split": table["split"],
             "labels": pd.Series(known, dtype=object),
             "predicted": pd.Series(chosen, dtype=object),
@@ -151,20 +154,21 @@ class Project:
             rows and array, in the same order, sorted by id.
 
         Raises:
-            HeadstartError: `view` is neither, the stage has not run, or the size is not cached.
+            HeadstartError: `view` is neither, the stage has not run, the size is not cached, or the
+                index lacks a picture.
         """
         _require_one_of("view", view, get_args(Cached))
         stage = {"plain": "precompute-activations", "views": "precompute-views"}[view]
         sizes = read_activations(self.file(stage, "--activations"))
         found = sizes.first() if size_px is None else sizes.at(size_px, "size_px")
-        labels = self._labels.table.set_index("id").loc[list(found.ids)]
-        path_of = self._path_of
+        ids = list(found.ids)
+        told = self._splits_and_labels(ids, stage)
         rows = pd.DataFrame(
             {
-                "id": list(found.ids),
-                "path": [path_of[picture] for picture in found.ids],
-                "split": labels["split"].tolist(),
-                "labels": pd.Series(labels["labels"].tolist(), dtype=object),
+                "id": ids,
+                "path": self._paths(ids, stage),
+                "split": [split for split, _ in told],
+                "labels": pd.Series([labels for _, labels in told], dtype=object),
             }
         )
         return CachedFeatures(rows, found.features[0] if view == "plain" else found.features)
@@ -189,23 +193,35 @@ class Project:
 
     @property
     def _stages(self) -> Mapping[str, "_Stage"]:
+        path = self._root / PIPELINE
         try:
-            stages = read_yaml(self._root / PIPELINE)["stages"]
+            content = read_yaml(path)
         except FileNotFoundError:
             raise HeadstartError(
                 f"{self._root.resolve()} has no {PIPELINE}: name the folder of a project."
             ) from None
+        stages = content.get("stages") if isinstance(content, Mapping) else None
+        if not isinstance(stages, Mapping):
+            raise HeadstartError(f"{path} has no stages: name the folder of a project.")
         return {name: _Stage.of(entry) for name, entry in stages.items()}
 
-    @property
-    def _path_of(self) -> Mapping[str, str]:
-        """id -> the first path of each picture, relative to the folder of pictures."""
-        return dict(first_paths(read_pictures(self.file("index-images", "--pictures"))))
+    def _paths(self, ids: Sequence[str], stage: str) -> list[str]:
+        """The first path of each picture, relative to the folder of pictures.
 
-    @property
-    def _labels(self) -> Labels:
-        index = "index-images"
-        return read_labels(self.file(index, "--labels"), self.file(index, "--test-labels"))
+        Raises:
+            HeadstartError: index-images has not run, or lacks a picture that `stage` had.
+        """
+        file = self.file(INDEX, "--pictures")
+        return _each(ids, dict(first_paths(read_pictures(file))), file, stage)
+
+    def _splits_and_labels(
+        self, ids: Sequence[str], stage: str
+    ) -> list[tuple[str, list[str] | None]]:
+        """The split and the labels of each picture; raises as `_paths`."""
+        file = self.file(INDEX, "--labels")
+        table = read_labels(file, self.file(INDEX, "--test-labels")).table
+        told = zip(table["split"], table["labels"], strict=True)
+        return _each(ids, dict(zip(table["id"], told, strict=True)), file, stage)
 
 
 class _Stage(NamedTuple):
@@ -215,15 +231,57 @@ class _Stage(NamedTuple):
     outs: frozenset[str]
 
     @classmethod
-    def of(cls, entry: Mapping[str, Any]) -> "_Stage":
-        """Read an entry of dvc.yaml."""
-        outs = [*entry.get("outs", []), *entry.get("plots", []), *entry.get("metrics", [])]
-        paths = (out if isinstance(out, str) else next(iter(out)) for out in outs)
-        return cls(shlex.split(entry["cmd"]), frozenset(paths))
+    def of(cls, entry: object) -> "_Stage":
+        """Read an entry of dvc.yaml; what is in no form of headstart's stages has no words."""
+        if not isinstance(entry, Mapping):
+            return cls((), frozenset())
+        outs = [
+            out if isinstance(out, str) else next(iter(out), "")
+            for key in ("outs", "plots", "metrics")
+            for out in _list(entry.get(key))
+            if isinstance(out, str | Mapping)
+        ]
+        words = [word for command in _list(entry.get("cmd")) for word in _words(command)]
+        return cls(words, frozenset(map(str, outs)))
 
     def given(self, option: str) -> list[str]:
         """The paths behind `option`, in their order."""
         return [path for word, path in pairwise(self.words) if word == option]
+
+
+def _list(value: object) -> list[Any]:
+    """A value of dvc.yaml that may stand alone or in a list."""
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
+
+
+def _words(command: object) -> list[str]:
+    """The words of a command; none of what a shell alone can read."""
+    try:
+        return shlex.split(command) if isinstance(command, str) else []
+    except ValueError:  # a quotation without its end, as in a comment
+        return []
+
+
+def _each(ids: Sequence[str], known: Mapping[str, T], file: Path, stage: str) -> list[T]:
+    """What is known of each picture, in the order of `ids`.
+
+    Args:
+        ids: of pictures that `stage` had.
+        known: by id.
+        file: where it is from.
+        stage: which must run again where `file` lacks one of them.
+
+    Raises:
+        HeadstartError: it lacks one.
+    """
+    if missing := [picture for picture in ids if picture not in known]:
+        raise HeadstartError(
+            f"{file} lacks {len(missing)} of {len(ids)} pictures of {stage}, such as {missing[0]!r}: "
+            f"run `dvc repro {stage}`."
+        )
+    return [known[picture] for picture in ids]
 
 
 def _numbers(values: Mapping[str, Any]) -> dict[str, Any]:
