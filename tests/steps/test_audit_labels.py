@@ -155,7 +155,7 @@ def test_with_too_few_pictures_nothing_is_judged(names: Names) -> None:
 def test_classes_of_one_group_each_are_not_judged(recwarn: pytest.WarningsRecorder) -> None:
     """No fold has a class of its own in the others, though it has all others."""
     truth = np.arange(N) % 3
-    names = [[CLASSES[number]] for number in truth]
+    names: Names = [[CLASSES[number]] for number in truth]
     audit = audited(features_of(truth), names, group=[f"video {number}" for number in truth])
     assert audit.metrics["n_judged"] == 0 and not recwarn.list
 

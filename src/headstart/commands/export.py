@@ -57,13 +57,13 @@ def export(
     """
     from headstart.backbone.device import PLAIN_CPU, RuntimeParams, prepare
     from headstart.commands.checked_pictures import checked_on
+    from headstart.commands.output_place import output_place
     from headstart.commands.project_pictures import project_pictures
     from headstart.exporting.about import text
     from headstart.exporting.forms import FORMS
     from headstart.exporting.graph import exported, graph_of
     from headstart.exporting.parity import compare, network_run, require_parity
     from headstart.network.restored import restored
-    from headstart.project.beside import written_beside
     from headstart.project.errors import HeadstartError
     from headstart.use.saved_networks import read_deciding
 
@@ -84,7 +84,7 @@ def export(
     network = network_run(restored(content, model, PLAIN_CPU), info.task, info.temperature)
     target = out or Path(f"{model.stem}{'.int8' * int8}.{form.suffix}")
     program = exported(graph_of(content), info.size_px)
-    with written_beside(target) as partial:
+    with output_place(target) as partial:
         form.write(program, partial, text(info, form.batch))
         parity = compare(form.load(partial), network, pixels)
         require_parity(parity, target, shown)
