@@ -108,7 +108,7 @@ def _seen(wait_s: float) -> tuple[str | None, ...]:
 
 
 DRIVER = """
-import os, sys
+import os, signal, sys
 from pathlib import Path
 from headstart.cluster import chosen
 from headstart.cluster.processes import Processes
@@ -116,6 +116,7 @@ from headstart.cluster.spread import spread
 from tests.cluster.doubling import NAMES, Doubling, work
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
     chosen.N_PICTURES = 4
     job = Doubling(Path(sys.argv[1]), takes_s=float(sys.argv[2]))
     for record in spread(Processes(2, [], os.environ), work(job), NAMES):

@@ -24,6 +24,8 @@ def main():
     pathlib.Path(f"pid{rank}").write_text(str(os.getpid()))
     if sys.argv[0].endswith("waits.py"):
         time.sleep(100)
+    while not all(pathlib.Path(f"pid{n}").exists() for n in range(2)):
+        time.sleep(0.01)  # an error of one ends the other, also before it has begun
     if sys.argv[0].endswith("fault.py") and rank == "1":
         raise ZeroDivisionError("a fault of ours")
     if sys.argv[0].endswith("killed.py") and rank == "1":
