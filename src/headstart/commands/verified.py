@@ -107,24 +107,25 @@ def _told(out: Path) -> Mapping[str, object] | None:
 
 
 def repair(project: Project, problems: Iterable[Problem]) -> list[Path]:
-    """Remove damaged outs and damaged objects of DVC's cache, and return them.
+    """Mend damaged outs and damaged objects of DVC's cache, and return those that were mended.
 
-    `dvc repro` then restores an out from a whole object, or runs its stage again. What stages read and
-    did not write stays. Of a folder whose list the cache lacks, nobody knows which file is damaged: its
-    files get a new time, so that DVC reads them again and finds that the folder is not as it was.
+    A file is removed: `dvc repro` then restores an out from a whole object, or runs its stage again. A
+    folder whose list the cache lacks stays, as nobody knows which of its files is damaged. They get a
+    new time, so that DVC reads them again and finds that the folder is not as it was. What stages read
+    and did not write stays.
     """
-    removed = []
+    mended = []
     for problem in problems:
         if problem.kind not in (OUT, CACHED):
             continue
         if problem.file.is_file() or problem.file.is_symlink():
             problem.file.unlink()
-            removed.append(problem.file)
+            mended.append(problem.file)
         elif problem.file.is_dir():
             for file in project.files(problem.file):
                 os.utime(file)
-            removed.append(problem.file)
-    return removed
+            mended.append(problem.file)
+    return mended
 
 
 def _files(project: Project, claim: Claim) -> list[Path]:
