@@ -30,6 +30,38 @@ def test_they_hold_the_true_area_as_often_as_they_say(figures: Callable[[str], N
     figures(f"of 95 % intervals of ROC-AUC, {np.mean(mean):.1%} of 400 hold the true mean area")
 
 
+@pytest.mark.parametrize(
+    ("classes", "held"),
+    [
+        ([0] + [1] * 20 + [2] * 20, 0.93),  # 0.71 by the influences alone
+        ([0] * 3 + [1] * 2 + [2], 0.93),
+        ([*range(30)], 0.83),  # 0.44 by the influences alone
+    ],
+    ids=["one lone class", "few pictures", "lone classes alone"],
+)
+def test_a_class_of_one_picture_is_not_certain(classes: list[int], held: float) -> None:
+    rng, n = np.random.default_rng(1), max(classes) + 1
+    truth = np.array(classes)[:, None] == np.arange(n)
+    shifts = np.linspace(1.5, 3.0, n)
+    true = np.mean([NormalDist().cdf(shift / 2**0.5) for shift in shifts])
+    holds = []
+    for _ in range(400):
+        found = roc_areas(rng.normal(size=truth.shape) + shifts * truth, truth)
+        low, high = mean_area_interval(found, 0.95)
+        assert 0 <= low <= found.areas.mean() <= high <= 1
+        holds.append(low <= true <= high)
+    assert np.mean(holds) > held
+
+
+def test_the_one_picture_of_another_class_has_no_influence_either() -> None:
+    truth = np.repeat(np.eye(2, dtype=bool), [1, 20], axis=0)
+    of_first = np.random.default_rng(0).normal(size=21) + 2 * truth[:, 0]
+    found = roc_areas(np.stack([of_first, -of_first], axis=1), truth)
+    first, second = found.areas.tolist()
+    assert first == pytest.approx(second)
+    assert mean_area_interval(found, 0.95) == pytest.approx(area_interval(first, 1, 20, 0.95))
+
+
 @pytest.mark.parametrize("area", [0.0, 1.0])
 def test_a_perfect_area_is_not_certain(area: float) -> None:
     low, high = area_interval(area, 10, 30, 0.95)

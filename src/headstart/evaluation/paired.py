@@ -16,7 +16,8 @@ from headstart.evaluation.intervals import bootstrap_mean
 from headstart.scores.metrics import Floats
 
 N_TELLING = 5
-"""Of fewer pictures nothing is known, however large their differences are, as in `stop_rule`."""
+"""Of fewer pictures nothing is known, however large their differences are: even if chance alone decided
+each sign, 4 would be alike once in 8 times. `training.stop_rule.beyond_noise` needs as many."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,8 @@ def difference_of_shares(
     """Difference of two shares of N pictures, such as accuracies, from hits (N,).
 
     Wald's interval with one picture added that only `before` gets right and one that only `after`
-    does. A bootstrap would end at [0, 0] where the networks agree on every picture.
+    does. A bootstrap would end at [0, 0] where the networks agree on every picture. Where fewer than
+    N_TELLING pictures tell the networks apart, the interval reaches to 0.
 
     Args:
         before: (N,) whether the first network is right
@@ -58,7 +60,8 @@ def difference_of_shares(
     centre = gained - lost
     z = NormalDist().inv_cdf(0.5 + confidence / 2)
     half = z * ((gained + lost - centre**2) / (n + 2)) ** 0.5
-    return Difference((n_gained - n_lost) / n, max(centre - half, -1), min(centre + half, 1))
+    low, high = max(centre - half, -1), min(centre + half, 1)
+    return _difference((n_gained - n_lost) / n, low, high, n_telling=n_gained + n_lost)
 
 
 def difference_of_means(
@@ -89,9 +92,14 @@ def difference_of_means(
     _n_pairs(before, after)
     differences = after - before
     low, high = bootstrap_mean(differences, n_bootstrap, confidence, generator)
-    if len(differences) < N_TELLING:
+    return _difference(float(differences.mean()), low, high, n_telling=len(differences))
+
+
+def _difference(value: float, low: float, high: float, n_telling: int) -> Difference:
+    """The difference with its interval, which `n_telling` pictures support."""
+    if n_telling < N_TELLING:
         low, high = min(low, 0.0), max(high, 0.0)
-    return Difference(float(differences.mean()), low, high)
+    return Difference(value, low, high)
 
 
 def _n_pairs(before: NDArray[np.generic], after: NDArray[np.generic]) -> int:

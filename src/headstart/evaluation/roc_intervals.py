@@ -3,6 +3,7 @@
 from statistics import NormalDist
 
 import numpy as np
+from numpy.typing import NDArray
 
 from headstart.evaluation.intervals import Interval
 from headstart.scores.roc import RocAreas
@@ -42,6 +43,37 @@ def area_interval(area: float, n_with: int, n_without: int, confidence: float) -
 
 
 def mean_area_interval(found: RocAreas, confidence: float) -> Interval:
+    """Interval of the mean of K ≥ 1 areas, inside [0, 1].
+
+    Influences of pictures know nothing of how pictures of a class differ where the class has a single
+    picture, or a single one is of another class. Such an area has `area_interval`, the mean of all
+    other areas `_interval_by_influences`, and the distances of their ends are added as independent
+    errors are, by their squares. Of two lone areas alone the errors are one: each class is what the
+    other is not. Then it is the mean of their intervals.
+
+    Source: G. Y. Zou and A. Donner, Statistics in Medicine 27 (2008) 1693.
+    """
+    n, n_areas = len(found.influences), len(found.areas)
+    lone = (found.n_with == 1) | (found.n_with == n - 1)
+    if n_areas == 2 and lone.all():
+        return _mean_interval(found, confidence)
+    rest = _of(found, ~lone)
+    parts = [
+        (area, *area_interval(area, n_with, n - n_with, confidence), 1 / n_areas)
+        for area, n_with in _areas(_of(found, lone))
+    ]
+    if len(rest.areas):
+        ends = _interval_by_influences(rest, confidence)
+        parts.append((float(rest.areas.mean()), *ends, len(rest.areas) / n_areas))
+    values, lows, highs, shares = np.array(parts).T
+    mean = shares @ values
+    below, above = (
+        np.linalg.norm(shares * distances) for distances in (values - lows, highs - values)
+    )
+    return float(mean - below), float(mean + above)
+
+
+def _interval_by_influences(found: RocAreas, confidence: float) -> Interval:
     """Interval of the mean of at least one area, inside [0, 1].
 
     The logit of the mean plus and minus z standard errors, of the influences of the pictures: so it
@@ -53,13 +85,33 @@ def mean_area_interval(found: RocAreas, confidence: float) -> Interval:
     mean, n = float(found.areas.mean()), len(found.influences)
     error = float(((found.influences.mean(axis=1) ** 2).sum()) ** 0.5) / n
     if not (error and 0 < mean < 1):
-        areas = zip(found.areas.tolist(), found.n_with.tolist(), strict=True)
-        ends = [area_interval(area, k, n - k, confidence) for area, k in areas]
-        low, high = np.mean(ends, axis=0).tolist()
-        return low, high
+        return _mean_interval(found, confidence)
     half = _z(confidence) * error / (mean * (1 - mean))
     low, high = (1 / (1 + (1 - mean) / mean * np.exp(-side)) for side in (-half, half))
     return float(low), float(high)
+
+
+def _mean_interval(found: RocAreas, confidence: float) -> Interval:
+    """The mean of the intervals of at least one area."""
+    n = len(found.influences)
+    ends = [area_interval(area, n_with, n - n_with, confidence) for area, n_with in _areas(found)]
+    low, high = np.mean(ends, axis=0).tolist()
+    return low, high
+
+
+def _of(found: RocAreas, chosen: NDArray[np.bool_]) -> RocAreas:
+    """The areas of the classes that `chosen` (K,) marks."""
+    return RocAreas(
+        found.classes[chosen],
+        found.areas[chosen],
+        found.influences[:, chosen],
+        found.n_with[chosen],
+    )
+
+
+def _areas(found: RocAreas) -> list[tuple[float, int]]:
+    """Each area with the number of pictures of its class."""
+    return list(zip(found.areas.tolist(), found.n_with.tolist(), strict=True))
 
 
 def _z(confidence: float) -> float:
