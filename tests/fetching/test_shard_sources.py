@@ -70,11 +70,14 @@ def test_labels_of_each_kind(tmp_path: Path) -> None:
             "a/3": {"png": png, "json": json.dumps({"label": "owl", "of": {"kind": 0}}).encode()},
             "a/4": {"png": png, "json": b'{"label": true}'},
             "a/5": {"png": png},
+            "a/6": {"png": png, "json": b'{"label": 3.0}'},
+            "a/7": {"png": png, "json": b'{"label": NaN}'},
         },
     )
     assert list(tree_of(tmp_path).sizes) == [
-        "train/1/train-0-a-1.png", "train/great dane/train-0-a-2.png", "train/owl/train-0-a-3.png",
-        "train/train-0-a-5.png", "train/true/train-0-a-4.png",
+        "train/1/train-0-a-1.png", "train/3/train-0-a-6.png", "train/great dane/train-0-a-2.png",
+        "train/owl/train-0-a-3.png", "train/train-0-a-5.png", "train/train-0-a-7.png",
+        "train/true/train-0-a-4.png",
     ]  # fmt: skip
     found = tree_of(tmp_path, label="json.of.kind", classes=("emu", "owl")).sizes
     assert "train/emu/train-0-a-3.png" in found and "train/train-0-a-1.png" in found
@@ -101,6 +104,8 @@ def test_minus_one_is_no_label_where_classes_are_named(tmp_path: Path) -> None:
         ({"1": {"jpg": b"", "mask.png": b"", "cls": b"0"}}, r"2 pictures .* such as picture: jpg\."),
         ({"1": {"jpg": b"", "json": b'{"label": [1, 2]}'}}, r"several labels \(\[1, 2\]\)"),
         ({"1": {"jpg": b"", "json": b"{" * 9999}}, r"its \.json cannot be read"),
+        ({"1": {"jpg": b"", "json": b'{"label": 0.5}'}}, r"its \.json has label 0\.5"),
+        ({"1": {"jpg": b"", "json": b'{"label": Infinity}'}}, r"label inf, a float that is no"),
         ({"1": {"jpg": b"", "txt": b"\xff"}}, r"its \.txt cannot be read"),
         ({"1": {"jpg": b"", "cls": b"7"}}, r"its \.cls is 7, but 2 classes are named, 0 to 1"),
         ({"1": {"jpg": b"", "cls": b"-2"}}, r"its \.cls is -2, but 2 classes are named, 0 to 1"),

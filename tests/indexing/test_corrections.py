@@ -45,6 +45,19 @@ def test_a_picture_that_is_left_out_moves_no_other(one_level: Files) -> None:
     assert "index_images.corrections: 1 label corrected; 1 picture left out." in after.notes
 
 
+NFC, NFD = "B\u00e4r", "Ba\u0308r"  # the letter as one character, and with its accent as another
+
+
+@pytest.mark.parametrize(("said", "stored"), [(NFC, NFD), (NFD, NFC)])
+def test_an_accent_may_be_written_in_another_form(one_level: Files, said: str, stored: str) -> None:
+    files = {path.replace("a/", f"{stored}/"): data for path, data in one_level.items()}
+    right = {f"{said}/3.png": "b", f"{said}/2.png": None, "b/0.png": said}
+    made = labels_of(index(files, **DRAWN, corrections=right))
+    assert made[id_of(files[f"{stored}/3.png"])] == ["b"]
+    assert id_of(files[f"{stored}/2.png"]) not in made
+    assert made[id_of(files["b/0.png"])] == [stored]
+
+
 def test_what_is_right_already_is_not_counted(given: Files) -> None:
     made = index(given, corrections={"train/cats/0.png": "cats"})
     assert not [note for note in made.notes if "corrections" in note]

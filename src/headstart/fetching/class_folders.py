@@ -1,10 +1,31 @@
 """Names the folders of classes whose names come out of files."""
 
+import math
+
 from headstart.image_files.safe_names import safe_name
 from headstart.project.located import SourceError
 
 NO_LABEL = -1
 """In place of a class's number, where classes are named: the picture has no label."""
+
+
+def whole_label(label: float, has: str) -> int | None:
+    """A class's number stored as a float, as pandas does where some are missing; None for NaN.
+
+    Args:
+        label: the float.
+        has: begins the sentence of an error: where the label is from.
+
+    Raises:
+        SourceError: it is no whole number.
+    """
+    if math.isnan(label):
+        return None
+    if not label.is_integer():
+        raise SourceError(
+            f"{has} {label}, a float that is no whole number: write classes as text or whole numbers."
+        )
+    return int(label)
 
 
 class ClassFolders:

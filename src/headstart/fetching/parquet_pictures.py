@@ -9,7 +9,6 @@ its class, the Parquet file's own name and the row. The names of files in it (`p
 
 import errno
 import io
-import math
 import tarfile
 from collections.abc import Iterator
 from itertools import count
@@ -19,7 +18,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from headstart.fetching.class_folders import NO_LABEL, ClassFolders
+from headstart.fetching.class_folders import NO_LABEL, ClassFolders, whole_label
 from headstart.fetching.local_archives import limit_bytes
 from headstart.fetching.parquet_columns import batches
 from headstart.fetching.parquet_sources import ParquetImages, PicturesFile
@@ -136,7 +135,8 @@ def _class_name(place: str, file: PicturesFile, row: int, label: Label) -> str:
     """The name of a label; '' where there is none."""
     names = file.columns.names
     if isinstance(label, float):
-        label = _whole(place, file, row, label)
+        has = f"dataset.source: row {row} of {place} has {file.columns.labels}"
+        label = whole_label(label, has)
     if label is None or (names and label == NO_LABEL):
         return ""
     if isinstance(label, bool):
@@ -149,18 +149,6 @@ def _class_name(place: str, file: PicturesFile, row: int, label: Label) -> str:
             f"names {len(names)} classes, 0 to {len(names) - 1}."
         )
     return names[label]
-
-
-def _whole(place: str, file: PicturesFile, row: int, label: float) -> int | None:
-    """A whole number stored as a float; None for NaN, which pandas writes where there is none."""
-    if math.isnan(label):
-        return None
-    if not label.is_integer():
-        raise SourceError(
-            f"dataset.source: row {row} of {place} has {file.columns.labels} {label}, a float that is "
-            "no whole number: write classes as text or whole numbers."
-        )
-    return int(label)
 
 
 def _suffix(data: bytes) -> str:

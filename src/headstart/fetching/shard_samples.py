@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from headstart.fetching.archive_entries import BROKEN, Entry, read_entries
 from headstart.fetching.archives import HEADER_BYTES, safe_path
-from headstart.fetching.class_folders import NO_LABEL
+from headstart.fetching.class_folders import NO_LABEL, whole_label
 from headstart.image_files.forms import HEAD_BYTES, form_of
 from headstart.image_files.tree import is_hidden
 from headstart.project.located import SourceError
@@ -162,6 +162,8 @@ def _label(where: str, by_suffix: dict[str, _File], rules: SampleRules) -> str:
             "shards: write the pictures into files, and their labels into a table "
             "(docs/own_pictures.md)."
         )
+    if isinstance(value, float):
+        value = whole_label(value, f"{where}: its .{suffix} has {field or FIELD}")
     if value is None or value == "":
         return ""
     name = str(value).lower() if isinstance(value, bool) else str(value).strip()

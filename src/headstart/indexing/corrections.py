@@ -6,11 +6,24 @@ from difflib import get_close_matches
 
 from headstart.indexing.index import IndexImagesError
 from headstart.indexing.labelling import Meaning, Problem
+from headstart.indexing.table_paths import in_other_forms
 
 Corrections = Mapping[str, str | tuple[str, ...] | None]
 """By a path below the images folder: the label, or the sorted labels; None: leave the picture out."""
 
 NAME = "index_images.corrections"
+
+
+def at_files(corrections: Corrections, pictures: Sequence[str]) -> Corrections:
+    """The corrections by the paths of the files, where only a Unicode form set them apart.
+
+    Args:
+        corrections: as the params have them.
+        pictures: the paths of all pictures.
+    """
+    unknown = sorted(corrections.keys() - set(pictures))
+    other = in_other_forms(unknown, (path for path in pictures if path not in corrections))
+    return {other.get(path, path): right for path, right in corrections.items()}
 
 
 def corrected(
@@ -26,7 +39,7 @@ def corrected(
 
     Args:
         known: labels and split of each picture id.
-        corrections: as the params have them.
+        corrections: as `at_files` gives them.
         copies: the paths of each picture id that could be decoded.
         pictures: the paths of all pictures.
 
@@ -59,6 +72,8 @@ def corrected(
             after.pop(picture, None)  # another path of it may have left it out
             continue
         named = (right,) if isinstance(right, str) else right
+        other = in_other_forms([label for label in named if label not in labels], labels)
+        named = tuple(sorted({other.get(label, label) for label in named}))
         for label in named:
             if label not in labels:
                 raise IndexImagesError(
@@ -72,7 +87,7 @@ def left_out(corrections: Corrections, copies: Mapping[str, Sequence[str]]) -> s
     """The picture ids that are to be left out by any of their paths.
 
     Args:
-        corrections: as the params have them.
+        corrections: as `at_files` gives them.
         copies: the paths of each picture id.
     """
     out = {path for path, right in corrections.items() if right is None}
@@ -86,7 +101,7 @@ def still_problems(
 
     Args:
         problems: of any kind.
-        corrections: as the params have them.
+        corrections: as `at_files` gives them.
         copies: the paths of each picture id.
     """
     out = {path for path, right in corrections.items() if right is None}

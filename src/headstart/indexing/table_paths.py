@@ -96,20 +96,20 @@ def _joined(
     for name, rows in labels.items():
         found[str(PurePosixPath(folder) / f"{name}{suffix}")] |= rows
     without_file = [path for path in found if path not in known]
-    for path, file in _in_other_forms(without_file, known - found.keys()).items():
+    for path, file in in_other_forms(without_file, known - found.keys()).items():
         found[file] |= found.pop(path)
     return dict(found)
 
 
-def _in_other_forms(without_file: Sequence[str], files: Iterable[str]) -> dict[str, str]:
-    """The file of each of the paths that only another Unicode form sets apart from one file."""
-    if not without_file:
+def in_other_forms(unknown: Sequence[str], known: Iterable[str]) -> dict[str, str]:
+    """The known name of each unknown one that only its Unicode form sets apart from one of them."""
+    if not unknown:
         return {}
     of_form: defaultdict[str, list[str]] = defaultdict(list)
-    for file in files:
-        of_form[_nfc(file)].append(file)
+    for name in known:
+        of_form[_nfc(name)].append(name)
     single = {form: alike[0] for form, alike in of_form.items() if len(alike) == 1}
-    return {path: single[form] for path in without_file if (form := _nfc(path)) in single}
+    return {name: single[form] for name in unknown if (form := _nfc(name)) in single}
 
 
 def places(ids: Iterable[str], paths: Iterable[str]) -> Counter[Place]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from headstart.indexing.corrections import corrected, left_out, still_problems
+from headstart.indexing.corrections import at_files, corrected, left_out, still_problems
 from headstart.indexing.decoding import Decoded, decode
 from headstart.indexing.findings import (
     alike_classes,
@@ -77,7 +77,8 @@ def index_images(
     with_labels = {i: copies[i] for i, said in known.items() if said.labels is not None}
     others = {i: copies[i] for i in known if i not in with_labels}
     group, group_notes = join_groups(with_labels, others, names)
-    out = left_out(params.corrections, copies)
+    corrections = at_files(params.corrections, pictures)
+    out = left_out(corrections, copies)
     known, leaks = within_one_split(known, group, copies, out)
     together = params.near_duplicates == "together"
     pairs = None if params.near_duplicates == "off" else _near(decoded, known, report, found)
@@ -88,7 +89,7 @@ def index_images(
     _check_one_test_split(known, params)
     rule = SplitRule(params.valid_frac, params.test_frac, params.seed, params.n_folds, params.fold)
     known = assign(known, params.n_max_per_class, rule, group)
-    known, corrections = corrected(known, params.corrections, copies, pictures)
+    known, n_corrected = corrected(known, corrections, copies, pictures)
     classes = tuple(sorted({label for said in _of_train(known) for label in said.labels or ()}))
     unseen = _not_in_train(known, classes)
     problems += [*decoded.problems, *conflicts, *leaks, *near_leaks] + [
@@ -96,7 +97,7 @@ def index_images(
         for picture, detail in unseen.items()
         for path in copies[picture]
     ]
-    problems = sorted(still_problems(problems, params.corrections, copies))
+    problems = sorted(still_problems(problems, corrections, copies))
     if problems and params.on_problem == "stop":
         raise IndexImagesError(all_in_one(problems))
     kept = {picture: said for picture, said in sorted(known.items()) if picture not in unseen}
@@ -120,7 +121,7 @@ def index_images(
         n_ignored=len(files) - len(pictures),
         notes=(
             *notes,
-            *corrections,
+            *n_corrected,
             *group_notes,
             *(near_notes(near, together) if params.near_duplicates != "off" else ()),
             *_notes(labels, params),
