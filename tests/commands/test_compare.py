@@ -31,10 +31,12 @@ from tests.small_networks import FORM, StoredPictures
 STAGES = """
 stages:
   index-images:
-    cmd: index --pictures data/pictures.parquet --labels data/labels.parquet
+    cmd:
+      - echo of pictures
+      - index --pictures data/pictures.parquet --labels data/labels.parquet
     outs: [data/pictures.parquet, data/labels.parquet, data/test_labels.parquet]
   resize:
-    cmd: resize --resized data/resized
+    cmd: [resize --resized data/resized]
     outs: [data/resized]
   tta-evaluate:
     cmd: >-

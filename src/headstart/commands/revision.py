@@ -1,13 +1,12 @@
 """What DVC knows of a revision: its dvc.lock, and the files as dvc.lock tells of them."""
 
 import hashlib
-import shlex
 from collections.abc import Callable, Iterable, Mapping
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from headstart.project.errors import HeadstartError
+from headstart.use.results import given
 
 OF_DVC = "dvc: commit experiment"  # begins the message that DVC writes for an experiment
 
@@ -76,9 +75,8 @@ class Revision:
         Raises:
             HeadstartError: the stage has not run.
         """
-        words = shlex.split(self.stage(stage)["cmd"])
-        given = [path for word, path in pairwise(words) if word == option]
-        return [file for path in given for file in below(path, self.md5) or [path]]
+        paths = given(self.stage(stage).get("cmd"), option)
+        return [file for path in paths for file in below(path, self.md5) or [path]]
 
     def read(self, path: str) -> bytes | None:
         """The content of a file as in dvc.lock; None if workspace and DVC's cache lack it."""

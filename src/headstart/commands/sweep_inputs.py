@@ -1,9 +1,7 @@
 """What a sweep reads of the project: the results of the stages before the head."""
 
 import hashlib
-import shlex
 from collections.abc import Mapping
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +12,11 @@ from headstart.project.errors import HeadstartError
 from headstart.project.files import read_json
 from headstart.project.params import PARAMS_FILE, parse_section
 from headstart.project.versions import versions
-from headstart.project.yaml_file import read_yaml
 from headstart.sweeping.objective import CachedSet
 from headstart.sweeping.settings import value_at
 from headstart.training.lr_curve import Suggestion
+from headstart.use.results import Project
 
-PIPELINE = Path("dvc.yaml")
 MADE_BY = {
     "activations": ("precompute-activations", "--activations"),
     "views": ("precompute-views", "--activations"),
@@ -85,14 +82,4 @@ def _path(name: str) -> Path:
     Raises:
         HeadstartError: this folder is no project, or the stage has not run.
     """
-    stage, option = MADE_BY[name]
-    try:
-        command = read_yaml(PIPELINE)["stages"][stage]["cmd"]
-    except FileNotFoundError:
-        raise HeadstartError(
-            f"{Path.cwd()} has no {PIPELINE}: call `headstart sweep` in the folder of a project."
-        ) from None
-    path = Path(dict(pairwise(shlex.split(command)))[option])
-    if not path.exists():
-        raise HeadstartError(f"{path} does not exist: run `dvc repro {stage}`.")
-    return path
+    return Project().file(*MADE_BY[name])

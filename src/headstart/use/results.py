@@ -114,7 +114,7 @@ class Project:
         """
         tables = []
         for name, stage in self._stages.items():
-            for path in stage.given("--epochs"):
+            for path in given(stage.command, "--epochs"):
                 if path in stage.outs and (self._root / path).is_file():
                     table = pd.read_csv(self._root / path)
                     table.insert(0, "stage", name)
@@ -179,7 +179,7 @@ class Project:
         Raises:
             HeadstartError: dvc.yaml has no such stage or option, or the stage has not run.
         """
-        found = self._stages[stage].given(option) if stage in self._stages else []
+        found = given(self._stages[stage].command, option) if stage in self._stages else []
         if not found:
             raise HeadstartError(f"{self._root / PIPELINE} has no stage {stage} with {option}.")
         path = self._root / found[-1]
@@ -198,7 +198,7 @@ class Project:
             content = read_yaml(path)
         except FileNotFoundError:
             raise HeadstartError(
-                f"{self._root.resolve()} has no {PIPELINE}: name the folder of a project."
+                f"{self._root.resolve()} has no {PIPELINE}: name the folder of a project, or go there."
             ) from None
         stages = content.get("stages") if isinstance(content, Mapping) else None
         if not isinstance(stages, Mapping):
@@ -225,28 +225,29 @@ class Project:
 
 
 class _Stage(NamedTuple):
-    """The words of a stage's command, and the paths that it writes."""
+    """A stage's command as dvc.yaml has it, and the paths that it writes."""
 
-    words: Sequence[str]
+    command: object
     outs: frozenset[str]
 
     @classmethod
     def of(cls, entry: object) -> "_Stage":
-        """Read an entry of dvc.yaml; what is in no form of headstart's stages has no words."""
+        """Read an entry of dvc.yaml; what is in no form of headstart's stages has neither."""
         if not isinstance(entry, Mapping):
-            return cls((), frozenset())
+            return cls(None, frozenset())
         outs = [
             out if isinstance(out, str) else next(iter(out), "")
             for key in ("outs", "plots", "metrics")
             for out in _list(entry.get(key))
             if isinstance(out, str | Mapping)
         ]
-        words = [word for command in _list(entry.get("cmd")) for word in _words(command)]
-        return cls(words, frozenset(map(str, outs)))
+        return cls(entry.get("cmd"), frozenset(map(str, outs)))
 
-    def given(self, option: str) -> list[str]:
-        """The paths behind `option`, in their order."""
-        return [path for word, path in pairwise(self.words) if word == option]
+
+def given(command: object, option: str) -> list[str]:
+    """The paths behind `option` in the `cmd` of dvc.yaml or dvc.lock, in their order."""
+    words = [word for one in _list(command) for word in _words(one)]
+    return [path for word, path in pairwise(words) if word == option]
 
 
 def _list(value: object) -> list[Any]:
