@@ -28,6 +28,16 @@ def test_auto_reduces_what_the_chip_makes_faster_but_never_the_forward_pass_of_t
     assert not deterministic.fill_uninitialized_memory  # a tenth of a training step
 
 
+@pytest.mark.parametrize(("has_cuda", "device"), [(True, "cuda"), (False, "cpu")])
+def test_auto_takes_no_device_whose_results_vary(
+    monkeypatch: pytest.MonkeyPatch, has_cuda: bool, device: str
+) -> None:
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: has_cuda)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: True)
+    assert prepare(AUTO, {}).device.type == device
+
+
 def test_auto_without_a_backward_pass_of_ours_trains_in_fp32() -> None:
     compute = prepare(AUTO, {"HEADSTART_DEVICE": "cpu", "HEADSTART_PLAIN": "1"})
     assert compute == replace(prepare(AUTO, {"HEADSTART_DEVICE": "cpu"}), backward_dtype=None)

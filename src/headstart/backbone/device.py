@@ -122,7 +122,8 @@ def prepare(runtime: RuntimeParams, environment: Mapping[str, str] = os.environ)
     """Set torch up for this process: device, threads, determinism, memory.
 
     HEADSTART_DEVICE (auto, cpu, cuda, cuda:1, mps), HEADSTART_THREADS and HEADSTART_PLAIN are read
-    from `environment`: they are about speed, so they do not belong in params.yaml.
+    from `environment`: they are about speed, so they do not belong in params.yaml. auto is a CUDA GPU
+    where there is one, else the CPU.
 
     Raises:
         HeadstartError: one of these variables is malformed, or this machine has no such device.
@@ -189,9 +190,8 @@ def _device(wanted: str) -> torch.device:
                 "be auto, cpu, cuda, cuda:1 (the second GPU) or mps."
             ) from None
         return torch.device(wanted)
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    # Not mps: torch pools backward there by kernels whose sums vary from run to run.
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def _multiplies_bf16(device: torch.device) -> bool:
