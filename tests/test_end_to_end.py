@@ -280,8 +280,11 @@ def test_queued_experiments_lose_no_run_and_run_the_queued_code(
     assert trace.exists(), "the third experiment did not run the code it was queued with"
 
     rows = runs_of(project.root, "headstart.complete", monkeypatch)
-    new = {row.info.run_name: row for row in rows if row.info.run_id not in known}
-    assert new.keys() == rates.keys()
+    added = [row for row in rows if row.info.run_id not in known]
+    new = {row.data.tags["headstart.experiment"]: row for row in added}
+    assert {name: row.info.run_name for name, row in new.items()} == {
+        name: f"train_head.lr={lr}" for name, lr in rates.items()
+    }
     new_stages = {
         run.info.run_id: run for run in runs_of(project.root, "headstart.stage", monkeypatch)
     }
