@@ -39,7 +39,7 @@ def started(model: str) -> str:
 @pytest.mark.parametrize(
     ("pipeline", "sentence"),
     [
-        ("", "has no dvc.yaml: name the folder of a project, or go there."),
+        ("", "has no dvc.yaml: name the folder of a project, or work in one."),
         ("vars: [p.yaml]\n", "dvc.yaml has no stages: name the folder of a project."),
         ("stages: [a]\n", "dvc.yaml has no stages"),
         ("stages:\n  a: {foreach: [1], do: {cmd: x}}\n", LACKS),

@@ -259,7 +259,7 @@ def test_valid_without_labels_is_told(project: Path) -> None:
 
 def test_a_folder_that_is_no_project_is_told(project: Path) -> None:
     (project / "dvc.yaml").unlink()
-    assert "has no dvc.yaml: name the folder of a project, or go there." in sweep("3").stderr
+    assert "has no dvc.yaml: name the folder of a project, or work in one." in sweep("3").stderr
 
 
 def test_without_optuna_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

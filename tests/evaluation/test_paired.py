@@ -101,12 +101,12 @@ def test_of_few_pictures_nothing_is_known(n: int, noise: bool) -> None:
         assert found.value == pytest.approx(gains.mean())
 
 
-@pytest.mark.parametrize(("gained", "same"), [(4, 0), (4, 1), (4, 2), (3, 0), (1, 0)])
+@pytest.mark.parametrize(("gained", "same"), [(4, 0), (4, 1), (4, 2)])
 def test_of_few_hits_that_differ_nothing_is_known(gained: int, same: int) -> None:
     before, after = hits(gained + same, gained, 0)
     assert difference_of_shares(before, after, 0.95).within_noise
     assert difference_of_shares(after, before, 0.95).within_noise
-    assert not difference_of_shares(*hits(8, 8, 0), 0.95).within_noise
+    assert not difference_of_shares(*hits(5 + same, 5, 0), 0.95).within_noise
 
 
 def test_scores_of_other_pictures_or_of_none_are_refused() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from headstart.project.errors import HeadstartError
-from headstart.use.results import given
+from headstart.use.stage_commands import given
 
 OF_DVC = "dvc: commit experiment"  # begins the message that DVC writes for an experiment
 

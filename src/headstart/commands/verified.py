@@ -110,9 +110,9 @@ def repair(project: Project, problems: Iterable[Problem]) -> list[Path]:
     """Mend damaged outs and damaged objects of DVC's cache, and return those that were mended.
 
     A file is removed: `dvc repro` then restores an out from a whole object, or runs its stage again. A
-    folder whose list the cache lacks stays, as nobody knows which of its files is damaged. They get a
-    new time, so that DVC reads them again and finds that the folder is not as it was. What stages read
-    and did not write stays.
+    folder whose list the cache lacks stays, as nobody knows which of its files is damaged. All of them
+    get a new time, so that DVC reads them again and finds that the folder is not as it was. What stages
+    read and did not write stays.
     """
     mended = []
     for problem in problems:

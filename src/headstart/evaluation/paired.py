@@ -16,8 +16,8 @@ from headstart.evaluation.intervals import bootstrap_mean
 from headstart.scores.metrics import Floats
 
 N_TELLING = 5
-"""Of fewer pictures nothing is known, however large their differences are: even if chance alone decided
-each sign, 4 would be alike once in 8 times. `training.stop_rule.beyond_noise` needs as many."""
+"""Fewer pictures tell nothing, however large their differences are. If chance decided each sign, 4
+signs would be alike once in 8 times. `training.stop_rule.beyond_noise` needs as many."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def difference_of_means(
 
 
 def _difference(value: float, low: float, high: float, n_telling: int) -> Difference:
-    """The difference with its interval, which `n_telling` pictures support."""
+    """The difference; its interval reaches to 0 where fewer than N_TELLING pictures tell something."""
     if n_telling < N_TELLING:
         low, high = min(low, 0.0), max(high, 0.0)
     return Difference(value, low, high)

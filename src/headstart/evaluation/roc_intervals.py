@@ -45,11 +45,11 @@ def area_interval(area: float, n_with: int, n_without: int, confidence: float) -
 def mean_area_interval(found: RocAreas, confidence: float) -> Interval:
     """Interval of the mean of K ≥ 1 areas, inside [0, 1].
 
-    Influences of pictures know nothing of how pictures of a class differ where the class has a single
-    picture, or a single one is of another class. Such an area has `area_interval`, the mean of all
-    other areas `_interval_by_influences`, and the distances of their ends are added as independent
-    errors are, by their squares. Of two lone areas alone the errors are one: each class is what the
-    other is not. Then it is the mean of their intervals.
+    A class is lone if it has a single picture, or if a single picture has another class. Influences
+    cannot show the error of its area: there is no second picture to compare with. So each lone class
+    has `area_interval`, and all others together have `_interval_by_influences`. The distances from the
+    areas to the ends are added like independent errors, by their squares. Two lone classes without
+    others may be one another's complement, with one error. Then it is the mean of their intervals.
 
     Source: G. Y. Zou and A. Donner, Statistics in Medicine 27 (2008) 1693.
     """

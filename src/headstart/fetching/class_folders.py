@@ -1,4 +1,4 @@
-"""Names the folders of classes whose names come out of files."""
+"""Classes whose names come out of files: their labels, and the names of their folders."""
 
 import math
 

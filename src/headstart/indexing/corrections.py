@@ -21,7 +21,7 @@ def at_files(corrections: Corrections, pictures: Sequence[str]) -> Corrections:
         corrections: as the params have them.
         pictures: the paths of all pictures.
     """
-    unknown = sorted(corrections.keys() - set(pictures))
+    unknown = sorted(corrections.keys() - pictures)
     other = in_other_forms(unknown, (path for path in pictures if path not in corrections))
     return {other.get(path, path): right for path, right in corrections.items()}
 

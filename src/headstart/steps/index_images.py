@@ -89,7 +89,7 @@ def index_images(
     _check_one_test_split(known, params)
     rule = SplitRule(params.valid_frac, params.test_frac, params.seed, params.n_folds, params.fold)
     known = assign(known, params.n_max_per_class, rule, group)
-    known, n_corrected = corrected(known, corrections, copies, pictures)
+    known, correction_notes = corrected(known, corrections, copies, pictures)
     classes = tuple(sorted({label for said in _of_train(known) for label in said.labels or ()}))
     unseen = _not_in_train(known, classes)
     problems += [*decoded.problems, *conflicts, *leaks, *near_leaks] + [
@@ -121,7 +121,7 @@ def index_images(
         n_ignored=len(files) - len(pictures),
         notes=(
             *notes,
-            *n_corrected,
+            *correction_notes,
             *group_notes,
             *(near_notes(near, together) if params.near_duplicates != "off" else ()),
             *_notes(labels, params),

@@ -1,9 +1,7 @@
 """The results of a project as data frames, for a notebook."""
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar, get_args
 
@@ -21,6 +19,7 @@ from headstart.project.errors import HeadstartError
 from headstart.project.files import read_json
 from headstart.project.yaml_file import read_yaml
 from headstart.scores.thresholds import decide
+from headstart.use.stage_commands import as_list, given
 
 PIPELINE, INDEX = "dvc.yaml", "index-images"
 Cached = Literal["plain", "views"]
@@ -198,7 +197,8 @@ class Project:
             content = read_yaml(path)
         except FileNotFoundError:
             raise HeadstartError(
-                f"{self._root.resolve()} has no {PIPELINE}: name the folder of a project, or go there."
+                f"{self._root.resolve()} has no {PIPELINE}: name the folder of a project, or work in "
+                "one."
             ) from None
         stages = content.get("stages") if isinstance(content, Mapping) else None
         if not isinstance(stages, Mapping):
@@ -238,31 +238,10 @@ class _Stage(NamedTuple):
         outs = [
             out if isinstance(out, str) else next(iter(out), "")
             for key in ("outs", "plots", "metrics")
-            for out in _list(entry.get(key))
+            for out in as_list(entry.get(key))
             if isinstance(out, str | Mapping)
         ]
         return cls(entry.get("cmd"), frozenset(map(str, outs)))
-
-
-def given(command: object, option: str) -> list[str]:
-    """The paths behind `option` in the `cmd` of dvc.yaml or dvc.lock, in their order."""
-    words = [word for one in _list(command) for word in _words(one)]
-    return [path for word, path in pairwise(words) if word == option]
-
-
-def _list(value: object) -> list[Any]:
-    """A value of dvc.yaml that may stand alone or in a list."""
-    if value is None:
-        return []
-    return value if isinstance(value, list) else [value]
-
-
-def _words(command: object) -> list[str]:
-    """The words of a command; none of what a shell alone can read."""
-    try:
-        return shlex.split(command) if isinstance(command, str) else []
-    except ValueError:  # a quotation without its end, as in a comment
-        return []
 
 
 def _each(ids: Sequence[str], known: Mapping[str, T], file: Path, stage: str) -> list[T]:
