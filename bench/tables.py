@@ -341,6 +341,28 @@ def _of_sizes(options: Mapping[str, Any]) -> str:
     return "with positions resampled" if "dynamic_img_size" in options else "as it is"
 
 
+def warm_table(found: Mapping[str, Any]) -> str:
+    """Medians of the seconds of `dvc repro`, and of its parts, in Markdown."""
+    lines = ["| | stages by | all, s | the stages' work | start-up of their processes | DVC |"]
+    lines += ["|---|---|---|---|---|---|"]
+    for kind, by_way in found["warm"].items():
+        for way, rows in by_way.items():
+            parts = [
+                (row["seconds"], row["work"], row["commands"] - row["work"],
+                 row["seconds"] - row["commands"])
+                for row in rows
+            ]  # fmt: skip
+            cells = [f"{statistics.median(column):.1f}" for column in zip(*parts, strict=True)]
+            lines.append(f"| {kind}: {rows[0]['n']} commands | {way} | {' | '.join(cells)} |")
+    about = found["machine"]
+    lines += [
+        "",
+        f"{found['n']:,} pictures{_times(len(rows), 'round')}, medians of each part. {found['when']}, "
+        f"{about['cores']} cores of {about['chip']}, torch {about['torch']}. `{found['command']}`",
+    ]
+    return "\n".join(lines)
+
+
 def _seconds(results: Sequence[Mapping[str, Any]]) -> list[float]:
     return [result["seconds"] for result in results]
 
@@ -384,7 +406,7 @@ def _table_of(found: Mapping[str, Any]) -> str:
         "neighbours": neighbours_table, "lr_rules": rules_table,
         "networks": networks_table, "zero_tuning": zero_table,
         "network_choices": choices_table, "export": export_table, "predict": predict_table,
-        "label_errors": label_errors_table,
+        "label_errors": label_errors_table, "warm": warm_table,
     }  # fmt: skip
     return next(table_of for kind, table_of in kinds.items() if kind in found)(found)
 

@@ -24,6 +24,7 @@ from bench.tables import (
     networks_table,
     rules_table,
     scale_table,
+    warm_table,
     with_interval,
 )
 from hypothesis import given
@@ -150,6 +151,21 @@ def test_an_epoch_that_was_stopped_is_shown_as_over_its_seconds() -> None:
     )
     assert "| nothing | 6.0 s | 1.0 | 5.0 s | 1.0 |" in table
     assert "| 4 busy loops | over 66.0 s | over 11.0 | 20.0 s | 4.0 |" in table
+
+
+def test_the_time_of_a_run_is_split_into_work_start_up_and_dvc() -> None:
+    rows = {
+        "plain python": [
+            {"seconds": seconds, "work": 4.0, "commands": 7.0, "n": 3}
+            for seconds in (9.0, 10.0, 12.0)
+        ],
+        "warm process": [{"seconds": 6.5, "work": 4.0, "commands": 5.0, "n": 3}] * 3,
+    }
+    machine = {"cores": 2, "chip": "a chip", "torch": "2"}
+    about = {"n": 1600, "when": "today", "command": "c", "machine": machine}
+    table = warm_table({**about, "warm": {"a run": rows}})
+    assert "| a run: 3 commands | plain python | 10.0 | 4.0 | 3.0 | 3.0 |" in table
+    assert "| a run: 3 commands | warm process | 6.5 | 4.0 | 1.0 | 1.5 |" in table
 
 
 @LONG

@@ -30,13 +30,16 @@ from typing import Any, NamedTuple, NoReturn
 
 LIBRARIES = {
     "stage": (
+        # These import parts of theirs when they are first used, which each fork would do anew.
+        *("pydantic.main", "pydantic.fields", "pyarrow.dataset"),
         *("click", "pydantic", "ruamel.yaml", "requests", "psutil", "filelock", "tqdm", "jinja2"),
-        *("numpy", "pyarrow.parquet", "pandas", "PIL.Image", "matplotlib.figure", "torch"),
-        *("torchvision", "timm", "safetensors.torch"),
+        *("sqlite3", "numpy", "pyarrow.parquet", "pandas", "PIL.Image", "matplotlib.figure"),
+        *("torch", "torchvision", "timm", "safetensors.torch"),
     ),
     "teller": (
-        *("pydantic", "psutil", "ruamel.yaml", "numpy", "pandas", "mlflow"),
+        *("pydantic", "psutil", "ruamel.yaml", "filelock", "numpy", "pandas", "mlflow"),
         *("mlflow.store.db.utils", "mlflow.store.tracking.sqlalchemy_store"),
+        "sqlalchemy.dialects.sqlite",
     ),
 }
 OURS = "headstart"
