@@ -357,8 +357,9 @@ def warm_table(found: Mapping[str, Any]) -> str:
     about = found["machine"]
     lines += [
         "",
-        f"{found['n']:,} pictures{_times(len(rows), 'round')}, medians of each part. {found['when']}, "
-        f"{about['cores']} cores of {about['chip']}, torch {about['torch']}. `{found['command']}`",
+        f"{found['n']:,} pictures{_times(len(rows), 'round')}{', medians' * (len(rows) > 1)}. "
+        f"{found['when']}, {about['cores']} cores of {about['chip']}, torch {about['torch']}. "
+        f"`{found['command']}`",
     ]
     return "\n".join(lines)
 
