@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+import sys
 from collections.abc import Collection, Iterator
 from functools import reduce
 from pathlib import Path
@@ -131,15 +132,24 @@ def copied(project: Project, root: Path, *, results: bool) -> Project:
     return other
 
 
-def run_without_dvc(project: Project, stages: Collection[str]) -> None:
-    """Run the commands of some stages, in the order of dvc.yaml.
+def tell_nobody(project: Project) -> None:
+    """Let the process that tells MLflow of a stage end at once: nothing here looks at MLflow."""
+    (project.root / "src/headstart/tracking/tell.py").write_text("raise SystemExit(1)\n")
 
-    It takes a third of the time of `dvc repro`, which reads and writes all of dvc.lock a stage.
+
+def run_without_dvc(project: Project, stages: Collection[str]) -> None:
+    """Run the commands of some stages, in the order of dvc.yaml, each in a fork of one process.
+
+    It takes a fifth of the time of `dvc repro`, which reads and writes all of dvc.lock a stage.
     """
-    for stage in read_stages(project.root):
-        if stage.name in stages:
-            told = {"DVC_ROOT": str(project.root), "DVC_STAGE": stage.name}
-            project.run("env", *stage.words, environment=told)
+    commands = [
+        (stage.name, stage.words) for stage in read_stages(project.root) if stage.name in stages
+    ]
+    runner, forks = project.root / "src/headstart/warm/run.py", Path(__file__).with_name("forks.py")
+    project.run(
+        sys.executable, "-SE", str(runner), str(forks), json.dumps(commands),
+        environment={"DVC_ROOT": str(project.root), "PYTHONPATH": "src"},
+    )  # fmt: skip
 
 
 def results_of(project: Project, stages: Collection[str]) -> dict[str, bytes]:

@@ -33,6 +33,7 @@ from tests.edited_project import (
     restore_pictures,
     results_of,
     run_without_dvc,
+    tell_nobody,
 )
 from tests.quick_dvc import quick_dvc
 from tests.remotes import Remote, s3_remote, ssh_remote
@@ -53,6 +54,7 @@ class Sequence:
         self.root, self.targets = root, targets
         self.project = copied(base, root / "edited", results=True)
         restore_pictures(base)  # all sequences use one folder, as its path is a param
+        tell_nobody(self.project)
         self.last = inputs(self.project)
         self.judged = {stage for stage in self.last if not targets or stage not in REPORTS}
         self.seen = {stage: {digest} for stage, digest in self.last.items()}
