@@ -1,5 +1,12 @@
-"""Candidates for near duplicates: pairs whose coarse shapes are alike in a window of one of the two."""
+"""Candidates for near duplicates: pairs whose coarse shapes are alike in a window of one of the two.
 
+Up to 50,000 pictures, all pairs are compared. Of more, each window is compared with the pictures whose
+shapes are nearest to the same of many centres, as an inverted file does (Sivic and Zisserman 2003,
+"Video Google", section 4). The time then grows with N to the power of 1.5.
+"""
+
+from collections.abc import Iterator
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +16,9 @@ from headstart.pictures.signature import SIDE
 from headstart.project.report import Report
 
 Floats = NDArray[np.float32]
+Hits = NDArray[np.float64]
+"""Rows of (pair, side, window, correlation): the lower number of a pair times N, plus the higher; 2 if
+the higher has the window, plus 1 if the other is mirrored; its place in WINDOWS."""
 
 N_WAVES = 6  # cosines in each direction
 LOWEST = 0.66  # correlation of coarse shapes, below which no crop of 85 % was seen
@@ -17,6 +27,13 @@ PER_PICTURE = 3  # candidates that are looked at more closely, if those above HI
 MOST = 50  # candidates a picture above HIGHEST, with which nothing can be told
 N_SAMPLED = 64  # pictures whose candidates are counted first
 ROWS, COLUMNS = 64, 2048  # compared at once: 6 MB
+N_HITS = 1_000_000  # that wait until the best of each pair is kept; 32 MB
+ALL_PAIRS = 50_000  # pictures, up to which all pairs are compared
+CENTRES = 1.5  # centres for each of the square root of 2N shapes
+N_NEAREST = 32  # centres whose shapes are compared with a window
+N_ROUNDS = 4  # of moving each centre to the mean of its shapes
+A_CENTRE = 64  # shapes that a centre is found by
+SLICE = 1 << 18  # pictures whose windows are looked up at once; 150 MB
 
 # top, bottom, left and right of what is seen of a picture; those between are near one of them
 WINDOWS = (
@@ -45,8 +62,6 @@ class Candidates(NamedTuple):
 def find_candidates(signatures: NDArray[np.float16], report: Report) -> Candidates | None:
     """The pairs that may be near duplicates: about 3 a picture, unless very many are very similar.
 
-    All pairs are compared: 100,000 pictures take 1.2e11 products of 31 numbers.
-
     Args:
         signatures: (N, 32, 32)
         report: shows progress.
@@ -54,16 +69,23 @@ def find_candidates(signatures: NDArray[np.float16], report: Report) -> Candidat
     Returns:
         the pairs; None: over 50 a picture are very similar.
     """
-    shapes = [_shapes(signatures, window) for window in WINDOWS]
-    whole = np.concatenate([shapes[0], _mirrored(shapes[0])])  # (2N, D)
-    least, n = _least_correlation(shapes, whole), len(signatures)
+    n = len(signatures)
+    whole = np.empty((2 * n, N_USED), np.float32)
+    whole[:n] = _shapes(signatures, WINDOWS[0])
+    whole[n:] = np.where(_ODD, -whole[:n], whole[:n])  # mirrored
+    rows = np.unique(np.linspace(0, max(n - 1, 0), min(n, N_SAMPLED)).astype(np.int64))
+    sampled = [_shapes(signatures[rows], window) for window in WINDOWS]
+    least = _least_correlation(sampled, rows, whole)
     if least is None:
         return None
-    starts = range(0, n, ROWS)
-    blocks = (_block(shapes, whole, start, least) for start in starts)
-    found = [hits for hits in report.progress(blocks, len(starts), "compare") if hits.size]
-    hits = np.concatenate(found) if found else np.zeros((0, 4))
-    return _each_pair_once(hits, n)
+    search = _among_all if n <= ALL_PAIRS else _near_centres
+    n_blocks, blocks = search(signatures, whole, least)
+    found, more = np.zeros((0, 4)), list[Hits]()
+    for hits in report.progress(blocks, n_blocks, "compare"):
+        more.append(hits)
+        if sum(map(len, more)) > N_HITS:
+            found, more = _best_of_each_pair([found, *more]), []
+    return _as_candidates(_best_of_each_pair([found, *more]), n)
 
 
 def _shapes(signatures: NDArray[np.float16], window: tuple[float, ...]) -> Floats:
@@ -74,7 +96,7 @@ def _shapes(signatures: NDArray[np.float16], window: tuple[float, ...]) -> Float
     """
     top, bottom, left, right = window
     rows, columns = _waves(top, bottom), _waves(left, right)
-    shapes = np.empty((len(signatures), int(_USED.sum())), np.float32)
+    shapes = np.empty((len(signatures), N_USED), np.float32)
     for start in range(0, len(signatures), 4096):
         some = signatures[start : start + 4096].astype(np.float32)
         shapes[start : start + 4096] = ((rows @ some @ columns.T) * _FREQUENCY)[:, _USED]
@@ -93,21 +115,25 @@ def _waves(start: float, end: float) -> Floats:
 
 _FREQUENCY = np.hypot(*np.mgrid[:N_WAVES, :N_WAVES]).astype(np.float32)
 _USED = (_FREQUENCY > 0) & (_FREQUENCY < N_WAVES)
+N_USED = int(_USED.sum())
 _ODD = (np.mgrid[:N_WAVES, :N_WAVES][1] % 2 == 1)[_USED]  # waves that a mirror turns over
 
 
-def _mirrored(shapes: Floats) -> Floats:
-    return np.where(_ODD, -shapes, shapes)
+def _least_correlation(
+    sampled: list[Floats], rows: NDArray[np.int64], whole: Floats
+) -> float | None:
+    """What about 3 others a picture exceed, from LOWEST to HIGHEST; None: over 50 exceed HIGHEST.
 
-
-def _least_correlation(shapes: list[Floats], whole: Floats) -> float | None:
-    """What about 3 others a picture exceed, from LOWEST to HIGHEST; None: over 50 exceed HIGHEST."""
-    n = len(shapes[0])
-    rows = np.unique(np.linspace(0, max(n - 1, 0), min(n, N_SAMPLED)).astype(np.int64))
+    Args:
+        sampled: for each window the shapes of some pictures.
+        rows: their numbers.
+        whole: (2N, D) shapes of all pictures, then of their mirror images.
+    """
+    n = len(whole) // 2
     best = np.full((len(rows), n), -1, np.float32)
-    for of_window in shapes:
+    for of_window in sampled:
         for side in (whole[:n], whole[n:]):
-            np.maximum(best, of_window[rows] @ side.T, out=best)
+            np.maximum(best, of_window @ side.T, out=best)
     best[np.arange(len(rows)), rows] = -1
     n_wanted = PER_PICTURE * len(rows)
     if best.size <= n_wanted:
@@ -118,31 +144,118 @@ def _least_correlation(shapes: list[Floats], whole: Floats) -> float | None:
     return min(max(LOWEST, of_wanted), HIGHEST)
 
 
-def _block(shapes: list[Floats], whole: Floats, start: int, least: float) -> NDArray[np.float64]:
-    """Windows of some pictures against all: rows of (pair, side, window, correlation)."""
-    n, n_rows = len(shapes[0]), min(ROWS, len(shapes[0]) - start)
-    some = np.concatenate([of_window[start : start + ROWS] for of_window in shapes])
-    found = []
-    for first in range(0, 2 * n, COLUMNS):
-        product = some @ whole[first : first + COLUMNS].T
-        places = np.flatnonzero(product > least)
-        row, column = np.divmod(places, product.shape[1])
-        window, wider = np.divmod(row, n_rows)
-        mirrored, of = np.divmod(column + first, n)
-        other = of != wider + start
-        side = 2 * (wider + start > of) + mirrored
-        low, high = np.minimum(of, wider + start), np.maximum(of, wider + start)
-        hits = np.stack([low * n + high, side, window, product.flat[places]], axis=1)
-        found.append(hits[other])
+def _among_all(
+    signatures: NDArray[np.float16], whole: Floats, least: float
+) -> tuple[int, Iterator[Hits]]:
+    """The windows of all pictures against all pictures: the number of blocks, and their hits."""
+    n = len(signatures)
+    shapes = np.stack([_shapes(signatures, window) for window in WINDOWS])
+    everything = np.arange(2 * n)
+
+    def block(start: int) -> Hits:
+        some = shapes[:, start : start + ROWS]
+        window, wider = np.divmod(np.arange(some.shape[0] * some.shape[1]), some.shape[1])
+        return _hits(
+            some.reshape(len(window), -1), wider + start, window, whole, everything, least, n
+        )
+
+    starts = range(0, n, ROWS)
+    return len(starts), map(block, starts)
+
+
+def _near_centres(
+    signatures: NDArray[np.float16], whole: Floats, least: float
+) -> tuple[int, Iterator[Hits]]:
+    """The windows of all pictures against those of the same centres, as `_among_all`."""
+    n, centres = len(signatures), _centres(whole)
+    starts = range(0, n, SLICE)
+    members = _by_centre(_nearest(whole, centres, 1), len(centres))
+
+    def blocks() -> Iterator[Hits]:
+        for start, (number, window) in product(starts, enumerate(WINDOWS)):
+            shapes = _shapes(signatures[start : start + SLICE], window)
+            queries = _by_centre(_nearest(shapes, centres, N_NEAREST), len(centres))
+            for some, of in zip(queries, members, strict=True):
+                windows = np.full(len(some), number)
+                yield _hits(shapes[some], some + start, windows, whole[of], of, least, n)
+
+    return len(starts) * len(WINDOWS) * len(centres), blocks()
+
+
+def _centres(whole: Floats) -> Floats:
+    """Means of shapes that are near each other, of length 1 (k-means on a sample)."""
+    n = min(round(CENTRES * len(whole) ** 0.5), np.iinfo(np.int16).max)
+    some = whole[np.linspace(0, len(whole) - 1, min(len(whole), A_CENTRE * n)).astype(np.int64)]
+    centres = some[np.linspace(0, len(some) - 1, n).astype(np.int64)]
+    for _ in range(N_ROUNDS):
+        nearest = _nearest(some, centres, 1)
+        for number, of in enumerate(_by_centre(nearest, n)):
+            if len(of):
+                centres[number] = some[of].mean(axis=0)
+        centres /= np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), 1e-3)
+    return centres
+
+
+def _nearest(shapes: Floats, centres: Floats, n: int) -> NDArray[np.int16]:
+    """The `n` nearest centres of each shape, in any order: (N, n), or all where they are fewer."""
+    n = min(n, len(centres))
+    found = np.empty((len(shapes), n), np.int16)  # which argsort sorts fast
+    for start in range(0, len(shapes), COLUMNS):
+        alike = shapes[start : start + COLUMNS] @ centres.T
+        best = (
+            np.argpartition(alike, -n, axis=1)[:, -n:] if n > 1 else alike.argmax(axis=1)[:, None]
+        )
+        found[start : start + COLUMNS] = best
+    return found
+
+
+def _by_centre(nearest: NDArray[np.int16], n_centres: int) -> list[NDArray[np.int64]]:
+    """The numbers of the shapes of each centre, ascending."""
+    order = np.argsort(nearest.ravel(), kind="stable")
+    counts = np.bincount(nearest.ravel(), minlength=n_centres)
+    order //= nearest.shape[1]
+    return np.split(order, np.cumsum(counts)[:-1])
+
+
+def _hits(
+    some: Floats, wider: NDArray[np.int64], window: NDArray[np.int64],
+    whole: Floats, of: NDArray[np.int64], least: float, n: int,
+) -> Hits:  # fmt: skip
+    """The pairs above `least`.
+
+    Args:
+        some: (R, D) shapes in windows.
+        wider, window: (R,) number of each one's picture, and of its window.
+        whole: (C, D) shapes of whole pictures.
+        of: (C,) number of each one's picture; `n` more for its mirror image.
+        least: correlation.
+        n: pictures in all.
+    """
+    found = [np.zeros((0, 4))]
+    n_rows = ROWS * len(WINDOWS)
+    for top, left in product(range(0, len(some), n_rows), range(0, len(whole), COLUMNS)):
+        alike = some[top : top + n_rows] @ whole[left : left + COLUMNS].T
+        places = np.flatnonzero(alike > least)
+        row, column = np.divmod(places, alike.shape[1])
+        mirrored, seen = np.divmod(of[column + left], n)
+        one = wider[row + top]
+        low, high = np.minimum(seen, one), np.maximum(seen, one)
+        side = 2 * (one > seen) + mirrored
+        hits = np.stack([low * n + high, side, window[row + top], alike.flat[places]], axis=1)
+        found.append(hits[seen != one])
     return np.concatenate(found)
 
 
-def _each_pair_once(hits: NDArray[np.float64], n: int) -> Candidates:
-    """Of each pair, the window with the highest correlation."""
-    best_first = hits[np.lexsort((-hits[:, 3], hits[:, 0]))]
-    pair, once = np.unique(best_first[:, 0].astype(np.int64), return_index=True)
-    side, window = best_first[once, 1].astype(np.int64), best_first[once, 2].astype(np.int64)
-    low, high = np.divmod(pair, max(n, 1))
+def _best_of_each_pair(found: list[Hits]) -> Hits:
+    """Of each pair, the hit with the highest correlation, sorted by pair."""
+    hits = np.concatenate(found)
+    hits = hits[np.lexsort((-hits[:, 3], hits[:, 0]))]
+    return hits[np.diff(hits[:, 0], prepend=-1) > 0]
+
+
+def _as_candidates(hits: Hits, n: int) -> Candidates:
+    pair, side, window = hits[:, :3].astype(np.int64).T
+    low, high = pair // max(n, 1), pair % max(n, 1)
     is_high = side >= 2  # the higher number has the window
     return Candidates(
         np.where(is_high, low, high), np.where(is_high, high, low), window, side % 2 == 1

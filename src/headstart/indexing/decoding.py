@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from headstart.cluster.chosen import workers_for
 from headstart.indexing.labelling import Meaning, Problem
+from headstart.indexing.signature_file import SignatureFile
 from headstart.kept.once import Known
 from headstart.pictures.facts import Facts, find_facts
-from headstart.pictures.signature import SIDE
 from headstart.project.report import Report
 from headstart.project.workers import in_order
 
@@ -69,7 +69,7 @@ def decode(
     copies: defaultdict[str, list[str]] = defaultdict(list)
     sizes, problems = {}, []
     signed: list[str] = []
-    cells = bytearray()
+    signatures = SignatureFile()
     looked = _looked(files, sha256, paths, earlier)
     for path, file in zip(paths, report.progress(looked, len(paths), "decode"), strict=True):
         file.keep(earlier)
@@ -78,29 +78,28 @@ def decode(
         elif path in meanings:
             if file.facts.signature and file.id not in copies:
                 signed.append(file.id)
-                cells += file.facts.signature
+                signatures.add(file.facts.signature)
             copies[file.id].append(path)
             sizes[file.id] = (file.facts.width, file.facts.height)
-    signatures = np.frombuffer(cells, np.float16).reshape(-1, SIDE, SIDE)
-    return Decoded(copies, sizes, problems, signed, signatures)
+    return Decoded(copies, sizes, problems, signed, signatures.array())
 
 
 def _looked(
     files: Mapping[str, bytes], sha256: Mapping[str, str], paths: Sequence[str], earlier: Known
 ) -> Iterator[_File]:
     """Look at every file, with threads of this process or with workers."""
-    ids = {path: sha256[path][:32] for path in paths}
-    new = {path: picture for path, picture in ids.items() if picture not in earlier}
-    workers = workers_for(len(new))
+    workers = workers_for(sum(sha256[path][:32] not in earlier for path in paths))
     if workers is None:
         yield from in_order(partial(_look, files, sha256, earlier), paths)
         return
     from headstart.indexing.elsewhere import facts_elsewhere  # late: seldom needed
 
+    ids = {path: sha256[path][:32] for path in paths}
+    new = {path: picture for path, picture in ids.items() if picture not in earlier}
     made = facts_elsewhere(workers, files, new)
     for path in paths:
         if path in new:
-            yield _File(ids[path], True, Facts.of_record(next(made)))
+            yield _File(new[path], True, Facts.of_record(next(made)))
         else:
             yield _look(files, sha256, earlier, path)
 

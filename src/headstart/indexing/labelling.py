@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple
 
 from headstart.indexing.layout import Layout
@@ -13,6 +14,12 @@ class Meaning:
 
     labels: tuple[str, ...] | None
     split: str | None
+
+
+@cache
+def meaning(labels: tuple[str, ...] | None, split: str | None) -> Meaning:
+    """A `Meaning`, which all files that mean the same share: there may be a million."""
+    return Meaning(labels, split)
 
 
 class Problem(NamedTuple):
@@ -48,7 +55,7 @@ def from_folders(paths: Iterable[str], layout: Layout, given: bool) -> Meanings:
                 )
         elif folders or split == "test":
             label = (folders[0],) if folders else None
-            found[path] = Meaning(label, split if given or split == "test" else None)
+            found[path] = meaning(label, split if given or split == "test" else None)
         else:
             problems.append(Problem(path, "no_class", "it lies in no class folder"))
     return found, problems
@@ -88,9 +95,9 @@ def from_table(
         elif rows and given and part is None:
             problems.append(Problem(path, "no_part", "it lies in none of train/, valid/, test/"))
         elif rows and (rows[0] or may_be_empty):
-            found[path] = Meaning(rows[0], split)
+            found[path] = meaning(rows[0], split)
         elif part == "test":
-            found[path] = Meaning(None, "test")
+            found[path] = meaning(None, "test")
         elif rows:
             problems.append(Problem(path, "no_label", "its row of the table has no label"))
         else:

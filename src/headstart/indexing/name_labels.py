@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
-from headstart.indexing.labelling import Meaning, Meanings, Problem
+from headstart.indexing.labelling import Meaning, Meanings, Problem, meaning
 from headstart.indexing.layout import Layout
 
 
@@ -45,9 +45,9 @@ def from_names(paths: Iterable[str], regex: str, layout: Layout, given: bool) ->
                     Problem(path, "no_part", "it lies in none of train/, valid/, test/")
                 )
         elif label:
-            found[path] = Meaning((label,), split if given or split == "test" else None)
+            found[path] = meaning((label,), split if given or split == "test" else None)
         elif split == "test":
-            found[path] = Meaning(None, "test")
+            found[path] = meaning(None, "test")
         else:
             problems.append(
                 Problem(path, "no_class", "index_images.name_regex finds no class in its name")

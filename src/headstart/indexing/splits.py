@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from headstart.indexing.labelling import Meaning
+from headstart.indexing.labelling import Meaning, meaning
 from headstart.indexing.whole_groups import place_groups
 
 
@@ -88,7 +88,7 @@ def assign(
     drawn = stratified_split(
         {i: known[i].labels or () for i in kept if known[i].split is None}, rule, group
     )
-    return {i: Meaning(known[i].labels, known[i].split or drawn[i]) for i in sorted(kept)}
+    return {i: meaning(known[i].labels, known[i].split or drawn[i]) for i in sorted(kept)}
 
 
 def strata(labels: Mapping[str, Sequence[str]]) -> dict[str, str]:

@@ -31,6 +31,7 @@ from headstart.indexing.near_splits import (
 )
 from headstart.indexing.params import IndexImagesParams
 from headstart.indexing.several_tables import tables_named
+from headstart.indexing.signature_file import in_order
 from headstart.indexing.splits import SplitRule, assign
 from headstart.kept.once import Known, NothingKnown
 from headstart.labels.labels import Labels
@@ -68,8 +69,9 @@ def index_images(
     if not pictures:
         raise IndexImagesError(no_pictures(files))
     meanings, problems, names, notes = find_meanings(files, pictures, params)
-    named = meanings.keys() | {problem.path for problem in problems}
-    paths = [path for path in pictures if path in named]  # without folders that are left aside
+    wrong = {problem.path for problem in problems}
+    # without folders that are left aside
+    paths = [path for path in pictures if path in meanings or path in wrong]
     found = earlier or NothingKnown()
     decoded = decode(files, sha256, paths, meanings, report, found)
     copies = decoded.copies
@@ -139,7 +141,7 @@ def _near(
     """The near duplicates among the known pictures; None: they are too similar to tell."""
     signed = {picture: place for place, picture in enumerate(decoded.signed) if picture in known}
     ids = sorted(signed)  # so that names of files shape nothing
-    signatures = decoded.signatures[[signed[picture] for picture in ids]]
+    signatures = in_order(decoded.signatures, [signed[picture] for picture in ids])
     near = near_once(ids, signatures, report, earlier)
     return None if near is None else pairs_of(near, ids)
 
