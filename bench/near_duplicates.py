@@ -34,6 +34,7 @@ from headstart.project.report import Silent
 
 N_COPIES = 150
 Pairs = set[tuple[str, str]]
+Signatures = dict[str, NDArray[np.float16] | None]
 
 
 def encoded(image: Image.Image, form: str = "JPEG", quality: int = 90) -> bytes:
@@ -77,6 +78,22 @@ WAYS: Mapping[str, Callable[[Image.Image], bytes]] = {
 }
 
 
+def signatures_of(folder: Path) -> tuple[dict[str, bytes], Signatures]:
+    """The pictures of a folder and their signatures, by path."""
+    files = {path: (folder / path).read_bytes() for path in list_tree(folder).sizes}
+    files = {path: data for path, data in files.items() if is_picture(path, form_of(data))}
+    return files, {path: signature(decode_rgb(data)) for path, data in files.items()}
+
+
+def copies_of(files: Mapping[str, bytes]) -> dict[str, Signatures]:
+    """Way -> signatures of the copies of 150 pictures, whose names `original` reads."""
+    chosen = list(files)[:: max(1, len(files) // N_COPIES)][:N_COPIES]
+    return {
+        way: {f"{way}//{p}": signature(decode_rgb(copy(decode_rgb(files[p])))) for p in chosen}
+        for way, copy in WAYS.items()
+    }
+
+
 def pairs_of(signatures: Mapping[str, NDArray[np.float16] | None]) -> Pairs | None:
     signed = {path: cells for path, cells in signatures.items() if cells is not None}
     paths = list(signed)
@@ -87,17 +104,11 @@ def pairs_of(signatures: Mapping[str, NDArray[np.float16] | None]) -> Pairs | No
 
 def row_of(folder: Path) -> tuple[list[str], Pairs]:
     """The cells of a folder's row, and its own pairs."""
-    files = {path: (folder / path).read_bytes() for path in list_tree(folder).sizes}
-    files = {path: data for path, data in files.items() if is_picture(path, form_of(data))}
-    signatures = {path: signature(decode_rgb(data)) for path, data in files.items()}
+    files, signatures = signatures_of(folder)
     start = time.process_time()
     own = pairs_of(signatures)
     ms = (time.process_time() - start) / len(files) * 1000
-    chosen = list(files)[:: max(1, len(files) // N_COPIES)][:N_COPIES]
-    copies = {
-        way: {f"{way}//{p}": signature(decode_rgb(copy(decode_rgb(files[p])))) for p in chosen}
-        for way, copy in WAYS.items()
-    }
+    copies = copies_of(files)
     copies["at once"] = {name: cells for some in copies.values() for name, cells in some.items()}
     shares, n_false = [], 0
     for way, some in copies.items():

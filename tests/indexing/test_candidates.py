@@ -1,5 +1,7 @@
 """Beyond 50,000 pictures not all pairs are compared, and what matters is found all the same."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from bench.near_duplicates import generated
@@ -30,13 +32,16 @@ def pairs_of(found: Candidates) -> set[tuple[int, int]]:
 
 
 def test_near_centres_the_candidates_of_all_pairs_are_found(
-    signatures: NDArray[np.float16], monkeypatch: pytest.MonkeyPatch
+    signatures: NDArray[np.float16],
+    monkeypatch: pytest.MonkeyPatch,
+    figures: Callable[[str], None],
 ) -> None:
     of_all = pairs_of(found_in(signatures))
     monkeypatch.setattr(candidates, "ALL_PAIRS", N - 1)
     near = pairs_of(found_in(signatures))
     assert near <= of_all and len(near) > 0.95 * len(of_all) > 1.5 * N
     assert {(number, number + N - N // 10) for number in range(N // 10)} <= near
+    figures(f"{N // 10} of {N // 10} planted copies, {len(near):,} of {len(of_all):,} candidates")
     monkeypatch.setattr(candidates, "N_NEAREST", 1)
     assert len(pairs_of(found_in(signatures))) < 0.7 * len(of_all), "there are too few centres"
 

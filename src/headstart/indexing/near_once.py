@@ -21,7 +21,7 @@ def near_once(
 ) -> list[Near] | None:
     """As `find_near_duplicates`; pairs that an earlier run found among the same pictures are reused.
 
-    The time of a search grows with the square of N, and a corrected label changes no picture.
+    A search among 100,000 pictures takes minutes, and a corrected label changes no picture.
 
     Args:
         ids: (N) sorted ids of the pictures.
