@@ -138,10 +138,15 @@ def tell_nobody(project: Project) -> None:
 
 
 def run_without_dvc(project: Project, stages: Collection[str]) -> None:
-    """Run the commands of some stages, in the order of dvc.yaml, each in a fork of one process.
+    """Run the commands of some stages, in the order of dvc.yaml."""
+    for stage in read_stages(project.root):
+        if stage.name in stages:
+            told = {"DVC_ROOT": str(project.root), "DVC_STAGE": stage.name}
+            project.run("env", *stage.words, environment=told)
 
-    It takes a fifth of the time of `dvc repro`, which reads and writes all of dvc.lock a stage.
-    """
+
+def run_in_forks(project: Project, stages: Collection[str]) -> None:
+    """As `run_without_dvc`, but each script runs in a fork of one process, in half of the time."""
     commands = [
         (stage.name, stage.words) for stage in read_stages(project.root) if stage.name in stages
     ]

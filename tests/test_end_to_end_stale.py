@@ -32,7 +32,7 @@ from tests.edited_project import (
     put_picture,
     restore_pictures,
     results_of,
-    run_without_dvc,
+    run_in_forks,
     tell_nobody,
 )
 from tests.quick_dvc import quick_dvc
@@ -81,7 +81,7 @@ class Sequence:
         if by_dvc:
             clean.repro(*self.targets)
         else:
-            run_without_dvc(clean, self.judged)
+            run_in_forks(clean, self.judged)
         ours, theirs = (results_of(of, self.judged) for of in (self.project, clean))
         assert ours.keys() == theirs.keys()
         assert [name for name in ours if ours[name] != theirs[name]] == []

@@ -9,18 +9,17 @@ from headstart.indexing.signature_file import SignatureFile, in_order
 
 def test_it_gives_what_was_added() -> None:
     signatures = np.random.default_rng(0).random((5, 32, 32)).astype(np.float16)
-    file = SignatureFile()
-    for cells in signatures:
-        file.add(cells.tobytes())
-    array = file.array()
-    del file  # the file lives as long as the array
+    with SignatureFile() as file:
+        for cells in signatures:
+            file.add(cells.tobytes())
+        array = file.array()
     assert array.shape == (5, 32, 32) and not array.flags.writeable
     np.testing.assert_array_equal(array, signatures)
 
 
 def test_nothing_is_an_array_of_none() -> None:
-    assert SignatureFile().array().shape == in_order(SignatureFile().array(), []).shape
-    assert SignatureFile().array().shape == (0, 32, 32)
+    with SignatureFile() as file:
+        assert file.array().shape == in_order(file.array(), []).shape == (0, 32, 32)
 
 
 def test_they_can_be_put_into_another_order(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,19 +69,19 @@ def decode(
     copies: defaultdict[str, list[str]] = defaultdict(list)
     sizes, problems = {}, []
     signed: list[str] = []
-    signatures = SignatureFile()
     looked = _looked(files, sha256, paths, earlier)
-    for path, file in zip(paths, report.progress(looked, len(paths), "decode"), strict=True):
-        file.keep(earlier)
-        if file.facts.problem:
-            problems.append(Problem(path, file.facts.problem, file.facts.detail))
-        elif path in meanings:
-            if file.facts.signature and file.id not in copies:
-                signed.append(file.id)
-                signatures.add(file.facts.signature)
-            copies[file.id].append(path)
-            sizes[file.id] = (file.facts.width, file.facts.height)
-    return Decoded(copies, sizes, problems, signed, signatures.array())
+    with SignatureFile() as signatures:
+        for path, file in zip(paths, report.progress(looked, len(paths), "decode"), strict=True):
+            file.keep(earlier)
+            if file.facts.problem:
+                problems.append(Problem(path, file.facts.problem, file.facts.detail))
+            elif path in meanings:
+                if file.facts.signature and file.id not in copies:
+                    signed.append(file.id)
+                    signatures.add(file.facts.signature)
+                copies[file.id].append(path)
+                sizes[file.id] = (file.facts.width, file.facts.height)
+        return Decoded(copies, sizes, problems, signed, signatures.array())
 
 
 def _looked(
