@@ -1,6 +1,6 @@
 """Measure what the warm process saves: plain python and it, turn about, in one project.
 
-Run: python -m bench.warm            (in a quiet moment; twenty minutes on 2 cores)
+Run: python -m bench.warm            (in a quiet moment; 11 minutes a round on 2 cores)
 
 Per round and way: the recipe up to `tta-evaluate` in a fresh clone before there is a warm process, once
 more in another clone with one, and the next experiment on the head there. Fine-tuning is short, as it
@@ -30,7 +30,7 @@ WAYS = {"plain python": "0", "warm process": "1"}
 SIZE_PX, BATCH = 128, 64
 SHORT = {
     "index_images.labels": "folders", "index_images.split": "stratified",
-    "find_lr_finetune.n_iter": 10,
+    "find_lr_finetune.n_iter": 10, "unfreeze_finetune.phases.0.cycles": 1,
 }  # fmt: skip
 KINDS = {
     "first": "the recipe, first time",
@@ -72,7 +72,6 @@ def measured(folder: Path, pictures: Path, way: str, number: int) -> dict[str, d
     python.chmod(0o755)
     os.environ |= {"HEADSTART_WARM": WAYS[way], "XDG_RUNTIME_DIR": str(runtime)}
     changes = ours.recipe_of(pictures, SIZE_PX, 0, BATCH) | SHORT
-    changes["unfreeze_finetune.phases.0.cycles"] = 1
     found = {}
     for kind in ("first", "again"):
         clone = ours.Clone(folder / kind, changes)

@@ -61,7 +61,7 @@ def test_copies_of_photographs(name: str, figures: Callable[[str], None]) -> Non
 
 
 def held_among_many(folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Planted copies are candidates, though not all pairs are compared; generated pictures around."""
+    """Planted copies are candidates among generated pictures, so many that not all are compared."""
     files, signed = signatures_of(folder)
     copies = copies_of(files)
     for some in copies.values():

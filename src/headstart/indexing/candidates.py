@@ -1,8 +1,9 @@
 """Candidates for near duplicates: pairs whose coarse shapes are alike in a window of one of the two.
 
-Up to 50,000 pictures, all pairs are compared. Of more, each window is compared with the pictures whose
-shapes are nearest to the same of many centres, as an inverted file does (Sivic and Zisserman 2003,
-"Video Google", section 4). The time then grows with N to the power of 1.5.
+Up to 50,000 pictures, all pairs are compared. Of more pictures, the shapes are sorted by the nearest
+of many centres (k-means), and a window is compared with the shapes of its 32 nearest centres alone.
+This is an inverted file (Sivic and Zisserman 2003, "Video Google", section 4). Its time grows
+with N^1.5.
 """
 
 from collections.abc import Iterator
@@ -29,10 +30,10 @@ N_SAMPLED = 64  # pictures whose candidates are counted first
 ROWS, COLUMNS = 64, 2048  # compared at once: 6 MB
 N_HITS = 1_000_000  # that wait until the best of each pair is kept; 32 MB
 ALL_PAIRS = 50_000  # pictures, up to which all pairs are compared
-CENTRES = 1.5  # centres for each of the square root of 2N shapes
+CENTRES = 1.5  # their number, as a multiple of the square root of 2N
 N_NEAREST = 32  # centres whose shapes are compared with a window
 N_ROUNDS = 4  # of moving each centre to the mean of its shapes
-A_CENTRE = 64  # shapes that a centre is found by
+A_CENTRE = 64  # shapes for each centre in the sample that k-means sees
 SLICE = 1 << 18  # pictures whose windows are looked up at once; 150 MB
 
 # top, bottom, left and right of what is seen of a picture; those between are near one of them
@@ -80,12 +81,13 @@ def find_candidates(signatures: NDArray[np.float16], report: Report) -> Candidat
         return None
     search = _among_all if n <= ALL_PAIRS else _near_centres
     n_blocks, blocks = search(signatures, whole, least)
-    found, more = np.zeros((0, 4)), list[Hits]()
+    found, n_waiting = [np.zeros((0, 4))], 0
     for hits in report.progress(blocks, n_blocks, "compare"):
-        more.append(hits)
-        if sum(map(len, more)) > N_HITS:
-            found, more = _best_of_each_pair([found, *more]), []
-    return _as_candidates(_best_of_each_pair([found, *more]), n)
+        found.append(hits)
+        n_waiting += len(hits)
+        if n_waiting > N_HITS:
+            found, n_waiting = [_best_of_each_pair(found)], 0
+    return _as_candidates(_best_of_each_pair(found), n)
 
 
 def _shapes(signatures: NDArray[np.float16], window: tuple[float, ...]) -> Floats:
@@ -166,7 +168,7 @@ def _among_all(
 def _near_centres(
     signatures: NDArray[np.float16], whole: Floats, least: float
 ) -> tuple[int, Iterator[Hits]]:
-    """The windows of all pictures against those of the same centres, as `_among_all`."""
+    """The windows of all pictures against the shapes of their nearest centres, as `_among_all`."""
     n, centres = len(signatures), _centres(whole)
     starts = range(0, n, SLICE)
     members = _by_centre(_nearest(whole, centres, 1), len(centres))
@@ -183,7 +185,7 @@ def _near_centres(
 
 
 def _centres(whole: Floats) -> Floats:
-    """Means of shapes that are near each other, of length 1 (k-means on a sample)."""
+    """Centres of length 1 by k-means on a sample of the shapes: (K, D)."""
     n = min(round(CENTRES * len(whole) ** 0.5), np.iinfo(np.int16).max)
     some = whole[np.linspace(0, len(whole) - 1, min(len(whole), A_CENTRE * n)).astype(np.int64)]
     centres = some[np.linspace(0, len(some) - 1, n).astype(np.int64)]

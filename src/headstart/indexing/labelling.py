@@ -18,7 +18,7 @@ class Meaning:
 
 @cache
 def meaning(labels: tuple[str, ...] | None, split: str | None) -> Meaning:
-    """A `Meaning`, which all files that mean the same share: there may be a million."""
+    """The one `Meaning` of these values; a million files may share it."""
     return Meaning(labels, split)
 
 

@@ -30,9 +30,9 @@ from typing import Any, NamedTuple, NoReturn
 
 LIBRARIES = {
     "stage": (
-        # These import parts of theirs when they are first used, which each fork would do anew.
+        # pydantic and pyarrow import these at their first use, which each fork would do anew.
         *("pydantic.main", "pydantic.fields", "pyarrow.dataset"),
-        *("click", "pydantic", "ruamel.yaml", "requests", "psutil", "filelock", "tqdm", "jinja2"),
+        *("click", "ruamel.yaml", "requests", "psutil", "filelock", "tqdm", "jinja2"),
         *("sqlite3", "numpy", "pyarrow.parquet", "pandas", "PIL.Image", "matplotlib.figure"),
         *("torch", "torchvision", "timm", "safetensors.torch"),
     ),
