@@ -1,5 +1,7 @@
+import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -46,16 +48,20 @@ def test_broken_and_circular_links_are_named(source: Path) -> None:
 def test_what_goes_away_while_it_is_listed_is_left_out(
     source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    listed = Path.iterdir
+    listed = os.scandir
 
-    def removed_after(folder: Path) -> Iterator[Path]:
-        found = sorted(listed(folder))
+    @contextmanager
+    def removed_after(folder: Path) -> Iterator[Iterator[os.DirEntry[str]]]:
+        with listed(folder) as entries:
+            found = list(entries)
         if folder == source:
             (source / "labels.csv").unlink()
+            (source / "one.jpg").unlink()
             shutil.rmtree(source / "b")
-        return iter(found)
+        yield iter(found)
 
-    monkeypatch.setattr(Path, "iterdir", removed_after)
+    (source / "one.jpg").symlink_to(source / "a" / "1.jpg")
+    monkeypatch.setattr(os, "scandir", removed_after)
     assert list(list_tree(source).sizes) == ["a/1.jpg", "a/deep/3.png"]
 
 

@@ -9,6 +9,7 @@ they lie, a reader refuses bytes that differ from those listed.
 import errno
 import hashlib
 import shutil
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -112,6 +113,25 @@ def _description(stays: Package | UserPath | None) -> dict[str, str]:
     return stays.model_dump(include=set(Package.model_fields))
 
 
+class _Hex(Mapping[str, str]):
+    """Digests as hex text, kept as bytes, which take half of the memory."""
+
+    def __init__(self, digests: Mapping[str, bytes]) -> None:
+        self._digests = digests
+
+    def __getitem__(self, path: str) -> str:
+        return self._digests[path].hex()
+
+    def __contains__(self, path: object) -> bool:
+        return path in self._digests
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._digests)
+
+    def __len__(self) -> int:
+        return len(self._digests)
+
+
 class ImageFolder(Mapping[str, bytes]):
     """The contents of the listed files by path (with /), each read when asked for, from any thread.
 
@@ -139,9 +159,11 @@ class ImageFolder(Mapping[str, bytes]):
                 "run `dvc repro`, which lists the pictures again."
             )
         paths = table["path"].to_pylist()
-        digests = (digest.hex() for digest in table["sha256"].to_pylist())
-        self.sha256: Mapping[str, str] = dict(zip(paths, digests, strict=True))
-        self.forms: Mapping[str, str] = dict(zip(paths, table["form"].to_pylist(), strict=True))
+        self.sha256: Mapping[str, str] = _Hex(
+            dict(zip(paths, table["sha256"].to_pylist(), strict=True))
+        )
+        forms = map(sys.intern, table["form"].to_pylist())  # one text for all jpeg
+        self.forms: Mapping[str, str] = dict(zip(paths, forms, strict=True))
         self._pieces: Mapping[str, tuple[Place, int]] = {}
         if "shard" in table.column_names:
             kept = (table[name].to_pylist() for name in ("shard", "offset", "n_bytes"))

@@ -1,6 +1,5 @@
 """Decodes the files of the pictures, and joins those with the same content."""
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
@@ -66,8 +65,10 @@ def decode(
         report: shows progress.
         earlier: facts that earlier runs found; new ones are added.
     """
-    copies: defaultdict[str, list[str]] = defaultdict(list)
-    sizes, problems = {}, []
+    copies: dict[str, list[str]] = {}
+    sizes: dict[str, tuple[int, int]] = {}
+    one_of_each: dict[tuple[int, int], tuple[int, int]] = {}  # equal sizes are one object
+    problems: list[Problem] = []
     signed: list[str] = []
     looked = _looked(files, sha256, paths, earlier)
     with SignatureFile() as signatures:
@@ -76,11 +77,15 @@ def decode(
             if file.facts.problem:
                 problems.append(Problem(path, file.facts.problem, file.facts.detail))
             elif path in meanings:
-                if file.facts.signature and file.id not in copies:
+                if file.id in copies:
+                    copies[file.id].append(path)
+                    continue
+                copies[file.id] = [path]
+                size = (file.facts.width, file.facts.height)
+                sizes[file.id] = one_of_each.setdefault(size, size)
+                if file.facts.signature:
                     signed.append(file.id)
                     signatures.add(file.facts.signature)
-                copies[file.id].append(path)
-                sizes[file.id] = (file.facts.width, file.facts.height)
         return Decoded(copies, sizes, problems, signed, signatures.array())
 
 

@@ -174,8 +174,15 @@ def _picture_table(
     ids: Iterable[str], copies: Mapping[str, list[str]], sizes: Mapping[str, tuple[int, int]]
 ) -> pd.DataFrame:
     """The table `Index.pictures`: one row per id."""
-    rows = [(picture, copies[picture], *sizes[picture]) for picture in ids]
-    return pd.DataFrame(rows, columns=["id", "paths", "width", "height"])
+    pictures = list(ids)
+    return pd.DataFrame(
+        {
+            "id": pictures,
+            "paths": [copies[picture] for picture in pictures],
+            "width": [sizes[picture][0] for picture in pictures],
+            "height": [sizes[picture][1] for picture in pictures],
+        }
+    )
 
 
 def _label_table(known: Mapping[str, Meaning], group: Mapping[str, str]) -> pd.DataFrame:
