@@ -80,15 +80,20 @@ def assign(
         rule: for pictures without a given split.
         group: of each picture.
     """
-    stratum: dict[str, str] = {}
-    for split in {said.split for said in known.values()}:  # so no label of test moves any of train
-        of_split = {i: said.labels for i, said in known.items() if said.split == split}
-        stratum |= strata({i: labels for i, labels in of_split.items() if labels is not None})
-    kept = limited({i: f"{said.split} {stratum.get(i)}" for i, said in known.items()}, n_max)
+    kept = limited(_strata_of_splits(known), n_max) if n_max else set(known)
     drawn = stratified_split(
         {i: known[i].labels or () for i in kept if known[i].split is None}, rule, group
     )
     return {i: meaning(known[i].labels, known[i].split or drawn[i]) for i in sorted(kept)}
+
+
+def _strata_of_splits(known: Mapping[str, Meaning]) -> dict[str, str]:
+    """The given split of each picture, and its stratum there."""
+    stratum: dict[str, str] = {}
+    for split in {said.split for said in known.values()}:  # so no label of test moves any of train
+        of_split = {i: said.labels for i, said in known.items() if said.split == split}
+        stratum |= strata({i: labels for i, labels in of_split.items() if labels is not None})
+    return {i: f"{said.split} {stratum.get(i)}" for i, said in known.items()}
 
 
 def strata(labels: Mapping[str, Sequence[str]]) -> dict[str, str]:
@@ -104,9 +109,7 @@ def strata(labels: Mapping[str, Sequence[str]]) -> dict[str, str]:
 
 
 def limited(strata: Mapping[str, str], n_max: int) -> set[str]:
-    """At most `n_max` pictures of each stratum (0: all): those with the lowest ids (digests)."""
-    if n_max == 0:
-        return set(strata)
+    """At most `n_max` pictures of each stratum: those with the lowest ids (digests)."""
     return {picture for of_one in _by_stratum(strata).values() for picture in of_one[:n_max]}
 
 
@@ -134,14 +137,15 @@ def stratified_split(
     """
     order = sorted(labels, key=lambda i: _digest(rule.seed, i))
     of_label: defaultdict[str, list[str]] = defaultdict(list)
-    members: defaultdict[str, list[str]] = defaultdict(list)
+    n_members = Counter(group[picture] for picture in order)
+    members: defaultdict[str, list[str]] = defaultdict(list)  # of groups of several
     for picture in order:
-        members[group[picture]].append(picture)
+        if n_members[group[picture]] > 1:
+            members[group[picture]].append(picture)
         for label in labels[picture] or ("",):
             of_label[label].append(picture)
     rarest_first = sorted(of_label, key=lambda label: (not label, len(of_label[label]), label))
-    groups = [ids for ids in members.values() if len(ids) > 1]
-    place = _of_groups(labels, rule, groups)
+    place = _of_groups(labels, rule, list(members.values()))
     for label in rarest_first:
         pictures = of_label[label]
         wanted = Counter(rule.sizes(len(pictures), label))
@@ -151,7 +155,7 @@ def stratified_split(
     split = {picture: rule.split_of(place[picture]) for picture in order}
     for label in rarest_first:
         if all(split[picture] != "train" for picture in of_label[label]):
-            last_first = [members[group[picture]] for picture in reversed(of_label[label])]
+            last_first = [members.get(group[i], [i]) for i in reversed(of_label[label])]
             # The smallest, and from valid if possible, so that test stays the same in all folds.
             moved = min(last_first, key=lambda ids: (split[ids[0]] == "test", len(ids)))
             split |= dict.fromkeys(moved, "train")
