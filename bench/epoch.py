@@ -24,6 +24,7 @@ from bench.pictures import SPARE, indexed, listed, stored
 from headstart.backbone import torchvision_ops
 from headstart.backbone.backbone import BackboneParams, load_backbone
 from headstart.backbone.device import RuntimeParams, prepare
+from headstart.backbone.teams import Teams
 from headstart.checks.whole_file import load_section
 from headstart.network.head import HeadParams, create_head
 from headstart.network.network import Network
@@ -32,6 +33,7 @@ from headstart.project.report import Report, Silent
 from headstart.training.fit import Trainer
 from headstart.training.gradients import gradient_cosine
 from headstart.training.material import Material, Phase
+from headstart.training.parts import Split
 from headstart.training.phases import FinetuneOptimizerParams, PhaseParams, network_phase, set_mode
 from headstart.training.picture_source import PictureSource
 from headstart.training.sampling import SamplingParams, balanced
@@ -90,7 +92,8 @@ def prepared(setting: dict[str, Any], folder: Path, report: Report) -> Prepared:
         return objective.scores(network_logits(network, pictures, valid), labels.targets(valid))
 
     views = PictureSource(pictures, train, targets, load_section("augment", AugmentParams), 0)
-    trainer = Trainer(network, sampler, optimizer, objective, 0, report)
+    split = Split(teams=Teams.of(device) if setting.get("teams", True) else None)
+    trainer = Trainer(network, sampler, optimizer, objective, 0, report, split=split)
     return Prepared(trainer, views, evaluate, optimizer)
 
 

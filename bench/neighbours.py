@@ -1,11 +1,12 @@
-"""Time a fine-tuning epoch beside busy processes, with OpenMP's threads spinning or sleeping.
+"""Time a fine-tuning epoch beside busy processes, with torch's threads in one team or in two.
 
 Run: python -m bench.neighbours        (about six minutes on 2 cores; the machine must be idle)
 
-OpenMP's threads wait for each other at the end of each parallel operation of torch. By OpenMP's
+The threads of a team wait for each other at the end of each parallel operation of torch. By OpenMP's
 default they spin for milliseconds while they wait; with `OMP_WAIT_POLICY=PASSIVE`, which `start`
-sets, they sleep at once. Both ways are timed in turn: alone, beside busy loops, and beside a
-training of the same way. An epoch longer than `--limit` is stopped after the step that exceeded it.
+sets, they sleep at once. Two teams (`backbone.teams`), each with half of the threads, wait for each
+other once a step. The WAYS are timed in turn: alone, beside busy loops, and beside a training of the
+same way. An epoch longer than `--limit` is stopped after the step that exceeded it.
 """
 
 import itertools
@@ -19,7 +20,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import click
 import psutil
@@ -32,7 +33,25 @@ from headstart.project.report import Shown
 
 T = TypeVar("T")
 BUSY = "while True: pass"
-PASSIVE = {"spins": False, "sleeps": True}
+
+
+class Way(NamedTuple):
+    """How the threads of a training work.
+
+    Attributes:
+        passive: those that wait sleep.
+        teams: there are two teams of them, if their number is even.
+    """
+
+    passive: bool
+    teams: bool
+
+
+WAYS = {
+    "one team spins": Way(passive=False, teams=False),
+    "one team sleeps": Way(passive=True, teams=False),
+    "two teams": Way(passive=True, teams=True),
+}
 ALONE, TRAINING = "nothing", "another training"
 
 
@@ -85,15 +104,15 @@ def one_epoch(made: Prepared) -> dict[str, float | bool]:
 
 
 class Training:
-    """A process that trains an epoch on request, with threads that spin or sleep.
+    """A process that trains an epoch on request, with its threads working in one way.
 
     It has trained one epoch already. It is killed when `stack` closes.
     """
 
-    def __init__(self, setting: Mapping[str, Any], passive: bool, stack: ExitStack) -> None:
-        command, environment = loaded("bench.neighbours", passive)
+    def __init__(self, setting: Mapping[str, Any], way: Way, stack: ExitStack) -> None:
+        command, environment = loaded("bench.neighbours", way.passive)
         self.process = subprocess.Popen(
-            [*command, "--worker", json.dumps(setting)], env=environment,
+            [*command, "--worker", json.dumps({**setting, "teams": way.teams})], env=environment,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         stack.callback(self.process.kill)
@@ -140,8 +159,8 @@ def resumed(process: psutil.Process) -> Iterator[None]:
 class Pair:
     """Two trainings of one way: one is timed; the other is stopped, or runs as its neighbour."""
 
-    def __init__(self, setting: Mapping[str, Any], passive: bool, stack: ExitStack) -> None:
-        self.timed, other = (Training(setting, passive, stack) for _ in range(2))
+    def __init__(self, setting: Mapping[str, Any], way: Way, stack: ExitStack) -> None:
+        self.timed, other = (Training(setting, way, stack) for _ in range(2))
         other.say("for ever")
         self.other = psutil.Process(other.process.pid)
         self.other.suspend()
@@ -154,12 +173,12 @@ class Pair:
 
 
 def rounds(setting: Mapping[str, Any], loops: Sequence[int], n_rounds: int) -> dict[str, Any]:
-    """Neighbours -> spins or sleeps -> the timed epoch of each round."""
+    """Neighbours -> way -> the timed epoch of each round."""
     cases: dict[str, int | None] = {ALONE: 0}
     cases |= {f"{n} busy loop{'s' * (n > 1)}": n for n in loops} | {TRAINING: None}
-    found: dict[str, Any] = {name: {way: [] for way in PASSIVE} for name in cases}
+    found: dict[str, Any] = {name: {way: [] for way in WAYS} for name in cases}
     with ExitStack() as stack:
-        pairs = {way: Pair(setting, passive, stack) for way, passive in PASSIVE.items()}
+        pairs = {name: Pair(setting, way, stack) for name, way in WAYS.items()}
         for number, (name, n_loops) in itertools.product(range(n_rounds), cases.items()):
             for way in sorted(pairs, reverse=number % 2 == 0):  # the first way alternates
                 result = pairs[way].beside(n_loops)

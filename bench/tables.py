@@ -195,27 +195,31 @@ def scale_table(found: Mapping[str, Any]) -> str:
 
 
 def neighbours_table(found: Mapping[str, Any]) -> str:
-    """Seconds of an epoch, and their ratio to an epoch of the same threads alone, in Markdown."""
+    """Seconds of an epoch, and their ratio to an epoch of the same threads alone, in Markdown.
+
+    They are those of the fastest round: what else the machine does can only add to them.
+    """
     rows = found["neighbours"]
-    alone = {way: statistics.median(_seconds(of_way)) for way, of_way in rows["nothing"].items()}
+    alone = {way: min(_seconds(of_way)) for way, of_way in rows["nothing"].items()}
 
     def cells(results: Sequence[Mapping[str, Any]], alone_s: float) -> list[str]:
-        middle = statistics.median(_seconds(results))
-        over = "over " if any(result["over"] for result in results) else ""
-        return [f"{over}{middle:.1f} s", f"{over}{middle / alone_s:.1f}"]
+        fastest = min(results, key=lambda result: float(result["seconds"]))
+        seconds, over = float(fastest["seconds"]), "over " if fastest["over"] else ""
+        return [f"{over}{seconds:.1f} s", f"{over}{seconds / alone_s:.1f}"]
 
-    lines = ["| beside it | threads spin | times alone | threads sleep | times alone |"]
-    lines += ["|---|---|---|---|---|"]
+    lines = [f"| beside it | {' | '.join(f'{way} | times alone' for way in alone)} |"]
+    lines += [f"|---|{'---|---|' * len(alone)}"]
     for beside, by_way in rows.items():
-        both = [cell for way in ("spins", "sleeps") for cell in cells(by_way[way], alone[way])]
-        lines.append(f"| {beside} | {' | '.join(both)} |")
+        of_all = [cell for way in alone for cell in cells(by_way[way], alone[way])]
+        lines.append(f"| {beside} | {' | '.join(of_all)} |")
     about = found["machine"]
     lines += [
         "",
         f"{found['n_train']} pictures at {found['size_px']} px, batches of {found['batch']}, "
-        f"{found['threads']} threads{_times(len(rows['nothing']['spins']), 'round')}; another training "
-        f"has the same threads. {found['when']}, {about['cores']} cores of {about['chip']}, load "
-        f"{found['load_before']:.1f} before, torch {about['torch']}. `{found['command']}`",
+        f"{found['threads']} threads, the fastest of {len(rows['nothing']['two teams'])} rounds; "
+        f"another training has the same threads. {found['when']}, {about['cores']} cores of "
+        f"{about['chip']}, load {found['load_before']:.1f} before, torch {about['torch']}. "
+        f"`{found['command']}`",
     ]
     return "\n".join(lines)
 

@@ -123,7 +123,7 @@ def test_scale_prints_memory_and_time_of_each_number(
 
 
 @LONG
-def test_neighbours_times_both_ways_to_wait_beside_each(
+def test_neighbours_times_all_ways_beside_each(
     repo_root: Path, tmp_path: Path, weights: Path
 ) -> None:
     out = run(
@@ -134,7 +134,7 @@ def test_neighbours_times_both_ways_to_wait_beside_each(
     assert neighbours_table(found) in out
     assert list(found["neighbours"]) == ["nothing", "1 busy loop", "another training"]
     for by_way in found["neighbours"].values():
-        assert list(by_way) == ["spins", "sleeps"]
+        assert list(by_way) == ["one team spins", "one team sleeps", "two teams"]
         assert all(result["seconds"] > 0 and not result["over"] for [result] in by_way.values())
 
 
@@ -142,13 +142,14 @@ def test_an_epoch_that_was_stopped_is_shown_as_over_its_seconds() -> None:
     def took(seconds: float, over: bool = False) -> list[dict[str, float | bool]]:
         return [{"seconds": seconds, "over": over}]
 
-    rows = {"nothing": {"spins": took(6.0), "sleeps": took(5.0)}}
-    rows["4 busy loops"] = {"spins": took(66.0, over=True), "sleeps": took(20.0)}
+    rows = {"nothing": {"one team": took(6.0), "two teams": took(5.0)}}
+    rows["4 busy loops"] = {"one team": took(66.0, over=True), "two teams": took(20.0)}
     about = {"n_train": 96, "size_px": 224, "batch": 16, "threads": 2, "load_before": 0.1}
     machine = {"cores": 2, "chip": "a chip", "torch": "2"}
     table = neighbours_table(
         {**about, "when": "today", "command": "c", "machine": machine, "neighbours": rows}
     )
+    assert "| beside it | one team | times alone | two teams | times alone |" in table
     assert "| nothing | 6.0 s | 1.0 | 5.0 s | 1.0 |" in table
     assert "| 4 busy loops | over 66.0 s | over 11.0 | 20.0 s | 4.0 |" in table
 

@@ -1,6 +1,9 @@
 """Heat maps of many pictures, of one network or several."""
 
+from collections.abc import Callable
+
 import numpy as np
+import pytest
 import torch
 
 from headstart.explaining.heat_maps import heat_maps, looks
@@ -41,9 +44,19 @@ def test_an_ensemble_has_the_mean_of_its_maps() -> None:
     np.testing.assert_allclose(both, mean / mean.max((1, 2), keepdims=True), atol=1e-6)
 
 
-def test_logits_are_those_of_forward_passes() -> None:
-    network, pictures = small_network().eval(), small_pictures()
-    ids = [["0", "1", "2"]]
-    (seen,) = looks([network, network], pictures.plain(ids))
-    (logits,) = forward_passes(network, pictures.plain(ids))
-    assert np.array_equal(seen.logits(), np.stack([logits, logits], axis=1))
+@pytest.mark.parametrize("name", ["test_resnet", "test_vit"])
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_logits_are_those_of_forward_passes(
+    name: str, n_threads: int, torch_threads: Callable[[int], None]
+) -> None:
+    """To the bit; with two threads, two batches are looked at at once."""
+    torch_threads(n_threads)
+    network, pictures = small_network(name).eval(), small_pictures()
+    ids = [[str(first + n) for n in range(3)] for first in range(0, 30, 3)]
+    passes = forward_passes(network, pictures.plain(ids))
+    alone = [look.heat([0, 1, 2]) for look in looks([network], pictures.plain(ids))]
+    for seen, logits, heat in zip(
+        looks([network, network], pictures.plain(ids)), passes, alone, strict=True
+    ):
+        assert np.array_equal(seen.logits(), np.stack([logits, logits], axis=1))
+        np.testing.assert_allclose(seen.heat([0, 1, 2]), heat, atol=1e-5)

@@ -404,12 +404,13 @@ def test_batches_in_parts_train_as_whole_ones(
 
 
 @pytest.mark.parametrize("bn_freeze", ["none", "all"])
-@pytest.mark.parametrize("n_accumulate", [1, 2])
+@pytest.mark.parametrize(("n_accumulate", "n_threads"), [(1, 1), (2, 1), (1, 2), (2, 2)])
 def test_activations_that_are_computed_again_change_no_bit(
-    n_accumulate: int, bn_freeze: str, start: Checkpoint, labels: Labels,
-    figures: Callable[[str], None],
+    n_accumulate: int, n_threads: int, bn_freeze: str, start: Checkpoint, labels: Labels,
+    figures: Callable[[str], None], torch_threads: Callable[[int], None],
 ) -> None:  # fmt: skip
-    """Dropout is on, and the first phase trains only late layers."""
+    """Dropout is on, and the first phase trains only late layers. Two threads are two teams."""
+    torch_threads(n_threads)
     late = PHASE | {"trainable": "late"}
     params = section(phases=[late, PHASE | {"cycles": 2}], stop_when_worse=False, n_snapshots=1)
     values = OPTIMIZER.model_dump() | {"dropout": (0.25, 0.5), "n_accumulate": n_accumulate}
@@ -428,5 +429,5 @@ def test_activations_that_are_computed_again_change_no_bit(
     of_optimizer = [info["params"]["optimizer_finetune"] for info in infos]
     assert of_optimizer[0].pop("checkpoint_activations") is True
     assert infos[0] == infos[1], "without the key, the file is as it was before the key existed"
-    about = f"n_accumulate {n_accumulate}, bn_freeze {bn_freeze}"
+    about = f"n_accumulate {n_accumulate}, bn_freeze {bn_freeze}, threads {n_threads}"
     figures(f"{about}, 12 steps: {len(found)} of {len(wanted)} tensors the same bits")

@@ -10,10 +10,13 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from torch import Tensor, nn
 
+from headstart.backbone import torchvision_ops
+from headstart.backbone.teams import Teams
 from headstart.labels.task import Task
 from headstart.network.objective import Objective
-from headstart.training.parts import AsInWholeBatch, Part, Place, Split
-from headstart.training.ranks import ALONE, Ranks
+from headstart.training.parts import Part, Split
+from headstart.training.ranks import Ranks
+from headstart.training.whole_batch import Place
 from tests.training.test_gradients import OPTIMIZER
 
 N, D, K = 13, 5, 3  # 13 is cut into uneven parts
@@ -34,14 +37,26 @@ def test_a_process_without_pictures_is_refused() -> None:
         Split(2, Ranks(0, 3)).places(4)
 
 
-def model() -> nn.Module:
+class Own(nn.Module):
+    """Draws in a way that nobody else knows."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (N, D), with noise on it."""
+        return x + 0.1 * torch.randn_like(x)
+
+
+def model(*first: nn.Module) -> nn.Module:
     torch.manual_seed(1)
-    return nn.Sequential(nn.Dropout(0.3), nn.Linear(D, 8), nn.Dropout(0.5), nn.Linear(8, K))
+    drops = nn.Dropout(0.3), nn.Linear(D, 8), nn.Dropout(0.5), nn.Linear(8, K)
+    return nn.Sequential(*first, *drops)
 
 
-def step(split: Split, task: Task, weights: Tensor | None) -> tuple[Tensor, list[Tensor], Tensor]:
+def step(
+    split: Split, task: Task = "single_label", weights: Tensor | None = None, *first: nn.Module
+) -> tuple[Tensor, list[Tensor], Tensor]:
     """Loss and gradients of one batch, and the next draw."""
-    net = model()
+    net = model(*first)
+    torch.manual_seed(4)
     inputs = torch.randn(N, D)
     classes, labels = torch.randint(0, K, (N,)), (torch.rand(N, K) < 0.5).float()
     targets = classes if task == "single_label" else labels
@@ -69,19 +84,60 @@ def test_parts_have_the_gradients_of_the_whole_batch(
     figures(f"{n_accumulate} parts, dropout on: gradients differ by {largest:.0e} at most")
 
 
-def test_dropout_of_windows_and_of_tables_is_that_of_the_whole_batch() -> None:
-    """Windows: several rows a picture. A table: no row is of a picture."""
+@pytest.fixture
+def teams(torch_threads: Callable[[int], None]) -> Teams:
+    """Two teams of a thread each."""
+    torch_threads(2)
+    found = Teams.of(torch.device("cpu"))
+    assert found
+    return found
 
-    def dropped(place: Place) -> tuple[Tensor, Tensor]:
-        torch.manual_seed(3)
-        with AsInWholeBatch(place, ALONE):
-            windows = nn.functional.dropout(torch.ones(4 * place.n, D))
-            return windows, nn.functional.dropout(torch.ones(7, D))
 
-    windows, table = dropped(Place(0, 6, 6))
-    parts = [dropped(Place(first, 3, 6)) for first in (0, 3)]
-    assert torch.equal(torch.cat([part[0] for part in parts]), windows)
-    assert all(torch.equal(part[1], table) for part in parts)
+def test_two_teams_make_the_same_step_as_one(teams: Teams) -> None:
+    weights = torch.tensor([1.0, 3.0, 7.0])
+    loss, gradients, draw = step(Split(), "single_label", weights)
+    for n_accumulate in (1, 3):
+        split = Split(n_accumulate, teams=teams)
+        again, in_halves, next_draw = step(split, "single_label", weights)
+        torch.testing.assert_close(again, loss, rtol=1e-6, atol=1e-7)
+        torch.testing.assert_close(in_halves, gradients, rtol=1e-5, atol=1e-7)
+        assert torch.equal(draw, next_draw)
+        for _ in range(20):
+            _, anew, _ = step(split, "single_label", weights)
+            assert all(map(torch.equal, anew, in_halves)), "the same bits, whichever team is faster"
+
+
+def test_stochastic_depth_is_that_of_the_whole_batch(teams: Teams) -> None:
+    torchvision_ops.declare_missing()
+    from timm.layers.drop import DropPath
+
+    _, gradients, draw = step(Split(), "single_label", None, DropPath(0.4))
+    for split in (Split(3), Split(1, teams=teams), Split(2, teams=teams)):
+        _, in_parts, next_draw = step(split, "single_label", None, DropPath(0.4))
+        torch.testing.assert_close(in_parts, gradients, rtol=1e-5, atol=1e-7)
+        assert torch.equal(draw, next_draw)
+
+
+@pytest.mark.parametrize(
+    "first", [Own(), nn.BatchNorm1d(D), nn.Dropout1d(0.5)], ids=["noise", "norm", "channels"]
+)
+def test_what_halves_would_change_is_computed_by_one_team(first: nn.Module, teams: Teams) -> None:
+    """Draws that AsInWholeBatch does not know, and statistics of the batch."""
+    _, gradients, draw = step(Split(), "single_label", None, first)
+    for _ in range(2):  # the second time it is known beforehand
+        _, found, next_draw = step(Split(teams=teams), "single_label", None, first)
+        torch.testing.assert_close(found, gradients, rtol=1e-5, atol=1e-7)
+        assert torch.equal(draw, next_draw)
+
+
+def test_a_layer_without_gradient_gets_none(teams: Teams) -> None:
+    used, unused = model(), nn.Parameter(torch.zeros(D))
+    net = nn.Sequential(used)
+    net.register_parameter("unused", unused)
+    part = Part(torch.randn(N, D), torch.randint(0, K, (N,)), Place(0, N, N))
+    Split(teams=teams).gradients(net, Objective("single_label", None), [part])
+    assert unused.grad is None
+    assert all(p.grad is not None for p in used.parameters())
 
 
 def test_a_part_has_two_pictures() -> None:

@@ -12,8 +12,9 @@ import torch
 
 from headstart.network.objective import Objective
 from headstart.training.batch_norm import require_shared_norms
-from headstart.training.parts import Part, Place, Split
+from headstart.training.parts import Part, Split
 from headstart.training.ranks import ALONE, Ranks, joined_ranks
+from headstart.training.whole_batch import Place
 from tests.training.together import Net, trained
 
 

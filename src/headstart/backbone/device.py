@@ -18,8 +18,9 @@ from headstart.project.errors import HeadstartError
 from headstart.project.section import Section
 from headstart.project.versions import NETWORKS, pins_in, versions
 
-# A GPU finishes 32 pictures before the next kernels are launched, so its batches are larger.
-FORWARD_BATCH, FORWARD_BATCH_OF_GPU = 32, 128
+# On a CPU two teams of threads have a batch each. A GPU finishes 32 pictures before the next kernels
+# are launched, so its batches are larger.
+FORWARD_BATCH, FORWARD_BATCH_OF_GPU = 16, 128
 
 
 def _right_pins(text: str) -> str:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from headstart.explaining.look import Look, scaled
 from headstart.network.network import Network
-from headstart.views.inference import id_batches, padded
+from headstart.views.inference import by_teams, id_batches, padded
 from headstart.views.pictures import Pictures
 
 Heat = NDArray[np.float32]
@@ -50,14 +50,17 @@ class Looks(NamedTuple):
 def looks(networks: Sequence[Network], batches: Iterable[Tensor]) -> Iterator[Looks]:
     """Look at each batch (B, 3, S, S) with each network; all are in evaluation mode.
 
-    Partial batches are padded as `forward_passes` pads them.
+    Batches are padded, and computed by teams of threads, as `forward_passes` does it.
 
     Raises:
         HeadstartError: a network has tokens, but none that could be laid over a picture.
     """
-    for pictures in batches:
+
+    def look(pictures: Tensor) -> Looks:
         full = padded(pictures)
-        yield Looks([Look(network, full) for network in networks], len(pictures))
+        return Looks([Look(network, full) for network in networks], len(pictures))
+
+    return by_teams(look, batches)
 
 
 def heat_maps(

@@ -10,6 +10,7 @@ attention reads.
 """
 
 import math
+import threading
 from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
@@ -127,13 +128,19 @@ def _last_attention(backbone: Backbone) -> nn.Module | None:
     return None
 
 
-def _recorder(entered: list[Tensor]) -> Callable[[nn.Module, tuple[Any, ...]], tuple[Any, ...]]:
+def _recorder(
+    entered: list[Tensor],
+) -> Callable[[nn.Module, tuple[Any, ...]], tuple[Any, ...] | None]:
     """A hook that keeps a module's input in `entered`, and records gradients from it on.
 
-    It switches recording on for the rest of the forward pass; the `no_grad` around it ends that.
+    It switches recording on for the rest of the forward pass; the `no_grad` around it ends that. It
+    leaves the passes of other threads as they are.
     """
+    own = threading.get_ident()
 
-    def enter(module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    def enter(module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        if threading.get_ident() != own:
+            return None
         torch.set_grad_enabled(True)
         entered.append(inputs[0].detach().requires_grad_())
         return entered[0], *inputs[1:]

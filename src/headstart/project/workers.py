@@ -3,7 +3,7 @@
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
 from headstart.project.errors import HeadstartError
@@ -63,14 +63,24 @@ def in_order(
     memory stays flat. The first exception ends it.
     """
     n = min(n_workers(), at_most or n_workers())
-    pool = ThreadPoolExecutor(n)
+    with ThreadPoolExecutor(n) as pool:
+        yield from ordered(pool, N_AHEAD * n, function, items)
+
+
+def ordered(
+    pool: Executor, n_ahead: int, function: Callable[[A], B], items: Iterable[A]
+) -> Iterator[B]:
+    """As `in_order`, in the threads of `pool`, with at most `n_ahead` jobs that are waiting or done.
+
+    When it ends, early or by an exception too, no job of it runs any more.
+    """
+    waiting: deque[Future[B]] = deque()
     try:
-        waiting: deque[Future[B]] = deque()
         for item in items:
             waiting.append(pool.submit(function, item))
-            if len(waiting) >= N_AHEAD * n:
+            if len(waiting) >= n_ahead:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
     finally:
-        pool.shutdown(cancel_futures=True)
+        wait([future for future in waiting if not future.cancel()])

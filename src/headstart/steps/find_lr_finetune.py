@@ -4,6 +4,7 @@ from pydantic import Field
 
 from headstart.backbone.backbone import Backbone
 from headstart.backbone.sizes import Size, px
+from headstart.backbone.teams import Teams
 from headstart.labels.labels import Labels
 from headstart.network.checkpoints import Checkpoint
 from headstart.network.network import join
@@ -68,7 +69,7 @@ def find_lr_finetune(
         seed=params.seed,
         report=report,
         resume=resume,
-        split=Split(optimizer.n_accumulate),
+        split=Split(optimizer.n_accumulate, teams=Teams.of(backbone.compute.device)),
     )
     material = Material(PictureSource(sized, ids, targets, augment, params.seed), evaluate=None)
     return range_test(trainer, unfrozen(network, 0, optimizer, 1.0, material), params)

@@ -13,6 +13,7 @@ from torch import Tensor
 from headstart.backbone.backbone import Backbone
 from headstart.backbone.device import Compute
 from headstart.backbone.sizes import px
+from headstart.backbone.teams import Teams
 from headstart.labels.labels import Labels
 from headstart.network.checkpoints import Checkpoint, CheckpointInfo, Training
 from headstart.network.network import Network, join
@@ -154,7 +155,7 @@ def unfreeze_finetune(
     by_size = {size: material(size) for size in dict.fromkeys((start.info.size_px, *sizes))}
     trainer = Trainer(
         network, sampler, optimizer, objective, params.seed, report, SharedResume(resume, ranks),
-        Split(optimizer.n_accumulate, ranks),
+        Split(optimizer.n_accumulate, ranks, Teams.of(backbone.compute.device)),
     )  # fmt: skip
     phases = [
         replace(

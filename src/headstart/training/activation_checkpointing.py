@@ -3,8 +3,8 @@
 Memory is saved for one more forward pass of the blocks that train. The second pass runs the same
 operations on the same inputs, so the gradients are the same to the bit:
 
-- it has the function modes of the first one (`fast.backward.CpuBackward`, `parts.AsInWholeBatch`),
-  also where autograd runs it in a thread of its own, as on GPUs;
+- it has the function modes of the first one (`fast.backward.CpuBackward`,
+  `whole_batch.AsInWholeBatch`), also where autograd runs it in a thread of its own, as on GPUs;
 - it repeats the draws of the first one (dropout, stochastic depth), and leaves later draws as they are;
 - it moves no running statistics: it sees copies of the buffers.
 
@@ -24,6 +24,7 @@ from torch.utils.checkpoint import checkpoint
 
 from headstart.backbone.timm_models import UnsuitableBackboneError
 from headstart.training.layer_groups import layers_of_parameters
+from headstart.training.whole_batch import AsInWholeBatch
 
 
 def checkpoint_activations(model: nn.Module, architecture: str) -> None:
@@ -69,7 +70,10 @@ def _forward(block: Any, *args: Any, **kwargs: Any) -> Any:
     run = partial(type(block).forward, block)
     if not torch.is_grad_enabled():
         return run(*args, **kwargs)
-    modes = _get_current_function_mode_stack()  # type: ignore[no-untyped-call]
+    modes = [
+        mode.again() if isinstance(mode, AsInWholeBatch) else mode
+        for mode in _get_current_function_mode_stack()  # type: ignore[no-untyped-call]
+    ]
     return checkpoint(
         run,
         *(list(arg) if isinstance(arg, list) else arg for arg in args),  # densenets add to theirs
@@ -81,8 +85,13 @@ def _forward(block: Any, *args: Any, **kwargs: Any) -> Any:
 
 @contextmanager
 def _as_at_first(block: nn.Module, modes: Sequence[TorchFunctionMode]) -> Iterator[None]:
-    """A context in which the block runs in these modes, and what it does to its buffers is lost."""
-    kept = [(module._buffers, dict(module._buffers)) for module in block.modules()]
+    """A context in which the block runs in these modes, and what it does to its buffers is lost.
+
+    Where another team runs the block at the same time, no norm trains, so buffers do not change.
+    """
+    of_team = any(isinstance(mode, AsInWholeBatch) and mode.is_of_team for mode in modes)
+    modules = () if of_team else block.modules()
+    kept = [(module._buffers, dict(module._buffers)) for module in modules]
     for buffers, originals in kept:
         copies = ((name, buffer) for name, buffer in originals.items() if buffer is not None)
         buffers.update({name: buffer.clone() for name, buffer in copies})

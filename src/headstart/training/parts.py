@@ -1,32 +1,27 @@
-"""The gradients of a step, computed in parts: one after the other, and by several processes.
+"""The gradients of a step, computed in parts: one after the other, and by several processes or threads.
 
-A batch is cut into `n_accumulate` parts, and each part into one slice for each process. The losses are
-weighted as in the mean over the whole batch, and dropout's draws are those of the whole batch. So with
-frozen batch norms the gradients are those of the whole batch, apart from rounding.
+A batch is cut into `n_accumulate` parts, and each part into one slice for each process. Of a slice each
+of two teams of threads takes a half. The losses are weighted as in the mean over the whole batch, and
+the draws of dropout and of stochastic depth are those of the whole batch. So with frozen batch norms
+the gradients are those of the whole batch, apart from rounding.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
+from weakref import WeakSet
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
-from torch.overrides import TorchFunctionMode
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from headstart.backbone.seeding import draw_on, draws_so_far
+from headstart.backbone.teams import Teams
 from headstart.network.objective import Objective
 from headstart.project.errors import HeadstartError
 from headstart.training.ranks import ALONE, Ranks
-
-
-class Place(NamedTuple):
-    """Where a part lies in its batch: its first picture, and how many the part and the batch have."""
-
-    first: int
-    n: int
-    n_all: int
+from headstart.training.whole_batch import AsInWholeBatch, Place
 
 
 class Part(NamedTuple):
@@ -36,6 +31,14 @@ class Part(NamedTuple):
     targets: Tensor
     place: Place
 
+    def halves(self) -> tuple["Part", "Part"]:
+        """Both halves of a part of at least two pictures."""
+        n, (first, n_part, n_all) = len(self.targets) // 2, self.place
+        return (
+            Part(self.inputs[:n], self.targets[:n], Place(first, n, n_all)),
+            Part(self.inputs[n:], self.targets[n:], Place(first + n, n_part - n, n_all)),
+        )
+
 
 @dataclass(frozen=True)
 class Split:
@@ -44,10 +47,13 @@ class Split:
     Attributes:
         n_accumulate: parts that are computed one after the other, at least 1.
         ranks: the processes that share each part.
+        teams: the threads that share what is this process's, if each picture has its own loss: with
+            frozen batch norms. None: they share each operation.
     """
 
     n_accumulate: int = 1
     ranks: Ranks = ALONE
+    teams: Teams | None = None
 
     def places(self, n_all: int) -> list[Place]:
         """The parts of this process of a batch of n_all pictures.
@@ -76,7 +82,7 @@ class Split:
         Returns:
             the mean loss of the batch, and how many pictures it has.
         """
-        if self.n_accumulate == 1 and not self.ranks.joined:
+        if self.n_accumulate == 1 and not self.ranks.joined and not self.teams:
             [part] = batch
             loss = objective.loss(model(part.inputs), part.targets)
             loss.backward()  # type: ignore[no-untyped-call]
@@ -87,11 +93,13 @@ class Split:
             device = part.inputs.device
             draws = draws or draws_so_far(device)
             draw_on(draws, device)
+            if halves := self._in_halves(model, objective, part, draws[0]):
+                sums += halves
+                continue
             with AsInWholeBatch(part.place, self.ranks):
-                loss = objective.loss(model(part.inputs), part.targets)
-                weight = objective.weight(part.targets).to(loss)
-            (loss * weight).backward()  # type: ignore[no-untyped-call]
-            sums.append(torch.stack([loss.detach() * weight, weight]))
+                loss, total = _weighted(model, objective, part)
+            loss.backward()  # type: ignore[no-untyped-call]
+            sums.append(total)
         total = torch.stack(sums).sum(0)
         own = [p.grad for p in model.parameters() if p.requires_grad and p.grad is not None]
         self.ranks.add_up([*own, total])
@@ -99,68 +107,59 @@ class Split:
             gradient.div_(total[1])
         return total[0] / total[1], part.place.n_all
 
+    def _in_halves(
+        self, model: nn.Module, objective: Objective, part: Part, draws: Tensor
+    ) -> list[Tensor]:
+        """Add the gradients of a part to those of the parameters; each team computes a half.
+
+        Args:
+            draws: the state of torch's draws on the CPU before the batch.
+
+        Returns:
+            what `_weighted` adds up, of each half. Nothing if one team must compute the part; then
+            nothing has changed.
+        """
+        if not self.teams or len(part.targets) < 2 or _needs_one_team(model):
+            return []
+        trained = [p for p in model.parameters() if p.requires_grad]
+
+        def gradients(half: Part) -> tuple[Sequence[Tensor | None], Tensor, Tensor]:
+            generator = torch.Generator()
+            generator.set_state(draws)
+            with AsInWholeBatch(half.place, self.ranks, generator):
+                loss, total = _weighted(model, objective, half)
+            found = torch.autograd.grad(loss, trained, allow_unused=True)
+            return found, total, generator.get_state()
+
+        (one, total, after), (other, other_total, _) = self.teams.both(gradients, part.halves())
+        if not torch.equal(torch.get_rng_state(), draws):  # both have drawn from the same source
+            _DRAWS_BY_ITSELF.add(model)
+            torch.set_rng_state(draws)
+            return []
+        torch.set_rng_state(after)
+        for parameter, *found in zip(trained, one, other, strict=True):
+            for gradient in found:
+                if gradient is not None:
+                    own = parameter.grad
+                    parameter.grad = gradient if own is None else own.add_(gradient)
+        return [total, other_total]
+
 
 WHOLE = Split()
 
+_DRAWS_BY_ITSELF: WeakSet[nn.Module] = WeakSet()
+"""Networks that make draws which AsInWholeBatch does not know."""
 
-class AsInWholeBatch(TorchFunctionMode):
-    """A context in which a part of a batch is computed as it would be in the whole batch.
 
-    Dropout draws for the whole batch and uses the rows of the part. On GPUs, batch norms that train
-    take their statistics over the slices of all processes.
-    """
+def _needs_one_team(model: nn.Module) -> bool:
+    """Whether two threads cannot run the model at once, each with pictures of its own."""
+    return model in _DRAWS_BY_ITSELF or any(
+        isinstance(module, _BatchNorm) and module.training for module in model.modules()
+    )
 
-    def __init__(self, place: Place, ranks: Ranks) -> None:
-        super().__init__()
-        self._place, self._ranks = place, ranks
 
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        if func is functional.dropout:
-            return self._dropout(*args, **(kwargs or {}))
-        if func is functional.batch_norm and self._ranks.joined and args[0].is_cuda:
-            return self._batch_norm(*args, **(kwargs or {}))
-        return func(*args, **(kwargs or {}))
-
-    def _dropout(
-        self, input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
-    ) -> Tensor:
-        """As torch's function, with the same arguments."""
-        if not training or not p:
-            return input
-        first, n, n_all = self._place
-        rows, rest = divmod(len(input), n)  # of each picture: windows, for instance
-        if rest:  # of no picture, such as a table of positions
-            return functional.dropout(input, p, True)
-        drawn = functional.dropout(input.new_ones(n_all * rows, *input.shape[1:]), p, True)
-        return input * drawn[first * rows : (first + n) * rows]
-
-    def _batch_norm(
-        self,
-        input: Tensor,
-        running_mean: Tensor | None,
-        running_var: Tensor | None,
-        weight: Tensor | None = None,
-        bias: Tensor | None = None,
-        training: bool = False,
-        momentum: float = 0.1,
-        eps: float = 1e-5,
-    ) -> Tensor:
-        """As torch's function, with the same arguments."""
-        if not training:
-            return functional.batch_norm(
-                input, running_mean, running_var, weight, bias, False, momentum, eps
-            )
-        from torch.distributed import group
-        from torch.nn.modules._functions import SyncBatchNorm
-
-        normed: Tensor = SyncBatchNorm.apply(  # type: ignore[no-untyped-call]
-            input, weight, bias, running_mean, running_var, eps, momentum, group.WORLD,
-            self._ranks.n,
-        )  # fmt: skip
-        return normed
+def _weighted(model: nn.Module, objective: Objective, part: Part) -> tuple[Tensor, Tensor]:
+    """The loss of a part times its weight; and both, as numbers that are added up."""
+    loss = objective.loss(model(part.inputs), part.targets)
+    weight = objective.weight(part.targets).to(loss)
+    return loss * weight, torch.stack([loss.detach() * weight, weight])

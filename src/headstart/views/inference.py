@@ -1,6 +1,8 @@
 """Forward passes without gradients, in fixed-size batches."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -8,7 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from headstart.backbone.device import forward_batch
+from headstart.backbone.teams import Teams
 from headstart.views.pictures import Pictures
+
+T = TypeVar("T")
 
 
 def id_batches(ids: Sequence[str], device: torch.device) -> list[Sequence[str]]:
@@ -22,13 +27,30 @@ def forward_passes(
 ) -> Iterator[NDArray[np.float32]]:
     """Yield the outputs (B, D or K), float32, of each batch (B, 3, S, S).
 
-    `forward` must be in evaluation mode. Partial batches are padded to the full size and cut again,
-    so that a picture's output does not depend on the size of its batch.
+    `forward` must be in evaluation mode, and is called as `by_teams` says. Partial batches are padded
+    to the full size and cut again, so that a picture's output does not depend on the size of its
+    batch.
     """
-    for pictures in batches:
-        with torch.inference_mode():  # not around the yield: the caller may want gradients
-            outputs = forward(padded(pictures))[: len(pictures)].float().cpu().numpy()
-        yield outputs
+
+    def outputs(pictures: Tensor) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            found: NDArray[np.float32]
+            found = forward(padded(pictures))[: len(pictures)].float().cpu().numpy()
+        return found
+
+    return by_teams(outputs, batches)
+
+
+def by_teams(function: Callable[[Tensor], T], batches: Iterable[Tensor]) -> Iterator[T]:
+    """Yield function(batch) of each batch, in order; on a CPU each team of threads has a batch.
+
+    So two threads may call `function` at once (`teams.Teams`).
+    """
+    rest = iter(batches)
+    if (first := next(rest, None)) is None:
+        return
+    teams, shown = Teams.of(first.device), chain([first], rest)
+    yield from teams.each(function, shown) if teams else map(function, shown)
 
 
 def padded(pictures: Tensor) -> Tensor:

@@ -1,7 +1,8 @@
 """The switch HEADSTART_PLAIN: 1 turns off everything here that only makes networks faster.
 
-Torch's own modules then run as timm composed them. The numbers differ only by the order of sums
-(`tests/backbone/fast/test_plain.py`), and `runtime.precision: auto` trains in fp32 throughout.
+Torch's own modules then run as timm composed them, and all threads share each operation. The numbers
+differ only by the order of sums (`tests/backbone/fast/test_plain.py`), and `runtime.precision: auto`
+trains in fp32 throughout.
 """
 
 import os
