@@ -53,7 +53,8 @@ def main(folder: Path) -> None:
         about = json.loads(file.read_text())
         measured = date.fromtimestamp(file.stat().st_mtime).isoformat()
         found[about["test"]] = {"figures": about["figures"], "date": measured}
-    RESULTS.write_text(json.dumps(dict(sorted(found.items())), indent=1) + "\n")
+    found = dict(sorted(found.items()))
+    RESULTS.write_text(json.dumps(found, indent=1) + "\n")
     PAGE.write_text(filled(PAGE.read_text(), found))
 
 
