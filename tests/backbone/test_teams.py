@@ -1,6 +1,7 @@
 """Two teams of threads share torch's threads, and give their results in order."""
 
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from typing import cast
@@ -53,19 +54,20 @@ def test_results_come_in_order_and_few_are_taken_ahead() -> None:
 
 
 def test_nothing_runs_any_more_once_it_has_ended() -> None:
-    slow, running = threading.Event(), threading.Event()
+    begun, ended = threading.Event(), threading.Event()
 
     def work(i: int) -> int:
         if i == 1:
-            running.set()
-            slow.wait(0.2)
-            running.clear()
+            begun.set()
+            time.sleep(0.2)
+            ended.set()
         return i
 
     results = cast(Generator[int], found().each(work, range(9)))
     with closing(results):
         next(results)
-    assert not running.is_set()
+        assert begun.wait(10)
+    assert ended.is_set()
     with pytest.raises(ZeroDivisionError):
         found().both(lambda i: 1 // i, [1, 0])
 

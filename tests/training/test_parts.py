@@ -123,11 +123,21 @@ def test_stochastic_depth_is_that_of_the_whole_batch(teams: Teams) -> None:
 )
 def test_what_halves_would_change_is_computed_by_one_team(first: nn.Module, teams: Teams) -> None:
     """Draws that AsInWholeBatch does not know, and statistics of the batch."""
-    _, gradients, draw = step(Split(), "single_label", None, first)
-    for _ in range(2):  # the second time it is known beforehand
-        _, found, next_draw = step(Split(teams=teams), "single_label", None, first)
-        torch.testing.assert_close(found, gradients, rtol=1e-5, atol=1e-7)
-        assert torch.equal(draw, next_draw)
+    net, part = model(first), Part(torch.randn(N, D), torch.randint(0, K, (N,)), Place(0, N, N))
+
+    def gradients(split: Split) -> tuple[list[Tensor], Tensor]:
+        torch.manual_seed(2)
+        net.zero_grad()
+        split.gradients(net, Objective("single_label", None), [part])
+        found = [p.grad for p in net.parameters() if p.grad is not None]
+        return found, torch.rand(1)
+
+    whole, draw = gradients(Split())
+    found, next_draw = gradients(Split(teams=teams))
+    torch.testing.assert_close(found, whole, rtol=1e-5, atol=1e-7)
+    again, draw_again = gradients(Split(teams=teams))  # now it is known beforehand
+    assert all(map(torch.equal, again, found))
+    assert draw == next_draw == draw_again
 
 
 def test_a_layer_without_gradient_gets_none(teams: Teams) -> None:
