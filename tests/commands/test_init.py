@@ -95,6 +95,87 @@ def test_split_folders_in_a_wrapping_folder(project: Path, tmp_path: Path) -> No
     assert index_of(values, "labels", "split") == ["folders", "given"]
 
 
+@pytest.mark.parametrize(
+    ("names", "class_folder", "group_regex", "told"),
+    [
+        (["fold_{}/cat/{{}}.jpg", "fold_{}/dog/{{}}.jpg"], "last", "", "(fold_0, fold_1, fold_2, ...)"),
+        (["P{}/cat/{{}}.jpg", "P{}/dog/{{}}.jpg"], "last", "^([^/]+)/", "no split cuts one"),
+        (["all/Patient 1{}/cat/{{}}.jpg", "all/Patient 1{}/dog/{{}}.jpg"], "last",
+         "^[^/]+/([^/]+)/", "4: Patient 10"),
+        (["cat/2024-0{}/{{}}.jpg", "dog/2024-0{}/{{}}.jpg"], "first", "", "(2024-00, 2024-01, 2024"),
+        (["cat/P{}/{{}}.jpg", "dog/P{}/{{}}.jpg"], "first", "^[^/]+/([^/]+)/", "4: P0, P1, P2, ..."),
+        (["cat/images/{}_{{}}.jpg", "dog/images/{}_{{}}.jpg"], "first", "", "a folder a class"),
+    ],
+)  # fmt: skip
+def test_names_tell_which_of_nested_folders_are_the_classes(
+    project: Path, tmp_path: Path, names: list[str], class_folder: str, group_regex: str, told: str
+) -> None:
+    folder = pictures(tmp_path / "p", *[name.format(k) for k in range(4) for name in names], n=3)
+    result = run(folder)
+    assert result.exit_code == 0 and told in result.output, result.output
+    values = YAML(typ="safe").load(Path("params.yaml"))
+    assert index_of(values, "class_folder", "group_regex") == [class_folder, group_regex]
+    params = IndexImagesParams(**values["index_images"] | {"near_duplicates": "off"})
+    found = index(files(folder), **params.model_dump() | {"class_folder": params.class_folder})
+    assert found.labels.classes == ("cat", "dog") and found.problems.empty
+
+
+def test_who_does_not_say_which_of_nested_folders_are_the_classes_is_asked(
+    project: Path, tmp_path: Path
+) -> None:
+    names = "animals/cat/{}.jpg", "animals/dog/{}.jpg", "vehicles/car/{}.jpg", "vehicles/bus/{}.jpg"
+    folder = pictures(tmp_path / "p", *names)
+    result = run(folder)
+    assert result.exit_code == 1 and not Path("params.yaml").exists()
+    assert "2 (animals, vehicles), or 4 (bus, car, cat, dog) below them" in result.output
+    for level, classes in (("first", "2: animals 12"), ("last", "4: bus 6")):
+        result = run(folder, "--class-folder", level)
+        assert result.exit_code == 0 and classes in result.output
+        values = YAML(typ="safe").load(Path("params.yaml"))
+        assert index_of(values, "class_folder") == [level]
+
+
+def test_a_valid_of_no_class_of_train(project: Path, tmp_path: Path) -> None:
+    names = "train/a/images/{}.jpg", "train/b/images/{}.jpg"  # as in Tiny ImageNet
+    result = run(pictures(tmp_path / "p", *names, "val/images/{}.jpg", "test/images/{}.jpg"))
+    assert result.exit_code == 1
+    assert (
+        "6 pictures in valid, none in a class folder of train (a, b): they lie in none"
+        in result.output
+    )
+    result = run(pictures(tmp_path / "q", "train/a/{}.jpg", "train/b/{}.jpg", "val/A/{}.jpg"))
+    assert result.exit_code == 1 and "train (a, b): they lie in A. Put them" in result.output
+    result = run(pictures(tmp_path / "r", *names, "val/a/{}.jpg", "val/c/{}.jpg", "test/c/{}.jpg"))
+    assert result.exit_code == 0
+    assert "not in train  6 c of test, 6 c of valid: these are set aside" in result.output
+
+
+@pytest.mark.parametrize("between", [" ", ",", "\t"])
+def test_a_list_without_names_of_columns(project: Path, tmp_path: Path, between: str) -> None:
+    folder = pictures(tmp_path / "p", "all/IMG_{}.jpg")
+    lines = "".join(f"all/IMG_{i}.jpg{between}{i % 2}\n" for i in range(6))
+    (folder / "train.txt").write_text(lines)
+    for named in (folder, folder / "train.txt"):
+        result = run(named)
+        assert result.exit_code == 1
+        assert (
+            "train.txt has no line with names of columns: its first line is 'all/IMG_0"
+            in result.output
+        )
+
+
+def test_files_that_seem_to_be_annotations(project: Path, tmp_path: Path) -> None:
+    folder = pictures(tmp_path / "p", "train/images/{}.jpg", "valid/images/{}.jpg")
+    for path in folder.rglob("*.jpg"):
+        label = path.parents[1] / "labels" / f"{path.stem}.txt"
+        label.parent.mkdir(exist_ok=True)
+        label.write_text("0 0.5 0.5 0.2 0.2\n")
+    result = run(folder)
+    assert (
+        result.exit_code == 1 and "Its 12 .txt files seem to say where things are" in result.output
+    )
+
+
 @pytest.mark.parametrize("named", [False, True])
 def test_a_table(project: Path, tmp_path: Path, named: bool) -> None:
     folder = pictures(tmp_path / "p", "train/a{}.jpg", "train/b{}.jpg", "test/{}.jpg")
@@ -318,9 +399,12 @@ def test_json(project: Path, tmp_path: Path) -> None:
     ("names", "sentence"),
     [
         ((), "holds no pictures"),
-        (("IMG_{}.jpg", "DSC_{}.jpg"), "gives 12 pictures no classes"),
-        (("{}.jpg",), "gives 6 pictures no classes: class folders: none; at least two are needed"),
-        (("cats/{}.jpg",), "class folders: cats; at least two are needed"),
+        (("IMG_{}.jpg", "DSC_{}.jpg"), "has 12 pictures but no class folders; at least two"),
+        (("{}.jpg",), "has 6 pictures but no class folders; at least two classes are needed"),
+        (("cats/{}.jpg",), "only the class folder cats; at least two classes are needed"),
+        (("train2017/{}.jpg", "val2017/{}.jpg"), "has 12 pictures but no class folders"),
+        (("images/{}.png", "masks/{}.png"), "has 6 pictures but only the class folder images"),
+        (("images/train/{}.jpg", "images/val/{}.jpg"), "has 12 pictures but no class folders"),
     ],
 )
 def test_pictures_without_classes(

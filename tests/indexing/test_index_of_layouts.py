@@ -61,6 +61,55 @@ def test_folders_beside_the_splits_are_left_aside_and_named(given: Files) -> Non
     assert note.endswith("left aside, with their pictures: models (1), sample (1).")
 
 
+def test_splits_of_a_year_and_folders_of_images(given: Files) -> None:
+    """Shapes of COCO and Tiny ImageNet."""
+    named = {
+        path.replace("train", "train2017").replace("valid", "val2017").replace("/cats", "/cats/img"):
+        data for path, data in given.items()
+    }  # fmt: skip
+    found = index(named)
+    pd.testing.assert_frame_equal(found.labels.table, index(given).labels.table)
+    assert found.notes == ("Folder train2017 is read as train, val2017 is read as valid.",)
+    unlabelled = {path: data for path, data in given.items() if not path.startswith("test/")}
+    unlabelled["test/images/0.png"] = picture(70)
+    assert index(unlabelled).labels.labelled("test") == []
+    assert len(index(unlabelled).labels.ids("test")) == 1
+
+
+def test_masks_are_left_aside(one_level: Files) -> None:
+    masks = {f"{path.removesuffix('.png')}_mask.png": picture(200 + k)
+             for k, path in enumerate(one_level)}  # fmt: skip
+    folders = {f"a/masks/{i}.png": picture(300 + i) for i in range(3)}
+    images = {f"a/images/{i}.png": picture(400 + i) for i in range(3)}
+    found = index(one_level | images | masks | folders, split="stratified")
+    assert found.problems.empty and len(found.pictures) == 23
+    assert "left aside: a, beside their pictures (10), a/masks (3), b, beside" in found.notes[0]
+    rows = {"id": [str(i) for i in range(3)], "label": ["a", "b", "b"]}
+    of_table = index(images | folders | {"labels.csv": table(**rows)},
+                     **TABLE | {"csv_folder": "a/images"}, test_frac=0.0)  # fmt: skip
+    assert of_table.problems.empty and len(of_table.pictures) == 3
+
+
+def test_the_last_folder_may_be_the_class() -> None:
+    files = {
+        f"{animal}/{name}/images/{i}.png": picture(50 * k + 10 * m + i)
+        for k, animal in enumerate(("P1", "P2", "P3")) for m, name in enumerate("ab") for i in range(5)
+    }  # fmt: skip
+    assert index(files, split="stratified").labels.classes == ("P1", "P2", "P3")
+    by_last: dict[str, Any] = {
+        "class_folder": "last",
+        "split": "stratified",
+        "valid_frac": 0.4,
+        "test_frac": 0.0,
+    }
+    found = index(files, **by_last, group_regex="^([^/]+)/")
+    assert found.labels.classes == ("a", "b")
+    assert found.counts()["splits"]["valid"]["n_groups"] == 1
+    assert index(files, split="stratified").notes[0].endswith("index_images.class_folder to last.")
+    with pytest.raises(ValueError, match="class_folder is last, but labels is names"):
+        index(files, **by_last, labels="names", name_regex="(.)")
+
+
 def test_a_class_may_be_named_like_a_split() -> None:
     vehicles = {
         f"{name}/{part}{i}.png": picture(10 * k + i)

@@ -12,6 +12,7 @@ View = Literal["photo", "side_on", "top_down", "texture", "document"]
 
 FEW_PER_CLASS = 50  # pictures of train; below it a network has little to fine-tune on
 FEW_PICTURES = 1000  # below it valid is a fold, so that `headstart folds` can score every picture
+N_FOLDS = 5
 UNEVEN = 5  # largest class by smallest class from which on rare classes are repeated
 HEAD_STEPS = 200  # steps that the head trains on plain views
 LR_OF_FEW = 0.006  # of a head on few pictures a class
@@ -40,6 +41,7 @@ class Findings:
         per_class: pictures of each class among them.
         splits: the splits that folders give: train, valid, test.
         short_px: median of the shorter side, px.
+        n_groups: groups of pictures that no split may cut; 0: nothing is grouped.
     """
 
     source: str
@@ -49,6 +51,7 @@ class Findings:
     per_class: Mapping[str, int]
     splits: frozenset[str]
     short_px: int
+    n_groups: int = 0
 
 
 @dataclass(frozen=True)
@@ -93,8 +96,9 @@ def _pictures(found: Findings, wishes: Wishes) -> Iterator[Choice]:
     else:
         yield Choice("index_images.split", "stratified", "no folder gives valid, so it is drawn")
         if n < FEW_PICTURES:
-            why = f"{n} pictures are few: `headstart folds 5` scores each of them once"
-            yield Choice("index_images.n_folds", 5, why)
+            n_folds = min(N_FOLDS, found.n_groups or N_FOLDS)
+            why = f"{n} pictures are few: `headstart folds {n_folds}` scores each of them once"
+            yield Choice("index_images.n_folds", n_folds, why)
             why = "the folder test is test" if "test" in found.splits else "none to spare"
             yield Choice("index_images.test_frac", 0.0, why)
         else:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from headstart.commands.choices import Choice, View, Wishes, choose
+from headstart.indexing.layout import ClassFolder
 from headstart.project.params import PARAMS_FILE
 
 if TYPE_CHECKING:
@@ -29,10 +30,19 @@ RECIPE = Path("recipes/dogscats-lite0.yaml")  # for photographs; `choose` says w
 @click.option(
     "--network", default="", help="a timm model; default: the packaged EfficientNet-Lite0"
 )
+@click.option(
+    "--class-folder",
+    type=click.Choice(get_args(ClassFolder)),
+    help="of folders in folders, which are the classes: the first, from PICTURES down (below train), "
+    "or the last, which hold the pictures; needed only where their names do not tell",
+)
 @click.option("--quick", is_flag=True, help="a try on a few pictures, in about two minutes")
 @click.option("--json", "as_json", is_flag=True, help="print what was found and chosen as JSON")
 @click.option("--force", is_flag=True, help="replace a params.yaml that has edits of yours")
-def init(pictures: Path, view: View, network: str, quick: bool, as_json: bool, force: bool) -> None:
+def init(
+    pictures: Path, view: View, network: str, class_folder: ClassFolder | None, quick: bool,
+    as_json: bool, force: bool,
+) -> None:  # fmt: skip
     """Look at PICTURES and write a params.yaml that fits them; then `dvc repro` trains.
 
     PICTURES is a folder with a folder for each class, or with folders train and valid (or another
@@ -54,7 +64,7 @@ def init(pictures: Path, view: View, network: str, quick: bool, as_json: bool, f
     from headstart.commands.named_source import look_into, named_source
 
     _require_no_edits(force)
-    looked, found = look_into(named_source(pictures))
+    looked, found = look_into(named_source(pictures), class_folder)
     wishes = Wishes(network, _packaged_weights(network), _network_px(network), view, quick)
     choices = choose(found, wishes)
     _write(choices, pictures)
@@ -169,6 +179,7 @@ def _as_json(
         "n_pictures": len(looked.paths),
         "classes": dict(per_class),
         "splits": dict(looked.splits),
+        "not_in_train": {f"{split}/{name}": n for (split, name), n in looked.unlike_train.items()},
         "short_px": looked.short_px,
         "aspect": looked.aspect,
         "modes": dict(looked.modes),

@@ -2,7 +2,8 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -10,8 +11,10 @@ import click
 
 from headstart.commands.choices import Findings
 from headstart.commands.survey import Survey
+from headstart.indexing.class_folders import are_groups, nested_folders
 from headstart.indexing.columns import EVERY, guess_columns
 from headstart.indexing.label_table import LabelsById, labels_by_id
+from headstart.indexing.layout import Layout
 from headstart.indexing.several_tables import joined, pattern_of, tables_named
 from headstart.indexing.table_file import read_table
 from headstart.indexing.table_paths import Place, by_path, places
@@ -20,6 +23,7 @@ from headstart.project.errors import HeadstartError
 from headstart.project.short import listed
 
 NAME_REGEX = r"^(.+?)[-_. ]*\d+\.\w+$"  # cat.0.jpg, Abyssinian_12.jpg
+N_NAMED = 60  # characters of names in a sentence
 MAX_ELSEWHERE = 0.02  # pictures that a table labels in vain, by those that index-images finds
 # What cameras, telephones and programs put before a number; in lower case.
 NO_CLASSES = {
@@ -28,16 +32,18 @@ NO_CLASSES = {
 }
 
 
-def findings_of(looked: Survey, source: str, table: str) -> Findings:
+def findings_of(looked: Survey, source: str, table: str, level_is_said: bool = False) -> Findings:
     """What the rule of `choose` needs, from class folders, the table, or names; tried in this order.
 
     Args:
         looked: the pictures.
         source: dataset.source.
         table: path of the table that the user named; '': none, and class folders come first.
+        level_is_said: whether the user said which of nested folders are the classes.
 
     Raises:
-        ClickException: nothing gives the pictures at least two classes.
+        ClickException: nothing gives the pictures at least two classes, or it is not clear which of
+            nested folders do.
     """
     if not looked.paths:
         others = ", ".join(f"{n} {suffix}" for suffix, n in looked.others.items())
@@ -45,7 +51,7 @@ def findings_of(looked: Survey, source: str, table: str) -> Findings:
             f"{looked.origin} holds no pictures{f', only {others} files' if others else ''}."
         )
     if not table and len(looked.classes) > 1:
-        return _findings(looked, source, {"labels": "folders"}, "a folder a class", looked.classes)
+        return _of_folders(looked, source, level_is_said)
     problems = []
     for name in [table] if table else _candidates(looked.tables):
         try:
@@ -68,13 +74,76 @@ def _findings(
     return Findings(source, labels, why, n, per_class, given, looked.short_px[1])
 
 
+def _of_folders(looked: Survey, source: str, level_is_said: bool) -> Findings:
+    """Labels from class folders.
+
+    Raises:
+        ClickException: either of nested folders may be the classes, and the user did not say which; or
+            no picture of valid is in a class of train.
+    """
+    layout = looked.layout
+    nested = None if looked.packing else nested_folders(layout, looked.paths)
+    if nested and not level_is_said and not nested.classes():
+        raise click.ClickException(
+            f"{looked.origin} has folders in folders, and either may be the classes: "
+            f"{_counted(nested.upper)}, or {_counted(nested.lower)} below them. Say which: headstart "
+            "init with --class-folder first, or --class-folder last."
+        )
+    unlike = {name: n for (split, name), n in looked.unlike_train.items() if split == "valid"}
+    if unlike and sum(unlike.values()) == looked.splits["valid"]:
+        where = f"they lie in {_named(filter(None, unlike))}" if any(unlike) else "they lie in none"
+        raise click.ClickException(
+            f"{looked.origin} has {looked.splits['valid']} pictures in valid, none in a class folder "
+            f"of train ({_named(looked.classes)}): {where}. Put them into folders of those names, or "
+            "leave them out: valid is then drawn from train."
+        )
+    labels, why = {"labels": "folders"}, "a folder a class"
+    if layout.class_folder == "last":
+        labels["class_folder"] = "last"
+        why = "the folder that holds a picture is its class"
+    others = nested.others(layout.class_folder) if nested else ()
+    if not others or not are_groups(others):
+        return _findings(looked, source, labels, why, looked.classes)
+    labels["group_regex"] = _folder_regex(layout, below=int(layout.class_folder == "first"))
+    place = "below" if layout.class_folder == "first" else "above"
+    found = _findings(looked, source, labels, f"{why}, the one {place} its group", looked.classes)
+    return replace(found, n_groups=len(others))
+
+
+def _folder_regex(layout: Layout, below: int) -> str:
+    """A regular expression for the folder that is nearest to the source, or so many below it."""
+    above = len(layout.wrapping) + (1 + bool(layout.inside) if layout.has_train() else 0)
+    return "^" + "[^/]+/" * (above + below) + "([^/]+)/"
+
+
+def _counted(names: Collection[str]) -> str:
+    return f"{len(names)} ({_named(names)})"
+
+
+def _named(names: Iterable[str]) -> str:
+    return listed(names, N_NAMED)
+
+
 def _no_classes(looked: Survey) -> str:
-    named = ", ".join(looked.classes) or "none"
-    return (
-        f"{looked.origin} gives {len(looked.paths)} pictures no classes: class folders: {named}; at "
-        "least two are needed. Put the pictures into a folder for each class, or give a table with a "
-        "column of file names and a column of labels: headstart init TABLE."
+    named = (
+        f"only the class folder {_named(looked.classes)}" if looked.classes else "no class folders"
     )
+    return (
+        f"{looked.origin} has {len(looked.paths)} pictures but {named}; at least two classes are "
+        "needed. Put the pictures into a folder for each class, or give a table with a column of file "
+        f"names and a column of labels: headstart init TABLE.{_annotated(looked)}"
+    )
+
+
+def _annotated(looked: Survey) -> str:
+    """A sentence on files of annotations, if about every picture has one."""
+    for suffix in (".txt", ".xml", ".json"):
+        if (n := looked.others.get(suffix, 0)) > 0.5 * len(looked.paths):
+            return (
+                f" Its {n} {suffix} files seem to say where things are in the pictures, which is not "
+                "read: headstart learns what a whole picture shows."
+            )
+    return ""
 
 
 def _of_names(looked: Survey, source: str) -> Findings | None:
@@ -113,6 +182,12 @@ def _of_table(looked: Survey, source: str, name: str) -> Findings:
     named = tables_named(name, {*looked.tables, name} if "*" not in name else looked.tables)
     tables = [read_table((looked.root / path).read_bytes(), path) for path in named]
     first = tables[0]
+    if _names_a_picture(first.columns, looked.paths):
+        raise HeadstartError(
+            f"{first.name} has no line with names of columns: its first line is "
+            f"{','.join(first.columns)!r}, which names a picture. Put a line such as file,label above "
+            "it, and a comma (or a tab) between the cells."
+        )
     id_column, label_column = guess_columns(first.columns, [row.cells for row in first.rows])
     if not id_column or not label_column:
         raise HeadstartError(
@@ -150,6 +225,13 @@ def _of_table(looked: Survey, source: str, name: str) -> Findings:
     per_class = dict(counts.most_common())
     given = frozenset(filter(None, splits))
     return _findings(looked, source, labels, f"by {name}{elsewhere}", per_class, n_labelled, given)
+
+
+def _names_a_picture(columns: Sequence[str], paths: Sequence[str]) -> bool:
+    """Whether what should be names of columns begins with the name of a picture."""
+    words = {word for column in columns for word in (column, column.partition(" ")[0])}
+    names = {PurePosixPath(word).name for word in words if "." in word}
+    return any(PurePosixPath(path).name in names for path in paths)
 
 
 def _elsewhere(

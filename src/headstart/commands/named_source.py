@@ -19,6 +19,7 @@ from headstart.fetching.remote_images import list_pictures, open_images
 from headstart.fetching.remote_sources import RemoteImages
 from headstart.fetching.shard_sources import ShardImages
 from headstart.image_files.tree import Tree
+from headstart.indexing.layout import ClassFolder
 from headstart.project.located import UserPath
 from headstart.project.report import Shown, Silent
 from headstart.terminal.bars import Bars
@@ -84,11 +85,17 @@ def _require_utf8(path: Path) -> None:
         ) from None
 
 
-def look_into(named: NamedSource) -> tuple[Survey, Findings]:
+def look_into(
+    named: NamedSource, class_folder: ClassFolder | None = None
+) -> tuple[Survey, Findings]:
     """What the source holds, and what the rule of `choose` needs of it.
 
     An archive is unpacked for as long as it is looked at. Objects of a store are fetched, and kept for
     fetch-images.
+
+    Args:
+        named: the source.
+        class_folder: which folder names the class; None: as the names of the folders tell.
 
     Raises:
         HeadstartError: it cannot be read; see also `findings_of`.
@@ -99,13 +106,13 @@ def look_into(named: NamedSource) -> tuple[Survey, Findings]:
         looked = survey_packed(source.root, "Parquet", rows, source.n_rows, _OnTerminal())
         return looked, findings_of(looked, name, table)
     with open_images(source, _OnTerminal(), keep=True) as folder:
-        looked = _survey(source, folder)
+        looked = _survey(source, folder, class_folder)
         if isinstance(source, LocalArchive | RemoteImages):
             looked = replace(looked, archive=Path(name))
-        return looked, findings_of(looked, name, table)
+        return looked, findings_of(looked, name, table, class_folder is not None)
 
 
-def _survey(source: ImagesSource, folder: Path) -> Survey:
+def _survey(source: ImagesSource, folder: Path, class_folder: ClassFolder | None) -> Survey:
     if isinstance(source, ShardImages) or (
         isinstance(source, RemoteImages) and source.form != "files"
     ):
@@ -113,7 +120,7 @@ def _survey(source: ImagesSource, folder: Path) -> Survey:
         of_tars = isinstance(source, ShardImages) or source.form == "webdataset"
         packing = "WebDataset shards" if of_tars else "Parquet"
         return survey_packed(folder, packing, _pictures(tree), len(tree.sizes), _OnTerminal())
-    return survey(folder, _OnTerminal())
+    return survey(folder, _OnTerminal(), class_folder)
 
 
 def _pictures(tree: Tree) -> Iterator[Picture]:

@@ -4,7 +4,7 @@ import hashlib
 import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
@@ -16,7 +16,8 @@ from headstart.commands.pixels import Pixels, is_sampled, pixels_of
 from headstart.commands.small_picture import Seen, see_file
 from headstart.image_files.split_names import split_named
 from headstart.image_files.tree import list_tree
-from headstart.indexing.layout import Layout, layout_of
+from headstart.indexing.class_folders import nested_folders
+from headstart.indexing.layout import ClassFolder, Layout, layout_of
 from headstart.pictures.plugins import register_plugins
 from headstart.project.report import Report
 from headstart.project.workers import in_order
@@ -32,6 +33,8 @@ class Survey:
         paths: of the files that are pictures, relative to `root`, with /.
         classes: pictures of each class folder, the largest first; with split folders, those of train.
         splits: pictures of each split; empty if the folders are no splits.
+        unlike_train: pictures of valid and test by (split, class folder), of folders that train lacks;
+            '' for those of valid that lie in no class folder.
         short_px: 5 %, 50 % and 95 % quantile of the shorter side, px.
         aspect: the same of longer side by shorter side.
         modes: pictures of each of Pillow's modes.
@@ -53,6 +56,7 @@ class Survey:
     paths: Sequence[str]
     classes: Mapping[str, int]
     splits: Mapping[str, int]
+    unlike_train: Mapping[tuple[str, str], int]
     short_px: tuple[int, int, int]
     aspect: tuple[float, float, float]
     modes: Mapping[str, int]
@@ -74,12 +78,13 @@ class Survey:
 TABLES = {".csv", ".tsv", ".txt", ".jsonl", ".parquet"}
 
 
-def survey(root: Path, report: Report) -> Survey:
+def survey(root: Path, report: Report, class_folder: ClassFolder | None = None) -> Survey:
     """Look at the header of every file below `root`, then at pixels (`pixels.is_sampled` says which).
 
     Args:
         root: the folder.
         report: shows the progress.
+        class_folder: which folder names the class; None: as the names of the folders tell.
 
     Raises:
         HeadstartError: there is no such folder, or its files cannot be listed.
@@ -101,13 +106,14 @@ def survey(root: Path, report: Report) -> Survey:
         copies=_copies(root, {path: tree.sizes[path] for path in good}),
         others=dict(others.most_common()),
         tables=[path for path in tree.sizes if _is_table(path, wrapping)],
+        class_folder=class_folder,
     )  # fmt: skip
 
 
 def summed_up(
     root: Path, looks: Mapping[str, Look], seen: Mapping[str, Seen], start: float, report: Report,
     copies: Sequence[tuple[str, ...]], others: Mapping[str, int], tables: Sequence[str] = (),
-    packing: str = "",
+    packing: str = "", class_folder: ClassFolder | None = None,
 ) -> Survey:  # fmt: skip
     """The findings from a look at each picture; what cannot be decoded is none.
 
@@ -117,21 +123,26 @@ def summed_up(
         start: when the look began, by time.perf_counter, s.
         report: shows progress.
         root, copies, others, tables, packing: as `Survey` has them.
+        class_folder: as in `survey`.
     """
     broken = {path: Look(problem=one.problem) for path, one in seen.items() if one.problem}
     looks = {**looks, **broken}
     good = {path: look for path, look in looks.items() if not look.problem}
     layout = layout_of(good)
-    classes: Counter[str] = Counter()
+    good = {path: look for path, look in good.items() if path not in layout.masks}
+    nested = None if packing else nested_folders(layout, good)
+    layout = replace(layout, class_folder=class_folder or (nested and nested.classes()) or "first")
     splits: Counter[str] = Counter()
+    by_split: Counter[tuple[str, str]] = Counter()
     for path in good:
         split, folders = layout.parts(path)
         if folders is None:
             continue
         if split:
             splits[split] += 1
-        if folders and split in (None, "train"):
-            classes[folders[0]] += 1
+        if folders or split == "valid":
+            by_split[split or "train", folders[0] if folders else ""] += 1
+    classes = {name: n for (split, name), n in by_split.items() if split == "train"}
     sides = np.array(
         [(look.width, look.height) for look in good.values()] or [(1, 1)], dtype=np.float64
     )
@@ -140,6 +151,7 @@ def summed_up(
         root, layout, list(good),
         classes=dict(sorted(classes.items(), key=lambda item: (-item[1], item[0]))),
         splits=dict(splits),
+        unlike_train={of: n for of, n in sorted(by_split.items()) if of[1] not in classes},
         short_px=_whole(_quantiles(short)), aspect=_quantiles(long / short),
         modes=dict(Counter(look.mode for look in good.values()).most_common()),
         pixels=pixels_of(seen, copies, layout, report),

@@ -7,6 +7,7 @@ from itertools import islice
 from headstart.commands.choices import Findings
 from headstart.commands.pixels import in_two_classes, splits_of
 from headstart.commands.survey import Survey
+from headstart.indexing.class_folders import nested_folders
 
 N_CLASSES, N_NAMED = 8, 3
 
@@ -23,6 +24,8 @@ def told(looked: Survey, found: Findings) -> str:
         "long : short": _quantiles(looked.aspect, ""),
         "classes": _classes(found.per_class),
         "splits": _counts(looked.splits),
+        "groups": _groups(looked, found),
+        "not in train": _unlike_train(looked),
         "folders": " ".join(looked.layout.notes()),
         "unreadable": _named([f"{path} ({why})" for path, why in looked.unreadable]),
         "same content": _named([" = ".join(paths) for paths in looked.copies]),
@@ -112,6 +115,33 @@ def _classes(per_class: Mapping[str, int]) -> str:
         ends = largest_first
     listed = ", ".join(f"{name} {n:,}" if n else name for name, n in ends)
     return f"{len(per_class):,}: {listed}"
+
+
+def _groups(looked: Survey, found: Findings) -> str:
+    """What the folders above or below class folders are, if there are any."""
+    if looked.packing or found.labels["labels"] != "folders":
+        return ""
+    nested = nested_folders(looked.layout, looked.paths)
+    others = nested.others(looked.layout.class_folder) if nested else ()
+    if len(others) < 2:
+        return ""
+    if "group_regex" in found.labels:
+        return f"{_named(others)}: no split cuts one"
+    return (
+        f"none. The other folders ({_listed(others)}) are not read; if no split may cut one, set "
+        "index_images.group_regex"
+    )
+
+
+def _unlike_train(looked: Survey) -> str:
+    """Classes of valid and test that train lacks; their pictures cannot be scored."""
+    if not looked.layout.has_train():
+        return ""
+    found = [
+        f"{n:,} {name or 'without a class'} of {split}"
+        for (split, name), n in looked.unlike_train.items()
+    ]
+    return f"{_listed(found)}: these are set aside" if found else ""
 
 
 def _named(findings: Sequence[str]) -> str:

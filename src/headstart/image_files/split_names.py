@@ -8,7 +8,7 @@ SplitName = Literal["train", "valid", "test"]
 _STEMS: Mapping[str, SplitName] = {
     "train": "train", "training": "train",
     "valid": "valid", "val": "valid", "validation": "valid", "dev": "valid",
-    "test": "test", "testing": "test", "test1": "test",
+    "test": "test", "testing": "test",
 }  # fmt: skip
 _ENDS = ("", "set", "data", "images", "imgs")
 _SPLITS: Mapping[str, SplitName] = {
@@ -17,8 +17,8 @@ _SPLITS: Mapping[str, SplitName] = {
 
 
 def split_named(folder: str) -> SplitName | None:
-    """The split that a folder's name stands for, such as `Val`, `training_set` or `test-images`.
+    """The split that a folder's name stands for, such as `Val`, `training_set` or `train2017`.
 
-    Case, `-`, `_`, `.` and spaces do not count.
+    Case, `-`, `_`, `.`, spaces and digits at the end do not count.
     """
-    return _SPLITS.get(re.sub(r"[-_. ]", "", folder.casefold()))
+    return _SPLITS.get(re.sub(r"[-_. ]|[-_. \d]+$", "", folder.casefold()))

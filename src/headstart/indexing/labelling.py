@@ -37,7 +37,7 @@ def from_folders(paths: Iterable[str], layout: Layout, given: bool) -> Meanings:
     """Labels by class folders: <class>/..., or train/<class>/..., valid/..., test/... by the layout.
 
     Pictures that lie in the test folder itself are test pictures without labels. Folders beside the
-    splits are left aside: their pictures have no meaning, and are no problem either.
+    splits and masks are left aside: they have no meaning, and are no problem either.
 
     Args:
         paths: of all pictures.
@@ -100,7 +100,7 @@ def from_table(
             found[path] = meaning(None, "test")
         elif rows:
             problems.append(Problem(path, "no_label", "its row of the table has no label"))
-        else:
+        elif path not in layout.masks:
             problems.append(Problem(path, "file_without_row", "the table has no row for it"))
     return found, problems
 

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from headstart.image_files.split_names import SplitName, split_named
+from headstart.indexing.masks import NO_MASKS, Masks, is_of_pictures, masks_among
 from headstart.project.errors import HeadstartError
 
 INIT = "let `headstart init` write params.yaml"
+
+ClassFolder = Literal["first", "last"]
 
 
 @dataclass(frozen=True)
@@ -20,22 +23,37 @@ class Layout:
         splits: top folder below `wrapping` -> split. Empty: the pictures are not split by folders.
             Without train among them, a test folder beside class folders, which are yet to be split.
         aside: other top folders beside the splits -> number of their pictures, which are not used.
+        inside: the split folders that hold a folder such as `images` alone, which is passed through.
+        masks: pictures that are not used, because they mark a part of another one.
+        class_folder: which folder names the class: the first, nearest to the source, or the last,
+            which holds the picture.
     """
 
     wrapping: tuple[str, ...]
     splits: Mapping[str, SplitName]
     aside: Mapping[str, int]
+    inside: frozenset[str] = frozenset()
+    masks: Masks = NO_MASKS
+    class_folder: ClassFolder = "first"
 
     def parts(self, path: str) -> tuple[SplitName | None, list[str] | None]:
-        """The split of a picture, and the folders above it that may name its class.
+        """The split of a picture, and the folders above it, of which the first names its class.
 
-        The split is None where no folder gives one. The folders are None where the picture lies in
-        no split although there is train.
+        The split is None where no folder gives one. The folders are None where the picture is a mask,
+        or lies in no split although there is train.
         """
+        split, folders = self.class_folders(path)
+        return split, folders[-1:] if folders and self.class_folder == "last" else folders
+
+    def class_folders(self, path: str) -> tuple[SplitName | None, list[str] | None]:
+        """As `parts`, with all folders that may name the class; `images` below another is none."""
+        if path in self.masks:
+            return None, None
         folders = path.split("/")[len(self.wrapping) : -1]
         if folders and folders[0] in self.splits:
-            return self.splits[folders[0]], folders[1:]
-        return None, None if self.has_train() else folders
+            above = 2 if folders[0] in self.inside else 1
+            return self.splits[folders[0]], _without_images(folders[above:])
+        return None, None if self.has_train() else _without_images(folders)
 
     def has_train(self) -> bool:
         """Whether a folder is train."""
@@ -47,9 +65,9 @@ class Layout:
         return split_named(folders[0]) if folders else None
 
     def is_aside(self, path: str) -> bool:
-        """Whether the picture lies in a folder beside the splits."""
+        """Whether the picture is a mask, or lies in a folder beside the splits."""
         folders = path.split("/")[len(self.wrapping) : -1]
-        return bool(folders) and folders[0] in self.aside
+        return path in self.masks or (bool(folders) and folders[0] in self.aside)
 
     def notes(self) -> tuple[str, ...]:
         """Sentences on whatever was read in another way than its name says, or not used."""
@@ -73,11 +91,15 @@ class Layout:
             notes.append(
                 f"Folders beside the splits are left aside, with their pictures: {listed}."
             )
+        if self.masks:
+            notes.append(self.masks.note())
         return tuple(notes)
 
 
-def layout_of(paths: Iterable[str], given: bool = False) -> Layout:
-    """Find wrapping folders and split folders.
+def layout_of(
+    paths: Iterable[str], given: bool = False, class_folder: ClassFolder = "first"
+) -> Layout:
+    """Find masks, wrapping folders and split folders.
 
     A folder around everything is passed through, unless it is itself named like a split. Top folders
     are splits if one is named like train, and another like valid or test or nothing lies beside it: a
@@ -87,8 +109,11 @@ def layout_of(paths: Iterable[str], given: bool = False) -> Layout:
     Args:
         paths: of the pictures, relative to the source, with /.
         given: whether the folders are known to be splits, so that a folder like train is enough.
+        class_folder: as `Layout` has it.
     """
-    parts = [path.split("/") for path in paths]
+    paths = list(paths)
+    masks = masks_among(paths)
+    parts = [path.split("/") for path in paths if path not in masks]
     wrapping: list[str] = []
     while (top := _only_folder(parts, len(wrapping))) and split_named(top) is None:
         wrapping.append(top)
@@ -99,11 +124,29 @@ def layout_of(paths: Iterable[str], given: bool = False) -> Layout:
     if names == {"test"} and not given:
         is_flat = not any(of_one[depth] in splits and len(of_one) > depth + 2 for of_one in parts)
         is_test = is_flat and len(n_pictures) - len(splits) >= 2
-        return Layout(tuple(wrapping), splits if is_test else {}, {})
-    if "train" not in names or not (given or len(names) > 1 or len(splits) == len(n_pictures)):
-        return Layout(tuple(wrapping), {}, {})
-    aside = {top: n for top, n in sorted(n_pictures.items()) if top not in splits}
-    return Layout(tuple(wrapping), splits, aside)
+        splits = splits if is_test else {}
+    elif "train" not in names or not (given or len(names) > 1 or len(splits) == len(n_pictures)):
+        splits = {}
+    has_train = "train" in splits.values()
+    return Layout(
+        tuple(wrapping),
+        splits,
+        {top: n for top, n in sorted(n_pictures.items()) if has_train and top not in splits},
+        frozenset(top for top in splits if _holds_images_alone(parts, depth, top)),
+        masks,
+        class_folder,
+    )
+
+
+def _without_images(folders: list[str]) -> list[str]:
+    return [name for n, name in enumerate(folders) if n == 0 or not is_of_pictures(name)]
+
+
+def _holds_images_alone(parts: Iterable[Sequence[str]], depth: int, split: str) -> bool:
+    """Whether all pictures of a split folder lie in one folder `images`."""
+    inside = {of_one[depth + 1] if len(of_one) > depth + 2 else ""
+              for of_one in parts if len(of_one) > depth + 1 and of_one[depth] == split}  # fmt: skip
+    return len(inside) == 1 and is_of_pictures(inside.pop())
 
 
 def _only_folder(parts: Sequence[Sequence[str]], depth: int) -> str | None:
@@ -114,7 +157,9 @@ def _only_folder(parts: Sequence[Sequence[str]], depth: int) -> str | None:
     return tops.pop() if is_only and has_folders else None
 
 
-def checked_layout(paths: Iterable[str], split: Literal["given", "stratified"]) -> Layout:
+def checked_layout(
+    paths: Iterable[str], split: Literal["given", "stratified"], class_folder: ClassFolder = "first"
+) -> Layout:
     """The layout of the pictures, which must fit `index_images.split`.
 
     With `stratified`, pictures in a folder train are drawn into train and valid, and those in a folder
@@ -125,7 +170,7 @@ def checked_layout(paths: Iterable[str], split: Literal["given", "stratified"]) 
             a folder valid.
     """
     paths = list(paths)
-    layout = layout_of(paths, given=split == "given")
+    layout = layout_of(paths, split == "given", class_folder)
     if split == "given" and not layout.splits:
         tops = sorted({path.split("/")[0] for path in paths if "/" in path})
         raise HeadstartError(

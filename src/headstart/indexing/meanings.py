@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import NamedTuple
 
+from headstart.indexing.class_folders import unused_folders
 from headstart.indexing.groups import Names, groups_by_column, groups_by_regex, require_groups
 from headstart.indexing.index import IndexImagesError
 from headstart.indexing.label_table import labels_by_id
@@ -43,10 +44,11 @@ def find_meanings(
     """
     table = None
     if params.labels in NO_TABLE:
-        layout = checked_layout(paths, params.split)
+        layout = checked_layout(paths, params.split, params.class_folder)
         given, notes = params.split == "given", layout.notes()
         if params.labels == "folders":
             meanings, problems = from_folders(paths, layout, given)
+            notes += () if params.group_regex else unused_folders(layout, paths)
         else:
             meanings, problems = from_names(paths, params.name_regex, layout, given)
     else:
@@ -78,7 +80,9 @@ def _of_table(
     tables = tables_named(params.labels, files)
     require_all_tables(tables, files, set(paths) - rows.keys())
     given = params.split == "given"
-    return from_table(paths, rows, layout_of(paths, given), given, may_be_empty=several), said.notes
+    layout = layout_of(paths, given)
+    notes = (*said.notes, *([layout.masks.note()] if layout.masks else []))
+    return from_table(paths, rows, layout, given, may_be_empty=several), notes
 
 
 def _groups(table: Table | None, paths: Sequence[str], params: IndexImagesParams) -> Names:

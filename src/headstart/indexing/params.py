@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from headstart.image_files.tree import BelowImages
 from headstart.indexing.label_table import Separator
+from headstart.indexing.layout import ClassFolder
 from headstart.indexing.name_labels import checked_regex
 from headstart.labels.task import Task
 from headstart.project.section import Section
@@ -31,6 +32,12 @@ class IndexImagesParams(Section):
         min_length=1,
         description="folders, names (of the files), or the path of a table below the images folder; "
         "* stands for any name: */metadata.jsonl is the table in each folder",
+    )
+    class_folder: ClassFolder = Field(
+        default="first",
+        exclude_if=lambda folder: folder == "first",
+        description="folders: which folder above a picture is its class: first, nearest to the images "
+        "folder, below train, valid and test; last, which holds the picture",
     )
     id_column: str = Field(min_length=1, description="column of the table that names the picture")
     label_column: str = Field(
@@ -154,6 +161,11 @@ class IndexImagesParams(Section):
                     + ("one label" if self.task == "single_label" else "a list of labels")
                     + ", or null to leave the picture out"
                 )
+        if self.labels != "folders" and self.class_folder == "last":
+            raise ValueError(
+                f"class_folder is last, but labels is {self.labels}, so that no folder is a class: it "
+                "must be first, or labels folders"
+            )
         if (self.labels == "names") != bool(self.name_regex):
             raise ValueError(
                 f"name_regex is {self.name_regex!r}, but labels is {self.labels}: with labels: names "
