@@ -135,6 +135,86 @@ def test_who_does_not_say_which_of_nested_folders_are_the_classes_is_asked(
         assert index_of(values, "class_folder") == [level]
 
 
+def test_a_table_of_pictures_in_several_folders(project: Path, tmp_path: Path) -> None:
+    """As HAM10000 comes: parts of one collection, ids without a suffix, lesions in several pictures."""
+    parts = "HAM10000_images_part_1/ISIC_1{}.jpg", "HAM10000_images_part_2/ISIC_2{}.jpg"
+    folder = pictures(tmp_path / "p", *parts)
+    rows = [
+        f"HAM_{i // 2},ISIC_{k}{i},{'nv' if i % 3 else 'mel'}" for k in (1, 2) for i in range(6)
+    ]
+    (folder / "HAM10000_metadata.csv").write_text("\n".join(["lesion_id,image_id,dx", *rows]))
+    values = written(folder)
+    keys = (
+        "labels",
+        "id_column",
+        "label_column",
+        "id_suffix",
+        "csv_folder",
+        "group_column",
+        "n_folds",
+    )
+    assert index_of(values, *keys) == [
+        "HAM10000_metadata.csv", "image_id", "dx", ".jpg", "*", "lesion_id", 3
+    ]  # fmt: skip
+    assert "3 by the column lesion_id: no split cuts one" in run(folder).output
+    params = IndexImagesParams(**values["index_images"] | {"near_duplicates": "off"})
+    found = index(files(folder), **params.model_dump())
+    assert len(found.pictures) == 12 and found.problems.empty
+    assert found.labels.table["group"].nunique() == 3
+
+
+def test_several_labels_with_spaces_in_them(project: Path, tmp_path: Path) -> None:
+    """As NIH's chest X-rays come."""
+    names = [f"images_00{k}/images/{k}_{{}}.png" for k in (1, 2)]
+    folder = pictures(tmp_path / "p", *names)
+    said = "No Finding", "Mass", "Hernia", "Nodule", "Mass|Nodule", "Hernia|Mass"
+    rows = [f"{k}_{i}.png,{said[i]},{k}{i // 2}" for k in (1, 2) for i in range(6)]
+    (folder / "Data_Entry.csv").write_text(
+        "\n".join(["Image Index,Finding Labels,Patient ID", *rows])
+    )
+    values = written(folder)
+    keys = "csv_folder", "task", "label_separator", "group_column"
+    assert index_of(values, *keys) == ["*", "multi_label", "pipe", "Patient ID"]
+    params = IndexImagesParams(**values["index_images"] | {"near_duplicates": "off"})
+    found = index(files(folder), **params.model_dump())
+    assert found.labels.classes == ("Hernia", "Mass", "No Finding", "Nodule")
+
+
+def test_parts_of_a_collection_without_a_table(project: Path, tmp_path: Path) -> None:
+    folder = pictures(tmp_path / "p", "part1/IMG_{}.jpg", "part2/IMG_{}.jpg")
+    result = run(folder)
+    assert result.exit_code == 1 and not Path("params.yaml").exists()
+    assert "(part1, part2) seem to be parts of one collection, and no classes" in result.output
+    assert index_of(written(folder, "--class-folder", "first"), "labels") == ["folders"]
+
+
+def test_folders_and_a_table_that_contradict_each_other(project: Path, tmp_path: Path) -> None:
+    folder = pictures(tmp_path / "p", "old/a{}.jpg", "new/b{}.jpg")
+    paths = [f"{where}{i}.jpg" for where in ("old/a", "new/b") for i in range(6)]
+    table = folder / "labels.csv"
+    table.write_text("\n".join(["file,label", *(f"{p},{i % 2}" for i, p in enumerate(paths))]))
+    result = run(folder)
+    assert result.exit_code == 1 and not Path("params.yaml").exists()
+    assert "(new, old), but labels.csv gives the pictures 2 (0, 1). Say which" in result.output
+    assert index_of(written(table), "labels") == ["labels.csv"]
+    assert index_of(written(folder, "--class-folder", "first"), "labels") == ["folders"]
+    table.write_text("\n".join(["file,label", *(f"{p},the {p[:3]} one" for p in paths)]))
+    assert index_of(written(folder, "--force"), "labels") == ["folders"]  # they agree
+    table.write_text("file,label\nold/a0.jpg,1\nnew/b0.jpg,1\nnew/b1.jpg,2\n")
+    assert index_of(written(folder, "--force"), "labels") == ["folders"]  # of a few pictures alone
+
+
+def test_pictures_and_names_that_may_be_a_slip(project: Path, tmp_path: Path) -> None:
+    names = "Pug Dog/{}.jpg", "pug_dog/{}.jpg", "unlabeled/{}.jpg"
+    folder = pictures(tmp_path / "p", *names)
+    draw(folder / "stray.jpg", 999)
+    result = run(folder)
+    assert result.exit_code == 0
+    assert "no class      1: stray.jpg: it is set aside" in result.output
+    assert "'Pug Dog' and 'pug_dog' differ only in case, spaces, - or _" in result.output
+    assert "The class unlabeled seems to hold pictures that nobody has labelled" in result.output
+
+
 def test_a_valid_of_no_class_of_train(project: Path, tmp_path: Path) -> None:
     names = "train/a/images/{}.jpg", "train/b/images/{}.jpg"  # as in Tiny ImageNet
     result = run(pictures(tmp_path / "p", *names, "val/images/{}.jpg", "test/images/{}.jpg"))
@@ -213,12 +293,14 @@ def test_a_table_of_names_without_their_folders(project: Path, tmp_path: Path) -
     said = {path.relative_to(folder): path.name[0] for path in sorted(folder.rglob("*.jpg"))}
     rows = [f"{path.name},{label}" for path, label in said.items()]
     (folder / "labels.csv").write_text("\n".join(["path,class", *rows]))
+    assert index_of(written(folder / "labels.csv"), "csv_folder", "split") == ["*", "given"]
+    draw(folder / "valid/a0.jpg", 999)
     result = run(folder / "labels.csv")
-    assert result.exit_code == 1 and not Path("params.yaml").exists()
+    assert result.exit_code == 1
     assert (
-        "The ids of labels.csv name pictures in several places (12 in train/*, 12 in valid/*), but "
-        "index-images looks in one: train/* leaves out 12 of 24 ids and 12 pictures. In labels.csv, "
-        "write each id as the path of its picture, such as valid/a-0.jpg.\n" in result.output
+        "The ids of labels.csv name pictures in several places (13 in valid/*, 11 in train/*), but "
+        "index-images looks in one: valid/* leaves out 11 of 24 ids and 11 pictures. In labels.csv, "
+        "write each id as the path of its picture, such as train/a1.jpg.\n" in result.output
     )
     rows = [f"{path},{label}" for path, label in said.items()]
     (folder / "labels.csv").write_text("\n".join(["path,class", *rows]))
@@ -229,6 +311,7 @@ def test_a_single_picture_elsewhere_is_told(project: Path, tmp_path: Path) -> No
     folder = pictures(tmp_path / "p", "train/a{}.jpg", "train/b{}.jpg")
     draw(folder / "more/c.jpg", 3)
     rows = [f"{path.name},{path.name[0]}" for path in sorted(folder.rglob("*.jpg"))]
+    draw(folder / "more/a0.jpg", 999)  # so that a0.jpg alone does not say which
     (folder / "labels.csv").write_text("\n".join(["path,class", *rows]))
     result = run(folder / "labels.csv")
     assert result.exit_code == 0, result.output

@@ -2,7 +2,7 @@
 
 import pytest
 
-from headstart.indexing.class_folders import Nested, nested_folders, unused_folders
+from headstart.indexing.class_folders import Nested, are_parts, nested_folders, unused_folders
 from headstart.indexing.layout import layout_of
 
 
@@ -38,6 +38,24 @@ def test_names_tell(folders: list[str], said: str | None) -> None:
     found, note = nested(*folders)
     assert found is not None and found.classes() == said
     assert bool(note) == (said != "first")
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["part1", "part2"], True),
+        (["HAM10000_images_part_1", "HAM10000_images_part_2"], True),
+        (["images_001", "images_002"], True),
+        (["2024-01-05", "2024-01-06"], True),
+        (["patient_1", "patient_2"], False),  # who it is may be what is learned
+        (["0", "1", "2"], False),
+        (["part1", "cats"], False),
+        (["partridge", "part"], False),
+        ([], False),
+    ],
+)
+def test_parts_of_a_collection(names: list[str], said: bool) -> None:
+    assert are_parts(names) == said
 
 
 def test_no_nested_folders() -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from headstart.indexing.columns import Columns, guess_columns, require_columns
+from headstart.indexing.columns import Columns, guess_columns, guess_group, require_columns
 from headstart.indexing.table_rows import Table, TableRow
 from headstart.project.errors import HeadstartError
 
@@ -32,6 +32,16 @@ def test_columns_by_their_cells() -> None:
     assert guess_columns(("", "image", "MEL", "NV", "BCC"), numbered) == Columns("image", "*")
     sizes = [("x1", "1", "640"), ("x2", "0", "480")]
     assert guess_columns(("image", "MEL", "width"), sizes) == Columns("image", None)
+
+
+def test_a_column_of_groups() -> None:
+    header = ["file", "Patient ID", "label"]
+    rows = [("1.jpg", "7", "a"), ("2.jpg", "7", "b"), ("3.jpg", "8", "a")]
+    assert guess_group(header, rows, ["file", "label"]) == "Patient ID"
+    assert guess_group(header, rows, ["file", "Patient ID"]) == ""  # patients are the classes
+    assert guess_group(header, rows[:2], ["file", "label"]) == ""  # one group
+    assert guess_group(header, rows[1:], ["file", "label"]) == ""  # each picture by itself
+    assert guess_group(["file", "age", "label"], rows, ["file", "label"]) == ""
 
 
 def table(columns: str, *rows: str) -> Table:

@@ -1,6 +1,6 @@
 import pytest
 
-from headstart.indexing.table_paths import Place, by_path, places, require_all_tables
+from headstart.indexing.table_paths import Place, by_path, is_clear, places, require_all_tables
 from headstart.project.errors import HeadstartError
 
 PATHS = [f"train/{i}.jpg" for i in range(9)]
@@ -97,3 +97,19 @@ def test_a_table_a_split_is_told() -> None:
     deeper = ["metadata.csv", "test/metadata.csv"]
     with pytest.raises(HeadstartError, match="beside them: join these tables into one in the"):
         require_all_tables(deeper[:1], deeper, ["test/1.jpg"])
+
+
+def test_pictures_in_any_folder() -> None:
+    paths = ["a/1.jpg", "b/2.jpg", "b/c/3.jpg", f"b/{NFD}.jpg"]
+    found = by_path(said("1", "c/3", NFC, "x"), "l.csv", "*", ".jpg", paths)
+    assert sorted(found) == sorted(["a/1.jpg", "b/c/3.jpg", f"b/{NFD}.jpg", "x.jpg"])
+    assert found["x.jpg"] == {("class of x",)}  # a row without a file
+    assert is_clear(["1", "3"], ".jpg", paths)
+    assert not is_clear(["1", "3"], ".jpg", [*paths, "d/3.jpg"])
+    with pytest.raises(
+        HeadstartError, match=r"the id '3' is the name of 2 pictures \(b/c/3.jpg, d/3"
+    ):
+        by_path(said("1", "3"), "l.csv", "*", ".jpg", [*paths, "d/3.jpg"])
+    assert by_path(said("c/3"), "l.csv", "*", ".jpg", [*paths, "d/3.jpg"]).keys() == {"b/c/3.jpg"}
+    with pytest.raises(HeadstartError, match=r"none of the 1 ids of l.csv is a picture"):
+        by_path(said("x"), "l.csv", "*", ".jpg", paths)

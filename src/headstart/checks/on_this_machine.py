@@ -25,6 +25,7 @@ from headstart.fetching.weights_sources import (
 from headstart.image_files.tree import BelowImages, is_hidden
 from headstart.indexing.params import NO_TABLE
 from headstart.indexing.several_tables import tables_named
+from headstart.indexing.table_paths import ANY
 from headstart.project.located import SourceError, UserPath, locate
 
 IN_THE_PICTURES = {
@@ -38,7 +39,8 @@ _UNSEEN = ArchiveImages | RemoteImages | LocalArchive | ParquetImages | ShardIma
 """Sources in whose folders nobody can look before they are fetched, unpacked or read."""
 
 _LABELS = "index_images.labels"
-_OF_A_TABLE = (_LABELS, "index_images.csv_folder")
+_CSV_FOLDER = "index_images.csv_folder"
+_OF_A_TABLE = (_LABELS, _CSV_FOLDER)
 
 
 def missing_here(values: Mapping[str, Any], path: Path, absent: bool) -> Iterator[str]:
@@ -73,6 +75,8 @@ def _pictures(values: Mapping[str, Any]) -> Iterator[str]:
     for key, is_right in IN_THE_PICTURES.items():
         value = text_at(values, key)
         if not value or (key in _OF_A_TABLE and text_at(values, _LABELS) in NO_TABLE):
+            continue
+        if key == _CSV_FOLDER and value == ANY:
             continue
         if not _is_below(value):  # the check of its section says so
             continue

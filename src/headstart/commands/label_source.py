@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
@@ -11,20 +11,14 @@ import click
 
 from headstart.commands.choices import Findings
 from headstart.commands.survey import Survey
-from headstart.indexing.class_folders import are_groups, nested_folders
-from headstart.indexing.columns import EVERY, guess_columns
-from headstart.indexing.label_table import LabelsById, labels_by_id
+from headstart.commands.table_labels import candidates, of_table
+from headstart.indexing.class_folders import are_groups, are_parts, nested_folders
 from headstart.indexing.layout import Layout
-from headstart.indexing.several_tables import joined, pattern_of, tables_named
-from headstart.indexing.table_file import read_table
-from headstart.indexing.table_paths import Place, by_path, places
-from headstart.indexing.table_rows import Table
 from headstart.project.errors import HeadstartError
 from headstart.project.short import listed
 
 NAME_REGEX = r"^(.+?)[-_. ]*\d+\.\w+$"  # cat.0.jpg, Abyssinian_12.jpg
 N_NAMED = 60  # characters of names in a sentence
-MAX_ELSEWHERE = 0.02  # pictures that a table labels in vain, by those that index-images finds
 # What cameras, telephones and programs put before a number; in lower case.
 NO_CLASSES = {
     *("img", "image", "dsc", "dscn", "dscf", "pict", "pxl", "mvi", "vid", "gopr", "dji"),
@@ -50,12 +44,13 @@ def findings_of(looked: Survey, source: str, table: str, level_is_said: bool = F
         raise click.ClickException(
             f"{looked.origin} holds no pictures{f', only {others} files' if others else ''}."
         )
-    if not table and len(looked.classes) > 1:
+    by_folders = len(looked.classes) > 1 and (level_is_said or not are_parts(looked.classes))
+    if not table and by_folders:
         return _of_folders(looked, source, level_is_said)
     problems = []
-    for name in [table] if table else _candidates(looked.tables):
+    for name in [table] if table else candidates(looked.tables):
         try:
-            return _of_table(looked, source, name)
+            return of_table(looked, source, name).findings
         except HeadstartError as error:
             problems.append(str(error))
     if not table and (found := _of_names(looked, source)):
@@ -89,6 +84,8 @@ def _of_folders(looked: Survey, source: str, level_is_said: bool) -> Findings:
             f"{_counted(nested.upper)}, or {_counted(nested.lower)} below them. Say which: headstart "
             "init with --class-folder first, or --class-folder last."
         )
+    if not level_is_said:
+        _require_one_source_of_labels(looked, source)
     unlike = {name: n for (split, name), n in looked.unlike_train.items() if split == "valid"}
     if unlike and sum(unlike.values()) == looked.splits["valid"]:
         where = f"they lie in {_named(filter(None, unlike))}" if any(unlike) else "they lie in none"
@@ -110,6 +107,31 @@ def _of_folders(looked: Survey, source: str, level_is_said: bool) -> Findings:
     return replace(found, n_groups=len(others))
 
 
+def _require_one_source_of_labels(looked: Survey, source: str) -> None:
+    """Refuse class folders beside a table that divides the pictures in another way.
+
+    Raises:
+        ClickException: it names both, and how to say which is meant.
+    """
+    for name in candidates(looked.tables):
+        try:
+            table = of_table(looked, source, name)
+        except HeadstartError:
+            continue  # it is about something else
+        of_folder: defaultdict[str, set[tuple[str, ...]]] = defaultdict(set)
+        for path, labels in table.labels.items():
+            if folders := looked.layout.parts(path)[1]:
+                of_folder[folders[0]].add(labels)
+        kinds = {labels for of_one in of_folder.values() for labels in of_one}
+        is_same = len(kinds) == len(of_folder) == sum(map(len, of_folder.values()))
+        if not is_same and len(table.labels) > 0.5 * len(looked.paths):
+            raise click.ClickException(
+                f"{looked.origin} has folders that may be the classes ({_named(looked.classes)}), but "
+                f"{name} gives the pictures {_counted(table.findings.per_class)}. Say which: headstart "
+                f"init {looked.root / name}, or headstart init with --class-folder first."
+            )
+
+
 def _folder_regex(layout: Layout, below: int) -> str:
     """A regular expression for the folder that is nearest to the source, or so many below it."""
     above = len(layout.wrapping) + (1 + bool(layout.inside) if layout.has_train() else 0)
@@ -125,6 +147,12 @@ def _named(names: Iterable[str]) -> str:
 
 
 def _no_classes(looked: Survey) -> str:
+    if len(looked.classes) > 1:
+        return (
+            f"The folders of {looked.origin} ({_named(looked.classes)}) seem to be parts of one "
+            "collection, and no classes. If they are classes, add --class-folder first; otherwise give "
+            "a table with a column of file names and a column of labels: headstart init TABLE."
+        )
     named = (
         f"only the class folder {_named(looked.classes)}" if looked.classes else "no class folders"
     )
@@ -163,127 +191,3 @@ def _of_names(looked: Survey, source: str) -> Findings | None:
 
 def _is_test(looked: Survey, path: str) -> bool:
     return looked.layout.parts(path)[0] == "test"
-
-
-def _candidates(tables: Sequence[str]) -> list[str]:
-    """The tables, those of one name and depth in several folders as one; the nearest come first."""
-    alike: defaultdict[tuple[int, str], list[str]] = defaultdict(list)
-    for path in tables:
-        alike[path.count("/"), PurePosixPath(path).name].append(path)
-    return [pattern_of(alike[key]) for key in sorted(alike)]
-
-
-def _of_table(looked: Survey, source: str, name: str) -> Findings:
-    """Labels from a table, or from several of one name.
-
-    Raises:
-        HeadstartError: the file is no table, or its columns or ids cannot be understood.
-    """
-    named = tables_named(name, {*looked.tables, name} if "*" not in name else looked.tables)
-    tables = [read_table((looked.root / path).read_bytes(), path) for path in named]
-    first = tables[0]
-    if _names_a_picture(first.columns, looked.paths):
-        raise HeadstartError(
-            f"{first.name} has no line with names of columns: its first line is "
-            f"{','.join(first.columns)!r}, which names a picture. Put a line such as file,label above "
-            "it, and a comma (or a tab) between the cells."
-        )
-    id_column, label_column = guess_columns(first.columns, [row.cells for row in first.rows])
-    if not id_column or not label_column:
-        raise HeadstartError(
-            f"{first.name} has the columns {', '.join(first.columns)}: none is known to name the "
-            f"{'picture' if not id_column else 'label'}. Set index_images.id_column and "
-            "index_images.label_column in params.yaml."
-        )
-    table = joined(tables, name, id_column)
-    task, said = _task_and_labels(table, id_column, label_column)
-    fits = places(said.labels, looked.paths).most_common(1)
-    if not fits:
-        raise HeadstartError(
-            f"no id of {name} names a picture: its first is {next(iter(said.labels))!r}, the first "
-            f"picture {looked.paths[0]!r}."
-        )
-    place, n_there = fits[0]
-    elsewhere = _elsewhere(said.labels, name, place, n_there, looked.paths)
-    folder, suffix = place
-    rows = by_path(said.labels, name, folder, suffix, looked.paths)
-    said_of = {
-        path: next(iter(rows[path])) for path in looked.paths if len(rows.get(path, ())) == 1
-    }
-    split_of = {path: looked.layout.split_of(path) for path in looked.paths}
-    splits = {split_of[path] for path in said_of} | ({"test"} & set(split_of.values()))
-    aside = {"valid", "test"} if "valid" in splits else {"test"}
-    to_train_on = [names for path, names in said_of.items() if split_of[path] not in aside]
-    counts = Counter(label for names in to_train_on for label in names)
-    if len(counts) < 2:
-        raise HeadstartError(f"{name} gives the pictures {len(counts)} classes, 2 are needed.")
-    n_labelled = sum(map(bool, to_train_on))
-    labels = {
-        "labels": name, "id_column": id_column, "label_column": label_column, "id_suffix": suffix,
-        "csv_folder": folder, "task": task,
-    }  # fmt: skip
-    per_class = dict(counts.most_common())
-    given = frozenset(filter(None, splits))
-    return _findings(looked, source, labels, f"by {name}{elsewhere}", per_class, n_labelled, given)
-
-
-def _names_a_picture(columns: Sequence[str], paths: Sequence[str]) -> bool:
-    """Whether what should be names of columns begins with the name of a picture."""
-    words = {word for column in columns for word in (column, column.partition(" ")[0])}
-    names = {PurePosixPath(word).name for word in words if "." in word}
-    return any(PurePosixPath(path).name in names for path in paths)
-
-
-def _elsewhere(
-    ids: Collection[str], name: str, place: Place, n_there: int, paths: Collection[str]
-) -> str:
-    """What is told of ids that name pictures in another place, where index-images does not look.
-
-    Args:
-        ids: of the table.
-        name: of the table.
-        place: where index-images is to look.
-        n_there: pictures that it finds there.
-        paths: of all pictures.
-
-    Raises:
-        HeadstartError: they are too many to leave out.
-    """
-    known = set(paths)
-    left = [one for one in ids if _path(one, place) not in known]
-    others = places(left, known)
-    if not (n := others.total()):
-        return ""
-    pictures = "1 picture" if n == 1 else f"{n} pictures"
-    said = f"{_shown(place)} leaves out {len(left)} of {len(ids)} ids and {pictures}"
-    if n < max(2, MAX_ELSEWHERE * n_there):
-        return f"; {said}"
-    second = others.most_common(1)[0][0]
-    example = next(path for one in left if (path := _path(one, second)) in known)
-    counts = [(place, n_there), *others.most_common()]
-    raise HeadstartError(
-        f"The ids of {name} name pictures in several places "
-        f"({listed(f'{n} in {_shown(other)}' for other, n in counts)}), but index-images looks in one: "
-        f"{said}. In {name}, write each id as the path of its picture, such as {example}."
-    )
-
-
-def _path(name: str, place: Place) -> str:
-    """The path of the picture that an id would name."""
-    return str(PurePosixPath(place.folder) / f"{name}{place.suffix}")
-
-
-def _shown(place: Place) -> str:
-    """The pictures that ids may name there, such as train/*.jpg."""
-    return str(PurePosixPath(place.folder) / f"*{place.suffix}")
-
-
-def _task_and_labels(table: Table, id_column: str, label_column: str) -> tuple[str, LabelsById]:
-    """single_label if each row has one label, else multi_label."""
-    try:
-        return "single_label", labels_by_id(table, id_column, label_column, several=False)
-    except HeadstartError as single:
-        try:
-            return "multi_label", labels_by_id(table, id_column, label_column, several=True)
-        except HeadstartError as several:
-            raise (several if label_column == EVERY else single) from None

@@ -1,15 +1,18 @@
 """What a look at a folder found, on one screen of a terminal."""
 
+import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 
 from headstart.commands.choices import Findings
 from headstart.commands.pixels import in_two_classes, splits_of
 from headstart.commands.survey import Survey
 from headstart.indexing.class_folders import nested_folders
+from headstart.indexing.findings import alike_classes
 
 N_CLASSES, N_NAMED = 8, 3
+NO_LABELS = {"unlabeled", "unlabelled", "unsorted", "nolabel", "nolabels", "tolabel", "todo"}
 
 
 def told(looked: Survey, found: Findings) -> str:
@@ -25,7 +28,9 @@ def told(looked: Survey, found: Findings) -> str:
         "classes": _classes(found.per_class),
         "splits": _counts(looked.splits),
         "groups": _groups(looked, found),
+        "no class": _without_class(looked, found),
         "not in train": _unlike_train(looked),
+        "names": " ".join(_doubtful_names(found.per_class)),
         "folders": " ".join(looked.layout.notes()),
         "unreadable": _named([f"{path} ({why})" for path, why in looked.unreadable]),
         "same content": _named([" = ".join(paths) for paths in looked.copies]),
@@ -118,7 +123,9 @@ def _classes(per_class: Mapping[str, int]) -> str:
 
 
 def _groups(looked: Survey, found: Findings) -> str:
-    """What the folders above or below class folders are, if there are any."""
+    """What a column of groups, or folders above or below class folders, are, if there are any."""
+    if column := found.labels.get("group_column"):
+        return f"{found.n_groups:,} by the column {column}: no split cuts one"
     if looked.packing or found.labels["labels"] != "folders":
         return ""
     nested = nested_folders(looked.layout, looked.paths)
@@ -131,6 +138,28 @@ def _groups(looked: Survey, found: Findings) -> str:
         f"none. The other folders ({_listed(others)}) are not read; if no split may cut one, set "
         "index_images.group_regex"
     )
+
+
+def _without_class(looked: Survey, found: Findings) -> str:
+    """Pictures that lie in no class folder, where folders are classes."""
+    if found.labels["labels"] != "folders":
+        return ""
+    layout = looked.layout
+    parts = ((path, *layout.parts(path)) for path in looked.paths if not layout.is_aside(path))
+    paths = [path for path, split, folders in parts if not folders and split in (None, "train")]
+    return (
+        f"{_named(paths)}: {'it is' if len(paths) == 1 else 'they are'} set aside" if paths else ""
+    )
+
+
+def _doubtful_names(classes: Iterable[str]) -> list[str]:
+    """Sentences on names of classes that may be a slip."""
+    said = alike_classes(classes)
+    unlabelled = [name for name in classes if re.sub("[-_ ]", "", name.casefold()) in NO_LABELS]
+    return said + [
+        f"The class {name} seems to hold pictures that nobody has labelled: if so, move them away."
+        for name in unlabelled
+    ]
 
 
 def _unlike_train(looked: Survey) -> str:

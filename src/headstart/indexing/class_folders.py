@@ -11,7 +11,10 @@ N_LISTED = 60  # characters of names in a sentence
 FEW_OTHERS = 0.05  # part of the pictures that may lie directly in the upper folders
 _DATE = re.compile(r"(?:19|20)\d\d[-_. ]?(?:\d\d?[-_. ]?){0,2}")
 # What stands before the number of a folder that is a part of the pictures, or a group of them.
-_PARTS = {"fold", "part", "batch", "split", "subset", "chunk", "set"}
+_PARTS = {
+    *("fold", "part", "batch", "split", "subset", "chunk", "set", "images", "image", "imgs", "img"),
+    *("pictures", "photos", "data", "folder", "volume", "archive"),
+}
 _GROUPS = {
     *("patient", "pat", "p", "subject", "sub", "subj", "s", "person", "case", "animal", "session"),
     *("video", "vid", "clip", "seq", "sequence", "scene", "camera", "cam", "site", "slide", "day"),
@@ -41,6 +44,12 @@ class Nested(NamedTuple):
     def others(self, classes: ClassFolder) -> tuple[str, ...]:
         """The names of those that are not the classes."""
         return self.lower if classes == "first" else self.upper
+
+
+def are_parts(names: Collection[str]) -> bool:
+    """Whether folders are numbered parts of the pictures that say nothing of them, or dates."""
+    word = re.split("[-_. ]", _series(names) or "")[-1]
+    return word in _PARTS or (len(names) > 0 and all(map(_DATE.fullmatch, names)))
 
 
 def are_groups(names: Collection[str]) -> bool:
@@ -85,9 +94,8 @@ def unused_folders(layout: Layout, paths: Iterable[str]) -> tuple[str, ...]:
 
 
 def _may_be_classes(names: Collection[str]) -> bool:
-    """Whether folders are neither groups nor parts of the pictures, such as folds or dates."""
-    is_part = _series(names) in _PARTS or all(map(_DATE.fullmatch, names))
-    return not is_part and not are_groups(names)
+    """Whether folders are neither groups nor parts of the pictures."""
+    return not are_parts(names) and not are_groups(names)
 
 
 def _series(names: Collection[str]) -> str | None:

@@ -26,6 +26,11 @@ _LABEL_NAMES = (
     *("breed", "species", "diagnosis", "dx", "cultivar", "disease", "grade", "classid", "labelid"),
     *("categoryid", "y"),
 )
+_GROUP_NAMES = (
+    *("patientid", "patient", "subjectid", "subject", "participantid", "personid", "person"),
+    *("lesionid", "lesion", "caseid", "studyid", "sessionid", "session", "videoid", "video"),
+    *("groupid", "group", "individualid", "individual", "animalid"),
+)
 _FILE_NAME = re.compile(r"\.[A-Za-z][A-Za-z0-9]{2,4}$")
 _N_LOOKED_AT = 100  # rows
 
@@ -59,6 +64,19 @@ def guess_columns(columns: Sequence[str], rows: Sequence[Sequence[Cell]] = ()) -
     if not label_column and id_column and len(others) == 1:
         label_column = others[0]
     return Columns(id_column, label_column)
+
+
+def guess_group(columns: Sequence[str], rows: Sequence[Sequence[Cell]], used: Sequence[str]) -> str:
+    """The column that probably names a picture's group, such as its patient; '' if there is none.
+
+    Args:
+        columns: the header.
+        rows: cells of all rows, in the order of `columns`.
+        used: columns that name the picture and its label.
+    """
+    column = _named([name for name in columns if name not in used], _GROUP_NAMES)
+    cells = [row[columns.index(column)] for row in rows] if column else []
+    return column if column and 1 < len(set(cells)) < len(cells) else ""
 
 
 def require_columns(table: Table, wanted: Mapping[str, str]) -> None:

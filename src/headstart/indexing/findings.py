@@ -30,14 +30,15 @@ def no_pictures(paths: Iterable[str]) -> str:
 
 
 def alike_classes(classes: Iterable[str]) -> list[str]:
-    """A sentence for classes whose names differ only in case or Unicode form: mostly a slip."""
+    """A sentence for classes whose names differ only in how they are written: mostly a slip."""
     groups: dict[str, list[str]] = {}
     for name in classes:
         plain = unicodedata.normalize("NFC", unicodedata.normalize("NFKD", name).casefold())
+        plain = re.sub(r"[-_\s]+", " ", plain).strip()
         groups.setdefault(plain, []).append(name)
     return [
-        f"The classes {' and '.join(map(ascii, names))} differ only in case or in Unicode form: if "
-        "they are one class, rename one."
+        f"The classes {' and '.join(map(ascii, names))} differ only in case, spaces, - or _, or "
+        "in Unicode form: if they are one class, rename one."
         for names in groups.values()
         if len(names) > 1
     ]

@@ -54,7 +54,7 @@ class IndexImagesParams(Section):
     )
     csv_folder: BelowImages = Field(
         description="folder of the table's pictures below the images folder; '': the images folder "
-        "or the table's own"
+        "or the table's own; '*': any folder, if no two pictures have the name that an id gives"
     )
     name_regex: Annotated[str, AfterValidator(checked_regex)] = Field(
         description="regular expression, searched in the files' names, whose first group is the "

@@ -9,6 +9,10 @@ from unicodedata import normalize
 
 from headstart.indexing.several_tables import pattern_of
 from headstart.project.errors import HeadstartError
+from headstart.project.short import listed
+
+ANY = "*"
+"""index_images.csv_folder of ids that name pictures in any folder."""
 
 _N_TRIED = 200  # ids from which a setting is guessed
 
@@ -34,12 +38,13 @@ def by_path(
         labels: by id; a set, as several rows may have one id.
         table: path of the table.
         folder: of the pictures; '': the images folder, or the table's own folder if more ids stand
-            for files there.
+            for files there; '*': any.
         suffix: what follows the id in the file's name.
         paths: of all pictures.
 
     Raises:
-        HeadstartError: no id stands for a picture, though there are some.
+        HeadstartError: no id stands for a picture, though there are some; or, in any folder, one
+            stands for several.
     """
     known = frozenset(paths)
     own = str(PurePosixPath(table).parent)
@@ -93,12 +98,45 @@ def _joined(
     labels: Mapping[str, set[T]], folder: str, suffix: str, known: frozenset[str]
 ) -> dict[str, set[T]]:
     found: defaultdict[str, set[T]] = defaultdict(set)
+    if folder == ANY:
+        for name, paths in _anywhere(labels, suffix, known).items():
+            if len(paths) > 1:
+                raise HeadstartError(
+                    f'index_images.csv_folder is "*", but the id {name!r} is the name of '
+                    f"{len(paths)} pictures ({listed(paths)}): write the path of each in the table."
+                )
+            found[paths[0] if paths else f"{name}{suffix}"] |= labels[name]
+        return dict(found)
     for name, rows in labels.items():
         found[str(PurePosixPath(folder) / f"{name}{suffix}")] |= rows
     without_file = [path for path in found if path not in known]
     for path, file in in_other_forms(without_file, known - found.keys()).items():
         found[file] |= found.pop(path)
     return dict(found)
+
+
+def is_clear(ids: Iterable[str], suffix: str, paths: Iterable[str]) -> bool:
+    """Whether no id names two pictures, in whichever folders they lie."""
+    return all(len(found) < 2 for found in _anywhere(ids, suffix, paths).values())
+
+
+def _anywhere(ids: Iterable[str], suffix: str, paths: Iterable[str]) -> dict[str, list[str]]:
+    """The pictures whose path ends with each id and the suffix, in any folder."""
+    by_name = _by_name(paths)
+    of_id = {}
+    for name in ids:
+        file = _nfc(str(PurePosixPath(f"{name}{suffix}")))
+        alike = by_name.get(_name(file), ())
+        of_id[name] = [path for path in alike if f"/{_nfc(path)}".endswith(f"/{file}")]
+    return of_id
+
+
+def _by_name(paths: Iterable[str]) -> dict[str, list[str]]:
+    """The paths of each file name, sorted."""
+    by_name: defaultdict[str, list[str]] = defaultdict(list)
+    for path in sorted(paths):
+        by_name[_nfc(_name(path))].append(path)
+    return by_name
 
 
 def in_other_forms(unknown: Sequence[str], known: Iterable[str]) -> dict[str, str]:
@@ -119,9 +157,7 @@ def places(ids: Iterable[str], paths: Iterable[str]) -> Counter[Place]:
         ids: of a table.
         paths: of all pictures.
     """
-    by_name: defaultdict[str, list[str]] = defaultdict(list)
-    for path in sorted(paths):
-        by_name[_nfc(_name(path))].append(path)
+    by_name = _by_name(paths)
     suffixes = Counter(PurePosixPath(path).suffix for of_one in by_name.values() for path in of_one)
     found: Counter[Place] = Counter()
     for name in ids:
