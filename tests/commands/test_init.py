@@ -163,6 +163,30 @@ def test_a_table_of_pictures_in_several_folders(project: Path, tmp_path: Path) -
     assert found.labels.table["group"].nunique() == 3
 
 
+@pytest.mark.parametrize(
+    ("header", "id_column", "label_column"),
+    [
+        ("id_code,diagnosis,age", "id_code", "diagnosis"),
+        ("scan,stage", "scan", "stage"),
+        ("id,code,class,age", "code", "class"),  # id: the number of the row
+    ],
+)
+def test_a_column_that_names_pictures_whatever_it_is_called(
+    project: Path, tmp_path: Path, header: str, id_column: str, label_column: str
+) -> None:
+    folder = pictures(tmp_path / "p", "train_images/x{}.png")
+    cells = {"id_code": "x{}", "scan": "x{}", "code": "x{}", "id": "9{}", "age": "4{}"}
+    rows = [
+        ",".join(
+            cells.get(name, "{}").format(i if name in cells else i % 2)
+            for name in header.split(",")
+        )
+        for i in range(6)
+    ]
+    (folder / "train.csv").write_text("\n".join([header, *rows]))
+    assert index_of(written(folder), "id_column", "label_column") == [id_column, label_column]
+
+
 def test_several_labels_with_spaces_in_them(project: Path, tmp_path: Path) -> None:
     """As NIH's chest X-rays come."""
     names = [f"images_00{k}/images/{k}_{{}}.png" for k in (1, 2)]
@@ -202,6 +226,18 @@ def test_folders_and_a_table_that_contradict_each_other(project: Path, tmp_path:
     assert index_of(written(folder, "--force"), "labels") == ["folders"]  # they agree
     table.write_text("file,label\nold/a0.jpg,1\nnew/b0.jpg,1\nnew/b1.jpg,2\n")
     assert index_of(written(folder, "--force"), "labels") == ["folders"]  # of a few pictures alone
+
+
+def test_classes_of_one_picture(project: Path, tmp_path: Path) -> None:
+    folder = pictures(tmp_path / "p", "all/{}.jpg")
+    (folder / "l.csv").write_text("image,label\n" + "".join(f"{i}.jpg,{i / 7}\n" for i in range(6)))
+    result = run(folder)
+    assert result.exit_code == 1 and not Path("params.yaml").exists()
+    assert "has 6 classes (by l.csv) for 6 pictures, such as 0.0, 0.14" in result.output
+    assert "headstart learns classes, not numbers" in result.output
+    result = run(pictures(tmp_path / "q", *[f"item {k}/{{}}.jpg" for k in "abc"], n=1))
+    assert result.exit_code == 1 and "3 classes (a folder a class) for 3 pictures" in result.output
+    assert "Choose labels that several pictures share." in result.output
 
 
 def test_pictures_and_names_that_may_be_a_slip(project: Path, tmp_path: Path) -> None:

@@ -27,6 +27,33 @@ NO_CLASSES = {
 
 
 def findings_of(looked: Survey, source: str, table: str, level_is_said: bool = False) -> Findings:
+    """What `labels_of` finds, unless the classes are too small to learn from.
+
+    Raises:
+        ClickException: as `labels_of`; or most classes have a single picture.
+    """
+    found = labels_of(looked, source, table, level_is_said)
+    n, n_classes = sum(found.per_class.values()), len(found.per_class)
+    if n < 2 * n_classes:
+        are_numbers = all(map(_is_number, found.per_class))
+        raise click.ClickException(
+            f"{looked.origin} has {n_classes} classes ({found.reason}) for {n} pictures, such as "
+            f"{_named(found.per_class)}: there is nothing to learn from classes of one picture. "
+            + ("headstart learns classes, not numbers: write a class for each range of them, such as "
+               "low and high." if are_numbers else "Choose labels that several pictures share.")
+        )  # fmt: skip
+    return found
+
+
+def _is_number(label: str) -> bool:
+    try:
+        float(label)
+    except ValueError:
+        return False
+    return True
+
+
+def labels_of(looked: Survey, source: str, table: str, level_is_said: bool) -> Findings:
     """What the rule of `choose` needs, from class folders, the table, or names; tried in this order.
 
     Args:

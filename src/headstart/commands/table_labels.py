@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from headstart.commands.choices import Findings
 from headstart.commands.survey import Survey
-from headstart.indexing.columns import EVERY, guess_columns, guess_group
+from headstart.indexing.columns import EVERY, Columns, guess_columns, guess_group
 from headstart.indexing.groups import groups_by_column
 from headstart.indexing.label_table import LabelsById, Separator, labels_by_id
 from headstart.indexing.several_tables import joined, pattern_of, tables_named
@@ -21,6 +21,7 @@ _Task = dict[str, str]
 """index_images.task, and label_separator where it is not auto."""
 
 _SEPARATORS: tuple[Separator, ...] = ("auto", "pipe", "semicolon", "comma")
+N_TRIED = 100  # rows in which names of pictures are looked for
 MAX_ELSEWHERE = 0.02  # pictures that a table labels in vain, by those that index-images finds
 
 
@@ -64,7 +65,7 @@ def of_table(looked: Survey, source: str, name: str) -> OfTable:
             f"{','.join(first.columns)!r}, which names a picture. Put a line such as file,label above "
             "it, and a comma (or a tab) between the cells."
         )
-    id_column, label_column = guess_columns(first.columns, [row.cells for row in first.rows])
+    id_column, label_column = _columns(first, looked.paths)
     if not id_column or not label_column:
         raise HeadstartError(
             f"{first.name} has the columns {', '.join(first.columns)}: none is known to name the "
@@ -113,6 +114,29 @@ def of_table(looked: Survey, source: str, name: str) -> OfTable:
         source, labels, why, n_labelled, per_class, given, looked.short_px[1], n_groups
     )
     return OfTable(found, said_of)
+
+
+def _columns(table: Table, paths: Sequence[str]) -> Columns:
+    """The columns of ids and labels by their names, or, if those name no picture, by their cells."""
+    rows = [row.cells for row in table.rows]
+    guess = guess_columns(table.columns, rows)
+    if guess.id and _n_named(table, guess.id, paths):
+        return guess
+    n_named = {column: _n_named(table, column, paths) for column in table.columns}
+    best = max(n_named, key=lambda column: n_named[column])
+    if n_named[best] < min(N_TRIED, len(rows)) / 2:
+        return guess
+    header = ["file name" if name == best else name for name in table.columns]
+    left = ["" if name == guess.id else name for name in header]  # a column without a name is none
+    return Columns(best, guess_columns(left, rows).label)
+
+
+def _n_named(table: Table, column: str, paths: Sequence[str]) -> int:
+    """How many pictures the first rows name in a column."""
+    place = table.columns.index(column)
+    cells = [row.cells[place] for row in table.rows[:N_TRIED]]
+    ids = {cell for cell in cells if isinstance(cell, str) and cell}
+    return places(ids, paths).total()
 
 
 def _names_a_picture(columns: Sequence[str], paths: Sequence[str]) -> bool:
