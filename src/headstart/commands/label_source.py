@@ -71,8 +71,8 @@ def labels_of(looked: Survey, source: str, table: str, level_is_said: bool) -> F
         raise click.ClickException(
             f"{looked.origin} holds no pictures{f', only {others} files' if others else ''}."
         )
-    by_folders = len(looked.classes) > 1 and (level_is_said or not are_parts(looked.classes))
-    if not table and by_folders:
+    are_classes = level_is_said or bool(looked.packing) or not are_parts(looked.classes)
+    if not table and len(looked.classes) > 1 and are_classes:
         return _of_folders(looked, source, level_is_said)
     problems = []
     for name in [table] if table else candidates(looked.tables):
@@ -104,6 +104,8 @@ def _of_folders(looked: Survey, source: str, level_is_said: bool) -> Findings:
             no picture of valid is in a class of train.
     """
     layout = looked.layout
+    if not level_is_said:
+        _require_one_source_of_labels(looked, source)
     nested = None if looked.packing else nested_folders(layout, looked.paths)
     if nested and not level_is_said and not nested.classes():
         raise click.ClickException(
@@ -111,8 +113,6 @@ def _of_folders(looked: Survey, source: str, level_is_said: bool) -> Findings:
             f"{_counted(nested.upper)}, or {_counted(nested.lower)} below them. Say which: headstart "
             "init with --class-folder first, or --class-folder last."
         )
-    if not level_is_said:
-        _require_one_source_of_labels(looked, source)
     unlike = {name: n for (split, name), n in looked.unlike_train.items() if split == "valid"}
     if unlike and sum(unlike.values()) == looked.splits["valid"]:
         where = f"they lie in {_named(filter(None, unlike))}" if any(unlike) else "they lie in none"
@@ -152,10 +152,13 @@ def _require_one_source_of_labels(looked: Survey, source: str) -> None:
         kinds = {labels for of_one in of_folder.values() for labels in of_one}
         is_same = len(kinds) == len(of_folder) == sum(map(len, of_folder.values()))
         if not is_same and len(table.labels) > 0.5 * len(looked.paths):
+            by_table = "unpack it and headstart init TABLE"
+            if not looked.archive:
+                by_table = f"headstart init {looked.root / name}"
             raise click.ClickException(
                 f"{looked.origin} has folders that may be the classes ({_named(looked.classes)}), but "
-                f"{name} gives the pictures {_counted(table.findings.per_class)}. Say which: headstart "
-                f"init {looked.root / name}, or headstart init with --class-folder first."
+                f"{name} gives the pictures {_counted(table.findings.per_class)}. Say which: "
+                f"{by_table}, or headstart init with --class-folder first."
             )
 
 
