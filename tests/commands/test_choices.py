@@ -1,5 +1,6 @@
 """The rule that turns findings into params, as a table."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -77,6 +78,24 @@ def test_what_the_pictures_show_decides(view: View, symmetry: str, hidden: int, 
     values = chosen(MANY, view=view)
     assert values["augment.symmetry"] == symmetry
     assert (values["head.hidden_units"], values[f"{PHASE}.lr"]) == (hidden, lr)
+
+
+@pytest.mark.parametrize(
+    ("classes", "symmetry"),
+    [
+        (("turn left", "turn right", "stop"), "none"),
+        (("Eye_L", "eye_R"), "none"),
+        (("pfeil-links", "pfeil-rechts"), "none"),
+        (("left", "ahead"), "side_on"),  # no class is its mirror image
+        (("leftover", "rightover"), "side_on"),
+        (("clockwise", "anticlockwise"), "none"),
+    ],
+)
+def test_classes_that_a_mirror_would_swap_are_not_mirrored(
+    classes: tuple[str, ...], symmetry: str
+) -> None:
+    findings = replace(MANY, per_class=dict.fromkeys(classes, 700))
+    assert chosen(findings)["augment.symmetry"] == symmetry
 
 
 def test_few_pictures_a_class() -> None:

@@ -4,7 +4,8 @@ docs/own_pictures.md says where each number was measured.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -79,7 +80,7 @@ def choose(found: Findings, wishes: Wishes) -> list[Choice]:
         *_pictures(found, wishes),
         *_sizes(found, wishes),
         *_network(found, wishes),
-        *_views(wishes),
+        *_views(found, wishes),
         *_head_training(found, wishes),
         *_fine_tuning(found, wishes),
     ]
@@ -162,8 +163,28 @@ _AUGMENT: Mapping[View, tuple[str, float, float, str]] = {
 }
 
 
-def _views(wishes: Wishes) -> Iterator[Choice]:
+# What is the other one in a mirror, in names of classes.
+_SIDES = (
+    *(("left", "right"), ("l", "r"), ("links", "rechts"), ("gauche", "droite")),
+    *(("izquierda", "derecha"), ("clockwise", "counterclockwise"), ("clockwise", "anticlockwise")),
+)
+
+
+def _mirrored(classes: Collection[str]) -> tuple[str, str] | None:
+    """Two classes whose names say that either is the other in a mirror, such as left and right."""
+    of_words = {tuple(re.split(r"[\W_]+", name.casefold())): name for name in classes}
+    for words, name in of_words.items():
+        for left, right in _SIDES:
+            other = of_words.get(tuple(right if word == left else word for word in words))
+            if other and other != name:
+                return name, other
+    return None
+
+
+def _views(found: Findings, wishes: Wishes) -> Iterator[Choice]:
     symmetry, max_zoom, rotate_deg, why = _AUGMENT[wishes.view]
+    if pair := _mirrored(found.per_class):
+        symmetry, why = "none", f"{pair[0]} would be {pair[1]} in a mirror"
     yield Choice("augment.symmetry", symmetry, why)
     yield Choice("augment.max_zoom", max_zoom, f"--view {wishes.view}")
     yield Choice("augment.rotate_deg", rotate_deg, f"--view {wishes.view}")
