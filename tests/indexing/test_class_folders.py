@@ -2,14 +2,14 @@
 
 import pytest
 
-from headstart.indexing.class_folders import Nested, are_parts, nested_folders, unused_folders
+from headstart.indexing.class_folders import Nested, are_parts, doubtful_classes, nested_folders
 from headstart.indexing.layout import layout_of
 
 
 def nested(*folders: str, n: int = 3) -> tuple[Nested | None, tuple[str, ...]]:
     paths = [f"{folder}/{i}.jpg" for folder in folders for i in range(n)]
     layout = layout_of(paths)
-    return nested_folders(layout, paths), unused_folders(layout, paths)
+    return nested_folders(layout, paths), doubtful_classes(layout, paths)
 
 
 @pytest.mark.parametrize(
@@ -64,6 +64,14 @@ def test_no_nested_folders() -> None:
     assert nested("a", "b", "b/more", "b/others") == (None, ())
 
 
+def test_classes_that_seem_to_be_parts_are_named() -> None:
+    found, [note] = nested("part1", "part2")
+    assert found is None and note.startswith(
+        "Classes are the folders part1, part2, which seem to be"
+    )
+    assert nested("part1")[1] == ()
+
+
 def test_a_few_others_are_no_matter() -> None:
     paths = [f"{a}/{b}/{i}.jpg" for a in "ab" for b in "cd" for i in range(10)]
     found = nested_folders(layout_of(paths), [*paths, "a/stray.jpg", "stray.jpg"])
@@ -76,4 +84,4 @@ def test_folders_that_are_not_used_are_named() -> None:
         "Classes are the folders animals, vehicles; those below them (car, cat) are"
     )
     paths = [f"{a}/{b}/{i}.jpg" for a in "ab" for b in "cd" for i in range(3)]
-    assert unused_folders(layout_of(paths, class_folder="last"), paths) == ()
+    assert doubtful_classes(layout_of(paths, class_folder="last"), paths) == ()

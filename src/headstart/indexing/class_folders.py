@@ -80,10 +80,18 @@ def nested_folders(layout: Layout, paths: Iterable[str]) -> Nested | None:
     return Nested(tuple(sorted(upper)), tuple(sorted(lower)))
 
 
-def unused_folders(layout: Layout, paths: Iterable[str]) -> tuple[str, ...]:
-    """A sentence on folders below the class folders that may be the classes, if there are any."""
-    if layout.class_folder == "last" or not (nested := nested_folders(layout, paths)):
+def doubtful_classes(layout: Layout, paths: Collection[str]) -> tuple[str, ...]:
+    """A sentence on class folders that may be no classes, or on those below them that may be some."""
+    if layout.class_folder == "last":
         return ()
+    if not (nested := nested_folders(layout, paths)):
+        every = {folders[0] for path in paths if (folders := layout.parts(path)[1])}
+        if len(every) < 2 or not are_parts(every):
+            return ()
+        return (
+            f"Classes are the folders {listed(sorted(every), N_LISTED)}, which seem to be parts of one "
+            "collection. If a table has the labels, set index_images.labels to it.",
+        )
     if nested.classes() == "first":
         return ()
     return (

@@ -8,17 +8,8 @@ from dataclasses import dataclass, field
 from headstart.project.short import listed
 
 # Names of folders and ends of names of files; case, -, _, . and spaces do not count.
-_PICTURES = {
-    "image",
-    "images",
-    "img",
-    "imgs",
-    "jpegimages",
-    "picture",
-    "pictures",
-    "photo",
-    "photos",
-}
+_IMAGES = {"image", "images", "img", "imgs", "jpegimages"}
+_PICTURES = _IMAGES | {"picture", "pictures", "photo", "photos"}
 _MASKS = {
     *("mask", "masks", "seg", "segmentation", "segmentations", "groundtruth", "groundtruths", "gt"),
     *("segmentationclass", "segmentationobject", "annotation", "annotations", "label", "labels"),
@@ -84,7 +75,7 @@ def masks_among(paths: Collection[str]) -> Masks:
 
 def is_of_pictures(folder: str) -> bool:
     """Whether a folder's name says only that pictures are in it, as `images` does."""
-    return _plain(folder) in _PICTURES - {"photo", "photos", "picture", "pictures"}
+    return _plain(folder) in _IMAGES  # photos beside drawings may be a class
 
 
 def _of_picture(path: str) -> str:

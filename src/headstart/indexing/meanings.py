@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import NamedTuple
 
-from headstart.indexing.class_folders import unused_folders
+from headstart.indexing.class_folders import doubtful_classes
 from headstart.indexing.groups import Names, groups_by_column, groups_by_regex, require_groups
 from headstart.indexing.index import IndexImagesError
 from headstart.indexing.label_table import labels_by_id
@@ -48,7 +48,7 @@ def find_meanings(
         given, notes = params.split == "given", layout.notes()
         if params.labels == "folders":
             meanings, problems = from_folders(paths, layout, given)
-            notes += () if params.group_regex else unused_folders(layout, paths)
+            notes += () if params.group_regex else doubtful_classes(layout, paths)
         else:
             meanings, problems = from_names(paths, params.name_regex, layout, given)
     else:
