@@ -187,6 +187,20 @@ def test_a_column_that_names_pictures_whatever_it_is_called(
     assert index_of(written(folder), "id_column", "label_column") == [id_column, label_column]
 
 
+def test_a_column_of_splits(project: Path, tmp_path: Path) -> None:
+    folder = pictures(tmp_path / "p", "all/a{}.jpg", "all/b{}.jpg", n=8)
+    rows = [
+        f"all/{name}{i}.jpg,{name},{'val' if i < 2 else 'train'}" for name in "ab" for i in range(8)
+    ]
+    (folder / "labels.csv").write_text("\n".join(["image,label,split", *rows]))
+    values = written(folder)
+    assert index_of(values, "split", "split_column", "n_folds") == ["given", "split", 0]
+    assert "splits        train, valid by the column split\n" in run(folder).output
+    params = IndexImagesParams(**values["index_images"] | {"near_duplicates": "off"})
+    found = index(files(folder), **params.model_dump() | {"split_column": "split"})
+    assert {s: of["n"] for s, of in found.counts()["splits"].items()} == {"train": 12, "valid": 4}
+
+
 def test_several_labels_with_spaces_in_them(project: Path, tmp_path: Path) -> None:
     """As NIH's chest X-rays come."""
     names = [f"images_00{k}/images/{k}_{{}}.png" for k in (1, 2)]

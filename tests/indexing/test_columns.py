@@ -1,6 +1,12 @@
 import pytest
 
-from headstart.indexing.columns import Columns, guess_columns, guess_group, require_columns
+from headstart.indexing.columns import (
+    Columns,
+    guess_columns,
+    guess_group,
+    guess_split,
+    require_columns,
+)
 from headstart.indexing.table_rows import Table, TableRow
 from headstart.project.errors import HeadstartError
 
@@ -42,6 +48,15 @@ def test_a_column_of_groups() -> None:
     assert guess_group(header, rows[:2], ["file", "label"]) == ""  # one group
     assert guess_group(header, rows[1:], ["file", "label"]) == ""  # each picture by itself
     assert guess_group(["file", "age", "label"], rows, ["file", "label"]) == ""
+
+
+def test_a_column_of_splits() -> None:
+    header = ["file", "Data Set", "label"]
+    rows = [("1.jpg", "train", "a"), ("2.jpg", "val", "b"), ("3.jpg", "test", "a")]
+    assert guess_split(header, rows, ["file", "label"]) == "Data Set"
+    assert guess_split(header, rows[:1], ["file", "label"]) == ""  # all are train
+    assert guess_split(header, [*rows, ("4.jpg", "web", "a")], ["file", "label"]) == ""
+    assert guess_split(["file", "part", "label"], rows, ["file", "label"]) == ""
 
 
 def table(columns: str, *rows: str) -> Table:

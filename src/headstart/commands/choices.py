@@ -92,24 +92,22 @@ def _pictures(found: Findings, wishes: Wishes) -> Iterator[Choice]:
         yield Choice(f"index_images.{key}", value, found.reason)
     n = found.n_labelled
     if {"train", "valid"} <= found.splits:
-        yield Choice("index_images.split", "given", "by the folders")
+        column = found.labels.get("split_column")
+        why = f"by the column {column}" if column else "by the folders"
+        yield Choice("index_images.split", "given", why)
         yield Choice("index_images.test_frac", 0.0, "not drawn")
     else:
-        yield Choice("index_images.split", "stratified", "no folder gives valid, so it is drawn")
+        yield Choice("index_images.split", "stratified", "nothing gives valid, so it is drawn")
         if n < FEW_PICTURES:
             n_folds = min(N_FOLDS, found.n_groups or N_FOLDS)
             why = f"{n} pictures are few: `headstart folds {n_folds}` scores each of them once"
             yield Choice("index_images.n_folds", n_folds, why)
-            why = "the folder test is test" if "test" in found.splits else "none to spare"
+            why = "test is given" if "test" in found.splits else "none to spare"
             yield Choice("index_images.test_frac", 0.0, why)
         else:
             yield Choice("index_images.valid_frac", 0.1 if n >= 20_000 else 0.2, f"of {n} pictures")
             test = 0.0 if "test" in found.splits else 0.1
-            why = (
-                "the folder test is test"
-                if "test" in found.splits
-                else "kept for a score at the end"
-            )
+            why = "test is given" if "test" in found.splits else "kept for a score at the end"
             yield Choice("index_images.test_frac", test, why)
     yield Choice(
         "index_images.on_problem", "set_aside", "files that cannot be used are listed and left out"

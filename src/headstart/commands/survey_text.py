@@ -4,10 +4,12 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
+from typing import get_args
 
 from headstart.commands.choices import Findings
 from headstart.commands.pixels import in_two_classes, splits_of
 from headstart.commands.survey import Survey
+from headstart.image_files.split_names import SplitName
 from headstart.indexing.class_folders import nested_folders
 from headstart.indexing.findings import alike_classes
 
@@ -26,7 +28,7 @@ def told(looked: Survey, found: Findings) -> str:
         "shorter side": _quantiles(looked.short_px, " px"),
         "long : short": _quantiles(looked.aspect, ""),
         "classes": _classes(found.per_class),
-        "splits": _counts(looked.splits),
+        "splits": _splits(looked, found),
         "groups": _groups(looked, found),
         "no class": _without_class(looked, found),
         "not in train": _unlike_train(looked),
@@ -120,6 +122,14 @@ def _classes(per_class: Mapping[str, int]) -> str:
         ends = largest_first
     listed = ", ".join(f"{name} {n:,}" if n else name for name, n in ends)
     return f"{len(per_class):,}: {listed}"
+
+
+def _splits(looked: Survey, found: Findings) -> str:
+    """Pictures of each split that folders give, or the splits that a column gives."""
+    if column := found.labels.get("split_column"):
+        given = (split for split in get_args(SplitName) if split in found.splits)
+        return f"{', '.join(given)} by the column {column}"
+    return _counts(looked.splits)
 
 
 def _groups(looked: Survey, found: Findings) -> str:

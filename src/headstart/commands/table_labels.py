@@ -7,13 +7,14 @@ from typing import NamedTuple
 
 from headstart.commands.choices import Findings
 from headstart.commands.survey import Survey
-from headstart.indexing.columns import EVERY, Columns, guess_columns, guess_group
+from headstart.indexing.columns import EVERY, Columns, guess_columns, guess_group, guess_split
 from headstart.indexing.groups import groups_by_column
 from headstart.indexing.label_table import LabelsById, Separator, labels_by_id
 from headstart.indexing.several_tables import joined, pattern_of, tables_named
 from headstart.indexing.table_file import read_table
 from headstart.indexing.table_paths import ANY, Place, by_path, is_clear, places
 from headstart.indexing.table_rows import Table
+from headstart.indexing.table_splits import splits_by_column
 from headstart.project.errors import HeadstartError
 from headstart.project.short import listed
 
@@ -90,7 +91,12 @@ def of_table(looked: Survey, source: str, name: str) -> OfTable:
     said_of = {
         path: next(iter(rows[path])) for path in looked.paths if len(rows.get(path, ())) == 1
     }
+    cells = [row.cells for row in table.rows]
+    used = id_column, label_column
     split_of = {path: looked.layout.split_of(path) for path in looked.paths}
+    if split := "" if looked.layout.has_train() else guess_split(table.columns, cells, used):
+        of_path = by_path(splits_by_column(table, id_column, split), name, *place, looked.paths)
+        split_of = {path: next(iter(of_path.get(path, {None}))) for path in looked.paths}
     splits = {split_of[path] for path in said_of} | ({"test"} & set(split_of.values()))
     aside = {"valid", "test"} if "valid" in splits else {"test"}
     to_train_on = [names for path, names in said_of.items() if split_of[path] not in aside]
@@ -104,8 +110,9 @@ def of_table(looked: Survey, source: str, name: str) -> OfTable:
     }  # fmt: skip
     per_class = dict(counts.most_common())
     given = frozenset(filter(None, splits))
-    n_groups, cells = 0, [row.cells for row in table.rows]
-    group = guess_group(table.columns, cells, (id_column, label_column))
+    if split:
+        labels["split_column"] = split
+    n_groups, group = 0, guess_group(table.columns, cells, used)
     if group and "valid" not in given:
         labels["group_column"] = group
         n_groups = len(set().union(*groups_by_column(table, id_column, group).values()))

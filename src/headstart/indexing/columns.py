@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from headstart.image_files.split_names import split_named
 from headstart.indexing.table_rows import Cell, Table
 from headstart.project.errors import HeadstartError
 from headstart.project.short import listed
@@ -31,6 +32,7 @@ _GROUP_NAMES = (
     *("lesionid", "lesion", "caseid", "studyid", "sessionid", "session", "videoid", "video"),
     *("groupid", "group", "individualid", "individual", "animalid"),
 )
+_SPLIT_NAMES = ("split", "splits", "dataset", "subset", "partition", "set", "phase", "usage")
 _FILE_NAME = re.compile(r"\.[A-Za-z][A-Za-z0-9]{2,4}$")
 _N_LOOKED_AT = 100  # rows
 
@@ -77,6 +79,20 @@ def guess_group(columns: Sequence[str], rows: Sequence[Sequence[Cell]], used: Se
     column = _named([name for name in columns if name not in used], _GROUP_NAMES)
     cells = [row[columns.index(column)] for row in rows] if column else []
     return column if column and 1 < len(set(cells)) < len(cells) else ""
+
+
+def guess_split(columns: Sequence[str], rows: Sequence[Sequence[Cell]], used: Sequence[str]) -> str:
+    """The column that names each picture's split; '' if there is none.
+
+    Args:
+        columns: the header.
+        rows: cells of all rows, in the order of `columns`.
+        used: columns that name the picture and its label.
+    """
+    column = _named([name for name in columns if name not in used], _SPLIT_NAMES)
+    cells = {row[columns.index(column)] for row in rows} if column else set()
+    splits = {split_named(cell) if isinstance(cell, str) else None for cell in cells}
+    return column if column and "train" in splits and len(splits) > 1 and None not in splits else ""
 
 
 def require_columns(table: Table, wanted: Mapping[str, str]) -> None:

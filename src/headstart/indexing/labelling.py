@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
 
+from headstart.image_files.split_names import SplitName
 from headstart.indexing.layout import Layout
 
 
@@ -67,16 +68,18 @@ def from_table(
     layout: Layout,
     given: bool,
     may_be_empty: bool,
+    splits: Mapping[str, set[SplitName]] | None = None,
 ) -> Meanings:
-    """Labels from a table. Pictures in a test folder that it does not name have none.
+    """Labels from a table. Pictures of test that it does not name have none.
 
     Args:
         paths: of all pictures.
         labels: the labels in the rows of each path; several elements: its rows contradict each other.
         layout: of these paths.
-        given: whether the folders train and valid are splits too, and not only test.
+        given: whether train and valid are given too, and not only test.
         may_be_empty: whether a row without labels means that the picture has no label, as with several
             labels a picture; otherwise such a row says nothing.
+        splits: those in the rows of each path; None: the folders say the split.
     """
     found: dict[str, Meaning] = {}
     paths = set(paths)
@@ -85,15 +88,22 @@ def from_table(
         for path in labels
         if path not in paths
     ]
+    nowhere = "it lies in none of train/, valid/, test/"
+    if splits is not None:
+        nowhere = "its row of the table names no split"
     for path in paths:
-        part = layout.split_of(path)
+        parts = {layout.split_of(path)} if splits is None else splits.get(path, {None})
+        part = next(iter(parts))
         rows = sorted(labels.get(path, ()))
         split = part if given or part == "test" else None
         if len(rows) > 1:
             said = " and ".join(" ".join(row) for row in rows)
             problems.append(Problem(path, "two_labels", f"rows of the table say {said}"))
+        elif len(parts) > 1:
+            said = " and ".join(sorted(map(str, parts)))
+            problems.append(Problem(path, "two_splits", f"rows of the table say {said}"))
         elif rows and given and part is None:
-            problems.append(Problem(path, "no_part", "it lies in none of train/, valid/, test/"))
+            problems.append(Problem(path, "no_part", nowhere))
         elif rows and (rows[0] or may_be_empty):
             found[path] = meaning(rows[0], split)
         elif part == "test":

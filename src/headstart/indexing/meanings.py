@@ -16,6 +16,7 @@ from headstart.indexing.several_tables import joined, tables_named
 from headstart.indexing.table_file import read_table
 from headstart.indexing.table_paths import by_path, require_all_tables
 from headstart.indexing.table_rows import Table
+from headstart.indexing.table_splits import splits_by_column
 
 
 class Said(NamedTuple):
@@ -74,15 +75,25 @@ def _of_table(
 ) -> tuple[Meanings, tuple[str, ...]]:
     several = params.task == "multi_label"
     columns = (params.id_column, params.label_column)
-    no_classes = {params.group_column} - {""}
+    no_classes = {params.group_column, params.split_column} - {""}
     said = labels_by_id(table, *columns, several, params.label_separator, no_classes)
-    rows = by_path(said.labels, params.labels, params.csv_folder, params.id_suffix, paths)
+    place = params.labels, params.csv_folder, params.id_suffix
+    rows = by_path(said.labels, *place, paths)
     tables = tables_named(params.labels, files)
     require_all_tables(tables, files, set(paths) - rows.keys())
     given = params.split == "given"
     layout = layout_of(paths, given)
     notes = (*said.notes, *([layout.masks.note()] if layout.masks else []))
-    return from_table(paths, rows, layout, given, may_be_empty=several), notes
+    splits = None
+    if params.split_column:
+        of_id = splits_by_column(table, params.id_column, params.split_column)
+        splits = by_path(of_id, *place, paths)
+        if not given and any("valid" in of_one for of_one in splits.values()):
+            raise IndexImagesError(
+                f"index_images.split is stratified, but column {params.split_column!r} of "
+                f"{params.labels} already says what is valid: set it to given, or split_column to ''."
+            )
+    return from_table(paths, rows, layout, given, may_be_empty=several, splits=splits), notes
 
 
 def _groups(table: Table | None, paths: Sequence[str], params: IndexImagesParams) -> Names:

@@ -64,6 +64,12 @@ class IndexImagesParams(Section):
     split: Literal["given", "stratified"] = Field(
         description="given: by the folders train, valid, test; stratified: drawn"
     )
+    split_column: str = Field(
+        default="",
+        exclude_if=lambda column: not column,
+        description="column of the table with the picture's split (train, valid or test, by any usual "
+        "name), in place of folders; '': folders. With stratified, test alone is taken from it",
+    )
     valid_frac: float = Field(
         ge=0, lt=1, description="stratified: fraction of the pictures in valid, in [0, 1)"
     )
@@ -165,6 +171,11 @@ class IndexImagesParams(Section):
             raise ValueError(
                 f"class_folder is last, but labels is {self.labels}, so that no folder is a class: it "
                 "must be first, or labels folders"
+            )
+        if self.split_column and self.labels in NO_TABLE:
+            raise ValueError(
+                f"split_column is {self.split_column!r}, but labels is {self.labels}, so there is no "
+                "table: it must be '', or labels the path of a table"
             )
         if (self.labels == "names") != bool(self.name_regex):
             raise ValueError(
