@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from headstart.checks.run_cache import remove_empty_folders
 from headstart.checks.sources import checked_sources
 from headstart.fetching.seen import seen
 from headstart.project.files import read_json, write_json
@@ -23,7 +24,8 @@ FILE = click.Path(path_type=Path)
 @click.option("--pictures", type=FILE, required=True, help="what dataset.source holds")
 @click.option("--weights", type=FILE, required=True, help="what backbone.weights holds")
 def main(pictures: Path, weights: Path) -> None:
-    """Check params.yaml, and look at the sources."""
+    """Check params.yaml, look at the sources, and heal DVC's run cache."""
+    remove_empty_folders(Path())
     files = {"dataset.source": pictures, "backbone.weights": weights}
     before = {key: read_json(file) if file.is_file() else {} for key, file in files.items()}
     known = {key: about["source"] for key, about in before.items() if about}

@@ -45,7 +45,7 @@ def test_what_dvc_cannot_read_is_named_and_removed(
     said = verify()
     assert (said.exit_code, said.stdout) == (1, "")
     assert said.stderr == (
-        f"Error: {lock} and {locks} are half written, as DVC leaves a file when it is killed: run "
+        f"Error: {lock} and {locks} are half written, as DVC leaves its files when it is killed: run "
         "`headstart verify --repair`, then `dvc repro`, which restores the results from DVC's cache.\n"
     )
     assert lock.exists() and locks.exists()
@@ -56,6 +56,21 @@ def test_what_dvc_cannot_read_is_named_and_removed(
     assert {name: (small.root / name).read_bytes() for name in RESULTS} == whole
     assert verify().exit_code == 0
     figures("dvc.lock and DVC's locks half written: named, removed, all results restored")
+
+
+def test_a_run_that_dvc_did_not_write_down(small: Small) -> None:
+    whole = {name: (small.root / name).read_bytes() for name in RESULTS}
+    (small.root / "dvc.lock").unlink()
+    entries = list((small.root / ".dvc/cache/runs").glob("*/*/*"))
+    assert entries
+    for entry in entries:
+        entry.unlink()
+    assert "argument must be str" in repro(small).stderr, "DVC fails at an empty folder"
+    said = verify()
+    assert said.exit_code == 1 and str(entries[0].parent) in said.stderr
+    assert verify("--repair").exit_code == 0
+    assert repro(small).returncode == 0
+    assert {name: (small.root / name).read_bytes() for name in RESULTS} == whole
 
 
 LOCK = """schema: '2.0'

@@ -1,10 +1,11 @@
-"""Files of DVC's own that it cannot read any more if it is killed while it writes them."""
+"""What DVC cannot read any more of its own if it is killed while it writes."""
 
 import json
 import time
 from pathlib import Path
 from typing import Any
 
+from headstart.checks.run_cache import empty_folders
 from headstart.commands.locked import LOCK
 from headstart.project.errors import HeadstartError
 
@@ -14,19 +15,19 @@ LOOKS_S = 0.2
 
 
 def half_written(root: Path, looks_s: float = LOOKS_S) -> list[Path]:
-    """Those of dvc.lock and the file of DVC's locks that exist and are not whole.
+    """Those of dvc.lock and the file of DVC's locks that are not whole; empty folders of its run cache.
 
-    DVC writes them in place, and then refuses each command without a remedy (3.67.1). Without
-    dvc.lock, `dvc repro` restores all results from DVC's cache; without the locks, it makes them anew.
+    DVC writes the files in place, and then refuses each command without a remedy (3.67.1). Without
+    dvc.lock, `dvc repro` restores all results from DVC's cache; the others it makes anew.
 
     Args:
         root: the folder of dvc.yaml.
-        looks_s: seconds between two looks at a file that is not whole.
+        looks_s: seconds between two looks at what is not whole.
     """
     found = [path for path in (root / LOCK, root / LOCKS) if not _is_whole(path)]
     if found:
         time.sleep(looks_s)
-    return [path for path in found if not _is_whole(path)]
+    return [path for path in found if not _is_whole(path)] + empty_folders(root, looks_s)
 
 
 def require_no_conflict(root: Path) -> None:

@@ -30,7 +30,8 @@ def verify(deep: bool, mend: bool, as_json_: bool) -> None:
     A damaged object of the cache is not healed by `dvc checkout`, because DVC trusts its cache.
     --repair removes damaged objects and damaged results. `dvc repro` then restores a result from a
     whole object, or runs its stage again. Pictures, code and params are never removed. --repair also
-    removes dvc.lock or the file of DVC's locks, where DVC was killed while it wrote them.
+    removes dvc.lock, the file of DVC's locks and entries of its run cache, where DVC was killed while
+    it wrote them.
 
     The exit status is 1 if something is not as dvc.lock says, and after --repair if something is left.
     """
@@ -73,11 +74,11 @@ def _of_half_written(files: Sequence["Path"], mend: bool) -> None:
     then = "`dvc repro`, which restores the results from DVC's cache"
     if not mend:
         raise click.ClickException(
-            f"{names} {are} half written, as DVC leaves a file when it is killed: run "
+            f"{names} {are} half written, as DVC leaves its files when it is killed: run "
             f"`headstart verify --repair`, then {then}."
         )
     for file in files:
-        file.unlink()
+        file.rmdir() if file.is_dir() else file.unlink()
     click.echo(f"Removed {names}. Now run {then}.")
 
 
