@@ -25,8 +25,10 @@ def test_one_label_a_picture_makes_a_folder_a_class(tmp_path: Path, files: list[
     assert kept.add(files[0], "a" * 64, ["cat"]) == tmp_path / f"kept/cat/{'a' * 16}.png"
     last = kept.add(files[1], "b" * 64, ["big eel"])
     assert last.read_bytes() == files[1].read_bytes()
+    kept.add(files[0], "c" * 64, ["cat"])
+    kept.add(files[1], "d" * 64, ["big eel"])
     _, found = look_into(named_source(tmp_path / "kept"))
-    assert found.per_class == {"cat": 1, "big eel": 1}
+    assert found.per_class == {"cat": 2, "big eel": 2}
 
 
 def test_the_last_word_on_a_picture_counts(tmp_path: Path, files: list[Path]) -> None:
@@ -46,8 +48,9 @@ def test_several_labels_make_a_table(tmp_path: Path, files: list[Path]) -> None:
     assert table == [
         "picture,cat,dog,big eel", f"{'a' * 16}.png,1,1,0", f"{'b' * 16}.png,0,1,1"
     ]  # fmt: skip
+    kept.add(files[0], "c" * 64, ["cat", "big eel"])
     _, found = look_into(named_source(tmp_path / "kept/labels.csv"))
-    assert found.per_class == {"dog": 2, "cat": 1, "big eel": 1}
+    assert found.per_class == {"dog": 2, "cat": 2, "big eel": 2}
 
 
 @pytest.mark.parametrize(

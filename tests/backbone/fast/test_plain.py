@@ -33,13 +33,13 @@ FAST = (
     "fast.folded.clipped_convolution",
     "fast.backward._in_halves",
 )
-IDS, PX, LR = [str(i) for i in range(12)], 64, 3e-4
+IDS, PX, LR = [str(i) for i in range(12)], 64, 1e-3
 OPTIMIZER = FinetuneOptimizerParams(
     name="sgd", momentum=0.9, weight_decay=0.0, clip_norm=0.0, batch_size=6, n_accumulate=1, n_groups=3,
     lr_ratio=3.0, decay_ratio=1.0, dropout=(0.0, 0.2), bn_freeze="all", bn_momentum="own",
 )  # fmt: skip
 PHASE = PhaseParams(
-    trainable="all", size_px="full", lr=LR, cycles=1, cycle_len=4, cycle_mult=1, schedule="sgdr",
+    trainable="all", size_px="full", lr=LR, cycles=1, cycle_len=1, cycle_mult=1, schedule="sgdr",
     warmup_frac=0.05,
 )  # fmt: skip
 
@@ -48,6 +48,7 @@ PHASE = PhaseParams(
 class Outcome:
     features: NDArray[np.float32]
     losses: list[float]
+    changes: dict[str, NDArray[np.float32]]
     logits: NDArray[np.float32]
     fast: set[str]
 
@@ -85,11 +86,13 @@ def recipe(plain: str, patch: pytest.MonkeyPatch) -> Outcome:
     features = FrozenBackbone(network.backbone, pictures, Silent()).features(IDS, None, "plain")
     shown = np.stack(list(features))
     source = PictureSource(pictures, IDS, np.arange(len(IDS)) % 3, AUGMENT, 0)
+    before = {name: one.detach().clone() for name, one in network.named_parameters()}
     phase = network_phase(network, PHASE, OPTIMIZER, LR, Material(source, None))
     sampler, objective = Sampler(np.ones(len(IDS))), Objective("single_label")
     result = Trainer(network, sampler, OPTIMIZER, objective, 0, Silent()).fit([phase])
     logits = network_logits(network, pictures, IDS).numpy()
-    return Outcome(shown, [epoch.train_loss for epoch in result.epochs], logits, taken)
+    changes = {n: (one.detach() - before[n]).numpy() for n, one in network.named_parameters()}
+    return Outcome(shown, [epoch.train_loss for epoch in result.epochs], changes, logits, taken)
 
 
 def relative(found: Any, wanted: Any) -> float:
@@ -104,13 +107,18 @@ def test_the_recipe_is_the_same_without_what_makes_it_faster() -> None:
     with pytest.MonkeyPatch.context() as patch:
         fast = recipe("0", patch)
     assert plain.fast == set() and fast.fast == set(FAST)
-    assert plain.losses[-1] < 0.8 * plain.losses[0] and np.ptp(plain.logits, axis=0).min() > 0.5
+    assert np.ptp(plain.logits, axis=0).min() > 0.5
     # float32 rounds by 6e-8, in each of 50 layers and many times in its sums: 3e-6 was found.
     assert relative(fast.features, plain.features) < 3e-5
-    # Eight steps carry that on: 4e-7 and 7e-6 were found. A gradient of the 5 x 5 weights that is 1 %
-    # too large gives 3e-4 and 7e-3.
+    # Two steps carry that on: 1e-7 and 2e-5 were found. More steps would make much of it: at an
+    # activation that is just clipped or just not, the gradient jumps.
     assert relative(fast.losses, plain.losses) < 3e-5
     assert relative(fast.logits, plain.logits) < 3e-4
+    # 1e-3 was found for weights of convolutions, and 3e-2 for the params of a norm, by such a jump.
+    # A gradient of the 5 x 5 weights that is 1 % too large gives 1e-2.
+    for name, wanted in plain.changes.items():
+        apart = np.linalg.norm(fast.changes[name] - wanted) / np.linalg.norm(wanted)
+        assert apart < (4e-3 if wanted.ndim == 4 else 0.2), name
 
 
 @pytest.mark.parametrize(
