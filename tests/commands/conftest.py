@@ -19,3 +19,14 @@ def files(tmp_path: Path, repo_root: Path, monkeypatch: pytest.MonkeyPatch) -> l
     for number in range(4):
         picture(number).save(tmp_path / f"{number}.png")
     return [f"{number}.png" for number in range(4)]
+
+
+@pytest.fixture
+def project(tmp_path: Path, repo_root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with what `init` needs of a clone; it is no git repository."""
+    root = tmp_path / "project"
+    root.mkdir()
+    for folder in ("recipes", "sources"):
+        shutil.copytree(repo_root / folder, root / folder)
+    monkeypatch.chdir(root)
+    return root

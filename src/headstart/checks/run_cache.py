@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 LOOKS_S = 0.2
-"""Seconds between two looks: a folder that DVC has just made is filled at the second."""
+"""Seconds between two looks: what DVC is just writing is whole at the second."""
 
 
 def empty_folders(root: Path, looks_s: float = LOOKS_S) -> list[Path]:

@@ -5,13 +5,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from headstart.checks.run_cache import empty_folders
+from headstart.checks.run_cache import LOOKS_S, empty_folders
 from headstart.commands.locked import LOCK
 from headstart.project.errors import HeadstartError
 
 LOCKS = ".dvc/tmp/rwlock"
-LOOKS_S = 0.2
-"""Seconds between two looks: a file that DVC is just writing is whole at the second."""
 
 
 def half_written(root: Path, looks_s: float = LOOKS_S) -> list[Path]:

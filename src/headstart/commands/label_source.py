@@ -12,7 +12,7 @@ import click
 from headstart.commands.choices import Findings
 from headstart.commands.survey import Survey
 from headstart.commands.table_labels import candidates, of_table
-from headstart.indexing.class_folders import are_groups, are_parts, nested_folders
+from headstart.indexing.class_folders import are_groups, are_parts
 from headstart.indexing.layout import Layout
 from headstart.project.errors import HeadstartError
 from headstart.project.short import listed
@@ -27,12 +27,19 @@ NO_CLASSES = {
 
 
 def findings_of(looked: Survey, source: str, table: str, level_is_said: bool = False) -> Findings:
-    """What `labels_of` finds, unless the classes are too small to learn from.
+    """What the rule of `choose` needs, from class folders, the table, or names; tried in this order.
+
+    Args:
+        looked: the pictures.
+        source: dataset.source.
+        table: path of the table that the user named; '': none, and class folders come first.
+        level_is_said: whether the user said which of nested folders are the classes.
 
     Raises:
-        ClickException: as `labels_of`; or most classes have a single picture.
+        ClickException: nothing gives the pictures at least two classes; it is not clear what does; or
+            most classes have a single picture.
     """
-    found = labels_of(looked, source, table, level_is_said)
+    found = _labels_of(looked, source, table, level_is_said)
     n, n_classes = sum(found.per_class.values()), len(found.per_class)
     if n < 2 * n_classes:
         are_numbers = all(map(_is_number, found.per_class))
@@ -53,19 +60,8 @@ def _is_number(label: str) -> bool:
     return True
 
 
-def labels_of(looked: Survey, source: str, table: str, level_is_said: bool) -> Findings:
-    """What the rule of `choose` needs, from class folders, the table, or names; tried in this order.
-
-    Args:
-        looked: the pictures.
-        source: dataset.source.
-        table: path of the table that the user named; '': none, and class folders come first.
-        level_is_said: whether the user said which of nested folders are the classes.
-
-    Raises:
-        ClickException: nothing gives the pictures at least two classes, or it is not clear which of
-            nested folders do.
-    """
+def _labels_of(looked: Survey, source: str, table: str, level_is_said: bool) -> Findings:
+    """The same, however small the classes are."""
     if not looked.paths:
         others = ", ".join(f"{n} {suffix}" for suffix, n in looked.others.items())
         raise click.ClickException(
@@ -103,10 +99,9 @@ def _of_folders(looked: Survey, source: str, level_is_said: bool) -> Findings:
         ClickException: either of nested folders may be the classes, and the user did not say which; or
             no picture of valid is in a class of train.
     """
-    layout = looked.layout
+    layout, nested = looked.layout, looked.nested
     if not level_is_said:
         _require_one_source_of_labels(looked, source)
-    nested = None if looked.packing else nested_folders(layout, looked.paths)
     if nested and not level_is_said and not nested.classes():
         raise click.ClickException(
             f"{looked.origin} has folders in folders, and either may be the classes: "

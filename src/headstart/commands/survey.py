@@ -16,7 +16,7 @@ from headstart.commands.pixels import Pixels, is_sampled, pixels_of
 from headstart.commands.small_picture import Seen, see_file
 from headstart.image_files.split_names import split_named
 from headstart.image_files.tree import list_tree
-from headstart.indexing.class_folders import nested_folders
+from headstart.indexing.class_folders import Nested, nested_folders
 from headstart.indexing.layout import ClassFolder, Layout, layout_of
 from headstart.pictures.plugins import register_plugins
 from headstart.project.report import Report
@@ -42,6 +42,7 @@ class Survey:
         unreadable: (path, reason) of files that should be pictures.
         copies: groups of files with the same content.
         others: files of each suffix that are no pictures; hidden ones do not count.
+        nested: folders in folders, either of which may be the classes; None: there are none.
         tables: paths of files that may hold labels; they lie beside or around the pictures' folders, or
             in the split folders themselves.
         packing: the files that hold several pictures each, such as Parquet; `paths` are then those that
@@ -64,6 +65,7 @@ class Survey:
     unreadable: Sequence[tuple[str, str]]
     copies: Sequence[tuple[str, ...]]
     others: Mapping[str, int]
+    nested: Nested | None = None
     tables: Sequence[str] = ()
     packing: str = ""
     archive: Path | None = None
@@ -156,7 +158,7 @@ def summed_up(
         modes=dict(Counter(look.mode for look in good.values()).most_common()),
         pixels=pixels_of(seen, copies, layout, report),
         unreadable=[(path, look.problem) for path, look in looks.items() if look.problem],
-        copies=copies, others=others, tables=tables, packing=packing,
+        copies=copies, others=others, nested=nested, tables=tables, packing=packing,
         seconds=time.perf_counter() - start,
     )  # fmt: skip
 

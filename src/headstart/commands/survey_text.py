@@ -10,7 +10,6 @@ from headstart.commands.choices import Findings
 from headstart.commands.pixels import in_two_classes, splits_of
 from headstart.commands.survey import Survey
 from headstart.image_files.split_names import SplitName
-from headstart.indexing.class_folders import nested_folders
 from headstart.indexing.findings import alike_classes
 
 N_CLASSES, N_NAMED = 8, 3
@@ -136,10 +135,8 @@ def _groups(looked: Survey, found: Findings) -> str:
     """What a column of groups, or folders above or below class folders, are, if there are any."""
     if column := found.labels.get("group_column"):
         return f"{found.n_groups:,} by the column {column}: no split cuts one"
-    if looked.packing or found.labels["labels"] != "folders":
-        return ""
-    nested = nested_folders(looked.layout, looked.paths)
-    others = nested.others(looked.layout.class_folder) if nested else ()
+    nested, by_folders = looked.nested, found.labels["labels"] == "folders"
+    others = nested.others(looked.layout.class_folder) if nested and by_folders else ()
     if len(others) < 2:
         return ""
     if "group_regex" in found.labels:

@@ -75,19 +75,8 @@ def of_table(looked: Survey, source: str, name: str) -> OfTable:
         )
     table = joined(tables, name, id_column)
     task, said = _task_and_labels(table, id_column, label_column)
-    fits = places(said.labels, looked.paths)
-    if not fits:
-        raise HeadstartError(
-            f"no id of {name} names a picture: its first is {next(iter(said.labels))!r}, the first "
-            f"picture {looked.paths[0]!r}."
-        )
-    place, n_there = fits.most_common(1)[0]
-    if len({fit.folder for fit in fits}) > 1 and is_clear(said.labels, place.suffix, looked.paths):
-        place, elsewhere = Place(ANY, place.suffix), ", in any folder"
-    else:
-        elsewhere = _elsewhere(said.labels, name, place, n_there, looked.paths)
-    folder, suffix = place
-    rows = by_path(said.labels, name, folder, suffix, looked.paths)
+    place, where = _place(said.labels, name, looked.paths)
+    rows = by_path(said.labels, name, *place, looked.paths)
     said_of = {
         path: next(iter(rows[path])) for path in looked.paths if len(rows.get(path, ())) == 1
     }
@@ -105,8 +94,8 @@ def of_table(looked: Survey, source: str, name: str) -> OfTable:
         raise HeadstartError(f"{name} gives the pictures {len(counts)} classes, 2 are needed.")
     n_labelled = sum(map(bool, to_train_on))
     labels = {
-        "labels": name, "id_column": id_column, "label_column": label_column, "id_suffix": suffix,
-        "csv_folder": folder, **task,
+        "labels": name, "id_column": id_column, "label_column": label_column,
+        "id_suffix": place.suffix, "csv_folder": place.folder, **task,
     }  # fmt: skip
     per_class = dict(counts.most_common())
     given = frozenset(filter(None, splits))
@@ -116,11 +105,29 @@ def of_table(looked: Survey, source: str, name: str) -> OfTable:
     if group and "valid" not in given:
         labels["group_column"] = group
         n_groups = len(set().union(*groups_by_column(table, id_column, group).values()))
-    why = f"by {name}{elsewhere}"
+    why = f"by {name}{where}"
     found = Findings(
         source, labels, why, n_labelled, per_class, given, looked.short_px[1], n_groups
     )
     return OfTable(found, said_of)
+
+
+def _place(ids: Collection[str], name: str, paths: Sequence[str]) -> tuple[Place, str]:
+    """Where the pictures of the ids of table `name` lie, and what is told of that.
+
+    Raises:
+        HeadstartError: nowhere, or in several places, and names alone do not tell which is meant.
+    """
+    fits = places(ids, paths)
+    if not fits:
+        raise HeadstartError(
+            f"no id of {name} names a picture: its first is {next(iter(ids))!r}, the first picture "
+            f"{paths[0]!r}."
+        )
+    place, n_there = fits.most_common(1)[0]
+    if len({fit.folder for fit in fits}) > 1 and is_clear(ids, place.suffix, paths):
+        return Place(ANY, place.suffix), ", in any folder"
+    return place, _elsewhere(ids, name, place, n_there, paths)
 
 
 def _columns(table: Table, paths: Sequence[str]) -> Columns:

@@ -76,9 +76,8 @@ def guess_group(columns: Sequence[str], rows: Sequence[Sequence[Cell]], used: Se
         rows: cells of all rows, in the order of `columns`.
         used: columns that name the picture and its label.
     """
-    column = _named([name for name in columns if name not in used], _GROUP_NAMES)
-    cells = [row[columns.index(column)] for row in rows] if column else []
-    return column if column and 1 < len(set(cells)) < len(cells) else ""
+    column, cells = _column_named(_GROUP_NAMES, columns, rows, used)
+    return column if 1 < len(set(cells)) < len(cells) else ""
 
 
 def guess_split(columns: Sequence[str], rows: Sequence[Sequence[Cell]], used: Sequence[str]) -> str:
@@ -89,10 +88,20 @@ def guess_split(columns: Sequence[str], rows: Sequence[Sequence[Cell]], used: Se
         rows: cells of all rows, in the order of `columns`.
         used: columns that name the picture and its label.
     """
-    column = _named([name for name in columns if name not in used], _SPLIT_NAMES)
-    cells = {row[columns.index(column)] for row in rows} if column else set()
+    column, cells = _column_named(_SPLIT_NAMES, columns, rows, used)
     splits = {split_named(cell) if isinstance(cell, str) else None for cell in cells}
-    return column if column and "train" in splits and len(splits) > 1 and None not in splits else ""
+    return column if "train" in splits and len(splits) > 1 and None not in splits else ""
+
+
+def _column_named(
+    names: Sequence[str],
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Cell]],
+    used: Sequence[str],
+) -> tuple[str, list[Cell]]:
+    """The column besides `used` that has one of these names, and its cells; '' and none if none has."""
+    column = _named([name for name in columns if name not in used], names)
+    return (column, [row[columns.index(column)] for row in rows]) if column else ("", [])
 
 
 def require_columns(table: Table, wanted: Mapping[str, str]) -> None:

@@ -25,12 +25,12 @@ class Masks:
     Attributes:
         folders: the folders that hold nothing else.
         files: paths of the others, which lie beside their pictures.
+        n: number of masks of each folder, for a sentence.
     """
 
     folders: frozenset[str] = frozenset()
     files: frozenset[str] = frozenset()
     n: Counter[str] = field(default_factory=Counter, compare=False)
-    """Number of masks by folder, or by folder and form of the name."""
 
     def __bool__(self) -> bool:
         return bool(self.folders or self.files)

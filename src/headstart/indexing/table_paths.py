@@ -191,11 +191,11 @@ def _guess(labels: Iterable[str], folder: str, suffix: str, known: frozenset[str
 
 def _before(ids: Iterable[str], known: Iterable[str]) -> str:
     """What all ids have before the path of a picture, such as a folder of another machine; or ''."""
-    by_name: defaultdict[str, list[str]] = defaultdict(list)
-    for path in known:
-        by_name[_name(path)].append(path)
+    by_name = _by_name(known)
     found = {
-        next((i.removesuffix(p) for p in by_name.get(_name(i), ()) if i.endswith(f"/{p}")), "")
+        next(
+            (i.removesuffix(p) for p in by_name.get(_nfc(_name(i)), ()) if i.endswith(f"/{p}")), ""
+        )
         for i in ids
     }
     return found.pop() if len(found) == 1 else ""

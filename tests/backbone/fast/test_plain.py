@@ -114,11 +114,15 @@ def test_the_recipe_is_the_same_without_what_makes_it_faster() -> None:
     # activation that is just clipped or just not, the gradient jumps.
     assert relative(fast.losses, plain.losses) < 3e-5
     assert relative(fast.logits, plain.logits) < 3e-4
-    # 1e-3 was found for weights of convolutions, and 3e-2 for the params of a norm, by such a jump.
-    # A gradient of the 5 x 5 weights that is 1 % too large gives 1e-2.
-    for name, wanted in plain.changes.items():
-        apart = np.linalg.norm(fast.changes[name] - wanted) / np.linalg.norm(wanted)
-        assert apart < (4e-3 if wanted.ndim == 4 else 0.2), name
+    # 1e-3 was found for weights of convolutions and for params of norms, 3e-2 for those of one norm,
+    # by such a jump. A gradient that is 1 % too large gives 1e-2 for each of its kind.
+    apart = {
+        name: np.linalg.norm(fast.changes[name] - wanted) / np.linalg.norm(wanted)
+        for name, wanted in plain.changes.items()
+    }
+    far = {name for name, part in apart.items() if part > 4e-3}
+    assert len(far) < 6 and not any(plain.changes[name].ndim == 4 for name in far), far
+    assert max(apart.values()) < 0.2
 
 
 @pytest.mark.parametrize(
