@@ -10,11 +10,12 @@ have the form that the headers of the recipes describe. A seed draws the picture
 test, and seeds the training. Pictures are stored with small shorter sides, so that `headstart init`
 chooses a small network input, and the machine needs minutes.
 
-headstart runs in a fresh clone of the last commit. The seeds of the training stages are the only
-values of params.yaml that the bench changes. fastai runs `vision_learner`, `lr_find`,
-`fine_tune` and `tta` with the same network, weights, pictures, input size and batches, for the epochs
-of fine-tuning that params.yaml has, at least three (after one frozen epoch, its default). The floor is
-a logistic regression on the same frozen activations; folds of train choose its penalty.
+headstart runs in a fresh clone of the last commit, without warm processes at its start. The seeds of
+the training stages are the only values of params.yaml that the bench changes. fastai runs
+`vision_learner`, `lr_find`, `fine_tune` and `tta` with the same network, weights, pictures, input size
+and batches, for the epochs of fine-tuning that params.yaml has, at least three (after one frozen epoch,
+its default). The floor is a logistic regression on the same frozen activations; folds of train choose
+its penalty.
 
 Scores are of test, which nobody chose anything on: accuracy, or F2 at one threshold found on valid.
 The time to fastai's score runs from the start of `headstart init` to the end of the first stage whose
@@ -74,6 +75,9 @@ class Run:
         px = options["textile_px" if kind.folder == "textile" else "stored_px"]
         self._table = write_set(source, labels, drawn, self._pictures, px, kind.several)
         self._clone = ours.Clone(work / "clone", {})
+        runtime = work / "run"  # so that no process is warm at the start
+        runtime.mkdir(mode=0o700)
+        self._clone.environment["XDG_RUNTIME_DIR"] = str(runtime)
 
     def result(self) -> dict[str, Any]:
         """Scores of each picture of test, scores of our checkpoints, seconds, and the settings."""

@@ -30,7 +30,12 @@ with open(f"/proc/{os.getppid()}/cmdline") as parent, open("probed", "a") as pro
     probed.write(json.dumps(about) + chr(10))
 """
 TELLER = "-m"
-FIRST = "fetch-weights"  # it has little to do, and a process that tells MLflow of it
+AHEAD = """
+from headstart.tracking.start import start
+start()
+from headstart.commands.warm_ahead import begin_warm_processes
+begin_warm_processes()
+"""  # as `headstart init` does
 SERVER = "src/headstart/warm/server.py"
 
 
@@ -51,7 +56,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, repo_root: Path) -> Iterat
     project.commit()
     runtime = root / "run"
     runtime.mkdir(mode=0o700)
-    project.environment |= {"XDG_RUNTIME_DIR": str(runtime)}
+    project.environment |= {"XDG_RUNTIME_DIR": str(runtime), "PS1": "$ "}  # as a terminal's shell
     del project.environment["OMP_NUM_THREADS"]  # as a user has it: a thread a core
     yield project
     shutil.rmtree(runtime / "headstart", ignore_errors=True)  # a server without its socket ends
@@ -62,9 +67,9 @@ def project(tmp_path_factory: pytest.TempPathFactory, repo_root: Path) -> Iterat
     assert eventually(lambda: not [*filter(is_of_ours, psutil.process_iter(["cmdline"]))])
 
 
-def start_servers(project: Project, root: Path) -> None:
-    """Run FIRST in a clone, which starts them; wait until both serve: then their logs are empty."""
-    copied(project, root, results=False).repro(FIRST)
+def start_servers(project: Project) -> None:
+    """Begin them as `headstart init` does; wait until both serve: then their logs are empty."""
+    project.run(sys.executable, "-c", AHEAD, environment={"PYTHONPATH": "src"})
     folder = Path(project.environment["XDG_RUNTIME_DIR"], "headstart")
 
     def serve() -> bool:
@@ -87,7 +92,7 @@ def test_warm_stages_give_the_bytes_of_plain_python(
     plain.environment["HEADSTART_WARM"] = "0"
     with plain.without_mlflow(), ThreadPoolExecutor(1) as beside:
         is_done = beside.submit(run_without_dvc, plain, stages)
-        start_servers(project, tmp_path / "first")
+        start_servers(project)
         warm.repro()
         is_done.result()
 

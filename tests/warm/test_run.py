@@ -329,6 +329,18 @@ def test_projects_share_a_server_and_no_code(base: Warm, figures: Figures) -> No
     figures(f"{len(said)} scripts of {len(projects)} projects at once, each with its own code")
 
 
+@pytest.mark.parametrize(("kind", "named"), [("stage", SCRIPT), ("teller", MODULE)])
+def test_a_server_that_was_begun_ahead_serves_the_first_call(
+    own: Warm, kind: str, named: Words
+) -> None:
+    at_a_terminal = own.environment | {"PS1": "$ "}  # bash drops it before a stage
+    for _ in range(2):  # the second does nothing
+        subprocess.run(own.command("--ahead", kind), env=at_a_terminal, check=True)
+    assert eventually(lambda: own.logs() == [""])
+    assert len(own.servers()) == 1
+    assert own.which(None, named) == "warm"
+
+
 @pytest.mark.parametrize("settings", [{"HEADSTART_WARM": "0"}, {"PYTHONINSPECT": ""}])
 def test_plain_python_where_it_is_asked_for(base: Warm, settings: dict[str, str]) -> None:
     assert base.which() == "warm"

@@ -62,8 +62,10 @@ def init(
     """
     from headstart.commands.cache_links import use_reflinks
     from headstart.commands.named_source import look_into, named_source
+    from headstart.commands.warm_ahead import begin_warm_processes
 
     _require_no_edits(force)
+    begin_warm_processes()
     looked, found = look_into(named_source(pictures), class_folder)
     wishes = Wishes(network, _packaged_weights(network), _network_px(network), view, quick)
     choices = choose(found, wishes)

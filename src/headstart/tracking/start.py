@@ -7,6 +7,7 @@ import os
 from headstart.terminal.processes import is_first, start_processes
 from headstart.tracking import teller
 
+INHERITED = dict(os.environ)  # the variables of the process that called this one
 RUN_BY_DVC = "DVC_STAGE"  # DVC sets it for the commands of its stages
 
 

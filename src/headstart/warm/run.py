@@ -1,6 +1,7 @@
 """Run a script as a fork of a process that has imported the libraries (`server`), or by plain python.
 
 Run: python -SE src/headstart/warm/run.py stages/train_head.py ...    (or -m and a module)
+     python -SE src/headstart/warm/run.py --ahead stage                (or teller: only begin it)
 
 The server of one set of surroundings serves only processes with exactly the same. Where anything
 speaks against it, and in every doubt, this process becomes plain python. It imports the standard
@@ -19,11 +20,13 @@ import time
 from contextlib import suppress
 from typing import Any
 
+AHEAD = "--ahead"  # followed by a kind: begin its server, run nothing
 SWITCH = "HEADSTART_WARM"  # 0: always plain python
 # The server knows no others: each of these differs between shells or stages, and no library reads it
 # when it is imported. The fork gets all variables of its caller.
 OF_A_SHELL = {
     *("_", "SHLVL", "PWD", "OLDPWD", "COLUMNS", "LINES", "WINDOWID", "STY", "TMUX", "TMUX_PANE"),
+    *("PS1", "PS2", "PS4"),  # bash drops them in the shell of a stage
     *("TERM_SESSION_ID", "XDG_SESSION_ID", "SSH_CLIENT", "SSH_CONNECTION", "SSH_TTY"),
     *("SSH_AUTH_SOCK", "INVOCATION_ID", "JOURNAL_STREAM", "PYTHONPATH"),
 }
@@ -54,7 +57,12 @@ def main() -> None:
     connection = None
     if not _reasons_against():
         with suppress(OSError, ValueError):
-            connection = _connected(arguments)
+            if arguments[:1] == [AHEAD]:
+                _start_server(_name(arguments[1]), arguments[1])
+            else:
+                connection = _connected(arguments)
+    if arguments[:1] == [AHEAD]:
+        return
     if connection is None:
         _become_plain(arguments)
     else:
@@ -91,13 +99,14 @@ def _connected(arguments: list[str]) -> socket.socket | None:
     Raises:
         OSError: the server is not there, does not answer, or the system refuses something.
     """
-    name = f"{_folder()}/{_surroundings('teller' if arguments[:1] == ['-m'] else 'stage')}"
+    kind = "teller" if arguments[:1] == ["-m"] else "stage"
+    name = _name(kind)
     connection = socket.socket(socket.AF_UNIX)
     connection.settimeout(ANSWER_S)
     try:
         connection.connect(name)
     except (FileNotFoundError, ConnectionRefusedError):
-        _start_server(name, "teller" if arguments[:1] == ["-m"] else "stage")
+        _start_server(name, kind)
         return None
     if peer(connection) != os.getuid():
         return None
@@ -145,6 +154,11 @@ def _accompany(connection: socket.socket) -> None:
         os.kill(os.getpid(), ended_by)
         time.sleep(1)  # until it arrives
     os._exit(status)
+
+
+def _name(kind: str) -> str:
+    """The socket of the server of that kind that fits this process."""
+    return f"{_folder()}/{_surroundings(kind)}"
 
 
 def _folder() -> str:
