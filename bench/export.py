@@ -23,10 +23,11 @@ from headstart.backbone.device import PLAIN_CPU, RuntimeParams, prepare
 from headstart.commands.export import N_CALIBRATED
 from headstart.commands.project_pictures import project_pictures
 from headstart.exporting.about import text
-from headstart.exporting.forms import FORMS, Run
-from headstart.exporting.graph import exported, graph_of
+from headstart.exporting.forms import FORMS
+from headstart.exporting.graph import graph_of
 from headstart.exporting.int8 import quantise
 from headstart.exporting.parity import in_batches, milliseconds, network_run, score
+from headstart.exporting.pixels import Run
 from headstart.labels.task import SCORE
 from headstart.network.restored import restored
 from headstart.use.saved_networks import read_networks
@@ -41,10 +42,9 @@ def measured(model: Path, n: int, folder: Path) -> dict[str, Any]:
         raise click.ClickException(f"{model} is not in a project that has its pictures.")
     valid = project.labels.labelled("valid")[:n]
     pixels, targets = project.squares(valid), project.labels.targets(valid)
-    program = exported(graph_of(content), info.size_px)
     files = {name: folder / f"network.{name}" for name in FORMS}
     for name, form in FORMS.items():
-        form.write(program, files[name], text(info, form.batch))
+        form.write(graph_of(content), info.size_px, files[name], text(info, form.batch))
     calibrated = project.squares(project.labels.ids("train")[:N_CALIBRATED])
     quantise(files["onnx"], folder / "int8.onnx", calibrated)
     network = network_run(restored(content, model, PLAIN_CPU), info.task, info.temperature)

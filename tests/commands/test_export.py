@@ -20,8 +20,9 @@ from headstart.commands.export import quantised
 from headstart.commands.project_pictures import ProjectPictures, project_pictures
 from headstart.exporting import int8
 from headstart.exporting.about import about
-from headstart.exporting.forms import FORMS, PACKAGES, FormName, Pixels, Run
+from headstart.exporting.forms import FORMS, FormName
 from headstart.exporting.graph import Graph, graph_of
+from headstart.exporting.pixels import Pixels, Run
 from headstart.labels.labels import Labels, read_labels, write_labels
 from headstart.network.checkpoints import Checkpoint, write_checkpoint
 from headstart.pictures.resized import write_resized
@@ -30,12 +31,8 @@ from tests.exporting.checkpoints import CLASSES, small_checkpoint, small_info
 from tests.pages import blocks, read_page
 from tests.small_networks import FORM, picture
 
-HAS_ONNX = all(importlib.util.find_spec(name) for name in PACKAGES)
 INSTALLED = [
-    pytest.param(
-        "onnx",
-        marks=pytest.mark.skipif(not HAS_ONNX, reason="needs onnx, onnxscript and onnxruntime"),
-    ),
+    "onnx",
     "pt2",
     pytest.param(
         "executorch",
@@ -174,7 +171,6 @@ def test_it_is_checked_on_valid_of_its_own_project() -> None:
     assert result.exit_code == 0 and " on 3 pictures of valid, " in result.output, result.output
 
 
-@pytest.mark.skipif(not HAS_ONNX, reason="needs onnx, onnxscript and onnxruntime")
 @pytest.mark.filterwarnings("ignore::FutureWarning")
 def test_int8_is_scored_beside_float32_and_refused_where_it_loses_more() -> None:
     write_project(Path("project"))
@@ -317,9 +313,6 @@ def test_what_cannot_be_exported_is_refused_in_a_sentence(monkeypatch: pytest.Mo
         result = export("model.safetensors", "--to", "pt2", "--check", path)
         assert result.exit_code == 1 and f"Error: {path} {problem}" in result.output
     monkeypatch.setattr("headstart.exporting.forms.find_spec", lambda name: None)
-    result = export("model.safetensors", "--to", "onnx")
-    assert result.exit_code == 1
-    assert "pip install onnx onnxscript onnxruntime" in result.output
     result = export("model.safetensors", "--to", "executorch")
     assert result.exit_code == 1 and "pip install executorch" in result.output
     assert "--int8 makes ONNX files" in export("model.safetensors", "--to", "pt2", "--int8").output

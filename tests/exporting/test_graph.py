@@ -10,7 +10,8 @@ from torch import nn
 
 from headstart.backbone.device import PLAIN_CPU
 from headstart.exporting.graph import Graph, exported, graph_of
-from headstart.exporting.parity import TOLERANCE, Parity, compare, network_run, require_parity
+from headstart.exporting.onnx_file import TOLERANCE
+from headstart.exporting.parity import Parity, compare, network_run, require_parity
 from headstart.exporting.squares import noise
 from headstart.labels.task import Task
 from headstart.network.checkpoints import Checkpoint

@@ -156,7 +156,9 @@ def test_a_row_that_a_server_does_not_take_is_left_for_later(
 
         def answer(deadline_s: float) -> str | None:
             assert deadline_s == DEADLINE_S
+            until = time.monotonic() + SOON_S
             while not Path(ASKED).exists():
+                assert time.monotonic() < until
                 time.sleep(0.05)
             return wait(deadline_s)
 

@@ -12,7 +12,8 @@ import pytest
 
 from headstart.tracking.model_folder import (
     LOADER,
-    PACKAGES,
+    OF_ONNX,
+    OF_TORCH,
     link_or_copy,
     requirements,
     write_code,
@@ -39,13 +40,17 @@ def test_the_requirements_name_all_that_the_loader_imports(repo_root: Path) -> N
     outside = {name for name in names if name not in sys.stdlib_module_names} - {"headstart"}
     assert {"torch", "timm", "PIL"} <= outside
     needed = {known[name][0].lower().replace("_", "-") for name in outside}
-    assert needed <= set(PACKAGES)
-    assert set(PACKAGES) - needed <= {"mlflow"}
+    both = {*OF_TORCH, *OF_ONNX}
+    assert needed <= both
+    assert both - needed <= {"mlflow"}
 
 
-def test_the_requirements_can_be_installed_from_an_index() -> None:
-    found = dict(line.split("==") for line in requirements())
-    assert set(found) <= set(PACKAGES) and {"torch", "mlflow", "pillow"} <= set(found)
+@pytest.mark.parametrize(("packages", "own"), [(OF_TORCH, "torch"), (OF_ONNX, "onnxruntime")])
+def test_the_requirements_can_be_installed_from_an_index(
+    packages: tuple[str, ...], own: str
+) -> None:
+    found = dict(line.split("==") for line in requirements(packages))
+    assert set(found) <= set(packages) and {own, "mlflow", "pillow"} <= set(found)
     assert not any("+" in number for number in found.values())
 
 
@@ -66,18 +71,27 @@ def test_the_same_code_makes_the_same_file_and_it_alone_is_enough(tmp_path: Path
 
 
 @pytest.mark.parametrize(("model", "decided"), [("net", "class"), ("many", "labels")])
-def test_the_folder_has_all_but_the_checkpoint(tmp_path: Path, model: str, decided: str) -> None:
+@pytest.mark.parametrize("suffix", ["safetensors", "onnx"])
+def test_the_folder_has_all_but_the_network(
+    tmp_path: Path, model: str, decided: str, suffix: str
+) -> None:
     from mlflow.models import Model
 
     save_networks(tmp_path)
     folder = tmp_path / "folder"
     folder.mkdir()
-    write_folder(folder, tmp_path / f"{model}.safetensors", run_id="r", model_id="m")
+    checkpoint, data = tmp_path / f"{model}.safetensors", tmp_path / f"data.{suffix}"
+    write_folder(folder, checkpoint, data, run_id="r", model_id="m")
     files = sorted(str(f.relative_to(folder)) for f in folder.rglob("*") if f.is_file())
     env = ["conda.yaml", "python_env.yaml", "requirements.txt"]
     assert files == ["MLmodel", "code/headstart.zip", *env]
     about = Model.load(str(folder))
-    assert about.flavors["python_function"]["data"] == f"{model}.safetensors"
+    assert about.flavors["python_function"]["data"] == f"data.{suffix}"
+    needed = (folder / "requirements.txt").read_text()
+    assert ("torch==" in needed, "onnxruntime==" in needed) == (
+        suffix == "safetensors",
+        suffix == "onnx",
+    )
     assert about.signature.inputs.to_dict() == [
         {"type": "binary", "name": "picture", "required": True}
     ]

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from headstart.commands.project_pictures import ProjectPictures
-from headstart.exporting.forms import Pixels
+from headstart.exporting.pixels import Pixels
 from headstart.exporting.squares import noise, squares
 from headstart.network.checkpoints import CheckpointInfo
 from headstart.project.errors import HeadstartError

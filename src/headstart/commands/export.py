@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from headstart.commands.project_pictures import ProjectPictures
-    from headstart.exporting.forms import FormName, Run
+    from headstart.exporting.forms import FormName
+    from headstart.exporting.pixels import Run
 
 N_CALIBRATED = 128  # pictures
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -61,7 +62,7 @@ def export(
     from headstart.commands.project_pictures import project_pictures
     from headstart.exporting.about import text
     from headstart.exporting.forms import FORMS
-    from headstart.exporting.graph import exported, graph_of
+    from headstart.exporting.graph import graph_of
     from headstart.exporting.parity import compare, network_run, require_parity
     from headstart.network.restored import restored
     from headstart.project.errors import HeadstartError
@@ -83,9 +84,8 @@ def export(
     pixels, shown = checked_on(files, project, info)
     network = network_run(restored(content, model, PLAIN_CPU), info.task, info.temperature)
     target = out or Path(f"{model.stem}{'.int8' * int8}.{form.suffix}")
-    program = exported(graph_of(content), info.size_px)
     with output_place(target) as partial:
-        form.write(program, partial, text(info, form.batch))
+        form.write(graph_of(content), info.size_px, partial, text(info, form.batch))
         parity = compare(form.load(partial), network, pixels)
         require_parity(parity, target, shown)
         ms, found = parity.ms, f"max |dp| {parity.max_dp:.1e} on {shown}"

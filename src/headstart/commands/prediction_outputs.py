@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from headstart.explaining.heat_maps import Heat
-    from headstart.use.classifier import Classifier, Floats
+    from headstart.use.classifier import Classifier
+    from headstart.use.decisions import Floats
 
 N_TOP = 3  # classes in the table
 GAP = "  "

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from headstart.exporting.forms import Pixels
+from headstart.exporting.pixels import Pixels
 from headstart.exporting.squares import squares
 from headstart.labels.labels import Labels, read_labels
 from headstart.network.checkpoints import CheckpointInfo

@@ -24,7 +24,8 @@ from headstart.demo.similar import Similar, TrainPictures
 from headstart.explaining.overlay import mask_png
 from headstart.project.errors import HeadstartError
 from headstart.project.short import first_line
-from headstart.use.classifier import Classifier, Prediction
+from headstart.use.classifier import Classifier
+from headstart.use.decisions import Prediction
 from headstart.use.picture_files import PictureFiles
 
 MAX_BYTES = 1 << 26  # of a picture, 64 MiB

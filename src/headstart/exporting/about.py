@@ -1,10 +1,13 @@
 """What an exported file says about itself: how to make its input, and what its output means."""
 
 import json
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
 
-from headstart.network.checkpoints import CheckpointInfo
-from headstart.pictures.preprocessing import StoredForm
+from headstart.pictures.preprocessing import Preprocessing, StoredForm
+
+if TYPE_CHECKING:
+    from headstart.network.checkpoints import CheckpointInfo
 
 KEY: Final = "headstart"
 """The name of the metadata in an exported file."""
@@ -12,7 +15,7 @@ INPUT: Final = "pixels"
 OUTPUT: Final = "probabilities"
 
 
-def about(info: CheckpointInfo, batch: str = "N") -> dict[str, Any]:
+def about(info: "CheckpointInfo", batch: str = "N") -> dict[str, Any]:
     """The metadata of an exported network, as JSON values.
 
     `stored`, `crop`, `crop_frac` and `size_px` are all that the code in docs/export.md needs to make
@@ -47,7 +50,22 @@ def about(info: CheckpointInfo, batch: str = "N") -> dict[str, Any]:
     }
 
 
-def text(info: CheckpointInfo, batch: str = "N") -> str:
+def preprocessing_of(about: Mapping[str, Any]) -> Preprocessing:
+    """How a picture becomes the last of `stored`, by the metadata of an exported network."""
+    pillow = ", ".join(about["pillow"])
+    forms = [
+        StoredForm(
+            size_px=form["size_px"],
+            codec=form["save"]["format"].lower(),
+            quality=form["save"].get("quality"),
+            pillow=pillow,
+        )
+        for form in about["stored"]
+    ]
+    return Preprocessing(stored=tuple(forms), pillow=pillow)
+
+
+def text(info: "CheckpointInfo", batch: str = "N") -> str:
     """The metadata as JSON; the same info gives the same text."""
     return json.dumps(about(info, batch), ensure_ascii=False, indent=1)
 
@@ -59,7 +77,7 @@ def _save_options(form: StoredForm) -> dict[str, str | int]:
     return {"format": "JPEG", "quality": form.quality, "subsampling": "4:4:4"}
 
 
-def _square(info: CheckpointInfo) -> list[str]:
+def _square(info: "CheckpointInfo") -> list[str]:
     """The steps from a picture file to the input, in words."""
     steps = [
         "Decode the file, turn it upright by EXIF, lay what is transparent over white, and convert it "

@@ -1,5 +1,8 @@
 """A checkpoint's network as one graph: pixels in, probabilities out, torch's own operations only."""
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -93,6 +96,14 @@ def exported(graph: Graph, size_px: int) -> ExportedProgram:
         raise HeadstartError(
             f"torch.export does not follow this network: {first_line(error)}."
         ) from error
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without torch's warnings about its own deprecated calls."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def first_line(error: Exception) -> str:

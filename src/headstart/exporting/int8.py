@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from headstart.exporting.about import INPUT, OUTPUT
-from headstart.exporting.forms import Pixels
+from headstart.exporting.pixels import Pixels
 
 PRODUCTS: Final = {"Conv", "Gemm", "MatMul"}
 BATCH: Final = 8

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from headstart.exporting.forms import Pixels, Run
+from headstart.exporting.onnx_file import TOLERANCE
+from headstart.exporting.pixels import Pixels, Run
 from headstart.labels.task import Task
 from headstart.network.checkpoints import CheckpointInfo
 from headstart.network.network import Network
@@ -21,8 +22,6 @@ from headstart.scores.calibration import calibrated
 from headstart.scores.multi_label import f_beta
 from headstart.scores.thresholds import decide
 
-TOLERANCE: Final = 1e-4
-"""How far a probability of an export in float32 may be from the network's."""
 BATCH: Final = 32
 WARM_UP, TIMED = 2, 15  # single pictures
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from headstart.exporting.forms import Pixels
+from headstart.exporting.pixels import Pixels
 from headstart.network.checkpoints import CheckpointInfo
 from headstart.pictures.rgb import decode_stored
 from headstart.project.workers import in_order

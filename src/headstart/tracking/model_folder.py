@@ -1,12 +1,13 @@
 """The folder of a logged model: all that `mlflow models serve` needs, and no pickle.
 
-It holds the checkpoint, the code of this package, and the names of the other packages.
+It holds the network, as an ONNX file or as the checkpoint, the code of this package, and the names of
+the other packages.
 """
 
 import json
 import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -16,18 +17,21 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 LOADER: Final = "headstart.use.served"
 # What the loader and all that it imports need; those that are not installed are left out.
 PACKAGES: Final = (
-    *("mlflow", "torch", "torchvision", "timm", "safetensors", "numpy", "pandas", "pydantic"),
-    *("filelock", "psutil", "pillow", "pillow-heif", "pillow-jxl-plugin"),
+    *("mlflow", "numpy", "pandas", "pydantic", "filelock", "psutil"),
+    *("pillow", "pillow-heif", "pillow-jxl-plugin"),
 )
+OF_TORCH: Final = (*PACKAGES, "torch", "torchvision", "timm", "safetensors")
+OF_ONNX: Final = (*PACKAGES, "onnxruntime")
 WRITABLE: Final = 0o222
 
 
-def write_folder(folder: Path, file: Path, run_id: str, model_id: str) -> None:
-    """Write all of an MLflow model into the empty `folder` but the checkpoint `file` itself.
+def write_folder(folder: Path, checkpoint: Path, data: Path, run_id: str, model_id: str) -> None:
+    """Write all of an MLflow model into the empty `folder` but its network itself.
 
     Args:
         folder: MLmodel, requirements.txt, conda.yaml, python_env.yaml and code/headstart.zip go here.
-        file: read for the task of its network; the model names it by its name.
+        checkpoint: read for the task of its network.
+        data: the ONNX file or the checkpoint; the model names it by its name.
         run_id: of the row, for MLmodel.
         model_id: of the logged model, for MLmodel.
     """
@@ -36,8 +40,8 @@ def write_folder(folder: Path, file: Path, run_id: str, model_id: str) -> None:
         from mlflow import pyfunc
         from mlflow.models import Model
 
-        model = Model(signature=_signature(file), run_id=run_id, model_id=model_id)
-        needed = list(requirements())
+        model = Model(signature=_signature(checkpoint), run_id=run_id, model_id=model_id)
+        needed = list(requirements(OF_ONNX if data.suffix == ".onnx" else OF_TORCH))
         pyfunc.save_model(folder, LOADER, mlflow_model=model, pip_requirements=needed)
     code = folder / "code/headstart.zip"
     code.parent.mkdir()
@@ -45,7 +49,7 @@ def write_folder(folder: Path, file: Path, run_id: str, model_id: str) -> None:
     # save_model would copy the checkpoint, and cannot put a zip on the import path
     model.flavors[pyfunc.FLAVOR_NAME] |= {
         pyfunc.CODE: code.relative_to(folder).as_posix(),
-        pyfunc.DATA: file.name,
+        pyfunc.DATA: data.name,
     }
     model.save(str(folder / "MLmodel"))
 
@@ -62,9 +66,9 @@ def write_code(path: Path) -> None:
             archive.writestr(entry, module.read_bytes(), ZIP_DEFLATED)
 
 
-def requirements() -> Iterator[str]:
+def requirements(packages: Iterable[str]) -> Iterator[str]:
     """`package==version` of what is installed here, without the build of torch (`+cpu`)."""
-    for package in PACKAGES:
+    for package in packages:
         with suppress(PackageNotFoundError):
             yield f"{package}=={version(package).split('+')[0]}"
 

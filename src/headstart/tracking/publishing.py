@@ -3,7 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from headstart.exporting.as_onnx import as_onnx
 from headstart.tracking import teller
 from headstart.tracking.deadline import deadline_s
 from headstart.tracking.records import RunRecord
@@ -35,4 +37,9 @@ def publish_row(
         "model": str(model),
     }
     process.send("publish", state)
-    return process.answer(wait_s)
+    if not wait_s:  # all is left to `headstart sync`
+        return process.answer(wait_s)
+    with TemporaryDirectory() as folder:
+        # here, as this process has torch, and beside the other one, which writes the row
+        process.send("served", str(as_onnx(model, Path(folder))))
+        return process.answer(wait_s)

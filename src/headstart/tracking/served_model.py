@@ -14,6 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
+from headstart.exporting.as_onnx import as_onnx
 from headstart.project.seals import check_seal
 from headstart.tracking.model_folder import link_or_copy, write_folder
 from headstart.tracking.names import NOTE
@@ -31,6 +32,8 @@ MODEL: Final = "the model"
 VERSIONS: Final = "mlflow.modelVersions"
 """MLflow's own tag of a logged model, by which its pages show the versions that it is."""
 
+Served = Callable[[Path, Path], Path]
+
 
 @dataclass(frozen=True)
 class ModelFile:
@@ -39,16 +42,19 @@ class ModelFile:
     Attributes:
         md5: digest of the file's content, as in dvc.lock.
         find: returns the file, or None where it does not exist.
+        served: (file, empty folder) -> the file that the model holds: the same network as ONNX, or
+            the checkpoint itself. It is called where the store does not have the model yet.
     """
 
     md5: str
     find: Callable[[], Path | None]
+    served: Served = as_onnx
 
     @classmethod
-    def of(cls, path: Path) -> "ModelFile":
+    def of(cls, path: Path, served: Served = as_onnx) -> "ModelFile":
         """The file at `path`, which exists."""
         with path.open("rb") as file:
-            return cls(hashlib.file_digest(file, "md5").hexdigest(), lambda: path)
+            return cls(hashlib.file_digest(file, "md5").hexdigest(), lambda: path, served)
 
 
 def keep_model(runs: Runs, row_id: str, model: ModelFile, register: bool) -> None:
@@ -85,18 +91,22 @@ def _logged(runs: Runs, row_id: str, model: ModelFile) -> Any:
         return logged
     if (file := model.find()) is None:
         raise FileNotFoundError("the file does not exist; `dvc pull` may bring it")
-    runs.begin(MODEL, file.stat().st_size)
     check_seal(file)
     if logged is None:
         tags = {MD5: model.md5}
         logged = client.create_logged_model(experiment, "model", source_run_id=row_id, tags=tags)
     with TemporaryDirectory() as folder:
-        write_folder(Path(folder), file, run_id=row_id, model_id=logged.model_id)
-        client.log_model_artifacts(logged.model_id, folder)
-    if (place := local_path(logged.artifact_location)) is None:
-        client.log_model_artifact(logged.model_id, str(file))
-    else:
-        link_or_copy(file, place / file.name)
+        made, rest = Path(folder, "made"), Path(folder, "rest")
+        made.mkdir()
+        rest.mkdir()
+        data = model.served(file, made)
+        runs.begin(MODEL, data.stat().st_size)
+        write_folder(rest, file, data, run_id=row_id, model_id=logged.model_id)
+        client.log_model_artifacts(logged.model_id, str(rest))
+        if (place := local_path(logged.artifact_location)) is None:
+            client.log_model_artifact(logged.model_id, str(data))
+        else:
+            link_or_copy(data, place / data.name)
     return client.finalize_logged_model(logged.model_id, "READY")
 
 

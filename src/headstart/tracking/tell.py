@@ -38,8 +38,8 @@ def tell(messages: Iterable[Message]) -> str | None:
     """Tell MLflow of one run as its messages arrive, or of a whole state.
 
     Args:
-        messages: {"publish": ...}; or {"start": ...}, any number of {"points": ...}, {"end": ...}. If
-            they stop without {"end": ...}, the stage was killed.
+        messages: {"publish": ...}, {"served": ...}; or {"start": ...}, any number of
+            {"points": ...}, {"end": ...}. If they stop without {"end": ...}, the stage was killed.
 
     Returns:
         the run's id; None if nothing started or MLflow does not answer. The latter is reported once.
@@ -47,18 +47,25 @@ def tell(messages: Iterable[Message]) -> str | None:
     messages = iter(messages)
     match next(messages, None):
         case {"publish": state}:
-            return _publish(**state)
+            return _publish(messages, **state)
         case {"start": run}:
             return _tell_run(run, messages)
     return None
 
 
 def _publish(
-    row: Mapping[str, Any], records: Iterable[Any], artifacts: Iterable[str], model: str
-) -> str | None:
-    return publish(
-        Row(**row), map(RunRecord.model_validate, records), map(Path, artifacts), Path(model)
-    )
+    messages: Iterator[Message],
+    row: Mapping[str, Any], records: Iterable[Any], artifacts: Iterable[str], model: str,
+) -> str | None:  # fmt: skip
+    def served(checkpoint: Path, folder: Path) -> Path:
+        """The file that the stage has made meanwhile."""
+        match next(messages, None):
+            case {"served": path}:
+                return Path(path)
+        raise ChildProcessError("the stage ended before it was made")
+
+    told = map(RunRecord.model_validate, records)
+    return publish(Row(**row), told, map(Path, artifacts), Path(model), served)
 
 
 def _tell_run(run: Mapping[str, Any], messages: Iterator[Message]) -> str | None:

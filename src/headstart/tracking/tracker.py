@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from headstart.exporting.as_onnx import as_onnx
 from headstart.tracking.data_set import data_set
 from headstart.tracking.gone import end_gone
 from headstart.tracking.headline import curves, headline, work_ms
@@ -16,7 +17,7 @@ from headstart.tracking.origin import experiment, origin, subject
 from headstart.tracking.records import Point, RunRecord
 from headstart.tracking.row_name import changes, row_name
 from headstart.tracking.runs import Runs, now_ms, reason, say_down, stored
-from headstart.tracking.served_model import ModelFile, keep_model
+from headstart.tracking.served_model import ModelFile, Served, keep_model
 from headstart.tracking.state import Row
 from headstart.tracking.summary import again, summary
 from headstart.tracking.view import COMPLETE, NAME, note, view_tag
@@ -113,10 +114,12 @@ def publish(
     records: Iterable[RunRecord],
     artifacts: Iterable[Path] = (),
     model: Path | None = None,
+    served: Served = as_onnx,
 ) -> str | None:
     """Write one complete row for a state; return its run id, or None where the tracker is down.
 
     The row gets the checkpoint `model` as a model, registered unless this is an experiment of DVC's.
+    `served` makes the file that the model holds, as in ModelFile.
     """
     try:
         tracker = Tracker()
@@ -125,7 +128,8 @@ def publish(
         say_down(error)
         return None
     if model:
-        keep_model(tracker, row_id, ModelFile.of(model), register=not experiment())
+        file = ModelFile.of(model, served)
+        keep_model(tracker, row_id, file, register=not experiment())
     end_gone(tracker)
     tracker.say_missing()
     return row_id

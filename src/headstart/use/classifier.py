@@ -1,8 +1,8 @@
 """A trained network that classifies pictures, for Python and for `headstart predict`."""
 
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -14,7 +14,6 @@ from PIL import Image
 from torch import Tensor
 
 from headstart.backbone.device import Compute, RuntimeParams, forward_batch, prepare
-from headstart.evaluation.costs import cheapest_classes
 from headstart.explaining.heat_maps import Heat, Looks, looks
 from headstart.network.checkpoints import CheckpointInfo
 from headstart.network.network import Network
@@ -22,6 +21,7 @@ from headstart.network.probabilities import probabilities
 from headstart.network.restored import restored
 from headstart.project.errors import HeadstartError
 from headstart.scores.calibration import calibrated
+from headstart.use.decisions import Decides, Prediction, Rule
 from headstart.use.picture_files import Picture, PictureFiles
 from headstart.use.saved_networks import differences, read_deciding
 from headstart.views.inference import forward_passes, id_batches
@@ -30,28 +30,9 @@ from headstart.views.pictures import Pictures
 if TYPE_CHECKING:
     import pandas as pd
 
-Floats = NDArray[np.float64]
-
 
 @dataclass(frozen=True)
-class Prediction:
-    """What the network says of one picture.
-
-    Attributes:
-        number: of the picture among those that were given, from 0.
-        probabilities: (K,) of the classes; empty if the picture cannot be read.
-        problem: why it cannot be read; empty for a good picture.
-        heat: where the networks saw each label that is decided; empty where it was not asked.
-    """
-
-    number: int
-    probabilities: Floats
-    problem: str = ""
-    heat: Mapping[str, Heat] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Classifier:
+class Classifier(Decides):
     """The network of a checkpoint, or the networks of an ensemble, ready to predict.
 
     It gives the plain probabilities that the pipeline measured, without test-time augmentation. They
@@ -100,9 +81,10 @@ class Classifier:
         return cls(info, restored(content, path, compute), told)
 
     @property
-    def classes(self) -> tuple[str, ...]:
-        """The K classes, in the order of the probabilities."""
-        return self.info.classes
+    def rule(self) -> Rule:
+        """How probabilities decide: as the checkpoint says."""
+        info = self.info
+        return Rule(info.classes, info.task, info.thresholds.get("plain", ()), info.costs)
 
     @property
     def device(self) -> torch.device:
@@ -178,34 +160,6 @@ class Classifier:
         ]
         return pd.DataFrame(rows, columns=["picture", self.decided, *names, "problem"])
 
-    @property
-    def decided(self) -> str:
-        """What a prediction decides: `class`, or `labels` if a picture may have several."""
-        return "class" if self.info.task == "single_label" else "labels"
-
-    def labels(self, row: Floats) -> list[str]:
-        """What probabilities (K,) decide.
-
-        It is the likeliest class; where the checkpoint has costs, the class of lowest expected cost; of
-        several labels a picture, those that reach the thresholds.
-        """
-        return [self.classes[k] for k in self._numbers(row)]
-
-    def likeliest(self, row: Floats, n: int) -> list[tuple[str, float]]:
-        """The n likeliest classes of probabilities (K,), with their probabilities."""
-        order = np.argsort(-row, kind="stable")[:n]
-        return [(self.classes[int(k)], float(row[k])) for k in order]
-
-    def _numbers(self, row: Floats) -> list[int]:
-        """The classes that probabilities (K,) decide; none for a picture that cannot be read."""
-        if not len(row):
-            return []
-        if self.info.task == "single_label":
-            if self.info.costs:
-                return [int(k) for k in cheapest_classes(row[None], np.array(self.info.costs))]
-            return [int(row.argmax())]
-        return [int(k) for k in (row >= self.info.thresholds["plain"]).nonzero()[0]]
-
     def _batches(self, files: PictureFiles) -> tuple[list[Sequence[str]], Iterator[Tensor]]:
         """The ids of each batch, and the plain views (B, 3, S, S)."""
         batches = id_batches(files.ids, self.device)
@@ -227,7 +181,7 @@ class Classifier:
         """The heat map of each label that the predictions of a batch decide."""
         found: list[dict[str, Heat]] = [{} for _ in said]
         # the first label of each picture, then the second, ...; where there is none, any is asked
-        for asked in zip_longest(*(self._numbers(one.probabilities) for one in said)):
+        for asked in zip_longest(*(self.numbers(one.probabilities) for one in said)):
             maps = seen.heat([number or 0 for number in asked])
             for labels, number, heat in zip(found, asked, maps, strict=True):
                 if number is not None:

@@ -4,14 +4,17 @@ The module that the `MLmodel` file of a logged model names (`tracking.served_mod
 imports no MLflow, and it travels with the model, together with the rest of the package.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from headstart.use.classifier import Classifier, Prediction
+    from headstart.use.decisions import Decides, Prediction
+
+    Each = Callable[[Sequence[bytes]], Iterator[Prediction]]
 
 PICTURE = "picture"
 """The column of the input: the content of a picture file."""
@@ -20,14 +23,17 @@ TOP_K = "top_k"
 
 
 class Served:
-    """Answers the requests of MLflow, with the plain probabilities that the pipeline measured.
+    """Answers the requests of MLflow, with plain probabilities, calibrated.
 
-    They are calibrated, as Classifier says. Their last digits depend on how many pictures a request
-    has.
+    Their last digits depend on how many pictures a request has.
+
+    Args:
+        classifier: decides.
+        each: yields the prediction of each picture.
     """
 
-    def __init__(self, classifier: "Classifier") -> None:
-        self._classifier = classifier
+    def __init__(self, classifier: "Decides", each: "Each") -> None:
+        self._classifier, self._each = classifier, each
 
     def predict(
         self, model_input: "pd.DataFrame", params: Mapping[str, Any] | None = None
@@ -49,13 +55,12 @@ class Served:
 
         top_k = max(int((params or {}).get(TOP_K, 3)), 0)
         pictures = [one if isinstance(one, bytes) else b"" for one in model_input[PICTURE]]
-        # most requests are of one picture, which a filled batch would make many times as slow
-        said = self._classifier.each(pictures, padded=False)
+        said = self._each(pictures)
         names = [self._classifier.decided, "probability", "top", "problem"]
         return pd.DataFrame([self._cells(one, top_k) for one in said], columns=names, dtype=object)
 
     def _cells(self, said: "Prediction", top_k: int) -> list[object]:
-        several = self._classifier.info.task == "multi_label"
+        several = self._classifier.rule.task == "multi_label"
         if said.problem:
             nothing: list[object] = [[], []] if several else [None, None]
             return [*nothing, [], said.problem]
@@ -68,7 +73,15 @@ class Served:
 
 
 def _load_pyfunc(data_path: str) -> Served:
-    """Load the checkpoint at `data_path`; MLflow calls this by its name."""
+    """Load the ONNX file or the checkpoint at `data_path`; MLflow calls this by its name."""
+    path = Path(data_path)
+    if path.suffix == ".onnx":
+        from headstart.use.onnx_classifier import OnnxClassifier
+
+        fast = OnnxClassifier.load(path)
+        return Served(fast, fast.each)
     from headstart.use.classifier import Classifier
 
-    return Served(Classifier.load(Path(data_path)))
+    # most requests are of one picture, which a filled batch would make many times as slow
+    network = Classifier.load(path)
+    return Served(network, partial(network.each, padded=False))
