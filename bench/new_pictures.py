@@ -49,9 +49,12 @@ def timed(seconds: dict[str, float], step: str) -> Iterator[None]:
 
 
 def four_steps(
-    images: Path, out: Path, weights: Path, n_views: int, size_px: int
+    images: Path, out: Path, weights: Path, n_views: int, size_px: int, near: str = "together"
 ) -> dict[str, float]:
-    """Run the steps with results in `out`, and return the seconds of each."""
+    """Run the steps with results in `out`, and return the seconds of each.
+
+    `near`: as in `index_images.near_duplicates`.
+    """
     shutil.rmtree(out, ignore_errors=True)
     (out / "index").mkdir(parents=True)
     body = load_section("backbone", BackboneParams)
@@ -60,7 +63,7 @@ def four_steps(
     seconds = dict[str, float]()
     with timed(seconds, "index"), known_records(facts_key()) as earlier:
         files = listed(images, out / "images")
-        index = indexed(files, "stratified", earlier)
+        index = indexed(files, "stratified", earlier, near)
         names = ("pictures", "labels", "test_labels", "ids")
         write_index(index, *(out / "index" / f"{name}.parquet" for name in names))
     with timed(seconds, "resized"):

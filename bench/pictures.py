@@ -56,10 +56,12 @@ def listed(pictures: Path, folder: Path) -> ImageFolder:
     return ImageFolder(folder)
 
 
-def indexed(files: ImageFolder, split: str, earlier: Known | None = None) -> Index:
-    """Index pictures with one folder per class; `split` as in `index_images.split`."""
+def indexed(
+    files: ImageFolder, split: str, earlier: Known | None = None, near: str = "together"
+) -> Index:
+    """Index pictures with one folder per class; `split`, `near` as in `index_images`."""
     rule = load_section("index_images", IndexImagesParams)
-    rule = rule.model_copy(update={"labels": "folders", "split": split})
+    rule = rule.model_copy(update={"labels": "folders", "split": split, "near_duplicates": near})
     return index_images(files, files.sha256, files.forms, rule, Silent(), earlier)
 
 

@@ -1,11 +1,12 @@
 """Measure memory and time per picture of index, resize, both precomputes and the head, as they grow.
 
 Run: python -m bench.scale [--n 1000 --n 10000 --n 100000]      (about five minutes on 2 cores)
-     python -m bench.scale --network test_resnet --n 10000 --n 1000000 --name million   (an hour, 30 GB)
+     python -m bench.scale --network test_resnet --near-duplicates off \
+         --n 10000 --n 1000000 --name million   (an hour, 30 GB)
 
 The pictures are generated JPEGs (200 x 150 px); the network's input is 64 px, and each picture of
 train has one view. The head is trained for two epochs. Each number of pictures has a process of its
-own. Memory is the largest resident memory of the process during a step. `CPU` is the processor time of
+own. The search for near duplicates grows with N^1.5; all else grows with N. Memory is the largest resident memory of the process during a step. `CPU` is the processor time of
 all threads, which other processes disturb less than the time on the clock.
 """
 
@@ -45,6 +46,7 @@ from headstart.training.sampling import SamplingParams
 ROOT = Path(__file__).parents[1]
 GENERATED_PX, INPUT_PX = (200, 150), 64
 NUMBERS = (1_000, 10_000, 100_000)
+NEAR = "together"
 
 
 @contextmanager
@@ -98,7 +100,7 @@ def random_weights(network: str, file: Path) -> None:
     write_tensors(file, NamedTensors(backbone.model.state_dict(), about))
 
 
-def at(n: int, weights: str, network: str) -> dict[str, Any]:
+def at(n: int, weights: str, network: str, near: str) -> dict[str, Any]:
     """Milliseconds per picture and memory of each step, for `n` pictures."""
     with tempfile.TemporaryDirectory(prefix="scale-") as folder:
         root = Path(folder).resolve()
@@ -110,16 +112,17 @@ def at(n: int, weights: str, network: str) -> dict[str, Any]:
             random_weights(network, file)
         memory, start = dict[str, float](), time.process_time()
         with most_resident(memory):
-            seconds = four_steps(root / "images", root / "out", file, 1, INPUT_PX)
+            seconds = four_steps(root / "images", root / "out", file, 1, INPUT_PX, near)
             seconds |= head(root / "out")
         cpu_ms = 1e3 * (time.process_time() - start) / n
     ms = {step: 1e3 * seconds[step] / n for step in (*OUTS, "head")}
     return {"n": n, **memory, "ms": ms, "cpu_ms": cpu_ms}
 
 
-def _options(n: Sequence[int], network: str, name: str) -> str:
+def _options(n: Sequence[int], network: str, near: str, name: str) -> str:
     """What differs from the defaults, as it is typed."""
     found = f" --network {network}" if network else ""
+    found += f" --near-duplicates {near}" if near != NEAR else ""
     found += "".join(f" --n {number}" for number in n if tuple(n) != NUMBERS)
     return found + (f" --name {name}" if name != "scale" else "")
 
@@ -130,27 +133,32 @@ def _options(n: Sequence[int], network: str, name: str) -> str:
 @click.option(
     "--network", default="", help="random weights of this network of timm, in their place"
 )
+@click.option(
+    "--near-duplicates", "near", type=click.Choice([NEAR, "off"]), default=NEAR, show_default=True,
+    help="as index_images.near_duplicates",
+)  # fmt: skip
 @click.option("--name", default="scale", show_default=True, help="of the file in bench/results")
 @click.option("--results", default=RESULTS, type=click.Path(path_type=Path), help="where to")
 @click.option("--one", default=0, hidden=True, help="this number, in this process")
 def main(
-    n: tuple[int, ...], weights: str, network: str, name: str, results: Path, one: int
+    n: tuple[int, ...], weights: str, network: str, near: str, name: str, results: Path, one: int
 ) -> None:
     if one:
-        click.echo(json.dumps(at(one, weights, network)))
+        click.echo(json.dumps(at(one, weights, network, near)))
         return
     rows = []
     for number in n:
         start = time.perf_counter()
         command = [sys.executable, "-m", "bench.scale", "--one", str(number)]
         command += ["--weights", str(Path(weights).resolve()), "--network", network]
+        command += ["--near-duplicates", near]
         done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
         rows.append(json.loads(done.stdout.strip().splitlines()[-1]))
         took = time.perf_counter() - start
         click.echo(f"{number} pictures: {json.dumps(rows[-1])}, {took:.0f} s", err=True)
     found = {
         "name": name, "when": datetime.now(UTC).date().isoformat(), "machine": machine(),
-        "command": f"python -m bench.scale{_options(n, network, name)}",
+        "command": f"python -m bench.scale{_options(n, network, near, name)}",
         "generated_px": GENERATED_PX, "size_px": INPUT_PX,
         "scale": rows,
     }  # fmt: skip
