@@ -6,8 +6,9 @@ Run: python -m bench.scale [--n 1000 --n 10000 --n 100000]      (about five minu
 
 The pictures are generated JPEGs (200 x 150 px); the network's input is 64 px, and each picture of
 train has one view. The head is trained for two epochs. Each number of pictures has a process of its
-own. The search for near duplicates grows with N^1.5; all else grows with N. Memory is the largest resident memory of the process during a step. `CPU` is the processor time of
-all threads, which other processes disturb less than the time on the clock.
+own. The search for near duplicates grows with N^1.5; all else grows with N. Memory is the largest
+resident memory of the process during a step. `CPU` is the processor time of all threads, which other
+processes disturb less than the time on the clock.
 """
 
 import json
