@@ -129,7 +129,11 @@ def rows_of(text: str, first: str) -> list[list[str]]:
 
 
 def sentences(text: str) -> Iterator[str]:
-    """Sentences of the prose, without tables and headings, with single spaces."""
+    """Sentences of the prose, with single spaces; without headings, tables and what goes with a table that a script fills in.
+
+    `bench.tables` says date and machine below a table, in the same words where they are the same.
+    """
+    text = re.sub(r"<!-- bench: .*?<!-- /bench -->", "", text, flags=re.DOTALL)
     lines = [line for line in prose(text).splitlines() if not line.startswith(("|", "#", "<!--"))]
     for paragraph in "\n".join(lines).split("\n\n"):
         yield from re.split(r"(?<=[.!?])\s+", " ".join(paragraph.split()))
