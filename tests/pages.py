@@ -129,9 +129,9 @@ def rows_of(text: str, first: str) -> list[list[str]]:
 
 
 def sentences(text: str) -> Iterator[str]:
-    """Sentences of the prose, with single spaces; without headings, tables and what goes with a table that a script fills in.
+    """Sentences of the prose, with single spaces, without headings and tables.
 
-    `bench.tables` says date and machine below a table, in the same words where they are the same.
+    What `bench.tables` fills in is left out whole: it says date and machine below each table.
     """
     text = re.sub(r"<!-- bench: .*?<!-- /bench -->", "", text, flags=re.DOTALL)
     lines = [line for line in prose(text).splitlines() if not line.startswith(("|", "#", "<!--"))]
