@@ -100,6 +100,7 @@ def test_it_decides_by_costs(folder: Path) -> None:
         ("HEADSTART_DEVICE", "mps"),
         ("HEADSTART_DEVICE", "gpu"),
         ("HEADSTART_THREADS", "two"),
+        ("HEADSTART_THREADS", "0"),
     ],
 )
 def test_what_onnxruntime_cannot_use_is_refused(
@@ -133,6 +134,6 @@ def test_what_cannot_be_converted_is_served_from_its_checkpoint(
     checkpoint = folder / "net.safetensors"
     assert as_onnx(checkpoint, folder) == checkpoint
     assert capsys.readouterr().err == (
-        "MLflow's model is the checkpoint, which torch serves. torch.onnx does not convert this "
+        "MLflow's model is the checkpoint, which torch serves: torch.onnx does not convert this "
         "network: no.\n"
     )

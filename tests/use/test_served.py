@@ -23,6 +23,7 @@ def content(number: int) -> bytes:
 
 PICTURES = [content(0), b"no picture", content(1), b"", content(2)]
 GOOD = [0, 2, 4]
+ROUNDING = {"safetensors": 1e-6, "onnx": 1e-5}  # onnxruntime adds up in another order
 
 
 @pytest.fixture(params=["safetensors", "onnx"])
@@ -63,7 +64,7 @@ def test_it_says_what_the_classifier_says(folder: Path, model: str, served_as: s
         pairs = [(one["class"], one["probability"]) for one in row["top"]]
         assert [name for name, _ in pairs] == [other[f"top_{k}"] for k in (1, 2, 3)]
         wanted_p = [other[f"p_{k}"] for k in (1, 2, 3)]
-        assert [p for _, p in pairs] == pytest.approx(wanted_p, abs=1e-5)
+        assert [p for _, p in pairs] == pytest.approx(wanted_p, abs=ROUNDING[served_as])
         names = row[decided] if model == "many" else [row[decided]]
         values = row["probability"] if model == "many" else [row["probability"]]
         assert values == [dict(pairs)[name] for name in names]

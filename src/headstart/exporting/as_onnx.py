@@ -17,7 +17,7 @@ def as_onnx(checkpoint: Path, folder: Path) -> Path:
         be read is left to whoever logs it.
     """
     from headstart.exporting.about import text  # here, as torch takes seconds
-    from headstart.exporting.graph import graph_of
+    from headstart.exporting.graph import first_line, graph_of
     from headstart.exporting.onnx_file import write_onnx
     from headstart.network.checkpoints import CheckpointError, read_checkpoint
 
@@ -28,8 +28,8 @@ def as_onnx(checkpoint: Path, folder: Path) -> Path:
     except CheckpointError:
         return checkpoint
     except Exception as error:
-        why = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        print(f"MLflow's model is the checkpoint, which torch serves. {why}", file=sys.stderr)
+        why = first_line(error)
+        print(f"MLflow's model is the checkpoint, which torch serves: {why}.", file=sys.stderr)
         return checkpoint
     target.chmod(READ_ONLY)  # so it can be linked into a store on the same disk
     return target

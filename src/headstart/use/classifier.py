@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -80,7 +81,7 @@ class Classifier(Decides):
         told = tuple(differences(path, info, compute))
         return cls(info, restored(content, path, compute), told)
 
-    @property
+    @cached_property
     def rule(self) -> Rule:
         """How probabilities decide: as the checkpoint says."""
         info = self.info

@@ -4,6 +4,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Self
@@ -56,7 +57,7 @@ class OnnxClassifier(Decides):
             )
         return cls(run)
 
-    @property
+    @cached_property
     def rule(self) -> Rule:
         """How it decides."""
         about = self.run.about
@@ -93,8 +94,9 @@ class OnnxClassifier(Decides):
 
 def _n_threads() -> int:
     """HEADSTART_THREADS; 0, as many as there are cores, without it."""
-    wanted = os.environ.get("HEADSTART_THREADS") or "0"
-    if not wanted.isdecimal():
+    if not (wanted := os.environ.get("HEADSTART_THREADS")):
+        return 0
+    if not wanted.isdecimal() or int(wanted) < 1:
         raise HeadstartError(f"HEADSTART_THREADS is {wanted!r}; it must be a whole number from 1.")
     return int(wanted)
 
