@@ -55,18 +55,22 @@ def main() -> None:
         # Until the script runs there is nothing to tell.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     connection = None
+    if arguments[:1] == [AHEAD]:
+        return _begin_ahead(arguments[1])
     if not _reasons_against():
         with suppress(OSError, ValueError):
-            if arguments[:1] == [AHEAD]:
-                _start_server(_name(arguments[1]), arguments[1])
-            else:
-                connection = _connected(arguments)
-    if arguments[:1] == [AHEAD]:
-        return
+            connection = _connected(arguments)
     if connection is None:
         _become_plain(arguments)
     else:
         _accompany(connection)
+
+
+def _begin_ahead(kind: str) -> None:
+    """Begin the server of that kind, unless there is one, or a fork would not be just the same."""
+    if not _reasons_against():
+        with suppress(OSError, ValueError):
+            _start_server(_name(kind), kind)
 
 
 def _become_plain(arguments: list[str]) -> None:
